@@ -1,0 +1,79 @@
+"""A campaign: rounds of choosing drugs, revealing their responses and fitting again."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anchordrug.acquisition import PoolView, Strategy
+from anchordrug.errors import SettingsError
+from anchordrug.predictors.base import FittedPredictor, Predictor
+
+# Given drug rows, their measured z [drugs, genes] in the target: an atlas, or an assay.
+Oracle = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: the drugs chosen in order, their scores, and the predictor fitted to all anchors so far."""
+
+    number: int
+    drugs: np.ndarray
+    scores: np.ndarray
+    fitted: FittedPredictor
+
+
+def play(
+    predictor: Predictor,
+    reveal: Oracle,
+    pool: np.ndarray,
+    strategy: Strategy,
+    *,
+    budget: int,
+    batch: int,
+    seed: int,
+    played: Sequence[np.ndarray] = (),
+) -> Iterator[Round]:
+    """Play rounds of `batch` drugs until `budget` drugs are chosen, one at a time as the caller asks.
+
+    Every round draws from (seed, round) alone, so a campaign that goes on after `played` rounds
+    chooses what an uninterrupted one would have chosen.
+
+    Parameters
+    ----------
+    reveal
+        Returns the responses of chosen drugs; no other response of the target is ever seen.
+    pool
+        int64 rows of the drug table, ordered by InChIKey (which settles ties).
+    played
+        Drugs of the rounds that are already done, in order.
+
+    Raises
+    ------
+    SettingsError
+        The budget exceeds the pool.
+    """
+    if budget > len(pool):
+        raise SettingsError(
+            f"select.budget: {budget} drugs are asked for, but the pool holds {len(pool)}; lower the budget"
+        )
+    anchors = np.concatenate([np.zeros(0, np.int64), *played])
+
+    def fit() -> FittedPredictor:
+        return predictor.fit(anchors, reveal(anchors), seed=_seed(seed, len(anchors)))
+
+    number = len(played)
+    fitted = fit()
+    while len(anchors) < budget:
+        number += 1
+        free = pool[~np.isin(pool, anchors)]
+        view = PoolView(fitted, free)
+        selection = strategy(view, min(batch, budget - len(anchors)), np.random.default_rng([seed, number]))
+        chosen = free[selection.positions]
+        anchors = np.concatenate([anchors, chosen])
+        fitted = fit()
+        yield Round(number, chosen, selection.scores, fitted)
+
+
+def _seed(seed: int, anchors: int) -> int:
+    return int(np.random.SeedSequence([seed, anchors]).generate_state(1)[0])

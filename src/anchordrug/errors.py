@@ -1,0 +1,37 @@
+"""Errors that a user can cause and mend: one line that names file, place, value and remedy."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AnchorDrugError(Exception):
+    """A mistake in the input or the settings. The CLI prints it in one line and exits 2."""
+
+
+class SettingsError(AnchorDrugError):
+    """A wrong key or value in params.yaml, or one that does not fit the data."""
+
+
+class RawDataError(AnchorDrugError):
+    """A raw file that is missing, damaged or not in the format its name promises."""
+
+
+class TableError(AnchorDrugError):
+    """A table between stages that breaks its schema or refers to a row that does not exist."""
+
+
+class LibraryError(AnchorDrugError):
+    """A compound library or an ONNX model that cannot be used for prediction."""
+
+
+def near(wrong: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest of `known`, or an empty string."""
+    matches = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{matches[0]}'?" if matches else ""
+
+
+def shortlist(values: Iterable[object], most: int = 5) -> str:
+    """Return the first few of `values` for an error message, with the number of those left out."""
+    values = [str(value) for value in values]
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(values[:most]) + more

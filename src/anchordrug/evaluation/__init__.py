@@ -1,0 +1,1 @@
+"""Evaluation: how far predicted labels agree with measured ones."""

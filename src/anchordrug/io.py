@@ -1,0 +1,152 @@
+"""Files written whole or not at all, and tables and matrices as parquet, CSV and JSON."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import RawDataError, TableError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` if the block succeeds, else remove it.
+
+    The temporary file keeps the suffix of `path`, because writers choose a format by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_file(path: Path, remedy: str) -> Path:
+    """Return `path` if it is a file.
+
+    Raises
+    ------
+    RawDataError
+        Naming the path and the remedy.
+    """
+    if not path.is_file():
+        raise RawDataError(f"{path}: no such file; {remedy}")
+    return path
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write `table` without its index as parquet, CSV or TSV, by the suffix of `path`.
+
+    Raises
+    ------
+    TableError
+        The suffix is none of .parquet, .csv, .tsv.
+    """
+    if path.suffix not in {".parquet", ".csv", ".tsv"}:
+        raise TableError(f"{path}: cannot write '{path.suffix}' files; use .parquet, .csv or .tsv")
+    with atomic_path(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(
+                temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n"
+            )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that a stage wrote.
+
+    Raises
+    ------
+    RawDataError
+        The file does not exist or cannot be parsed.
+    """
+    require_file(path, "run the stage that writes it (dvc repro)")
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+    except (ValueError, OSError) as error:
+        raise RawDataError(f"{path}: cannot be read ({error}); delete it and run its stage again") from error
+
+
+def write_matrix(path: Path, index: pd.DataFrame, columns: Sequence[str], matrix: np.ndarray) -> None:
+    """Write `index` columns followed by `matrix` [rows, columns] as one parquet table.
+
+    Raises
+    ------
+    TableError
+        The shapes disagree or the matrix holds NaN or infinity.
+    """
+    if matrix.shape != (len(index), len(columns)):
+        raise TableError(f"{path}: matrix is {matrix.shape}, expected {(len(index), len(columns))}")
+    if not np.isfinite(matrix).all():
+        raise TableError(f"{path}: {int((~np.isfinite(matrix)).sum())} values are not finite")
+    wide = pd.DataFrame(matrix, columns=pd.Index(columns))
+    write_table(pd.concat([index.reset_index(drop=True), wide], axis=1), path)
+
+
+def read_matrix(path: Path, index_columns: Sequence[str]) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+    """Read what `write_matrix` wrote: the index table, the column names, the matrix [rows, columns].
+
+    Raises
+    ------
+    TableError
+        An index column is missing or the matrix holds NaN or infinity.
+    """
+    table = read_table(path)
+    missing = [column for column in index_columns if column not in table.columns]
+    if missing:
+        raise TableError(f"{path}: column '{missing[0]}' is missing; run the stage that writes it again")
+    wide = table.drop(columns=list(index_columns))
+    matrix = np.ascontiguousarray(wide.to_numpy())
+    if matrix.dtype.kind not in "fiub" or not np.isfinite(matrix).all():
+        raise TableError(
+            f"{path}: holds values that are not finite numbers; run the stage that writes it again"
+        )
+    return table[list(index_columns)], [str(column) for column in wide.columns], matrix
+
+
+def write_json(value: Mapping[str, object], path: Path) -> None:
+    """Write `value` as indented JSON with a final newline."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object that `write_json` wrote.
+
+    Raises
+    ------
+    RawDataError
+        The file does not exist or is not JSON.
+    """
+    require_file(path, "run the stage that writes it (dvc repro)")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RawDataError(f"{path}: is not JSON ({error}); delete it and run its stage again") from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint_of(*values: object) -> str:
+    """Return a short name for JSON-serialisable `values`; equal values have equal names."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Predictors: from features and anchors to probabilities of down, none and up."""

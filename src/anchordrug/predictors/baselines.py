@@ -1,0 +1,66 @@
+"""What needs no model: predictions that every evaluation shows beside the chosen predictor."""
+
+import numpy as np
+
+from anchordrug.atlas import NONE, ResponseAtlas, labels_of
+from anchordrug.evaluation.metrics import macro_f1
+
+THRESHOLDS = np.arange(0.3, 2.01, 0.1)
+NEIGHBOURS = 10
+
+
+def all_none(drugs: int, genes: int) -> np.ndarray:
+    """Return label none for every drug and gene, int8 [drugs, genes]."""
+    return np.full((drugs, genes), NONE, np.int8)
+
+
+def gene_majority(anchor_labels: np.ndarray, drugs: int) -> np.ndarray:
+    """Return for every drug each gene's most frequent label among the anchors, int8 [drugs, genes]."""
+    counts = np.stack([(anchor_labels == label).sum(axis=0) for label in range(3)])
+    return np.tile(counts.argmax(axis=0).astype(np.int8), (drugs, 1))
+
+
+def consensus_threshold(sources: ResponseAtlas, threshold: float) -> float:
+    """Return the |z| at which a consensus best predicts labels, learned on the source lines alone.
+
+    A mean over cell lines is smaller than its members, so the labels' own threshold is too strict for
+    it. Every source line plays the target in turn, its drugs predicted from the other source lines.
+    """
+    total, lines = sources.consensus()
+    others = lines[sources.drug] - 1
+    again = others > 0
+    count = lines[sources.drug][again, None]
+    rest = (total[sources.drug][again] * count - sources.z[again]) / (count - 1)
+    measured = labels_of(sources.z[again], threshold)
+    if not len(measured):
+        return threshold
+    scores = [macro_f1(measured, labels_of(rest, candidate)) for candidate in THRESHOLDS]
+    return float(THRESHOLDS[int(np.argmax(scores))])
+
+
+def neighbour_consensus(sources: ResponseAtlas, fingerprints: np.ndarray, drugs: np.ndarray) -> np.ndarray:
+    """Return z float32 [drugs, genes]: Tanimoto-weighted mean consensus of the ten nearest other drugs.
+
+    Parameters
+    ----------
+    fingerprints
+        [all drugs, bits], non-zero where a bit is set.
+    drugs
+        int64 rows of the drug table to predict; a drug is never its own neighbour.
+    """
+    consensus, lines = sources.consensus()
+    known = np.flatnonzero(lines)
+    similarity = tanimoto(fingerprints[drugs], fingerprints[known])
+    similarity[drugs[:, None] == known[None]] = -1
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
+    weights = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 1e-6)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.einsum("dn,dng->dg", weights, consensus[known][nearest]).astype(np.float32)
+
+
+def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the Tanimoto similarity of bit rows a [n, bits] and b [m, bits], float64 [n, m]; 0 for no bits."""
+    a, b = (a > 0).astype(np.float64), (b > 0).astype(np.float64)
+    both = a @ b.T
+    either = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - both
+    return both / np.where(either > 0, either, 1)

@@ -1,0 +1,1 @@
+"""Readers of the outside world's formats: GCTX, GCT, CMap tables, expression, gene annotation."""

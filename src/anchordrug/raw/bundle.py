@@ -1,0 +1,118 @@
+"""The raw bundle: a folder whose files are found by the release's own names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.raw.text import open_text
+
+_PATTERNS = {
+    "matrix": ("level5_beta_trt_cp_*.gctx", "level5_beta_trt_cp_*.gct", "level5_beta_trt_cp_*.gct.gz"),
+    "siginfo": ("siginfo_beta.txt", "GSE*sig_info*.txt", "GSE*sig_info*.txt.gz"),
+    "compoundinfo": ("compoundinfo_beta.txt", "GSE*pert_info*.txt", "GSE*pert_info*.txt.gz"),
+    "geneinfo": ("geneinfo_beta.txt", "GSE*gene_info*.txt", "GSE*gene_info*.txt.gz"),
+    "expression": ("basal_expression*.csv", "basal_expression*.csv.gz"),
+    "annotation": ("gene_ontology*.csv", "gene_ontology*.csv.gz", "*.gmt", "*.gaf", "*.gaf.gz"),
+    "panel": ("gene_panel*.txt",),
+}
+
+
+@dataclass(frozen=True)
+class RawBundle:
+    """Where the files of a raw bundle lie.
+
+    Attributes
+    ----------
+    matrix
+        Level 5 signatures, GCTX or GCT.
+    siginfo
+        Signature metadata, None where the matrix must carry it.
+    compoundinfo, geneinfo
+        Compound and gene metadata.
+    expression
+        Basal expression, cell line x gene.
+    annotation
+        Gene annotation, matrix, GMT or GAF.
+    panel
+        Genes to use, None for all.
+    """
+
+    matrix: Path
+    siginfo: Path | None
+    compoundinfo: Path
+    geneinfo: Path
+    expression: Path
+    annotation: Path
+    panel: Path | None
+
+
+def find_bundle(folder: Path) -> RawBundle:
+    """Find the files of a raw bundle in `folder`.
+
+    Raises
+    ------
+    RawDataError
+        The folder or a file that is not optional is missing, or a name fits two files.
+    """
+    if not folder.is_dir():
+        raise RawDataError(
+            f"{folder}: no such folder; set raw.dir in params.yaml, or run 'dvc repro' for the demo"
+        )
+    return RawBundle(
+        matrix=_required(folder, "matrix"),
+        siginfo=_optional(folder, "siginfo"),
+        compoundinfo=_required(folder, "compoundinfo"),
+        geneinfo=_required(folder, "geneinfo"),
+        expression=_required(folder, "expression"),
+        annotation=_required(folder, "annotation"),
+        panel=_optional(folder, "panel"),
+    )
+
+
+def read_panel(path: Path) -> list[str]:
+    """Read gene symbols, one a line in the order of the file; '#' starts a comment.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing, names no gene, or names one twice.
+    """
+    lines: dict[str, int] = {}
+    with open_text(path) as text:
+        for number, line in enumerate(text, start=1):
+            gene = line.partition("#")[0].strip()
+            if gene in lines:
+                raise RawDataError(
+                    f"{path}: gene '{gene}' occurs twice, in lines {lines[gene]} and {number}; "
+                    "keep one of them"
+                )
+            if gene:
+                lines[gene] = number
+    if not lines:
+        raise RawDataError(f"{path}: names no gene; list one symbol a line or remove the file")
+    return list(lines)
+
+
+def _required(folder: Path, role: str) -> Path:
+    path = _optional(folder, role)
+    if path is None:
+        patterns = _PATTERNS[role]
+        hint = near(patterns[0], (entry.name for entry in folder.iterdir()))
+        raise RawDataError(f"{folder}: no file named {' or '.join(patterns)} ({role}){hint or '; add it'}")
+    return path
+
+
+def _optional(folder: Path, role: str) -> Path | None:
+    # A name that starts with a dot is a file being written.
+    found = sorted(
+        path
+        for pattern in _PATTERNS[role]
+        for path in folder.glob(pattern)
+        if path.is_file() and not path.name.startswith(".")
+    )
+    if len(found) > 1:
+        names = shortlist(path.name for path in found)
+        raise RawDataError(
+            f"{folder}: {len(found)} files for the {role}: {names}; keep one of them in this folder"
+        )
+    return found[0] if found else None

@@ -1,0 +1,64 @@
+"""A CSV of numbers with a name for every row and column."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import RawDataError, shortlist
+from anchordrug.raw.names import check_names
+from anchordrug.raw.text import open_text
+
+
+def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[str], list[str], np.ndarray]:
+    """Read row names (first column), column names (header) and values float32 [rows, columns].
+
+    Raises
+    ------
+    RawDataError
+        The file is missing, damaged, not comma-separated or empty, a name is empty or repeated, or a
+        value is not a finite number.
+    """
+    try:
+        with open_text(path) as text:
+            header = next(csv.reader([text.readline()]), [])
+            columns = [name.strip() for name in header[1:]]
+            if not columns:
+                raise RawDataError(
+                    f"{path}: the header is '{shortlist(header)[:60]}', expected the {column_noun}s "
+                    "separated by commas after the name of the first column"
+                )
+            check_names(path, column_noun, columns, "column", first=2)
+            text.seek(0)  # so that pandas' errors count lines as the user does
+            table = pd.read_csv(
+                text,
+                skiprows=1,
+                header=None,
+                names=list(range(len(header))),
+                dtype={0: "str"},
+                keep_default_na=False,
+            )
+    except (ValueError, csv.Error) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise RawDataError(f"{path}: is not a comma-separated matrix ({reason}); export it again") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the surplus for an index
+        raise RawDataError(f"{path}: line 2 has more fields than the header; name the first column")
+    if not len(table):
+        raise RawDataError(f"{path}: has a header but no {row_noun}; export it again")
+    rows = [name.strip() for name in table[0]]
+    check_names(path, row_noun, rows, "data row")
+
+    values = np.empty((len(rows), len(columns)), dtype=np.float32)
+    for position, name in enumerate(columns):
+        cells = table[position + 1]
+        with np.errstate(over="ignore"):  # what overflows float32 becomes infinite and is reported below
+            values[:, position] = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+        wrong = np.flatnonzero(~np.isfinite(values[:, position]))
+        if len(wrong):
+            raise RawDataError(
+                f"{path}: {row_noun} '{rows[wrong[0]]}', {column_noun} '{name}': "
+                f"'{cells.iloc[wrong[0]]}' is not a finite number; "
+                f"correct it or drop the {row_noun} or {column_noun}"
+            )
+    return rows, columns, values

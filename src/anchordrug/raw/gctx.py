@@ -1,0 +1,169 @@
+"""GCTX: CMap's HDF5 matrix. /0/DATA/0/matrix is [signature, gene], /0/META/COL describes signatures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import RawDataError
+from anchordrug.io import atomic_path, require_file
+from anchordrug.raw.signature_matrix import SignatureMatrix
+from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text
+
+_MATRIX = "0/DATA/0/matrix"
+_SIGNATURES = "0/META/COL"
+_GENES = "0/META/ROW"
+_CHUNK_BYTES = 2**20  # HDF5's default chunk cache, and what CMap's own writer uses
+
+# What h5py raises for a damaged file depends on which part of it is damaged.
+_DAMAGE = (OSError, RuntimeError, KeyError, ValueError)
+
+
+@contextmanager
+def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
+    """Open a GCTX file; only ids and metadata are read before blocks are asked for.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing, cut, not HDF5, without the GCTX layout, or holds an id twice.
+    """
+    require_file(path, "check the name and the raw data folder")
+    if not h5py.is_hdf5(path):
+        raise RawDataError(f"{path}: is not an HDF5 file, so not GCTX; download it again")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise _damaged(path, error) from error
+    with file:
+        yield _describe(path, file)
+
+
+def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.DataFrame) -> None:
+    """Write a GCTX file that CMap's own readers open, byte-identical from run to run.
+
+    Parameters
+    ----------
+    path
+        The file, written whole or not at all.
+    z
+        z-scores float32 [signatures, genes].
+    signatures, genes
+        Metadata, a row per row and per column of `z`; the first column is the id. Missing text is written
+        as -666, as CMap does, missing numbers as NaN.
+
+    Raises
+    ------
+    RawDataError
+        The matrix is empty or its shape is not that of the metadata.
+    """
+    if z.shape != (len(signatures), len(genes)) or not z.size:
+        raise RawDataError(
+            f"{path}: matrix is {z.shape}, expected one or more signatures x genes, "
+            f"here {(len(signatures), len(genes))}"
+        )
+    chunk_rows = max(1, min(len(z), _CHUNK_BYTES // (4 * z.shape[1])))
+    # The earliest format of HDF5, because readers of GCTX come with old versions of it.
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+        file.attrs["version"] = np.bytes_(b"GCTX1.0")
+        file.create_dataset(
+            _MATRIX,
+            data=np.asarray(z, dtype=np.float32),
+            chunks=(chunk_rows, z.shape[1]),
+            compression="gzip",
+            shuffle=True,
+            track_times=False,
+        )
+        for group, table in ((_SIGNATURES, signatures), (_GENES, genes)):
+            for position, (name, column) in enumerate(table.items()):
+                dataset = f"{group}/{name if position else 'id'}"
+                file.create_dataset(dataset, data=_encoded(column), track_times=False)
+
+
+def _encoded(column: pd.Series) -> np.ndarray:
+    """Return numbers as they are and text as fixed-length UTF-8, which every reader of GCTX knows."""
+    if column.dtype.kind in "fiu":
+        return column.to_numpy()
+    filled = column.astype("str").fillna(str(MISSING_NUMBER))
+    return np.array([text.encode() for text in filled], dtype="S")
+
+
+def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
+    try:
+        matrix = file.get(_MATRIX)
+        if not isinstance(matrix, h5py.Dataset) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
+            raise RawDataError(f"{path}: has no matrix of numbers at /{_MATRIX}; is it a GCTX file?")
+        signatures = _metadata(path, file, _SIGNATURES, "sig_id")
+        genes = _metadata(path, file, _GENES, "gene_id")
+        _check_written(path, matrix)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+    if matrix.shape != (len(signatures), len(genes)):
+        raise RawDataError(
+            f"{path}: the matrix is {matrix.shape}, but there are {len(signatures)} signature ids and "
+            f"{len(genes)} gene ids; write the file again"
+        )
+
+    def read(rows: slice, columns: slice) -> np.ndarray:
+        try:
+            return matrix[rows, columns]
+        except _DAMAGE as error:
+            raise _damaged(path, error) from error
+
+    chunk_rows = matrix.chunks[0] if matrix.chunks else 1
+    return SignatureMatrix(path, signatures, genes, chunk_rows, read)
+
+
+def _check_written(path: Path, matrix: h5py.Dataset) -> None:
+    """Refuse a matrix that its writer did not finish: HDF5 reads what was never written as zeros."""
+    if matrix.chunks:
+        expected = int(
+            np.prod([-(-size // chunk) for size, chunk in zip(matrix.shape, matrix.chunks, strict=True)])
+        )
+        present = matrix.id.get_num_chunks()
+    else:
+        expected, present = matrix.nbytes, matrix.id.get_storage_size()
+    if present < expected:
+        raise RawDataError(
+            f"{path}: only {present} of {expected} parts of the matrix were written; download it again"
+        )
+
+
+def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.DataFrame:
+    """Return the datasets of `group` as columns, the ids first under the name `id_column`."""
+    ids = file.get(f"{group}/id")
+    if not isinstance(ids, h5py.Dataset) or ids.ndim != 1:
+        raise RawDataError(f"{path}: has no ids at /{group}/id; is it a GCTX file?")
+    columns = {id_column: _decoded(ids).astype("str")}
+    for name, dataset in file[group].items():  # pyright: ignore[reportAttributeAccessIssue]
+        # Some writers repeat the ids under the name of their column; /id is what names the matrix.
+        if name in ("id", id_column) or not isinstance(dataset, h5py.Dataset):
+            continue
+        if dataset.shape != ids.shape:
+            raise RawDataError(
+                f"{path}: /{group}/{name} has shape {dataset.shape}, but there are {len(ids)} ids; "
+                "write the file again"
+            )
+        columns[name] = _decoded(dataset)
+    return pd.DataFrame(columns)
+
+
+def _decoded(dataset: h5py.Dataset) -> pd.Series:
+    """Return numbers in their own type, or as float64 where some are missing, and all else as text."""
+    values = dataset[()]
+    if values.dtype.kind in "fiub":
+        numbers = pd.Series(values)
+        return numbers.mask(numbers == MISSING_NUMBER) if (values == MISSING_NUMBER).any() else numbers
+    decoded = [
+        value.decode("utf-8", LATIN1_BYTES).rstrip("\0") if isinstance(value, bytes) else str(value)
+        for value in values
+    ]
+    return clean_text(pd.Series(decoded, dtype="str"))
+
+
+def _damaged(path: Path, error: Exception) -> RawDataError:
+    reason = str(error).strip("'\"")
+    return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")

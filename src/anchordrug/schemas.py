@@ -1,0 +1,172 @@
+"""pandera schemas of every table that crosses a stage or reaches a user, and keys between them.
+
+Big matrices (z, bits, annotation, embeddings) are checked by shape and finiteness in `io`; their
+index columns are checked here.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from anchordrug.errors import TableError, shortlist
+
+INCHIKEY = r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$"
+PATHS_HINT = "delete the file and run its stage again (dvc repro)"
+
+
+def _text(*, nullable: bool = False, unique: bool = False, checks: list[pa.Check] | None = None) -> pa.Column:
+    return pa.Column(str, nullable=nullable, unique=unique, checks=checks, coerce=True)
+
+
+def _share() -> pa.Column:
+    return pa.Column(float, pa.Check.in_range(0, 1), nullable=True, coerce=True)
+
+
+DRUGS = pa.DataFrameSchema(
+    {
+        "drug_id": _text(unique=True),
+        "inchikey": _text(unique=True, checks=[pa.Check.str_matches(INCHIKEY)]),
+        "smiles": _text(),
+        "name": _text(nullable=True),
+        "moa": _text(nullable=True),
+        "other_ids": _text(nullable=True),
+    },
+    strict=True,
+)
+GENES = pa.DataFrameSchema(
+    {"gene": _text(unique=True), "gene_id": _text(unique=True), "annotated_as": _text(unique=True)},
+    strict=True,
+)
+CELL_LINES = pa.DataFrameSchema({"cell_line": _text(unique=True)}, strict=True)
+RESPONSES = pa.DataFrameSchema(
+    {
+        "drug_id": _text(),
+        "cell_line": _text(),
+        "replicates": pa.Column(int, pa.Check.ge(1), coerce=True),
+    },
+    strict=True,
+    unique=["drug_id", "cell_line"],
+)
+FUNNEL = pa.DataFrameSchema(
+    {
+        "step": _text(unique=True),
+        "unit": _text(checks=[pa.Check.isin(["signatures", "genes", "experiments", "drugs"])]),
+        "kept": pa.Column(int, pa.Check.ge(0)),
+        "dropped": pa.Column(int, pa.Check.ge(0)),
+    },
+    strict=True,
+)
+REJECTS = pa.DataFrameSchema(
+    {
+        "kind": _text(checks=[pa.Check.isin(["drug", "gene", "cell_line", "signature"])]),
+        "id": _text(),
+        "reason": _text(),
+        "detail": _text(nullable=True),
+    },
+    strict=True,
+)
+SPLITS = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "drug_id": _text(),
+        "role": _text(checks=[pa.Check.isin(["test", "pool"])]),
+    },
+    strict=True,
+    unique=["target", "drug_id"],
+)
+SELECTIONS = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "strategy": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "round": pa.Column(int, pa.Check.ge(1)),
+        "rank": pa.Column(int, pa.Check.ge(1), unique=True),
+        "drug_id": _text(unique=True),
+        "inchikey": _text(unique=True, checks=[pa.Check.str_matches(INCHIKEY)]),
+        "smiles": _text(),
+        "name": _text(nullable=True),
+        "score": pa.Column(float),
+    },
+    strict=True,
+)
+LEARNING_CURVE = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "strategy": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        "macro_f1": _share(),
+    },
+    strict=True,
+)
+SCORES = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        **{
+            name: _share()
+            for name in (
+                "macro_f1",
+                "macro_f1_seen",
+                "macro_f1_unseen",
+                "per_drug_f1",
+                "f1_down",
+                "f1_none",
+                "f1_up",
+            )
+        },
+    },
+    strict=True,
+    unique=["target", "seed", "predictor"],
+)
+PREDICTIONS = pa.DataFrameSchema(
+    {
+        "drug_id": _text(),
+        "gene": _text(),
+        "label": _text(checks=[pa.Check.isin(["down", "none", "up"])]),
+        **{name: pa.Column("float32", pa.Check.in_range(0, 1)) for name in ("p_down", "p_none", "p_up")},
+    },
+    strict=True,
+)
+
+
+def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.DataFrame:
+    """Return `table`, checked and with the types of `schema`.
+
+    Raises
+    ------
+    TableError
+        Naming `path`, the column, the first row and value that break the schema, and how many do.
+    """
+    try:
+        return schema.validate(table, lazy=True)
+    except SchemaErrors as error:
+        failures = error.failure_cases
+        first = failures.iloc[0]
+        place = "" if pd.isna(first["index"]) else f" row {int(first['index'])}"
+        column = "" if pd.isna(first["column"]) else f" column '{first['column']}'"
+        raise TableError(
+            f"{path}:{place}{column}: {first['failure_case']!r} breaks {first['check']} "
+            f"({len(failures)} such cases); {PATHS_HINT}"
+        ) from error
+
+
+def require_known(values: pd.Series, known: Collection[str], path: Path, known_path: Path) -> None:
+    """Check a foreign key: every one of `values` stands in `known`.
+
+    Raises
+    ------
+    TableError
+        Naming both files and the first values without a match.
+    """
+    unknown = values[~values.isin(list(known))]
+    if len(unknown):
+        raise TableError(
+            f"{path}: {values.name} {shortlist(unknown.unique())} (row {unknown.index[0]}) not in {known_path}; "
+            f"{PATHS_HINT}"
+        )

@@ -1,0 +1,1 @@
+"""The stages: each reads validated tables, calls the library, and writes validated tables."""

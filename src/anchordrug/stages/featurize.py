@@ -1,0 +1,43 @@
+"""Stage featurize: fingerprints of drugs, annotation of genes, embeddings of cell lines."""
+
+import numpy as np
+import pandas as pd
+import typer
+from rdkit import Chem
+
+from anchordrug.features.cell_lines import embed_cell_lines
+from anchordrug.features.drugs import fingerprints
+from anchordrug.io import read_table, write_matrix
+from anchordrug.raw.bundle import find_bundle
+from anchordrug.raw.expression import read_expression
+from anchordrug.raw.ontology import read_annotation
+from anchordrug.settings import Settings
+from anchordrug.stages import paths
+from anchordrug.stages.tables import load_atlas
+
+
+def run(settings: Settings) -> None:
+    """Compute the three feature blocks."""
+    atlas, bundle = load_atlas(), find_bundle(settings.raw.dir)
+    drug, cell = settings.featurize.drug, settings.featurize.cell
+
+    molecules = [Chem.MolFromSmiles(smiles) for smiles in atlas.drugs["smiles"]]
+    bits = fingerprints(molecules, drug.radius, drug.bits)
+    write_matrix(paths.DRUG_FEATURES, atlas.drugs[["drug_id"]], [f"bit_{k}" for k in range(drug.bits)], bits)
+
+    names, terms, annotation = read_annotation(bundle.annotation)
+    rows = pd.Index(names).get_indexer(read_table(paths.GENES)["annotated_as"])
+    genes = pd.DataFrame({"gene": atlas.genes})
+    write_matrix(paths.GENE_FEATURES, genes, terms, annotation[rows])
+
+    lines, _, expression = read_expression(bundle.expression)
+    embedding = embed_cell_lines(
+        expression, dim=cell.dim, epochs=cell.epochs, learning_rate=cell.learning_rate, seed=cell.seed
+    )
+    chosen = embedding[pd.Index(lines).get_indexer(np.array(atlas.cell_lines))]
+    columns = [f"embedding_{k}" for k in range(cell.dim)]
+    write_matrix(paths.CELL_FEATURES, pd.DataFrame({"cell_line": atlas.cell_lines}), columns, chosen)
+    typer.echo(
+        f"{len(bits)} drugs x {drug.bits} bits, {len(genes)} genes x {len(terms)} terms, "
+        f"{len(chosen)} of {len(lines)} cell lines x {cell.dim} dimensions"
+    )

@@ -1,0 +1,39 @@
+"""Stage finetune: the final predictor of every budget of a campaign, and the whole-pool control."""
+
+import typer
+
+from anchordrug.io import sha256
+from anchordrug.predictors.mlp import save_mlp
+from anchordrug.settings import Settings
+from anchordrug.stages import paths
+from anchordrug.stages.predictors import load_predictor
+from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
+
+
+def run(settings: Settings, target: str, seed: int) -> None:
+    """Fit to the first `budget` anchors for every budget, and to all pool drugs if asked."""
+    atlas = load_atlas()
+    features, split = load_features(atlas), load_split(atlas, target)
+    measured = atlas.of(target)
+    table, anchors = load_selection(atlas, target, seed)
+    predictor = load_predictor(settings, atlas, features, target)
+    sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
+    if settings.finetune.whole_pool:
+        sets[paths.WHOLE_POOL] = split.pool
+    for name, drugs in sets.items():
+        fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=seed, final=True)
+        card = {
+            "predictor": "mlp",
+            "target": target,
+            "seed": seed,
+            "anchors": atlas.drugs["drug_id"].iloc[drugs].tolist(),
+            "strategy": None if name == paths.WHOLE_POOL else str(table["strategy"].iloc[0]),
+            "threshold": settings.curate.threshold,
+            "training": settings.finetune.model_dump(mode="json"),
+            "training_data": {
+                path.as_posix(): sha256(path)
+                for path in (paths.RESPONSES, paths.PRETRAINED / "weights.safetensors")
+            },
+        }
+        save_mlp(fitted.network, paths.FINETUNED / paths.run_name(target, seed) / name, card)
+        typer.echo(f"{paths.run_name(target, seed)}: fitted to {len(drugs)} drugs ({name})")

@@ -1,0 +1,36 @@
+"""Where stages keep their files, relative to the project's folder; dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+CURATED = Path("tables/curated")
+FEATURES = Path("tables/features")
+SPLITS = Path("tables/splits/splits.csv")
+SELECTIONS = Path("tables/selections")
+PRETRAINED = Path("models/pretrained")
+FINETUNED = Path("models/finetuned")
+ONNX = Path("models/onnx")
+METRICS = Path("metrics")
+ROUNDS = METRICS / "rounds"
+CHECKPOINTS = Path(".anchordrug")
+
+RESPONSES = CURATED / "responses.parquet"
+DRUGS = CURATED / "drugs.parquet"
+GENES = CURATED / "genes.parquet"
+CELL_LINES = CURATED / "cell_lines.csv"
+FUNNEL = CURATED / "funnel.csv"
+REJECTS = CURATED / "rejects.csv"
+DRUG_FEATURES = FEATURES / "drugs.parquet"
+GENE_FEATURES = FEATURES / "genes.parquet"
+CELL_FEATURES = FEATURES / "cell_lines.parquet"
+
+WHOLE_POOL = "whole-pool"
+
+
+def run_name(target: str, seed: int) -> str:
+    """Return the name of one campaign's files."""
+    return f"{target}-{seed}"
+
+
+def budget_name(budget: int) -> str:
+    """Return the folder name of the predictor fitted to `budget` anchors."""
+    return f"drugs-{budget}"

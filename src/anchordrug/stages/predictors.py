@@ -1,0 +1,30 @@
+"""Building the predictor of a target from what earlier stages wrote."""
+
+from anchordrug.atlas import ResponseAtlas
+from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.predictors.mlp import MlpFitted, MlpPredictor, load_mlp
+from anchordrug.settings import Settings
+from anchordrug.stages import paths
+from anchordrug.stages.pretrain import plan_of
+
+
+def load_predictor(
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str
+) -> MlpPredictor:
+    """Return the pre-trained predictor of `target`, ready to be fitted to anchors."""
+    return MlpPredictor(
+        load_mlp(paths.PRETRAINED),
+        features,
+        atlas.cell_lines.index(target),
+        settings.curate.threshold,
+        plan_of(settings.finetune, seed=0),
+        settings.finetune.balance,
+    )
+
+
+def load_fitted(
+    atlas: ResponseAtlas, features: FeatureBlocks, target: str, seed: int, budget: str
+) -> MlpFitted:
+    """Return the predictor that finetune wrote for one campaign under the name `budget`."""
+    network = load_mlp(paths.FINETUNED / paths.run_name(target, seed) / budget)
+    return MlpFitted(network, features, atlas.cell_lines.index(target))

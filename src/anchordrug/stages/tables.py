@@ -1,0 +1,104 @@
+"""Loading what earlier stages wrote, checked against its schema and its keys."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug import schemas
+from anchordrug.atlas import ResponseAtlas
+from anchordrug.errors import TableError
+from anchordrug.features.blocks import FeatureBlocks, unit_rows
+from anchordrug.io import read_matrix, read_table
+from anchordrug.splits import require_targets
+from anchordrug.stages import paths
+
+
+def load_atlas() -> ResponseAtlas:
+    """Load the curated tables as an atlas.
+
+    Raises
+    ------
+    TableError
+        A table breaks its schema, or a response names an unknown drug, cell line or gene.
+    """
+    drugs = schemas.validate(read_table(paths.DRUGS), schemas.DRUGS, paths.DRUGS)
+    genes = schemas.validate(read_table(paths.GENES), schemas.GENES, paths.GENES)
+    lines = schemas.validate(read_table(paths.CELL_LINES), schemas.CELL_LINES, paths.CELL_LINES)
+    index, columns, z = read_matrix(paths.RESPONSES, list(schemas.RESPONSES.columns))
+    responses = schemas.validate(index, schemas.RESPONSES, paths.RESPONSES)
+    schemas.require_known(responses["drug_id"], drugs["drug_id"].tolist(), paths.RESPONSES, paths.DRUGS)
+    schemas.require_known(
+        responses["cell_line"], lines["cell_line"].tolist(), paths.RESPONSES, paths.CELL_LINES
+    )
+    if columns != genes["gene"].tolist():
+        raise TableError(
+            f"{paths.RESPONSES}: its gene columns are not those of {paths.GENES}; run curate again"
+        )
+    return ResponseAtlas(
+        z.astype(np.float32),
+        pd.Index(drugs["drug_id"]).get_indexer(responses["drug_id"]).astype(np.int64),
+        pd.Index(lines["cell_line"]).get_indexer(responses["cell_line"]).astype(np.int64),
+        drugs,
+        lines["cell_line"].tolist(),
+        genes["gene"].tolist(),
+    )
+
+
+def load_features(atlas: ResponseAtlas) -> FeatureBlocks:
+    """Load the feature blocks in the order of `atlas`, each row scaled to unit norm.
+
+    Raises
+    ------
+    TableError
+        A drug, cell line or gene of the atlas has no features.
+    """
+    return FeatureBlocks(
+        _block(paths.DRUG_FEATURES, "drug_id", atlas.drugs["drug_id"].tolist()),
+        _block(paths.CELL_FEATURES, "cell_line", atlas.cell_lines),
+        _block(paths.GENE_FEATURES, "gene", atlas.genes),
+    )
+
+
+def _block(path: Path, key: str, names: list[str]) -> np.ndarray:
+    index, _, matrix = read_matrix(path, [key])
+    if index[key].tolist() != names:
+        raise TableError(f"{path}: its rows are not those of the curated tables; run featurize again")
+    return unit_rows(matrix)
+
+
+@dataclass(frozen=True)
+class TargetSplit:
+    """Test drugs and pool of a target, int64 rows of the drug table in the order of their InChIKeys."""
+
+    test: np.ndarray
+    pool: np.ndarray
+
+
+def load_split(atlas: ResponseAtlas, target: str) -> TargetSplit:
+    """Load the split of `target`.
+
+    Raises
+    ------
+    SettingsError
+        The target has no responses.
+    TableError
+        The table breaks its schema, names an unknown drug, or lacks the target.
+    """
+    require_targets((target,), atlas)
+    table = schemas.validate(read_table(paths.SPLITS), schemas.SPLITS, paths.SPLITS)
+    schemas.require_known(table["drug_id"], atlas.drugs["drug_id"].tolist(), paths.SPLITS, paths.DRUGS)
+    own = table[table["target"] == target]
+    if own.empty:
+        raise TableError(f"{paths.SPLITS}: no row for target '{target}'; run split again")
+    row = pd.Index(atlas.drugs["drug_id"]).get_indexer(own["drug_id"]).astype(np.int64)
+    return TargetSplit(row[own["role"] == "test"], row[own["role"] == "pool"])
+
+
+def load_selection(atlas: ResponseAtlas, target: str, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Load the anchors of one campaign: the table in order of choice, and their rows of the drug table."""
+    path = paths.SELECTIONS / f"{paths.run_name(target, seed)}.csv"
+    table = schemas.validate(read_table(path), schemas.SELECTIONS, path).sort_values("rank")
+    schemas.require_known(table["drug_id"], atlas.drugs["drug_id"].tolist(), path, paths.DRUGS)
+    return table, pd.Index(atlas.drugs["drug_id"]).get_indexer(table["drug_id"]).astype(np.int64)
