@@ -29,7 +29,8 @@ def _settings(params: Path):
     missing = [name for name in ("pydantic", "pandera", "torch", "h5py", "onnx") if find_spec(name) is None]
     if missing:
         raise AnchorDrugError(
-            f"this command needs {missing[0]}, which is not installed; run: pip install 'anchordrug[pipeline]'"
+            f"this command needs {missing[0]}, which is not installed; "
+            "run: pip install 'anchordrug[pipeline]'"
         )
     from anchordrug.settings import read_settings
 
@@ -114,7 +115,8 @@ def export(target: Target, params: Params = Path("params.yaml")) -> None:
 
 @app.command(
     rich_help_panel=TOOLS,
-    epilog="Example: anchordrug predict --model models/onnx/SIM-T1.onnx --drugs drugs.csv --out predictions.parquet",
+    epilog="Example: anchordrug predict --model models/onnx/SIM-T1.onnx --drugs drugs.csv "
+    "--out predictions.parquet",
 )
 def predict(
     model: Annotated[Path, typer.Option(help="An exported model, models/onnx/TARGET.onnx.")],

@@ -83,7 +83,7 @@ def curate(bundle: RawBundle, rules: Rules) -> Curated:
         if signatures.empty:
             raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(ledger)}")
         z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy())
-    finite = np.isfinite(z).all(axis=1)
+    finite = np.asarray(np.isfinite(z).all(axis=1))
     ledger.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
     signatures, z = ledger.keep(signatures, finite, "all z-scores finite"), z[finite]
     responses, z = _merge_replicates(signatures, z)
@@ -232,12 +232,11 @@ def _read(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray) -> np.
 
 
 def _merge_replicates(signatures: pd.DataFrame, z: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one row per (drug, cell line), sorted: the median of its signatures, gene by gene (PAPER, Data)."""
+    """Return one row per (drug, cell line), sorted: the median of its signatures (PAPER, Data)."""
     groups = signatures.reset_index(drop=True).groupby(["drug_id", "cell_line"], sort=True).indices
-    keys = sorted(groups)
-    merged = np.stack([np.median(z[groups[key]], axis=0) for key in keys]).astype(np.float32)
-    responses = pd.DataFrame(keys, columns=["drug_id", "cell_line"])
-    responses["replicates"] = [len(groups[key]) for key in keys]
+    merged = np.stack([np.median(z[rows], axis=0) for rows in groups.values()]).astype(np.float32)
+    responses = pd.DataFrame(list(groups), columns=["drug_id", "cell_line"])
+    responses["replicates"] = [len(rows) for rows in groups.values()]
     return responses, merged
 
 

@@ -33,9 +33,8 @@ class OnnxPredictor:
         result = np.empty((len(bits), len(self.genes), 3), np.float32)
         for start in range(0, len(bits), DRUGS_A_RUN):
             block = bits[start : start + DRUGS_A_RUN].astype(np.float32)
-            result[start : start + DRUGS_A_RUN] = self.session.run(["probabilities"], {"fingerprint": block})[
-                0
-            ]
+            (output,) = self.session.run(["probabilities"], {"fingerprint": block})
+            result[start : start + DRUGS_A_RUN] = np.asarray(output)
         return result
 
 

@@ -167,6 +167,6 @@ def require_known(values: pd.Series, known: Collection[str], path: Path, known_p
     unknown = values[~values.isin(list(known))]
     if len(unknown):
         raise TableError(
-            f"{path}: {values.name} {shortlist(unknown.unique())} (row {unknown.index[0]}) not in {known_path}; "
-            f"{PATHS_HINT}"
+            f"{path}: {values.name} {shortlist(unknown.unique())} (row {unknown.index[0]}) "
+            f"not in {known_path}; {PATHS_HINT}"
         )

@@ -50,8 +50,8 @@ def split_drugs(
     pool = measured[~is_test & np.isin(measured, atlas.without(targets).measured_drugs())]
     if not is_test.any() or not len(pool):
         raise SettingsError(
-            f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs and "
-            f"{len(pool)} pool drugs seen in source lines; choose another target or test_fraction"
+            f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs "
+            f"and {len(pool)} pool drugs seen in source lines; choose another target or test_fraction"
         )
     return measured[is_test], pool
 

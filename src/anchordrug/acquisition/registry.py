@@ -46,12 +46,13 @@ def strategy(name: str) -> Strategy:
     """
     if name not in _strategies:
         raise SettingsError(
-            f"select.strategy: '{name}' is unknown{near(name, _strategies)} (there are {', '.join(strategies())})"
+            f"select.strategy: '{name}' is unknown{near(name, _strategies)} "
+            f"(there are {', '.join(strategies())})"
         )
     return _strategies[name]
 
 
 def highest(scores: np.ndarray, batch: int) -> Selection:
-    """Return the `batch` highest of `scores` [pool]; equal scores keep the order of the pool (by InChIKey)."""
+    """Return the `batch` highest of `scores` [pool]; ties keep the order of the pool (by InChIKey)."""
     positions = np.argsort(-scores, kind="stable")[:batch]
     return Selection(positions, scores[positions].astype(np.float64))

@@ -10,7 +10,7 @@ DROPOUT_PASSES = 5
 
 @register("least_confidence")
 def least_confidence(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
-    """Smallest mean over genes of the top class probability (PAPER, Active learning); score = 1 - that mean."""
+    """Smallest mean over genes of the top class probability (PAPER, Active learning); score 1 - mean."""
     top = view.probabilities.max(axis=2).mean(axis=1, dtype=np.float64)
     return highest(1 - top, batch)
 

@@ -16,10 +16,11 @@ def scaffold_order(smiles: list[str]) -> np.ndarray:
     """
     # deepchem prints some eighteen lines about optional packages when imported.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _no_logging():
-        import deepchem
+        from deepchem.data import NumpyDataset
+        from deepchem.splits import ScaffoldSplitter
 
-        dataset = deepchem.data.DiskDataset.from_numpy(np.zeros((len(smiles), 1)), ids=smiles)
-        groups = deepchem.splits.ScaffoldSplitter().generate_scaffolds(dataset)
+        dataset = NumpyDataset(np.zeros((len(smiles), 1)), ids=np.array(smiles, dtype=object))
+        groups = ScaffoldSplitter().generate_scaffolds(dataset)
     return np.array([position for group in groups for position in group], dtype=np.int64)
 
 

@@ -45,7 +45,7 @@ def standardise(smiles: str) -> Drug:
 
 
 def fingerprints(molecules: Iterable[Chem.Mol], radius: int, bits: int) -> np.ndarray:
-    """Return Morgan fingerprint bits as uint8 [molecules, bits]; radius 2 with 1024 bits is the paper's ECFP4.
+    """Return Morgan fingerprints as uint8 [molecules, bits]; radius 2 and 1024 bits are the paper's ECFP4.
 
     The bits equal those of deepchem's ``CircularFingerprint`` of the same radius and size, at about
     thirty times its speed (the tests compare the two).

@@ -59,7 +59,7 @@ def neighbour_consensus(sources: ResponseAtlas, fingerprints: np.ndarray, drugs:
 
 
 def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the Tanimoto similarity of bit rows a [n, bits] and b [m, bits], float64 [n, m]; 0 for no bits."""
+    """Return the Tanimoto similarity of bit rows [n, bits] and [m, bits], float64 [n, m]; 0 for no bits."""
     a, b = (a > 0).astype(np.float64), (b > 0).astype(np.float64)
     both = a @ b.T
     either = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - both

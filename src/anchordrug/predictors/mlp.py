@@ -80,7 +80,7 @@ class FactorisedMlp(nn.Module):
             torch.manual_seed(seed)
             # Initialised as the one wide layer it stands for: the scale depends on the whole fan-in.
             first = nn.Linear(sum(shape.inputs), shape.hidden[0])
-            drug, cell, gene = torch.split(first.weight.detach().T.contiguous(), shape.inputs)
+            drug, cell, gene = torch.split(first.weight.detach().T.contiguous(), list(shape.inputs))
             self.weight_drug, self.weight_cell, self.weight_gene = map(nn.Parameter, (drug, cell, gene))
             self.bias = first.bias
             self.layer2 = nn.Linear(shape.hidden[0], shape.hidden[1])

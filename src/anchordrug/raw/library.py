@@ -32,7 +32,8 @@ def read_library(path: Path) -> pd.DataFrame:
     smiles = next((by_name[name] for name in SMILES_NAMES if name in by_name), None)
     if smiles is None:
         raise LibraryError(
-            f"{path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {shortlist(table.columns)}); rename it"
+            f"{path}: no SMILES column "
+            f"(expected '{SMILES_NAMES[0]}', found {shortlist(table.columns)}); rename it"
         )
     if table.empty:
         raise LibraryError(f"{path}: holds no drugs; add a row per drug")

@@ -113,9 +113,9 @@ def _summarise(settings: Settings, scores: pd.DataFrame) -> None:
             for seed in settings.seeds
         ]
     )
-    curve = curves.groupby("drugs", as_index=False)["macro_f1"].mean().round(6)
+    curve = curves.groupby("drugs")["macro_f1"].mean().round(6).reset_index()
     write_table(curve, paths.METRICS / "learning_curve.csv")
-    overview = scores.groupby("predictor", sort=False, as_index=False)["macro_f1"].mean().round(6)
+    overview = scores.groupby("predictor", sort=False)["macro_f1"].mean().round(6).reset_index()
     write_table(overview, paths.METRICS / "predictors.csv")
     table = spread.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f}", axis=1).unstack("target")
     order = scores["predictor"].unique()

@@ -1,6 +1,5 @@
 """Stage featurize: fingerprints of drugs, annotation of genes, embeddings of cell lines."""
 
-import numpy as np
 import pandas as pd
 import typer
 from rdkit import Chem
@@ -13,7 +12,7 @@ from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
-from anchordrug.stages.tables import load_atlas
+from anchordrug.stages.tables import load_atlas, positions
 
 
 def run(settings: Settings) -> None:
@@ -26,7 +25,7 @@ def run(settings: Settings) -> None:
     write_matrix(paths.DRUG_FEATURES, atlas.drugs[["drug_id"]], [f"bit_{k}" for k in range(drug.bits)], bits)
 
     names, terms, annotation = read_annotation(bundle.annotation)
-    rows = pd.Index(names).get_indexer(read_table(paths.GENES)["annotated_as"])
+    rows = positions(read_table(paths.GENES)["annotated_as"], names)
     genes = pd.DataFrame({"gene": atlas.genes})
     write_matrix(paths.GENE_FEATURES, genes, terms, annotation[rows])
 
@@ -34,7 +33,7 @@ def run(settings: Settings) -> None:
     embedding = embed_cell_lines(
         expression, dim=cell.dim, epochs=cell.epochs, learning_rate=cell.learning_rate, seed=cell.seed
     )
-    chosen = embedding[pd.Index(lines).get_indexer(np.array(atlas.cell_lines))]
+    chosen = embedding[positions(atlas.cell_lines, lines)]
     columns = [f"embedding_{k}" for k in range(cell.dim)]
     write_matrix(paths.CELL_FEATURES, pd.DataFrame({"cell_line": atlas.cell_lines}), columns, chosen)
     typer.echo(

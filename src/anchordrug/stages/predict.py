@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 import typer
+from pyarrow import csv, parquet
 
 from anchordrug.atlas import LABELS
 from anchordrug.errors import LibraryError
@@ -54,10 +53,10 @@ def run(model: Path, library: Path, out: Path) -> None:
         typer.echo(f"{path}: {len(rejects)} drugs rejected ({rejects['reason'].iloc[0]}, ...)")
 
 
-def _writer(path: Path) -> pa.parquet.ParquetWriter | pa.csv.CSVWriter:
+def _writer(path: Path) -> parquet.ParquetWriter | csv.CSVWriter:
     if path.suffix == ".parquet":
-        return pa.parquet.ParquetWriter(path, SCHEMA)
-    return pa.csv.CSVWriter(path, SCHEMA)
+        return parquet.ParquetWriter(path, SCHEMA)
+    return csv.CSVWriter(path, SCHEMA)
 
 
 def _batches(predictor: OnnxPredictor, drugs: pd.DataFrame, reasons: dict[int, str]) -> Iterator[pa.Table]:

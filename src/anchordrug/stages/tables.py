@@ -1,5 +1,6 @@
 """Loading what earlier stages wrote, checked against its schema and its keys."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.io import read_matrix, read_table
 from anchordrug.splits import require_targets
 from anchordrug.stages import paths
+
+
+def positions(values: Iterable[str], known: Iterable[str]) -> np.ndarray:
+    """Return int64 positions of `values` among the unique names `known`; -1 where one is not there."""
+    return pd.Index(list(known)).get_indexer(pd.Index(list(values))).astype(np.int64)
 
 
 def load_atlas() -> ResponseAtlas:
@@ -38,8 +44,8 @@ def load_atlas() -> ResponseAtlas:
         )
     return ResponseAtlas(
         z.astype(np.float32),
-        pd.Index(drugs["drug_id"]).get_indexer(responses["drug_id"]).astype(np.int64),
-        pd.Index(lines["cell_line"]).get_indexer(responses["cell_line"]).astype(np.int64),
+        positions(responses["drug_id"], drugs["drug_id"]),
+        positions(responses["cell_line"], lines["cell_line"]),
         drugs,
         lines["cell_line"].tolist(),
         genes["gene"].tolist(),
@@ -92,7 +98,7 @@ def load_split(atlas: ResponseAtlas, target: str) -> TargetSplit:
     own = table[table["target"] == target]
     if own.empty:
         raise TableError(f"{paths.SPLITS}: no row for target '{target}'; run split again")
-    row = pd.Index(atlas.drugs["drug_id"]).get_indexer(own["drug_id"]).astype(np.int64)
+    row = positions(own["drug_id"], atlas.drugs["drug_id"])
     return TargetSplit(row[own["role"] == "test"], row[own["role"] == "pool"])
 
 
@@ -101,4 +107,4 @@ def load_selection(atlas: ResponseAtlas, target: str, seed: int) -> tuple[pd.Dat
     path = paths.SELECTIONS / f"{paths.run_name(target, seed)}.csv"
     table = schemas.validate(read_table(path), schemas.SELECTIONS, path).sort_values("rank")
     schemas.require_known(table["drug_id"], atlas.drugs["drug_id"].tolist(), path, paths.DRUGS)
-    return table, pd.Index(atlas.drugs["drug_id"]).get_indexer(table["drug_id"]).astype(np.int64)
+    return table, positions(table["drug_id"], atlas.drugs["drug_id"])

@@ -1,0 +1,155 @@
+"""The stages on the demo bundle: their tables, their keys, and going on after a cut."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anchordrug import schemas
+from anchordrug.atlas import labels_of
+from anchordrug.errors import TableError
+from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.io import read_json
+from anchordrug.stages.predictors import load_fitted
+from anchordrug.stages.tables import load_atlas, load_features, load_split
+from tests.conftest import run_cli
+
+
+@pytest.fixture
+def copy(project, tmp_path, monkeypatch):
+    """A copy of the finished project that a test may change, as the current folder."""
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_selection_has_a_row_per_anchor(in_project):
+    table = pd.read_csv("tables/selections/SIM-T1-0.csv")
+    assert list(table.columns) == list(schemas.SELECTIONS.columns)
+    assert table["rank"].tolist() == list(range(1, 21))
+    assert table["round"].tolist() == [1] * 10 + [2] * 10
+    pool = pd.read_csv("tables/splits/splits.csv").query("role == 'pool'")["drug_id"]
+    assert set(table["drug_id"]) <= set(pool)
+    drugs = pd.read_parquet("tables/curated/drugs.parquet").set_index("drug_id")
+    assert (drugs.loc[table["drug_id"], "inchikey"].to_numpy() == table["inchikey"].to_numpy()).all()
+
+
+def test_scores_equal_a_computation_by_hand(in_project):
+    atlas = load_atlas()
+    test = load_split(atlas, "SIM-T1").test
+    truth = labels_of(atlas.of("SIM-T1").responses_of(test), 1.5)
+    scores = pd.read_csv("metrics/scores.csv").set_index("predictor")
+    fitted = load_fitted(atlas, load_features(atlas), "SIM-T1", 0, "drugs-10")
+    predicted = fitted.probabilities(test).argmax(axis=2)
+    assert scores.loc["drugs-10", "macro_f1"] == pytest.approx(macro_f1(truth, predicted), abs=1e-6)
+    seen = np.isin(test, atlas.without(["SIM-T1"]).measured_drugs())
+    assert 0 < seen.sum() < len(seen)
+    assert scores.loc["drugs-10", "macro_f1_unseen"] == pytest.approx(
+        macro_f1(truth[~seen], predicted[~seen]), abs=1e-6
+    )
+    assert scores.loc["all_none", "macro_f1"] == pytest.approx(macro_f1(truth, np.ones_like(truth)), abs=1e-6)
+    summary = read_json(in_project / "metrics/summary.json")
+    assert summary["macro_f1"]["drugs-10"]["SIM-T1"] == pytest.approx(
+        scores.loc["drugs-10", "macro_f1"], abs=1e-4
+    )
+
+
+def test_targets_are_no_source_lines(in_project):
+    card = read_json(in_project / "models/pretrained/model.json")
+    assert "SIM-T1" not in card["source_cell_lines"]
+    assert len(card["source_cell_lines"]) == 8
+    assert pd.read_csv("metrics/pretrain.csv")["epoch"].tolist() == [1, 2]
+
+
+def test_no_checkpoint_is_left_behind(in_project):
+    assert not any((in_project / ".anchordrug").iterdir())
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_running_every_stage_again_gives_the_same_bytes(copy):
+    before = files_of(copy)
+    for command in (
+        ["curate"],
+        ["featurize"],
+        ["split"],
+        ["pretrain"],
+        ["select", "--target", "SIM-T1"],
+        ["finetune", "--target", "SIM-T1"],
+        ["evaluate"],
+    ):
+        assert run_cli(*command).exit_code == 0
+    after = files_of(copy)
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_a_campaign_that_was_cut_goes_on_after_its_last_round(copy, monkeypatch):
+    from anchordrug.stages import select
+
+    path = copy / "tables/selections/SIM-T1-0.csv"
+    curve = copy / "metrics/rounds/SIM-T1-0.csv"
+    whole, whole_curve = path.read_bytes(), curve.read_bytes()
+    path.unlink()
+    play, calls = select.play, []
+
+    def cut(*arguments, **options):
+        for one in play(*arguments, **options):
+            yield one
+            raise KeyboardInterrupt
+
+    def watch(*arguments, **options):
+        for one in play(*arguments, **options):
+            calls.append(one.number)
+            yield one
+
+    monkeypatch.setattr(select, "play", cut)
+    assert run_cli("select", "--target", "SIM-T1").exit_code != 0
+    assert not path.exists()
+    monkeypatch.setattr(select, "play", watch)
+    assert run_cli("select", "--target", "SIM-T1").exit_code == 0
+    assert calls == [2]
+    assert path.read_bytes() == whole
+    assert curve.read_bytes() == whole_curve
+
+
+def test_a_response_of_an_unknown_drug_is_found(copy):
+    table = pd.read_parquet("tables/curated/responses.parquet")
+    table.loc[7, "drug_id"] = "SIM-NOBODY"
+    table.to_parquet("tables/curated/responses.parquet", index=False)
+    with pytest.raises(
+        TableError, match=r"responses.parquet: drug_id SIM-NOBODY \(row 7\) not in .*drugs.parquet"
+    ):
+        load_atlas()
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "value", "message"),
+    [
+        ("tables/curated/drugs.parquet", "inchikey", "ABC", "column 'inchikey': 'ABC' breaks str_matches"),
+        ("tables/curated/drugs.parquet", "drug_id", "SIM-D0002", "column 'drug_id'"),
+        ("tables/curated/responses.parquet", "replicates", 0, "column 'replicates': 0 breaks"),
+    ],
+)
+def test_a_table_that_breaks_its_schema_is_found(copy, file, column, value, message):
+    table = pd.read_parquet(file)
+    table.loc[0, column] = value
+    table.to_parquet(file, index=False)
+    with pytest.raises(TableError) as error:
+        load_atlas()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_features_of_other_tables_are_refused(copy):
+    table = pd.read_parquet("tables/features/drugs.parquet").iloc[::-1]
+    table.to_parquet("tables/features/drugs.parquet", index=False)
+    with pytest.raises(TableError, match=r"features/drugs.parquet: .*run featurize again"):
+        load_features(load_atlas())

@@ -1,0 +1,88 @@
+"""params.yaml: every wrong key or value is named, with the near one where there is one."""
+
+import pytest
+import yaml
+
+from anchordrug.errors import RawDataError, SettingsError
+from anchordrug.settings import read_settings
+from tests.conftest import ROOT, small_params, write_params
+
+
+def settings_of(folder, params):
+    write_params(folder, params)
+    return read_settings(folder / "params.yaml")
+
+
+def test_the_shipped_params_are_valid_and_documented():
+    settings = read_settings(ROOT / "params.yaml")
+    assert settings.select.budget == (30,)
+    text = (ROOT / "docs/params.md").read_text(encoding="utf-8")
+    for section in (
+        "raw",
+        "targets",
+        "seeds",
+        "curate",
+        "featurize",
+        "split",
+        "pretrain",
+        "select",
+        "finetune",
+    ):
+        assert f"`{section}" in text
+
+
+def test_a_list_of_budgets_and_one_budget_are_both_read(tmp_path):
+    params = small_params()
+    params["select"]["budget"] = [30, 100]
+    assert settings_of(tmp_path, params).select.budget == (30, 100)
+    params["select"]["budget"] = 5
+    assert settings_of(tmp_path, params).select.budget == (5,)
+
+
+def wrong(section, key, value):
+    def change(params):
+        (params[section] if section else params)[key] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (wrong("pretrain", "epoch", 3), "unknown key 'pretrain.epoch'; did you mean 'pretrain.epochs'?"),
+        (wrong(None, "target", ["A"]), "unknown key 'target'; did you mean 'targets'?"),
+        (lambda params: params["select"].pop("batch"), "key 'select.batch' is missing"),
+        (wrong("pretrain", "epochs", 0), "pretrain.epochs: 0 is not allowed"),
+        (wrong("pretrain", "dropout", 1.0), "pretrain.dropout: 1.0 is not allowed"),
+        (wrong("select", "budget", []), "select.budget: "),
+        (wrong("select", "scenario", "all"), "select.scenario: 'all' is not allowed"),
+        (wrong("curate", "threshold", "high"), "curate.threshold: 'high' is not allowed"),
+        (wrong(None, "targets", ["A", "A"]), "targets names the same value twice"),
+        (wrong(None, "targets", ["../A"]), "targets.0: '../A' is not allowed"),
+        (wrong(None, "seeds", [1, 1]), "seeds names the same value twice"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, change, message):
+    params = small_params()
+    change(params)
+    with pytest.raises(SettingsError) as error:
+        settings_of(tmp_path, params)
+    assert str(error.value).startswith(f"{tmp_path / 'params.yaml'}: {message}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "a: [1", "a: b: c"])
+def test_files_that_are_no_settings(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"params\.yaml: (is not YAML|expected sections)"):
+        read_settings(tmp_path / "params.yaml")
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(RawDataError, match=r"params\.yaml: no such file; .*--params"):
+        read_settings(tmp_path / "params.yaml")
+
+
+def test_small_params_differ_from_the_shipped_ones_in_values_only():
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert small_params().keys() == shipped.keys()
