@@ -60,8 +60,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["select", "--target", "SIM-T1", "--seed", "0"],
             ["finetune", "--target", "SIM-T1", "--seed", "0"],
             ["export", "--target", "SIM-T1"],
-            ["predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"]
-            + ["--out", "tables/predictions/SIM-T1.parquet"],
+            [
+                *("predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"),
+                *("--out", "tables/predictions/SIM-T1.parquet"),
+            ],
             ["evaluate"],
         ):
             result = run_cli(*command)

@@ -158,15 +158,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
 
 @pytest.mark.parametrize("cut_after", [1, 2])
 def test_a_run_that_was_cut_ends_with_the_same_weights(tmp_path, cut_after):
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def cut(epoch, _):
         if epoch == cut_after:
-            raise Cut
+            raise CutError
 
     checkpoint = tmp_path / "checkpoint.safetensors"
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         weights_after(PLAN, profiles(), checkpoint=checkpoint, after_epoch=cut)
     seen = []
     resumed = weights_after(PLAN, profiles(), checkpoint=checkpoint, after_epoch=lambda e, _: seen.append(e))

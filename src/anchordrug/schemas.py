@@ -151,7 +151,7 @@ def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.
         place = "" if pd.isna(first["index"]) else f" row {int(first['index'])}"
         column = "" if pd.isna(first["column"]) else f" column '{first['column']}'"
         raise TableError(
-            f"{path}:{place}{column}: {first['failure_case']!r} breaks {first['check']} "
+            f"{path}:{place}{column}: '{first['failure_case']}' breaks {first['check']} "
             f"({len(failures)} such cases); {PATHS_HINT}"
         ) from error
 

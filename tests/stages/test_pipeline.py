@@ -135,7 +135,7 @@ def test_a_response_of_an_unknown_drug_is_found(copy):
     [
         ("tables/curated/drugs.parquet", "inchikey", "ABC", "column 'inchikey': 'ABC' breaks str_matches"),
         ("tables/curated/drugs.parquet", "drug_id", "SIM-D0002", "column 'drug_id'"),
-        ("tables/curated/responses.parquet", "replicates", 0, "column 'replicates': 0 breaks"),
+        ("tables/curated/responses.parquet", "replicates", 0, "column 'replicates': '0' breaks"),
     ],
 )
 def test_a_table_that_breaks_its_schema_is_found(copy, file, column, value, message):

@@ -10,6 +10,7 @@ import gzip
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -280,7 +281,7 @@ def _signatures(
     """Return siginfo with the column `in_matrix`, and the z-scores [signatures, G] in the same order."""
     pairs = _covered_pairs(len(world.smiles), rng).assign(dose=10.0, time=24, good=True, vehicle=False)
 
-    def again(rows: int, **changes: object) -> pd.DataFrame:
+    def again(rows: int, **changes: Any) -> pd.DataFrame:
         return pairs.iloc[rng.choice(len(pairs), rows, replace=False)].assign(**changes)
 
     extra = [again(150), again(60, dose=1.0), again(60, dose=3.33), again(60, time=6)]

@@ -1,0 +1,222 @@
+"""Pre-training: blocks through the factorised first layer against dense rows in batches of 32.
+
+Both train the paper's network from the same seed on the same experiments (all cell lines but one target)
+and are scored, without any label of the target, on all its drugs. Rows are (drug, gene) pairs. The dense
+side is the network as it is usually written: rows of all features through Linear layers, torch.optim.Adam
+with its defaults. Its rate is measured once more with the fused Adam that the factorised side uses.
+
+    python benchmarks/training.py                       # about an hour on 2 cores, most of it the dense side
+    python benchmarks/training.py --dense-epochs 0      # rates only, about eight minutes
+"""
+
+import argparse
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from rdkit import Chem
+from torch import nn
+
+from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.curate import Curated, Rules, curate
+from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.features.blocks import FeatureBlocks, unit_rows
+from anchordrug.features.cell_lines import embed_cell_lines
+from anchordrug.features.drugs import fingerprints
+from anchordrug.predictors.mlp import SLOPE, FactorisedMlp, MlpFitted, MlpShape
+from anchordrug.raw.bundle import RawBundle, find_bundle
+from anchordrug.raw.expression import read_expression
+from anchordrug.raw.ontology import read_annotation
+from anchordrug.settings import Settings, read_settings
+from anchordrug.training import Profiles, TrainingPlan, train
+
+ROOT = Path(__file__).parent.parent
+DENSE_BATCH = 32
+TIMED_STEPS = 400
+ROUNDS = 3
+
+
+def load(raw: Path, settings: Settings) -> tuple[ResponseAtlas, FeatureBlocks]:
+    """Curate and featurize a raw bundle in memory, as the stages do."""
+    bundle = find_bundle(raw)
+    curated = curate(bundle, Rules(settings.curate.dose_um, settings.curate.time_h, settings.curate.quality))
+    lines = curated.cell_lines["cell_line"].tolist()
+    drug_ids = curated.drugs["drug_id"].tolist()
+    atlas = ResponseAtlas(
+        curated.z,
+        np.array([drug_ids.index(one) for one in curated.responses["drug_id"]]),
+        np.array([lines.index(one) for one in curated.responses["cell_line"]]),
+        curated.drugs,
+        lines,
+        curated.genes["gene"].tolist(),
+    )
+    return atlas, features_of(bundle, curated, lines, settings)
+
+
+def features_of(bundle: RawBundle, curated: Curated, lines: list[str], settings: Settings) -> FeatureBlocks:
+    """Return the three feature blocks in the order of the curated tables."""
+    drug, cell = settings.featurize.drug, settings.featurize.cell
+    molecules = [Chem.MolFromSmiles(smiles) for smiles in curated.drugs["smiles"]]
+    names, _, annotation = read_annotation(bundle.annotation)
+    known, _, expression = read_expression(bundle.expression)
+    embedding = embed_cell_lines(
+        expression, dim=cell.dim, epochs=cell.epochs, learning_rate=cell.learning_rate, seed=cell.seed
+    )
+    return FeatureBlocks(
+        unit_rows(fingerprints(molecules, drug.radius, drug.bits)),
+        unit_rows(embedding[[known.index(line) for line in lines]]),
+        unit_rows(annotation[[names.index(gene) for gene in curated.genes["annotated_as"]]]),
+    )
+
+
+def dense_network(shape: MlpShape, seed: int) -> nn.Sequential:
+    """Return the paper's network over rows of all features."""
+    torch.manual_seed(seed)
+    widths = [sum(shape.inputs), *shape.hidden]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.LeakyReLU(SLOPE), nn.Dropout(shape.dropout)]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 3))
+
+
+def dense_steps(
+    network: nn.Sequential, optimizer: torch.optim.Adam, data: Profiles, rows: np.ndarray
+) -> None:
+    """Train on `rows` (flat positions in the labels) in batches of 32."""
+    genes = data.labels.shape[1]
+    features = data.features
+    drugs, lines, terms = map(torch.from_numpy, (features.drugs, features.cell_lines, features.genes))
+    labels = torch.from_numpy(data.labels.astype(np.int64)).reshape(-1)
+    drug, line = torch.from_numpy(data.drug), torch.from_numpy(data.cell_line)
+    network.train()
+    for start in range(0, len(rows), DENSE_BATCH):
+        batch = torch.from_numpy(rows[start : start + DENSE_BATCH])
+        experiment, gene = batch // genes, batch % genes
+        inputs = torch.cat([drugs[drug[experiment]], lines[line[experiment]], terms[gene]], dim=1)
+        loss = nn.functional.cross_entropy(network(inputs), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def dense_rate(data: Profiles, shape: MlpShape, fused: bool, rng: np.random.Generator) -> float:
+    """Return rows a second of dense training after a warm-up."""
+    network = dense_network(shape, 0)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=fused)
+    rows = rng.permutation(data.labels.size)[: TIMED_STEPS * DENSE_BATCH]
+    dense_steps(network, optimizer, data, rows[: 20 * DENSE_BATCH])
+    start = time.perf_counter()
+    dense_steps(network, optimizer, data, rows)
+    return len(rows) / (time.perf_counter() - start)
+
+
+def block_rate(data: Profiles, shape: MlpShape, plan: TrainingPlan) -> float:
+    """Return rows a second of one epoch of block training on a share of the experiments."""
+    share = slice(0, 20 * plan.block_drugs)
+    part = Profiles(data.features, data.drug[share], data.cell_line[share], data.labels[share])
+    one = TrainingPlan(1, plan.learning_rate, plan.block_drugs, plan.block_genes, plan.seed)
+    network = FactorisedMlp(shape, 0)
+    train(network, part, one)
+    start = time.perf_counter()
+    train(network, part, one)
+    return part.labels.size / (time.perf_counter() - start)
+
+
+def as_factorised(dense: nn.Sequential, shape: MlpShape) -> FactorisedMlp:
+    """Return a factorised network with the weights of a dense one: prediction is the same, but fast."""
+    linear = [layer for layer in dense if isinstance(layer, nn.Linear)]
+    network = FactorisedMlp(shape, 0)
+    drug, cell, gene = linear[0].weight.detach().T.split(list(shape.inputs))
+    weights = {"weight_drug": drug, "weight_cell": cell, "weight_gene": gene, "bias": linear[0].bias}
+    for name, layer in zip(("layer2", "layer3", "output"), linear[1:], strict=True):
+        weights |= {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--raw", type=Path, default=ROOT.parent / "shared/lincs", help="raw bundle")
+    parser.add_argument("--target", default="THP1", help="cell line that is left out and scored")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs of block training")
+    parser.add_argument("--dense-epochs", type=int, default=3, help="epochs of the dense side; 0: rates only")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/training.json")
+    arguments = parser.parse_args()
+
+    settings = read_settings(ROOT / "params.yaml")
+    atlas, features = load(arguments.raw, settings)
+    sources, target = atlas.without([arguments.target]), atlas.of(arguments.target)
+    threshold = settings.curate.threshold
+    data = Profiles(features, sources.drug, sources.cell_line, labels_of(sources.z, threshold))
+    inputs = (features.drugs.shape[1], features.cell_lines.shape[1], features.genes.shape[1])
+    pretrain = settings.pretrain
+    shape = MlpShape(inputs, pretrain.hidden, pretrain.dropout)
+    plan = TrainingPlan(
+        arguments.epochs, pretrain.learning_rate, pretrain.block_drugs, pretrain.block_genes, pretrain.seed
+    )
+    truth = labels_of(target.z, threshold)
+    line = atlas.cell_lines.index(arguments.target)
+
+    def score(network: FactorisedMlp) -> float:
+        return macro_f1(truth, MlpFitted(network, features, line).probabilities(target.drug).argmax(axis=2))
+
+    rng = np.random.default_rng(0)
+    rates = {"blocks": [], "dense": [], "dense, fused Adam": []}
+    for _ in range(ROUNDS):
+        rates["blocks"].append(block_rate(data, shape, plan))
+        rates["dense"].append(dense_rate(data, shape, False, rng))
+        rates["dense, fused Adam"].append(dense_rate(data, shape, True, rng))
+    rate = {name: float(np.median(values)) for name, values in rates.items()}
+    result: dict[str, object] = {
+        "experiments": len(data.drug),
+        "genes": data.labels.shape[1],
+        "source_cell_lines": len(set(sources.cell_line)),
+        "target": arguments.target,
+        "threads": torch.get_num_threads(),
+        "block": [plan.block_drugs, plan.block_genes],
+        "rows_per_second": {name: round(value) for name, value in rate.items()},
+        "ratio": round(rate["blocks"] / rate["dense"], 1),
+        "ratio_to_fused": round(rate["blocks"] / rate["dense, fused Adam"], 1),
+    }
+    for name, value in rate.items():
+        print(f"{name:20s} {value:10,.0f} rows/s   1 : {rate['blocks'] / value:.1f}")
+
+    network, curve = FactorisedMlp(shape, pretrain.seed), []
+    start = time.perf_counter()
+
+    def after_epoch(epoch: int, loss: float) -> None:
+        network.eval()
+        curve.append(round(score(network), 4))
+        network.train()
+        print(f"blocks epoch {epoch}: loss {loss:.4f}, macro-F1 {curve[-1]:.4f}", flush=True)
+
+    train(network, data, plan, after_epoch=after_epoch)
+    result["seconds"] = round(time.perf_counter() - start)
+    result |= {"macro_f1": curve[-1], "macro_f1_by_epoch": curve}
+
+    if arguments.dense_epochs:
+        dense, dense_curve = dense_network(shape, pretrain.seed), []
+        optimizer = torch.optim.Adam(dense.parameters(), pretrain.learning_rate, fused=True)
+        start = time.perf_counter()
+        for epoch in range(1, arguments.dense_epochs + 1):
+            dense_steps(dense, optimizer, data, rng.permutation(data.labels.size))
+            dense_curve.append(round(score(as_factorised(dense, shape)), 4))
+            print(f"dense epoch {epoch}: macro-F1 {dense_curve[-1]:.4f}", flush=True)
+        result |= {
+            "dense_seconds": round(time.perf_counter() - start),
+            "dense_macro_f1": max(dense_curve),
+            "dense_macro_f1_by_epoch": dense_curve,
+        }
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"wrote {arguments.out.relative_to(ROOT) if arguments.out.is_relative_to(ROOT) else arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Campaigns with a predictor that only records what it is given."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anchordrug.acquisition import strategies, strategy
+from anchordrug.campaign import play
+from anchordrug.errors import SettingsError
+
+DRUGS, GENES = 150, 3
+TRUTH = np.random.default_rng(7).normal(size=(DRUGS, GENES)).astype(np.float32)
+POOL = np.random.default_rng(8).permutation(DRUGS)[:120]
+
+
+class FakeFitted:
+    """Predictions that depend on every anchor, their order, their responses and the seed of the fit."""
+
+    def __init__(self, anchors, z, seed):
+        state = [seed, *anchors.tolist(), *np.abs(z.ravel() * 1e6).astype(int).tolist()]
+        self.table = np.random.default_rng(state).dirichlet([1, 1, 1], (DRUGS, GENES)).astype(np.float32)
+
+    def probabilities(self, drugs):
+        return self.table[drugs]
+
+    def dropout_probabilities(self, drugs, passes, rng):
+        for _ in range(passes):
+            noisy = self.table[drugs] * rng.random((len(drugs), GENES, 3))
+            yield (noisy / noisy.sum(axis=2, keepdims=True)).astype(np.float32)
+
+
+class FakePredictor:
+    """Remembers the anchors, the responses and the seed of every fit."""
+
+    def __init__(self):
+        self.fits = []
+
+    def fit(self, anchors, z, *, seed, final=False):
+        self.fits.append((anchors.copy(), z.copy(), seed, final))
+        return FakeFitted(anchors, z, seed)
+
+
+class Watched:
+    """A campaign whose every reveal and choice is written down, in the order in which they happen."""
+
+    def __init__(self, name="random", **options):
+        self.log = []
+        self.views = []
+        self.predictor = FakePredictor()
+        choose = strategy(name)
+
+        def reveal(drugs):
+            self.log.append(("reveal", drugs.copy()))
+            return TRUTH[drugs]
+
+        def watched(view, batch, rng):
+            selection = choose(view, batch, rng)
+            self.views.append(view.drugs.copy())
+            self.log.append(("choose", view.drugs[selection.positions]))
+            return selection
+
+        options = {"pool": POOL, "budget": 30, "batch": 10, "seed": 0} | options
+        self.rounds = play(self.predictor, reveal, options.pop("pool"), watched, **options)
+
+
+def chosen(rounds):
+    return [one.drugs.tolist() for one in rounds]
+
+
+def flat(lists):
+    return [drug for part in lists for drug in part]
+
+
+every_strategy = pytest.mark.parametrize("name", strategies())
+
+
+@given(
+    pool=st.integers(1, 60),
+    share=st.floats(0, 1),
+    batch=st.integers(1, 70),
+    seed=st.integers(0, 1000),
+    name=st.sampled_from(strategies()),
+)
+@settings(max_examples=60, deadline=None)
+def test_rounds_hold_a_batch_each_and_the_last_what_is_left(pool, share, batch, seed, name):
+    budget = round(share * pool)
+    campaign = Watched(name, pool=POOL[:pool], budget=budget, batch=batch, seed=seed)
+    rounds = list(campaign.rounds)
+    expected, left = [], budget
+    while left > 0:
+        expected.append(min(batch, left))
+        left -= batch
+    assert [len(one.drugs) for one in rounds] == expected
+    assert [len(one.scores) for one in rounds] == expected
+    assert [one.number for one in rounds] == list(range(1, len(expected) + 1))
+    anchors = flat(chosen(rounds))
+    assert len(set(anchors)) == budget
+    assert set(anchors) <= set(POOL[:pool].tolist())
+
+
+@every_strategy
+def test_a_small_budget_is_the_beginning_of_a_large_one(name):
+    small = chosen(Watched(name, budget=30).rounds)
+    large = chosen(Watched(name, budget=100).rounds)
+    assert small == large[:3]
+    assert len(large) == 10
+
+
+@every_strategy
+def test_only_chosen_drugs_are_revealed(name):
+    campaign = Watched(name, budget=45, batch=10)
+    list(campaign.rounds)
+    known: set[int] = set()
+    for event, drugs in campaign.log:
+        if event == "choose":
+            known |= set(drugs.tolist())
+        else:
+            assert set(drugs.tolist()) <= known
+    assert len(known) == 45
+    assert [event for event, _ in campaign.log].count("reveal") >= 5
+
+
+def test_a_round_is_played_only_when_it_is_asked_for():
+    campaign = Watched(budget=100)
+    assert campaign.log == []
+    first = next(campaign.rounds)
+    assert [event for event, _ in campaign.log].count("choose") == 1
+    assert {drug for _, drugs in campaign.log for drug in drugs.tolist()} == set(first.drugs.tolist())
+
+
+@every_strategy
+def test_a_strategy_sees_every_free_pool_drug_in_the_pools_order_and_no_chosen_one(name):
+    campaign = Watched(name, budget=50)
+    rounds = chosen(campaign.rounds)
+    assert len(campaign.views) == 5
+    for number, view in enumerate(campaign.views):
+        taken = set(flat(rounds[:number]))
+        assert view.tolist() == [drug for drug in POOL.tolist() if drug not in taken]
+
+
+@every_strategy
+def test_every_fit_gets_all_anchors_in_order_with_their_responses(name):
+    campaign = Watched(name, budget=35)
+    rounds = list(campaign.rounds)
+    anchors = flat(chosen(rounds))
+    fits = campaign.predictor.fits
+    assert [len(fit[0]) for fit in fits] == [0, 10, 20, 30, 35]
+    for drugs, z, _, _ in fits:
+        assert drugs.tolist() == anchors[: len(drugs)]
+        assert z.shape == (len(drugs), GENES)
+        for row, drug in zip(z, drugs.tolist(), strict=True):
+            assert row.tolist() == TRUTH[drug].tolist()
+    assert len({seed for _, _, seed, _ in fits}) == len(fits)
+
+
+def test_a_round_carries_the_predictor_fitted_to_all_anchors_so_far():
+    campaign = Watched("least_confidence", budget=30)
+    for number, one in enumerate(campaign.rounds, start=1):
+        anchors, z, seed, _ = campaign.predictor.fits[number]
+        assert len(anchors) == 10 * number
+        np.testing.assert_array_equal(one.fitted.table, FakeFitted(anchors, z, seed).table)
+
+
+def test_a_round_is_chosen_by_the_predictor_fitted_before_it():
+    campaign = Watched("least_confidence", budget=30)
+    rounds = list(campaign.rounds)
+    for number, one in enumerate(rounds):
+        table = FakeFitted(*campaign.predictor.fits[number][:3]).table
+        doubt = {int(drug): 1 - table[drug].max(axis=1).mean(dtype=float) for drug in campaign.views[number]}
+        best = sorted(doubt, key=lambda drug: -doubt[drug])[:10]
+        assert one.drugs.tolist() == best
+        np.testing.assert_allclose(one.scores, [doubt[drug] for drug in best], atol=1e-7)
+
+
+@every_strategy
+@pytest.mark.parametrize("done", [0, 1, 3, 5, 6])
+def test_a_campaign_that_was_cut_goes_on_as_if_it_had_not_been(name, done):
+    whole = list(Watched(name, budget=55).rounds)
+    campaign = Watched(name, budget=55, played=[one.drugs for one in whole[:done]])
+    rest = list(campaign.rounds)
+    assert len(rest) == 6 - done
+    for one, other in zip(rest, whole[done:], strict=True):
+        assert one.number == other.number
+        assert one.drugs.tolist() == other.drugs.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+        np.testing.assert_array_equal(one.fitted.table, other.fitted.table)
+
+
+@every_strategy
+def test_the_same_seed_plays_the_same_campaign_and_another_seed_another(name):
+    assert chosen(Watched(name, seed=4).rounds) == chosen(Watched(name, seed=4).rounds)
+    others = [tuple(flat(chosen(Watched(name, seed=seed).rounds))) for seed in range(5)]
+    assert len(set(others)) == 5
+
+
+def test_rounds_do_not_repeat_the_draws_of_the_round_before():
+    # With drugs drawn from a pool of the same size, equal draws would choose equal positions.
+    campaign = Watched("random", budget=40)
+    rounds = chosen(campaign.rounds)
+    positions = [
+        tuple(view.tolist().index(drug) for drug in drugs)
+        for view, drugs in zip(campaign.views, rounds, strict=True)
+    ]
+    assert len(set(positions)) == 4
+
+
+def test_the_whole_pool_can_be_spent():
+    rounds = chosen(Watched("random", budget=120, batch=50).rounds)
+    assert sorted(flat(rounds)) == sorted(POOL.tolist())
+
+
+def test_a_budget_above_the_pool_is_an_error_before_anything_is_revealed():
+    campaign = Watched(budget=121)
+    with pytest.raises(SettingsError, match=r"select\.budget: 121 drugs .* pool holds 120") as caught:
+        next(campaign.rounds)
+    assert "\n" not in str(caught.value)
+    assert campaign.log == []
+    assert campaign.predictor.fits == []
+
+
+def test_no_budget_plays_no_round():
+    assert list(islice(Watched(budget=0).rounds, 1)) == []

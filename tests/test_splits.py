@@ -1,0 +1,228 @@
+"""Test drugs and pool: their sizes, who may be in them, and what they must not depend on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rdkit import Chem
+from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
+
+from anchordrug.atlas import ResponseAtlas
+from anchordrug.errors import SettingsError
+from anchordrug.splits import require_targets, split_drugs
+
+LINES = ["SIM-T1", "SIM-S1", "SIM-T2", "SIM-S2"]
+TARGETS = ("SIM-T1", "SIM-T2")
+SUBSTITUENTS = ["C", "CC", "O", "N", "Cl", "F", "OC(=O)", "OCC", "NC(=O)", "CCC"]
+# Ring systems with the number of their substituents that occur; the last entry has no ring.
+RINGS = {
+    "c1ccccc1": 10,
+    "c1ccncc1": 8,
+    "C1CCCCC1": 7,
+    "c1ccc2ccccc2c1": 7,
+    "c1ccco1": 5,
+    "c1cccs1": 4,
+    "c1ccc2ncccc2c1": 3,
+    "C1CCNC1": 2,
+    "c1ncc[nH]1": 1,
+    "C1CC1": 1,
+    "CCCCC": 9,
+}
+
+
+def drug_table():
+    smiles = [side + ring for ring, count in RINGS.items() for side in SUBSTITUENTS[:count]]
+    molecules = [Chem.MolFromSmiles(one) for one in smiles]
+    table = pd.DataFrame(
+        {
+            "drug_id": [f"D{i:02}" for i in range(len(smiles))],
+            "inchikey": [Chem.MolToInchiKey(one) for one in molecules],
+            "smiles": [Chem.MolToSmiles(one) for one in molecules],
+        }
+    )
+    assert table["inchikey"].is_unique
+    return table
+
+
+DRUGS = drug_table()
+
+
+def atlas_of(present):
+    """An atlas that holds the (drug, cell line) pairs where `present` is true."""
+    pairs = np.argwhere(present)
+    z = np.zeros((len(pairs), 2), np.float32)
+    return ResponseAtlas(z, pairs[:, 0], pairs[:, 1], DRUGS, LINES, ["G1", "G2"])
+
+
+def random_atlas(seed, share=0.6):
+    return atlas_of(np.random.default_rng(seed).random((len(DRUGS), len(LINES))) < share)
+
+
+def shuffled(atlas, seed):
+    """The same measurements with the drug table and the experiments in another order."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(atlas.drugs))
+    rows = rng.permutation(len(atlas.drug))
+    return ResponseAtlas(
+        atlas.z[rows],
+        np.argsort(order)[atlas.drug][rows],
+        atlas.cell_line[rows],
+        atlas.drugs.iloc[order].reset_index(drop=True),
+        atlas.cell_lines,
+        atlas.genes,
+    )
+
+
+def split(atlas, by="random", fraction=0.2, seed=0, target="SIM-T1", targets=TARGETS):
+    """The drug_ids of test set and pool."""
+    test, pool = split_drugs(atlas, targets, target, by=by, test_fraction=fraction, seed=seed)
+    ids = atlas.drugs["drug_id"]
+    return ids.iloc[test].tolist(), ids.iloc[pool].tolist()
+
+
+def measured_in(atlas, *lines):
+    ids = atlas.drugs["drug_id"].tolist()
+    return {
+        ids[drug]
+        for drug, line in zip(atlas.drug, atlas.cell_line, strict=True)
+        if atlas.cell_lines[line] in lines
+    }
+
+
+by_both = pytest.mark.parametrize("by", ["random", "scaffold"])
+
+
+@by_both
+@given(seed=st.integers(0, 1000), fraction=st.floats(0.05, 0.6), target=st.sampled_from(TARGETS))
+@settings(max_examples=25, deadline=None)
+def test_test_drugs_and_pool_are_who_they_should_be(by, seed, fraction, target):
+    atlas = random_atlas(seed)
+    test, pool = split(atlas, by, fraction, seed, target)
+    candidates = measured_in(atlas, target)
+    assert len(set(test)) == len(test)
+    assert abs(len(test) - fraction * len(candidates)) <= 0.5 + 1e-9
+    assert set(test) <= candidates
+    assert len(set(pool)) == len(pool)
+    assert set(pool) == (candidates - set(test)) & measured_in(atlas, "SIM-S1", "SIM-S2")
+
+
+def test_a_drug_seen_only_in_another_target_is_not_in_the_pool():
+    present = np.zeros((len(DRUGS), len(LINES)), bool)
+    present[:30, 0] = True  # SIM-T1
+    present[:12, 1] = True  # SIM-S1
+    present[12:30, 2] = True  # SIM-T2
+    atlas = atlas_of(present)
+    _, pool = split(atlas)
+    assert set(pool) <= measured_in(atlas, "SIM-S1")
+    # The same cell line is a source line when it is no target.
+    _, wider = split(atlas, targets=("SIM-T1",))
+    assert set(wider) - set(pool) == set(wider) & measured_in(atlas, "SIM-T2") != set()
+
+
+@by_both
+def test_test_drugs_and_pool_are_ordered_by_inchikey(by):
+    key = dict(zip(DRUGS["drug_id"], DRUGS["inchikey"], strict=True))
+    for drugs in split(random_atlas(3), by):
+        keys = [key[one] for one in drugs]
+        assert keys == sorted(keys)
+
+
+@by_both
+@given(seed=st.integers(0, 1000), order=st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_the_order_of_the_tables_does_not_change_the_split(by, seed, order):
+    atlas = random_atlas(seed)
+    assert split(atlas, by, seed=seed) == split(shuffled(atlas, order), by, seed=seed)
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another():
+    atlas = random_atlas(0)
+    assert split(atlas, seed=1) == split(atlas, seed=1)
+    tests = {tuple(split(atlas, seed=seed)[0]) for seed in range(10)}
+    assert len(tests) == 10
+
+
+def test_every_drug_of_the_target_is_a_test_drug_under_some_seed():
+    atlas = random_atlas(0)
+    drawn = [drug for seed in range(200) for drug in split(atlas, seed=seed)[0]]
+    candidates = measured_in(atlas, "SIM-T1")
+    counts = [drawn.count(drug) for drug in candidates]
+    # 200 draws at 20 %: mean 40, standard deviation 5.7.
+    assert min(counts) > 12
+    assert max(counts) < 68
+
+
+@given(seed=st.integers(0, 1000), fraction=st.floats(0.05, 0.6))
+@settings(max_examples=25, deadline=None)
+def test_at_most_one_scaffold_stands_on_both_sides_of_a_scaffold_split(seed, fraction):
+    atlas = random_atlas(seed)
+    test, pool = split(atlas, "scaffold", fraction)
+    scaffold = {
+        one: MurckoScaffoldSmiles(smiles=smiles, includeChirality=False)
+        for one, smiles in zip(DRUGS["drug_id"], DRUGS["smiles"], strict=True)
+    }
+    assert len(set(scaffold.values())) == len(RINGS)
+    inside, outside = {scaffold[one] for one in test}, {scaffold[one] for one in pool}
+    assert len(inside & outside) <= 1
+    # What is set aside are the rarest scaffolds, so none of those kept whole is rarer.
+    candidates = [scaffold[one] for one in measured_in(atlas, "SIM-T1")]
+    rest = {scaffold[one] for one in measured_in(atlas, "SIM-T1") - set(test)}
+    sizes_set_aside = [candidates.count(one) for one in inside - rest]
+    sizes_kept = [candidates.count(one) for one in rest - inside]
+    assert max(sizes_set_aside, default=0) <= min(sizes_kept, default=len(DRUGS))
+
+
+def test_a_scaffold_split_separates_more_scaffolds_than_a_random_one():
+    atlas = random_atlas(1)
+    scaffold = {
+        one: MurckoScaffoldSmiles(smiles=smiles)
+        for one, smiles in zip(DRUGS["drug_id"], DRUGS["smiles"], strict=True)
+    }
+
+    def shared(by):
+        test, pool = split(atlas, by, 0.4)
+        return len({scaffold[one] for one in test} & {scaffold[one] for one in pool})
+
+    assert shared("scaffold") <= 1 < shared("random")
+
+
+def test_an_unknown_target_is_an_error_that_names_the_nearest_cell_line():
+    with pytest.raises(SettingsError, match=r"'SIM-T9' has no response.*did you mean 'SIM-T[12]'") as caught:
+        require_targets(("SIM-T1", "SIM-T9"), random_atlas(0))
+    assert "\n" not in str(caught.value)
+    assert all(line in str(caught.value) for line in LINES)
+
+
+def test_a_cell_line_without_responses_is_no_target():
+    present = np.ones((len(DRUGS), len(LINES)), bool)
+    present[:, 2] = False
+    with pytest.raises(SettingsError, match="'SIM-T2' has no response"):
+        require_targets(TARGETS, atlas_of(present))
+
+
+def test_a_source_cell_line_must_remain():
+    atlas = random_atlas(0)
+    with pytest.raises(SettingsError, match="leave at least one as source"):
+        require_targets(tuple(LINES), atlas)
+    require_targets(tuple(LINES[:3]), atlas)
+    # A cell line without responses is no source either.
+    only_targets = atlas.of("SIM-T1")
+    with pytest.raises(SettingsError, match="leave at least one as source"):
+        require_targets(("SIM-T1",), only_targets)
+
+
+@by_both
+def test_a_split_without_test_drugs_is_an_error(by):
+    with pytest.raises(SettingsError, match=r"split: SIM-T1 has .* 0 would be test drugs") as caught:
+        split(random_atlas(0), by, fraction=0.001)
+    assert "\n" not in str(caught.value)
+
+
+@by_both
+def test_a_split_without_pool_is_an_error(by):
+    atlas = random_atlas(0)
+    with pytest.raises(SettingsError, match=r"SIM-T1 has .* and 0 pool drugs"):
+        split(atlas, by, fraction=1.0)
+    with pytest.raises(SettingsError, match=r"SIM-T1 has .* and 0 pool drugs"):
+        split(atlas, by, targets=tuple(LINES))
