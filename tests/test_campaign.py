@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchordrug.acquisition import strategies, strategy
+from anchordrug.acquisition import Selection, strategies, strategy
 from anchordrug.campaign import play
 from anchordrug.errors import SettingsError
 
@@ -196,15 +196,22 @@ def test_the_same_seed_plays_the_same_campaign_and_another_seed_another(name):
     assert len(set(others)) == 5
 
 
-def test_rounds_do_not_repeat_the_draws_of_the_round_before():
-    # With drugs drawn from a pool of the same size, equal draws would choose equal positions.
-    campaign = Watched("random", budget=40)
-    rounds = chosen(campaign.rounds)
-    positions = [
-        tuple(view.tolist().index(drug) for drug in drugs)
-        for view, drugs in zip(campaign.views, rounds, strict=True)
-    ]
-    assert len(set(positions)) == 4
+def test_every_round_draws_numbers_of_its_own_that_depend_on_seed_and_round_alone():
+    def draws(seed, budget, batch, played=()):
+        numbers = []
+
+        def first(view, size, rng):
+            numbers.append(rng.random())
+            return Selection(np.arange(size), np.zeros(size))
+
+        options = {"budget": budget, "batch": batch, "seed": seed, "played": played}
+        list(play(FakePredictor(), lambda drugs: TRUTH[drugs], POOL, first, **options))
+        return numbers
+
+    numbers = draws(0, 40, 10)
+    assert len(set(numbers + draws(1, 40, 10))) == 8
+    assert draws(0, 24, 6) == numbers
+    assert draws(0, 40, 10, played=[POOL[50:60], POOL[60:70]]) == numbers[2:]
 
 
 def test_the_whole_pool_can_be_spent():

@@ -136,9 +136,12 @@ def read_json(path: Path) -> dict:
     """
     require_file(path, "run the stage that writes it (dvc repro)")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RawDataError(f"{path}: is not JSON ({error}); delete it and run its stage again") from error
+    if not isinstance(value, dict):
+        raise RawDataError(f"{path}: is no JSON object; delete it and run its stage again")
+    return value
 
 
 def sha256(path: Path) -> str:

@@ -103,7 +103,7 @@ def test_tanimoto_is_that_of_rdkit_and_zero_between_empty_rows(bits, rows, share
 
 
 def neighbours_by_loop(atlas, bits, drugs):
-    """Weighted mean of the ten most similar other drugs; ties to the lower row; nothing shared weighs 1e-6."""
+    """Weighted mean of the ten most similar other drugs; ties to the lower row; nothing shared is 1e-6."""
     mean = mean_responses(atlas)
     on = [set(np.flatnonzero(row).tolist()) for row in bits]
     result = []
@@ -214,9 +214,16 @@ def test_the_consensus_threshold_is_the_best_for_lines_that_are_really_left_out(
     candidates, scores = threshold_scores_by_loop(atlas, threshold)
     result = consensus_threshold(atlas, threshold)
     assert isinstance(result, float)
-    assert result == pytest.approx(
-        next(c for c, s in zip(candidates, scores, strict=True) if s > max(scores) - 1e-12)
-    )
+    score_of = dict(zip(candidates, scores, strict=True))
+    assert result == pytest.approx(round(result, 1))
+    assert score_of[round(result, 1)] == pytest.approx(max(scores), abs=1e-9)
+
+
+def test_of_equally_good_consensus_thresholds_the_lowest_is_taken():
+    table = pd.DataFrame({"drug_id": ["D0"]})
+    z = np.array([[9.0, -9.0, 0.45], [9.0, -9.0, 0.45]], np.float32)
+    atlas = ResponseAtlas(z, np.array([0, 0]), np.array([0, 1]), table, LINES, ["G0", "G1", "G2"])
+    assert consensus_threshold(atlas, 1.5) == pytest.approx(0.5)
 
 
 def test_the_consensus_threshold_is_not_always_the_same():

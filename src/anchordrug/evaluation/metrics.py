@@ -4,7 +4,15 @@ import numpy as np
 
 
 def confusion(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return int64 [3, 3]: rows measured, columns predicted (down, none, up)."""
+    """Return int64 [3, 3]: rows measured, columns predicted (down, none, up).
+
+    Raises
+    ------
+    ValueError
+        The two arrays differ in shape.
+    """
+    if measured.shape != predicted.shape:
+        raise ValueError(f"measured labels are {measured.shape}, predicted ones {predicted.shape}")
     codes = measured.ravel().astype(np.int64) * 3 + predicted.ravel()
     return np.bincount(codes, minlength=9).reshape(3, 3)
 

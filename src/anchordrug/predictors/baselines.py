@@ -5,7 +5,7 @@ import numpy as np
 from anchordrug.atlas import NONE, ResponseAtlas, labels_of
 from anchordrug.evaluation.metrics import macro_f1
 
-THRESHOLDS = np.arange(0.3, 2.01, 0.1)
+THRESHOLDS = tuple(round(0.3 + 0.1 * step, 1) for step in range(18))
 NEIGHBOURS = 10
 
 
@@ -35,7 +35,7 @@ def consensus_threshold(sources: ResponseAtlas, threshold: float) -> float:
     if not len(measured):
         return threshold
     scores = [macro_f1(measured, labels_of(rest, candidate)) for candidate in THRESHOLDS]
-    return float(THRESHOLDS[int(np.argmax(scores))])
+    return THRESHOLDS[int(np.argmax(scores))]
 
 
 def neighbour_consensus(sources: ResponseAtlas, fingerprints: np.ndarray, drugs: np.ndarray) -> np.ndarray:
@@ -46,15 +46,19 @@ def neighbour_consensus(sources: ResponseAtlas, fingerprints: np.ndarray, drugs:
     fingerprints
         [all drugs, bits], non-zero where a bit is set.
     drugs
-        int64 rows of the drug table to predict; a drug is never its own neighbour.
+        int64 rows of the drug table to predict; a drug is never its own neighbour. Where no other drug is
+        known, z is 0.
     """
     consensus, lines = sources.consensus()
     known = np.flatnonzero(lines)
     similarity = tanimoto(fingerprints[drugs], fingerprints[known])
     similarity[drugs[:, None] == known[None]] = -1
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
-    weights = np.maximum(np.take_along_axis(similarity, nearest, axis=1), 1e-6)
-    weights /= weights.sum(axis=1, keepdims=True)
+    near = np.take_along_axis(similarity, nearest, axis=1)
+    # The smallest weight keeps neighbours without a common bit; the drug itself has none at all.
+    weights = np.where(near < 0, 0, np.maximum(near, 1e-6))
+    total = weights.sum(axis=1, keepdims=True)
+    weights /= np.where(total > 0, total, 1)
     return np.einsum("dn,dng->dg", weights, consensus[known][nearest]).astype(np.float32)
 
 

@@ -219,6 +219,7 @@ def load_mlp(folder: Path) -> FactorisedMlp:
         shape = MlpShape(tuple(card["inputs"]), tuple(card["hidden"]), card["dropout"])
         network = FactorisedMlp(shape, seed=0)
         network.load_state_dict(load_file(weights))
-    except (KeyError, SafetensorError, RuntimeError) as error:
-        raise RawDataError(f"{folder}: not a usable model ({error}); train it again") from error
+    except (KeyError, IndexError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RawDataError(f"{folder}: not a usable model ({reason}); train it again") from error
     return network.eval()
