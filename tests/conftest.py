@@ -56,7 +56,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["curate"],
             ["featurize"],
             ["split"],
-            ["pretrain"],
+            ["pretrain", "--target", "SIM-T1"],
             ["select", "--target", "SIM-T1", "--seed", "0"],
             ["finetune", "--target", "SIM-T1", "--seed", "0"],
             ["export", "--target", "SIM-T1"],

@@ -74,13 +74,14 @@ def split(params: Params = Path("params.yaml")) -> None:
     stage.run(settings)
 
 
-@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug pretrain")
-def pretrain(params: Params = Path("params.yaml")) -> None:
-    """Train the network on the source cell lines."""
+@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug pretrain --target SIM-T1")
+def pretrain(target: Target, params: Params = Path("params.yaml")) -> None:
+    """Train the network of a target on all other cell lines."""
     settings = _settings(params)
+    _require_target(settings, target)
     from anchordrug.stages import pretrain as stage
 
-    stage.run(settings)
+    stage.run(settings, target)
 
 
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug select --target SIM-T1 --seed 0")

@@ -80,12 +80,12 @@ def curate(bundle: RawBundle, rules: Rules) -> Curated:
         signatures = _wanted_signatures(bundle, matrix, rules, ledger)
         signatures, drugs = _with_structures(signatures, bundle.compoundinfo, ledger)
         signatures = _with_expression(signatures, bundle.expression, ledger)
-        if signatures.empty:
-            raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(ledger)}")
         z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy())
     finite = np.asarray(np.isfinite(z).all(axis=1))
     ledger.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
     signatures, z = ledger.keep(signatures, finite, "all z-scores finite"), z[finite]
+    if signatures.empty:
+        raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(ledger)}")
     responses, z = _merge_replicates(signatures, z)
     ledger.steps.append(
         (
@@ -113,6 +113,16 @@ def _genes(bundle: RawBundle, matrix: SignatureMatrix, ledger: _Ledger) -> pd.Da
     table = read_genes(bundle.geneinfo)
     column = pd.Series(np.arange(len(matrix.gene_ids)), index=matrix.gene_ids)
     table = table[table["gene_id"].isin(column.index)]
+    nameless = table["gene"].isna()
+    ledger.reject("gene", table.loc[nameless, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
+    table = table[~nameless]
+    twice = table[table["gene"].duplicated(keep=False)]
+    if len(twice):
+        symbol = twice["gene"].iloc[0]
+        ids = shortlist(twice.loc[twice["gene"] == symbol, "gene_id"])
+        raise RawDataError(
+            f"{bundle.geneinfo}: symbol '{symbol}' belongs to gene ids {ids} of the matrix; keep it for one of them"
+        )
     if table.empty:
         raise RawDataError(
             f"{bundle.geneinfo}: names none of the gene ids of {bundle.matrix} "
@@ -157,10 +167,16 @@ def _wanted_signatures(
     """Return the signatures that the rules ask for, with `position`: their row in the matrix."""
     if bundle.siginfo:
         table = read_signatures(bundle.siginfo)
+    elif len(matrix.signatures.columns) == 1:
+        raise RawDataError(
+            f"{bundle.matrix.parent}: no siginfo_beta.txt, and {bundle.matrix.name} carries no metadata of its "
+            "signatures; add the file"
+        )
     else:
         table = canonical_signatures(matrix.signatures, bundle.matrix)
     table = ledger.keep(table, table["pert_type"] == "trt_cp", "signatures of compounds (trt_cp)")
-    right_dose = (table["dose_um"] - rules.dose_um).abs() <= DOSE_TOLERANCE * rules.dose_um
+    # The slack lets a dose exactly on the edge in, whatever its rounding error.
+    right_dose = (table["dose_um"] - rules.dose_um).abs() <= DOSE_TOLERANCE * rules.dose_um * (1 + 1e-9)
     table = ledger.keep(table, right_dose, f"dose {rules.dose_um:g} uM")
     table = ledger.keep(table, np.isclose(table["time_h"], rules.time_h), f"time {rules.time_h:g} h")
     if rules.quality == "gold":
@@ -182,7 +198,9 @@ def _with_structures(
     kept: dict[str, dict[str, str | None]] = {}
     id_of: dict[str, str] = {}
     first_id: dict[str, str] = {}
-    ids = sorted(signatures["drug_id"].unique())
+    nameless = signatures["drug_id"].isna()
+    ledger.reject("signature", signatures.loc[nameless, "sig_id"], "no drug id")
+    ids = sorted(signatures.loc[~nameless, "drug_id"].unique())
     for drug_id in track(ids, "standardising structures", len(ids)):
         compound = compounds.loc[drug_id] if drug_id in compounds.index else None
         if compound is None or pd.isna(compound["smiles"]):
@@ -218,8 +236,10 @@ def _with_structures(
 
 def _with_expression(signatures: pd.DataFrame, expression: Path, ledger: _Ledger) -> pd.DataFrame:
     lines = read_expression(expression)[0]
+    nameless = signatures["cell_line"].isna()
+    ledger.reject("signature", signatures.loc[nameless, "sig_id"], "no cell line")
     known = signatures["cell_line"].isin(lines)
-    missing = pd.Series(sorted(signatures.loc[~known, "cell_line"].unique()))
+    missing = pd.Series(sorted(signatures.loc[~known & ~nameless, "cell_line"].unique()))
     ledger.reject("cell_line", missing, f"no untreated expression in {expression.name}")
     return ledger.keep(signatures, known, "cell line with untreated expression")
 
@@ -244,5 +264,5 @@ def _bottleneck(ledger: _Ledger) -> str:
     """Name the first step that left no signature, with the remedy a user has."""
     for step, unit, kept, dropped in ledger.steps:
         if unit == "signatures" and kept == 0:
-            return f"step '{step}' dropped the last {dropped}; check the curate section of params.yaml"
-    return "check the curate section of params.yaml"
+            return f"step '{step}' dropped the last {dropped}; check the curate section of params.yaml and the data"
+    return "the metadata list none"

@@ -45,7 +45,7 @@ RESPONSES = pa.DataFrameSchema(
     {
         "drug_id": _text(),
         "cell_line": _text(),
-        "replicates": pa.Column(int, pa.Check.ge(1), coerce=True),
+        "replicates": pa.Column(int, pa.Check.ge(1)),
     },
     strict=True,
     unique=["drug_id", "cell_line"],
@@ -143,16 +143,23 @@ def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.
     TableError
         Naming `path`, the column, the first row and value that break the schema, and how many do.
     """
+    # First, because a check of a joint key blames another column for one that is missing.
+    wrong = [f"no column '{name}'" for name in schema.columns if name not in table.columns]
+    wrong += [f"unknown column '{name}'" for name in table.columns if name not in schema.columns]
+    if wrong:
+        raise TableError(f"{path}: {', '.join(wrong)}; {PATHS_HINT}")
     try:
         return schema.validate(table, lazy=True)
     except SchemaErrors as error:
         failures = error.failure_cases
         first = failures.iloc[0]
         place = "" if pd.isna(first["index"]) else f" row {int(first['index'])}"
-        column = "" if pd.isna(first["column"]) else f" column '{first['column']}'"
+        case = first["failure_case"]
+        value = repr(case) if isinstance(case, str) else f"'{case}'"  # repr keeps a line break on the line
+        cases = len(failures.drop_duplicates(["index", "column"]))
         raise TableError(
-            f"{path}:{place}{column}: '{first['failure_case']}' breaks {first['check']} "
-            f"({len(failures)} such cases); {PATHS_HINT}"
+            f"{path}:{place} column '{first['column']}': {value} breaks {first['check']} "
+            f"({cases} such cases); {PATHS_HINT}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Test drugs and pool of a target cell line."""
+"""Source cell lines, test drugs and pool of a target cell line."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from anchordrug.errors import SettingsError, near
 
 
 def require_targets(targets: tuple[str, ...], atlas: ResponseAtlas) -> None:
-    """Check that every target has responses and that a source cell line remains.
+    """Check that every target has responses and that there is another cell line to learn from.
 
     Raises
     ------
@@ -21,17 +21,24 @@ def require_targets(targets: tuple[str, ...], atlas: ResponseAtlas) -> None:
                 f"targets: '{target}' has no response in the atlas{near(target, measured)} "
                 f"(cell lines: {', '.join(measured)})"
             )
-    if len(set(targets)) == len(measured):
-        raise SettingsError("targets: they are all cell lines of the atlas; leave at least one as source")
+    if len(measured) < 2:
+        raise SettingsError(
+            f"targets: {measured[0]} is the only cell line of the atlas; add data of another one"
+        )
+
+
+def sources_of(atlas: ResponseAtlas, target: str) -> ResponseAtlas:
+    """Return what is known before anything is measured in `target`: the responses of all other cell lines."""
+    return atlas.without([target])
 
 
 def split_drugs(
-    atlas: ResponseAtlas, targets: tuple[str, ...], target: str, *, by: str, test_fraction: float, seed: int
+    atlas: ResponseAtlas, target: str, *, by: str, test_fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (test drugs, pool) of `target` as rows of the drug table, each ordered by InChIKey.
 
     `test_fraction` of the target's drugs is set aside before anything else. The pool is what remains
-    and also occurs in a source cell line (PAPER, scenario S2); source lines are all but `targets`.
+    and also occurs in a source cell line (PAPER, scenario S2).
 
     Raises
     ------
@@ -47,7 +54,7 @@ def split_drugs(
     else:
         test = np.random.default_rng(seed).permutation(len(measured))[:size]
     is_test = np.isin(np.arange(len(measured)), test)
-    pool = measured[~is_test & np.isin(measured, atlas.without(targets).measured_drugs())]
+    pool = measured[~is_test & np.isin(measured, sources_of(atlas, target).measured_drugs())]
     if not is_test.any() or not len(pool):
         raise SettingsError(
             f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs "

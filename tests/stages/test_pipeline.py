@@ -55,11 +55,11 @@ def test_scores_equal_a_computation_by_hand(in_project):
     )
 
 
-def test_targets_are_no_source_lines(in_project):
-    card = read_json(in_project / "models/pretrained/model.json")
+def test_the_target_is_no_source_line(in_project):
+    card = read_json(in_project / "models/pretrained/SIM-T1/model.json")
     assert "SIM-T1" not in card["source_cell_lines"]
     assert len(card["source_cell_lines"]) == 8
-    assert pd.read_csv("metrics/pretrain.csv")["epoch"].tolist() == [1, 2]
+    assert pd.read_csv("metrics/pretrain/SIM-T1.csv")["epoch"].tolist() == [1, 2]
 
 
 def test_no_checkpoint_is_left_behind(in_project):
@@ -80,7 +80,7 @@ def test_running_every_stage_again_gives_the_same_bytes(copy):
         ["curate"],
         ["featurize"],
         ["split"],
-        ["pretrain"],
+        ["pretrain", "--target", "SIM-T1"],
         ["select", "--target", "SIM-T1"],
         ["finetune", "--target", "SIM-T1"],
         ["evaluate"],

@@ -12,10 +12,11 @@ from anchordrug.evaluation.metrics import confusion, f1_scores, macro_f1, per_dr
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import read_table, write_json, write_table
 from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
-from anchordrug.predictors.mlp import MlpFitted, load_mlp
+from anchordrug.predictors.mlp import MlpFitted
 from anchordrug.settings import Settings
+from anchordrug.splits import sources_of
 from anchordrug.stages import paths
-from anchordrug.stages.predictors import load_fitted
+from anchordrug.stages.predictors import load_fitted, load_pretrained
 from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
@@ -23,10 +24,9 @@ def run(settings: Settings) -> None:
     """Write scores.csv, summary.json, learning_curve.csv and predictors.csv into metrics/."""
     atlas = load_atlas()
     features = load_features(atlas)
-    sources = atlas.without(settings.targets)
-    seen = np.bincount(sources.drug, minlength=len(atlas.drugs)) > 0
     rows = []
     for target in settings.targets:
+        sources = sources_of(atlas, target)
         test = load_split(atlas, target).test
         truth = labels_of(atlas.of(target).responses_of(test), settings.curate.threshold)
         for seed in settings.seeds:
@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
                         "seed": seed,
                         "predictor": name,
                         "drugs": drugs,
-                        **_scores(truth, predicted, seen[test]),
+                        **_scores(truth, predicted, np.isin(test, sources.measured_drugs())),
                     }
                 )
     path = paths.METRICS / "scores.csv"
@@ -67,7 +67,7 @@ def _predictions(
     yield "consensus", 0, labels_of(sources.consensus()[0][test], cut)
     yield "nearest_neighbours", 0, labels_of(neighbour_consensus(sources, features.drugs, test), cut)
 
-    pretrained = MlpFitted(load_mlp(paths.PRETRAINED), features, atlas.cell_lines.index(target))
+    pretrained = MlpFitted(load_pretrained(target), features, atlas.cell_lines.index(target))
     yield "pretrained", 0, pretrained.probabilities(test).argmax(axis=2)
     names = {paths.budget_name(budget): budget for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
@@ -108,7 +108,7 @@ def _summarise(settings: Settings, scores: pd.DataFrame) -> None:
 
     curves = pd.concat(
         [
-            read_table(paths.ROUNDS / f"{paths.run_name(target, seed)}.csv")
+            read_table(paths.require(paths.ROUNDS / f"{paths.run_name(target, seed)}.csv"))
             for target in settings.targets
             for seed in settings.seeds
         ]

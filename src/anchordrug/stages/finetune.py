@@ -2,6 +2,7 @@
 
 import typer
 
+from anchordrug.errors import TableError
 from anchordrug.io import sha256
 from anchordrug.predictors.mlp import save_mlp
 from anchordrug.settings import Settings
@@ -16,6 +17,11 @@ def run(settings: Settings, target: str, seed: int) -> None:
     features, split = load_features(atlas), load_split(atlas, target)
     measured = atlas.of(target)
     table, anchors = load_selection(atlas, target, seed)
+    if max(settings.select.budget) > len(anchors):
+        raise TableError(
+            f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, select.budget asks "
+            f"for {max(settings.select.budget)}; run 'anchordrug select' again"
+        )
     predictor = load_predictor(settings, atlas, features, target)
     sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
@@ -32,7 +38,7 @@ def run(settings: Settings, target: str, seed: int) -> None:
             "training": settings.finetune.model_dump(mode="json"),
             "training_data": {
                 path.as_posix(): sha256(path)
-                for path in (paths.RESPONSES, paths.PRETRAINED / "weights.safetensors")
+                for path in (paths.RESPONSES, paths.PRETRAINED / target / "weights.safetensors")
             },
         }
         save_mlp(fitted.network, paths.FINETUNED / paths.run_name(target, seed) / name, card)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from anchordrug.io import require_file
+
 CURATED = Path("tables/curated")
 FEATURES = Path("tables/features")
 SPLITS = Path("tables/splits/splits.csv")
@@ -24,6 +26,29 @@ GENE_FEATURES = FEATURES / "genes.parquet"
 CELL_FEATURES = FEATURES / "cell_lines.parquet"
 
 WHOLE_POOL = "whole-pool"
+
+
+_WRITERS = {
+    CURATED: "curate",
+    FEATURES: "featurize",
+    SPLITS.parent: "split",
+    PRETRAINED: "pretrain",
+    SELECTIONS: "select",
+    ROUNDS: "select",
+    FINETUNED: "finetune",
+}
+
+
+def require(path: Path) -> Path:
+    """Return `path`, a file that a stage wrote.
+
+    Raises
+    ------
+    RawDataError
+        It does not exist; the message names the stage to run.
+    """
+    stage = next(name for folder, name in _WRITERS.items() if path.is_relative_to(folder))
+    return require_file(path, f"run 'anchordrug {stage}' first (dvc repro runs every stage)")
 
 
 def run_name(target: str, seed: int) -> str:

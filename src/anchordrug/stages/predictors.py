@@ -2,10 +2,17 @@
 
 from anchordrug.atlas import ResponseAtlas
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.predictors.mlp import MlpFitted, MlpPredictor, load_mlp
+from anchordrug.predictors.mlp import FactorisedMlp, MlpFitted, MlpPredictor, load_mlp
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
 from anchordrug.stages.pretrain import plan_of
+
+
+def load_pretrained(target: str) -> FactorisedMlp:
+    """Return the network that pretrain wrote for `target`."""
+    folder = paths.PRETRAINED / target
+    paths.require(folder / "model.json")
+    return load_mlp(folder)
 
 
 def load_predictor(
@@ -13,7 +20,7 @@ def load_predictor(
 ) -> MlpPredictor:
     """Return the pre-trained predictor of `target`, ready to be fitted to anchors."""
     return MlpPredictor(
-        load_mlp(paths.PRETRAINED),
+        load_pretrained(target),
         features,
         atlas.cell_lines.index(target),
         settings.curate.threshold,
@@ -26,5 +33,7 @@ def load_fitted(
     atlas: ResponseAtlas, features: FeatureBlocks, target: str, seed: int, budget: str
 ) -> MlpFitted:
     """Return the predictor that finetune wrote for one campaign under the name `budget`."""
-    network = load_mlp(paths.FINETUNED / paths.run_name(target, seed) / budget)
+    folder = paths.FINETUNED / paths.run_name(target, seed) / budget
+    paths.require(folder / "model.json")
+    network = load_mlp(folder)
     return MlpFitted(network, features, atlas.cell_lines.index(target))

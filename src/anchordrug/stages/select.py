@@ -32,11 +32,11 @@ def run(settings: Settings, target: str, seed: int) -> None:
     def score(fitted: FittedPredictor) -> float:
         return macro_f1(truth, fitted.probabilities(split.test).argmax(axis=2))
 
+    predictor = load_predictor(settings, atlas, features, target)
     name = paths.run_name(target, seed)
-    partial = paths.CHECKPOINTS / f"select-{name}-{_key(settings)}.csv"
+    partial = paths.CHECKPOINTS / f"select-{name}-{_key(settings, target)}.csv"
     rows = read_table(partial) if partial.exists() else pd.DataFrame()
     played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]
-    predictor = load_predictor(settings, atlas, features, target)
     untrained = score(predictor.fit(split.pool[:0], measured.z[:0], seed=seed))
     typer.echo(f"{name}: {select.strategy}, pool {len(split.pool)}, pre-trained macro-F1 {untrained:.3f}")
     rounds = play(
@@ -75,7 +75,7 @@ def _selection(rows: pd.DataFrame, atlas: ResponseAtlas) -> pd.DataFrame:
     return pd.concat([rows, drugs], axis=1)[list(schemas.SELECTIONS.columns)]
 
 
-def _key(settings: Settings) -> str:
-    files = (paths.RESPONSES, paths.SPLITS, paths.PRETRAINED / "weights.safetensors")
+def _key(settings: Settings, target: str) -> str:
+    files = (paths.RESPONSES, paths.SPLITS, paths.PRETRAINED / target / "weights.safetensors")
     sections = (settings.select, settings.finetune, settings.curate)
     return fingerprint_of([sha256(path) for path in files], [one.model_dump(mode="json") for one in sections])

@@ -19,7 +19,7 @@ def run(settings: Settings) -> None:
     rows = []
     for target in settings.targets:
         test, pool = split_drugs(
-            atlas, settings.targets, target, by=split.by, test_fraction=split.test_fraction, seed=split.seed
+            atlas, target, by=split.by, test_fraction=split.test_fraction, seed=split.seed
         )
         rows += [(target, drug_ids[drug], "test") for drug in test]
         rows += [(target, drug_ids[drug], "pool") for drug in pool]

@@ -29,10 +29,12 @@ def load_atlas() -> ResponseAtlas:
     TableError
         A table breaks its schema, or a response names an unknown drug, cell line or gene.
     """
-    drugs = schemas.validate(read_table(paths.DRUGS), schemas.DRUGS, paths.DRUGS)
-    genes = schemas.validate(read_table(paths.GENES), schemas.GENES, paths.GENES)
-    lines = schemas.validate(read_table(paths.CELL_LINES), schemas.CELL_LINES, paths.CELL_LINES)
-    index, columns, z = read_matrix(paths.RESPONSES, list(schemas.RESPONSES.columns))
+    drugs = schemas.validate(read_table(paths.require(paths.DRUGS)), schemas.DRUGS, paths.DRUGS)
+    genes = schemas.validate(read_table(paths.require(paths.GENES)), schemas.GENES, paths.GENES)
+    lines = schemas.validate(
+        read_table(paths.require(paths.CELL_LINES)), schemas.CELL_LINES, paths.CELL_LINES
+    )
+    index, columns, z = read_matrix(paths.require(paths.RESPONSES), list(schemas.RESPONSES.columns))
     responses = schemas.validate(index, schemas.RESPONSES, paths.RESPONSES)
     schemas.require_known(responses["drug_id"], drugs["drug_id"].tolist(), paths.RESPONSES, paths.DRUGS)
     schemas.require_known(
@@ -68,7 +70,7 @@ def load_features(atlas: ResponseAtlas) -> FeatureBlocks:
 
 
 def _block(path: Path, key: str, names: list[str]) -> np.ndarray:
-    index, _, matrix = read_matrix(path, [key])
+    index, _, matrix = read_matrix(paths.require(path), [key])
     if index[key].tolist() != names:
         raise TableError(f"{path}: its rows are not those of the curated tables; run featurize again")
     return unit_rows(matrix)
@@ -93,7 +95,7 @@ def load_split(atlas: ResponseAtlas, target: str) -> TargetSplit:
         The table breaks its schema, names an unknown drug, or lacks the target.
     """
     require_targets((target,), atlas)
-    table = schemas.validate(read_table(paths.SPLITS), schemas.SPLITS, paths.SPLITS)
+    table = schemas.validate(read_table(paths.require(paths.SPLITS)), schemas.SPLITS, paths.SPLITS)
     schemas.require_known(table["drug_id"], atlas.drugs["drug_id"].tolist(), paths.SPLITS, paths.DRUGS)
     own = table[table["target"] == target]
     if own.empty:
@@ -105,6 +107,6 @@ def load_split(atlas: ResponseAtlas, target: str) -> TargetSplit:
 def load_selection(atlas: ResponseAtlas, target: str, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Load the anchors of one campaign: the table in order of choice, and their rows of the drug table."""
     path = paths.SELECTIONS / f"{paths.run_name(target, seed)}.csv"
-    table = schemas.validate(read_table(path), schemas.SELECTIONS, path).sort_values("rank")
+    table = schemas.validate(read_table(paths.require(path)), schemas.SELECTIONS, path).sort_values("rank")
     schemas.require_known(table["drug_id"], atlas.drugs["drug_id"].tolist(), path, paths.DRUGS)
     return table, positions(table["drug_id"], atlas.drugs["drug_id"])
