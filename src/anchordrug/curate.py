@@ -121,7 +121,8 @@ def _genes(bundle: RawBundle, matrix: SignatureMatrix, ledger: _Ledger) -> pd.Da
         symbol = twice["gene"].iloc[0]
         ids = shortlist(twice.loc[twice["gene"] == symbol, "gene_id"])
         raise RawDataError(
-            f"{bundle.geneinfo}: symbol '{symbol}' belongs to gene ids {ids} of the matrix; keep it for one of them"
+            f"{bundle.geneinfo}: symbol '{symbol}' belongs to gene ids {ids} of the matrix; "
+            "keep it for one of them"
         )
     if table.empty:
         raise RawDataError(
@@ -169,8 +170,8 @@ def _wanted_signatures(
         table = read_signatures(bundle.siginfo)
     elif len(matrix.signatures.columns) == 1:
         raise RawDataError(
-            f"{bundle.matrix.parent}: no siginfo_beta.txt, and {bundle.matrix.name} carries no metadata of its "
-            "signatures; add the file"
+            f"{bundle.matrix.parent}: no siginfo_beta.txt, and {bundle.matrix.name} carries no metadata "
+            "of its signatures; add the file"
         )
     else:
         table = canonical_signatures(matrix.signatures, bundle.matrix)
@@ -264,5 +265,5 @@ def _bottleneck(ledger: _Ledger) -> str:
     """Name the first step that left no signature, with the remedy a user has."""
     for step, unit, kept, dropped in ledger.steps:
         if unit == "signatures" and kept == 0:
-            return f"step '{step}' dropped the last {dropped}; check the curate section of params.yaml and the data"
+            return f"step '{step}' dropped the last {dropped}; check params.yaml (curate) and the data"
     return "the metadata list none"

@@ -17,10 +17,11 @@ def run(settings: Settings, target: str, seed: int) -> None:
     features, split = load_features(atlas), load_split(atlas, target)
     measured = atlas.of(target)
     table, anchors = load_selection(atlas, target, seed)
-    if max(settings.select.budget) > len(anchors):
+    budget = max(settings.select.budget)
+    if budget > len(anchors):
         raise TableError(
-            f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, select.budget asks "
-            f"for {max(settings.select.budget)}; run 'anchordrug select' again"
+            f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, "
+            f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
     predictor = load_predictor(settings, atlas, features, target)
     sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
