@@ -1,12 +1,13 @@
 """Training: blocks through the factorised first layer against dense rows in batches of 32.
 
-Pre-training: both sides train the paper's network on the same experiments (all cell lines but one target) and
-are scored, without any label of the target, on all its drugs. Fine-tuning: both start from the network that the
-blocks pre-trained, learn from the same 30 random anchors with balanced labels, and are scored on the test drugs.
+Pre-training: both sides train the paper's network on the same experiments (all cell lines but one target)
+and are scored, without any label of the target, on all its drugs. Fine-tuning: both start from the network
+that the blocks pre-trained, learn from the same 30 random anchors with balanced labels, and are scored on
+the test drugs.
 
-Rows are (drug, gene) pairs. The dense side is the network as it is usually written: rows of all features through
-Linear layers, torch.optim.Adam with its defaults. Its rate is measured once more with the fused Adam that the
-factorised side uses, and it is that faster variant that is trained and scored.
+Rows are (drug, gene) pairs. The dense side is the network as it is usually written: rows of all features
+through Linear layers, torch.optim.Adam with its defaults. Its rate is measured once more with the fused
+Adam that the factorised side uses, and it is that faster variant that is trained and scored.
 
     python benchmarks/training.py                       # about an hour on 2 cores, most of it the dense side
     python benchmarks/training.py --dense-epochs 0      # rates only, about eight minutes
