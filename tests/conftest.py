@@ -64,7 +64,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 *("predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"),
                 *("--out", "tables/predictions/SIM-T1.parquet"),
             ],
-            ["evaluate"],
+            ["evaluate", "--target", "SIM-T1", "--seed", "0"],
+            ["summarise"],
         ):
             result = run_cli(*command)
             assert result.exit_code == 0, (command, result.output, result.exception)

@@ -19,7 +19,7 @@ from tests.conftest import DEMO, run_cli, small_params, write_params
 
 COMMANDS = [
     *("curate", "evaluate", "export", "featurize", "finetune"),
-    *("predict", "pretrain", "select", "simulate", "split"),
+    *("predict", "pretrain", "select", "simulate", "split", "summarise"),
 ]
 SELECT = ["select", "--target", "SIM-T1"]
 FINETUNE = ["finetune", "--target", "SIM-T1"]
@@ -211,10 +211,10 @@ def test_a_budget_larger_than_the_selection_is_not_fitted_to_fewer_drugs(copy):
     assert not Path("models/finetuned/SIM-T1-0/drugs-30").exists()
 
 
-@pytest.mark.parametrize("command", ["split", "pretrain"])
+@pytest.mark.parametrize("command", [["split"], ["pretrain", "--target", "SIM-T22"]])
 def test_a_target_that_is_not_in_the_data_is_named_with_a_near_one(copy, command):
     set_params(copy, lambda params: params.update(targets=["SIM-T1", "SIM-T22"]))
-    text = mistake(command)
+    text = mistake(*command)
     assert text.startswith("targets: 'SIM-T22' has no response in the atlas; did you mean 'SIM-T2'?")
     assert "SIM-A01" in text
 
@@ -403,13 +403,14 @@ def test_windows_line_ends_in_every_table_change_nothing(raw, project):
     [
         (["featurize"], "tables/curated", "curate"),
         (["split"], "tables/curated", "curate"),
-        (["pretrain"], "tables/features", "featurize"),
+        (["pretrain", "--target", "SIM-T1"], "tables/features", "featurize"),
         (SELECT, "tables/splits", "split"),
         (SELECT, "models/pretrained", "pretrain"),
         (FINETUNE, "tables/selections", "select"),
         (["export", "--target", "SIM-T1"], "models/finetuned", "finetune"),
-        (["evaluate"], "models/finetuned", "finetune"),
-        (["evaluate"], "metrics/rounds", "select"),
+        (["evaluate", "--target", "SIM-T1"], "models/finetuned", "finetune"),
+        (["summarise"], "metrics/rounds", "select"),
+        (["summarise"], "metrics/scores", "evaluate"),
     ],
 )
 def test_a_stage_before_its_inputs_says_what_is_missing_and_which_stage_to_run(copy, command, missing, stage):

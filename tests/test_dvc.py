@@ -146,7 +146,7 @@ def test_metrics_plots_and_experiments_tell_the_story(small_clone):
         "-n",
         "try",
     )
-    assert stages_run(output) == {"select", "finetune", "export", "predict", "evaluate"}
+    assert stages_run(output) == {"select", "finetune", "export", "predict", "evaluate", "summarise"}
     table = run(small_clone, "dvc", "exp", "show", "--csv")
     header, *rows = table.splitlines()
     assert "select.strategy" in header

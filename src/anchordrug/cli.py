@@ -130,11 +130,21 @@ def predict(
     stage.run(model, drugs, out)
 
 
-@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug evaluate")
-def evaluate(params: Params = Path("params.yaml")) -> None:
-    """Score predictors and baselines on the test drugs; write metrics/."""
+@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug evaluate --target SIM-T1 --seed 0")
+def evaluate(target: Target, seed: Seed = 0, params: Params = Path("params.yaml")) -> None:
+    """Score the predictors and baselines of a campaign on its test drugs."""
     settings = _settings(params)
+    _require_target(settings, target)
     from anchordrug.stages import evaluate as stage
+
+    stage.run(settings, target, seed)
+
+
+@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug summarise")
+def summarise(params: Params = Path("params.yaml")) -> None:
+    """Collect the scores of all campaigns into metrics/summary.json and the plots' tables."""
+    settings = _settings(params)
+    from anchordrug.stages import summarise as stage
 
     stage.run(settings)
 

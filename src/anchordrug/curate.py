@@ -63,6 +63,10 @@ class _Ledger:
     def reject(self, kind: str, ids: pd.Series, reason: str) -> None:
         self.rejects += [(kind, str(one), reason, None) for one in ids]
 
+    def reject_unnamed(self, kind: str, sig_ids: pd.Series) -> None:
+        if len(sig_ids):
+            self.rejects.append((kind, "unnamed", "signatures that name none", shortlist(sig_ids)))
+
 
 def curate(bundle: RawBundle, rules: Rules) -> Curated:
     """Curate a raw bundle by `rules` (DESIGN, Curation rules).
@@ -113,15 +117,12 @@ def _genes(bundle: RawBundle, matrix: SignatureMatrix, ledger: _Ledger) -> pd.Da
     table = read_genes(bundle.geneinfo)
     column = pd.Series(np.arange(len(matrix.gene_ids)), index=matrix.gene_ids)
     table = table[table["gene_id"].isin(column.index)]
-    nameless = table["gene"].isna()
-    ledger.reject("gene", table.loc[nameless, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
-    table = table[~nameless]
-    twice = table[table["gene"].duplicated(keep=False)]
+    symbols = table["gene"].dropna()
+    twice = symbols[symbols.duplicated()]
     if len(twice):
-        symbol = twice["gene"].iloc[0]
-        ids = shortlist(twice.loc[twice["gene"] == symbol, "gene_id"])
+        ids = shortlist(table.loc[table["gene"] == twice.iloc[0], "gene_id"])
         raise RawDataError(
-            f"{bundle.geneinfo}: symbol '{symbol}' belongs to gene ids {ids} of the matrix; "
+            f"{bundle.geneinfo}: symbol '{twice.iloc[0]}' belongs to gene ids {ids} of the matrix; "
             "keep it for one of them"
         )
     if table.empty:
@@ -130,13 +131,15 @@ def _genes(bundle: RawBundle, matrix: SignatureMatrix, ledger: _Ledger) -> pd.Da
             f"(such as {shortlist(matrix.gene_ids, 3)}); use the tables of the same release"
         )
     if bundle.panel:
-        measured = resolve(read_panel(bundle.panel), table["gene"].tolist())
-        _require_panel(bundle.panel, measured, table["gene"].tolist())
+        measured = resolve(read_panel(bundle.panel), symbols.tolist())
+        _require_panel(bundle.panel, measured, symbols.tolist())
         names = {name: gene for gene, name in measured.items()}
         table = table[table["gene"].isin(names)].assign(gene=lambda t: t["gene"].map(names))
-    annotated = resolve(table["gene"].tolist(), read_annotation(bundle.annotation)[0])
+    named = table["gene"].notna()
+    annotated = resolve(table.loc[named, "gene"].tolist(), read_annotation(bundle.annotation)[0])
     has_terms = table["gene"].isin(annotated)
-    ledger.reject("gene", table.loc[~has_terms, "gene"], f"no annotation in {bundle.annotation.name}")
+    ledger.reject("gene", table.loc[~named, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
+    ledger.reject("gene", table.loc[named & ~has_terms, "gene"], f"no annotation in {bundle.annotation.name}")
     table = ledger.keep(table, has_terms, "genes of the panel with annotation", "genes")
     if table.empty:
         raise RawDataError(
@@ -200,7 +203,7 @@ def _with_structures(
     id_of: dict[str, str] = {}
     first_id: dict[str, str] = {}
     nameless = signatures["drug_id"].isna()
-    ledger.reject("signature", signatures.loc[nameless, "sig_id"], "no drug id")
+    ledger.reject_unnamed("drug", signatures.loc[nameless, "sig_id"])
     ids = sorted(signatures.loc[~nameless, "drug_id"].unique())
     for drug_id in track(ids, "standardising structures", len(ids)):
         compound = compounds.loc[drug_id] if drug_id in compounds.index else None
@@ -238,7 +241,7 @@ def _with_structures(
 def _with_expression(signatures: pd.DataFrame, expression: Path, ledger: _Ledger) -> pd.DataFrame:
     lines = read_expression(expression)[0]
     nameless = signatures["cell_line"].isna()
-    ledger.reject("signature", signatures.loc[nameless, "sig_id"], "no cell line")
+    ledger.reject_unnamed("cell_line", signatures.loc[nameless, "sig_id"])
     known = signatures["cell_line"].isin(lines)
     missing = pd.Series(sorted(signatures.loc[~known & ~nameless, "cell_line"].unique()))
     ledger.reject("cell_line", missing, f"no untreated expression in {expression.name}")

@@ -39,7 +39,7 @@ def test_scores_equal_a_computation_by_hand(in_project):
     atlas = load_atlas()
     test = load_split(atlas, "SIM-T1").test
     truth = labels_of(atlas.of("SIM-T1").responses_of(test), 1.5)
-    scores = pd.read_csv("metrics/scores.csv").set_index("predictor")
+    scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor")
     fitted = load_fitted(atlas, load_features(atlas), "SIM-T1", 0, "drugs-10")
     predicted = fitted.probabilities(test).argmax(axis=2)
     assert scores.loc["drugs-10", "macro_f1"] == pytest.approx(macro_f1(truth, predicted), abs=1e-6)
@@ -83,7 +83,8 @@ def test_running_every_stage_again_gives_the_same_bytes(copy):
         ["pretrain", "--target", "SIM-T1"],
         ["select", "--target", "SIM-T1"],
         ["finetune", "--target", "SIM-T1"],
-        ["evaluate"],
+        ["evaluate", "--target", "SIM-T1"],
+        ["summarise"],
     ):
         assert run_cli(*command).exit_code == 0
     after = files_of(copy)

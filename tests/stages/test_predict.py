@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anchordrug import schemas
 from tests.conftest import run_cli
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
@@ -25,7 +26,7 @@ def predict(in_project, tmp_path):
 def test_every_drug_and_gene_has_a_row(predict, in_project):
     result, out = predict(f"drug_id,smiles\na,{ASPIRIN}\nb,CCO\n")
     assert result.exit_code == 0, result.exception
-    table = pd.read_parquet(out)
+    table = schemas.validate(pd.read_parquet(out), schemas.PREDICTIONS, out)
     genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
     assert table["drug_id"].tolist() == ["a"] * len(genes) + ["b"] * len(genes)
     assert table["gene"].tolist() == genes * 2

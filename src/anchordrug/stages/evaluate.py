@@ -1,4 +1,4 @@
-"""Stage evaluate: every fitted predictor and every baseline on the test drugs of every target."""
+"""Stage evaluate: every fitted predictor and every baseline of a campaign on its test drugs."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from anchordrug import schemas
 from anchordrug.atlas import ResponseAtlas, labels_of
 from anchordrug.evaluation.metrics import confusion, f1_scores, macro_f1, per_drug_macro_f1
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import read_table, write_json, write_table
+from anchordrug.io import write_table
 from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
 from anchordrug.predictors.mlp import MlpFitted
 from anchordrug.settings import Settings
@@ -20,32 +20,22 @@ from anchordrug.stages.predictors import load_fitted, load_pretrained
 from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
-def run(settings: Settings) -> None:
-    """Write scores.csv, summary.json, learning_curve.csv and predictors.csv into metrics/."""
+def run(settings: Settings, target: str, seed: int) -> None:
+    """Score every predictor and baseline of one campaign."""
     atlas = load_atlas()
-    features = load_features(atlas)
-    rows = []
-    for target in settings.targets:
-        sources = sources_of(atlas, target)
-        test = load_split(atlas, target).test
-        truth = labels_of(atlas.of(target).responses_of(test), settings.curate.threshold)
-        for seed in settings.seeds:
-            for name, drugs, predicted in _predictions(
-                settings, atlas, features, sources, target, seed, test
-            ):
-                rows.append(
-                    {
-                        "target": target,
-                        "seed": seed,
-                        "predictor": name,
-                        "drugs": drugs,
-                        **_scores(truth, predicted, np.isin(test, sources.measured_drugs())),
-                    }
-                )
-    path = paths.METRICS / "scores.csv"
-    scores = schemas.validate(pd.DataFrame(rows), schemas.SCORES, path)
-    write_table(scores.round(6), path)
-    _summarise(settings, scores)
+    features, sources = load_features(atlas), sources_of(atlas, target)
+    test = load_split(atlas, target).test
+    truth = labels_of(atlas.of(target).responses_of(test), settings.curate.threshold)
+    seen = np.isin(test, sources.measured_drugs())
+    rows = [
+        {"target": target, "seed": seed, "predictor": name, "drugs": drugs, **_scores(truth, predicted, seen)}
+        for name, drugs, predicted in _predictions(settings, atlas, features, sources, target, seed, test)
+    ]
+    path = paths.SCORES / f"{paths.run_name(target, seed)}.csv"
+    scores = schemas.validate(pd.DataFrame(rows), schemas.SCORES, path).round(6)
+    write_table(scores, path)
+    typer.echo(f"{paths.run_name(target, seed)}: macro-F1 on {len(test)} test drugs")
+    typer.echo(scores[["predictor", "drugs", "macro_f1"]].to_string(index=False))
 
 
 def _predictions(
@@ -88,36 +78,3 @@ def _scores(truth: np.ndarray, predicted: np.ndarray, seen: np.ndarray) -> dict[
         "f1_none": none,
         "f1_up": up,
     }
-
-
-def _summarise(settings: Settings, scores: pd.DataFrame) -> None:
-    """Mean and standard deviation over seeds per target; the figures that dvc shows and plots."""
-    groups = scores.groupby(["target", "predictor"], sort=False)["macro_f1"]
-    spread = groups.agg(["mean", "std"]).fillna(0).round(4)
-    summary: dict[str, dict] = {
-        "strategy": settings.select.strategy,  # type: ignore[dict-item]
-        "macro_f1": {},
-        "macro_f1_sd": {},
-    }
-    for (target, predictor), row in spread.iterrows():  # type: ignore[misc]
-        summary["macro_f1"].setdefault(predictor, {})[target] = float(row["mean"])
-        summary["macro_f1_sd"].setdefault(predictor, {})[target] = float(row["std"])
-    for values in summary["macro_f1"].values():
-        values["mean"] = round(float(np.mean(list(values.values()))), 4)
-    write_json(summary, paths.METRICS / "summary.json")
-
-    curves = pd.concat(
-        [
-            read_table(paths.require(paths.ROUNDS / f"{paths.run_name(target, seed)}.csv"))
-            for target in settings.targets
-            for seed in settings.seeds
-        ]
-    )
-    curve = curves.groupby("drugs")["macro_f1"].mean().round(6).reset_index()
-    write_table(curve, paths.METRICS / "learning_curve.csv")
-    overview = scores.groupby("predictor", sort=False)["macro_f1"].mean().round(6).reset_index()
-    write_table(overview, paths.METRICS / "predictors.csv")
-    table = spread.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f}", axis=1).unstack("target")
-    order = scores["predictor"].unique()
-    typer.echo(f"macro-F1, mean ± sd over seeds; strategy {settings.select.strategy}")
-    typer.echo(table.loc[order, list(settings.targets)].to_string())

@@ -13,6 +13,7 @@ FINETUNED = Path("models/finetuned")
 ONNX = Path("models/onnx")
 METRICS = Path("metrics")
 ROUNDS = METRICS / "rounds"
+SCORES = METRICS / "scores"
 CHECKPOINTS = Path(".anchordrug")
 
 RESPONSES = CURATED / "responses.parquet"
@@ -35,6 +36,7 @@ _WRITERS = {
     PRETRAINED: "pretrain",
     SELECTIONS: "select",
     ROUNDS: "select",
+    SCORES: "evaluate",
     FINETUNED: "finetune",
 }
 
