@@ -1,6 +1,7 @@
 """Campaigns with a predictor that only records what it is given."""
 
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,26 +11,20 @@ from hypothesis import strategies as st
 from anchordrug.acquisition import Selection, strategies, strategy
 from anchordrug.campaign import play
 from anchordrug.errors import SettingsError
+from tests.acquisition.fakes import Stored, random_catalogue
 
 DRUGS, GENES = 150, 3
 TRUTH = np.random.default_rng(7).normal(size=(DRUGS, GENES)).astype(np.float32)
 POOL = np.random.default_rng(8).permutation(DRUGS)[:120]
+CATALOGUE = random_catalogue(np.random.default_rng(9), DRUGS)
 
 
-class FakeFitted:
+class FakeFitted(Stored):
     """Predictions that depend on every anchor, their order, their responses and the seed of the fit."""
 
     def __init__(self, anchors, z, seed):
         state = [seed, *anchors.tolist(), *np.abs(z.ravel() * 1e6).astype(int).tolist()]
-        self.table = np.random.default_rng(state).dirichlet([1, 1, 1], (DRUGS, GENES)).astype(np.float32)
-
-    def probabilities(self, drugs):
-        return self.table[drugs]
-
-    def dropout_probabilities(self, drugs, passes, rng):
-        for _ in range(passes):
-            noisy = self.table[drugs] * rng.random((len(drugs), GENES, 3))
-            yield (noisy / noisy.sum(axis=2, keepdims=True)).astype(np.float32)
+        super().__init__(np.random.default_rng(state).dirichlet([1, 1, 1], (DRUGS, GENES)))
 
 
 class FakePredictor:
@@ -58,12 +53,12 @@ class Watched:
 
         def watched(view, batch, rng):
             selection = choose(view, batch, rng)
-            self.views.append(view.drugs.copy())
+            self.views.append(view)
             self.log.append(("choose", view.drugs[selection.positions]))
             return selection
 
         options = {"pool": POOL, "budget": 30, "batch": 10, "seed": 0} | options
-        self.rounds = play(self.predictor, reveal, options.pop("pool"), watched, **options)
+        self.rounds = play(self.predictor, reveal, options.pop("pool"), CATALOGUE, watched, **options)
 
 
 def chosen(rounds):
@@ -138,7 +133,45 @@ def test_a_strategy_sees_every_free_pool_drug_in_the_pools_order_and_no_chosen_o
     assert len(campaign.views) == 5
     for number, view in enumerate(campaign.views):
         taken = set(flat(rounds[:number]))
-        assert view.tolist() == [drug for drug in POOL.tolist() if drug not in taken]
+        assert view.drugs.tolist() == [drug for drug in POOL.tolist() if drug not in taken]
+
+
+@every_strategy
+def test_a_strategy_sees_the_anchors_in_order_and_the_whole_catalogue(name):
+    campaign = Watched(name, budget=40)
+    rounds = chosen(campaign.rounds)
+    for number, view in enumerate(campaign.views):
+        assert view.anchors.dtype == np.int64
+        assert view.anchors.tolist() == flat(rounds[:number])
+        assert view.catalogue is CATALOGUE
+
+
+def test_a_strategy_sees_the_anchors_of_rounds_played_before():
+    played = [POOL[50:60], POOL[60:70]]
+    campaign = Watched(budget=40, played=played)
+    next(campaign.rounds)
+    assert campaign.views[0].anchors.tolist() == POOL[50:70].tolist()
+
+
+def test_a_round_tells_how_long_choosing_and_fitting_took_and_nothing_else(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("anchordrug.campaign.time", SimpleNamespace(perf_counter=lambda: clock.now))
+
+    class Slow(FakePredictor):
+        def fit(self, anchors, z, *, seed, final=False):
+            clock.now += 100 + len(anchors)
+            return super().fit(anchors, z, seed=seed, final=final)
+
+    def slow(view, size, rng):
+        clock.now += 1 + size
+        return Selection(np.arange(size), np.zeros(size))
+
+    seen = []
+    options = {"budget": 25, "batch": 10, "seed": 0}
+    for one in play(Slow(), lambda drugs: TRUTH[drugs], POOL, CATALOGUE, slow, **options):
+        clock.now += 1e6
+        seen.append((one.query_seconds, one.train_seconds))
+    assert seen == [(11, 110), (11, 120), (6, 125)]
 
 
 @every_strategy
@@ -169,7 +202,9 @@ def test_a_round_is_chosen_by_the_predictor_fitted_before_it():
     rounds = list(campaign.rounds)
     for number, one in enumerate(rounds):
         table = FakeFitted(*campaign.predictor.fits[number][:3]).table
-        doubt = {int(drug): 1 - table[drug].max(axis=1).mean(dtype=float) for drug in campaign.views[number]}
+        doubt = {
+            int(drug): 1 - table[drug].max(axis=1).mean(dtype=float) for drug in campaign.views[number].drugs
+        }
         best = sorted(doubt, key=lambda drug: -doubt[drug])[:10]
         assert one.drugs.tolist() == best
         np.testing.assert_allclose(one.scores, [doubt[drug] for drug in best], atol=1e-7)
@@ -205,7 +240,7 @@ def test_every_round_draws_numbers_of_its_own_that_depend_on_seed_and_round_alon
             return Selection(np.arange(size), np.zeros(size))
 
         options = {"budget": budget, "batch": batch, "seed": seed, "played": played}
-        list(play(FakePredictor(), lambda drugs: TRUTH[drugs], POOL, first, **options))
+        list(play(FakePredictor(), lambda drugs: TRUTH[drugs], POOL, CATALOGUE, first, **options))
         return numbers
 
     numbers = draws(0, 40, 10)

@@ -86,3 +86,14 @@ def test_a_missing_file_says_what_to_do(tmp_path):
 def test_small_params_differ_from_the_shipped_ones_in_values_only():
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     assert small_params().keys() == shipped.keys()
+
+
+def test_a_common_list_needs_every_target_left_out_of_pretraining(tmp_path):
+    params = small_params()
+    params["targets"] = ["SIM-T1", "SIM-T2"]
+    params["select"]["scenario"] = "common"
+    params["pretrain"]["leave_out"] = ["SIM-T1"]
+    with pytest.raises(SettingsError, match=r"pretrain\.leave_out to \[SIM-T1, SIM-T2\]"):
+        settings_of(tmp_path, params)
+    params["pretrain"]["leave_out"] = ["SIM-T2", "SIM-S1", "SIM-T1"]
+    assert settings_of(tmp_path, params).select.scenario == "common"

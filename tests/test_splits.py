@@ -10,7 +10,7 @@ from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
 from anchordrug.atlas import ResponseAtlas
 from anchordrug.errors import SettingsError
-from anchordrug.splits import require_targets, split_drugs
+from anchordrug.splits import common_pool, require_targets, split_drugs
 
 LINES = ["SIM-T1", "SIM-S1", "SIM-T2", "SIM-S2"]
 TARGETS = ("SIM-T1", "SIM-T2")
@@ -206,7 +206,7 @@ def test_another_cell_line_to_learn_from_must_exist():
     atlas = random_atlas(0)
     require_targets(tuple(LINES), atlas)
     # A cell line without responses is no source.
-    with pytest.raises(SettingsError, match="SIM-T1 is the only cell line of the atlas"):
+    with pytest.raises(SettingsError, match="no cell line is left to learn SIM-T1 from"):
         require_targets(("SIM-T1",), atlas.of("SIM-T1"))
 
 
@@ -222,3 +222,33 @@ def test_a_split_without_pool_is_an_error(by):
     atlas = random_atlas(0)
     with pytest.raises(SettingsError, match=r"SIM-T1 has .* and 0 pool drugs"):
         split(atlas, by, fraction=1.0)
+
+
+@given(seed=st.integers(0, 500), away=st.sets(st.sampled_from(LINES[1:]), max_size=2))
+@settings(max_examples=30, deadline=None)
+def test_lines_that_are_left_out_do_not_fill_the_pool(seed, away):
+    atlas = random_atlas(seed)
+    test, pool = split_drugs(
+        atlas, "SIM-T1", by="random", test_fraction=0.2, seed=seed, leave_out=tuple(away)
+    )
+    whole_test, whole_pool = split_drugs(atlas, "SIM-T1", by="random", test_fraction=0.2, seed=seed)
+    assert test.tolist() == whole_test.tolist()
+    sources = [line for line in LINES if line != "SIM-T1" and line not in away]
+    known = set(np.concatenate([atlas.of(line).measured_drugs() for line in sources]).tolist())
+    assert pool.tolist() == [drug for drug in whole_pool.tolist() if drug in known]
+
+
+def test_a_line_left_out_must_exist_and_leave_a_source():
+    atlas = random_atlas(0)
+    with pytest.raises(SettingsError, match=r"pretrain\.leave_out: 'SIM-S9' is no cell line"):
+        require_targets(("SIM-T1",), atlas, ("SIM-S9",))
+    with pytest.raises(SettingsError, match="no cell line is left to learn SIM-T1 from"):
+        require_targets(("SIM-T1",), atlas, tuple(LINES[1:]))
+
+
+def test_the_common_pool_is_what_all_pools_hold_in_their_order():
+    pools = {"A": np.array([5, 3, 9, 1]), "B": np.array([1, 9, 2, 5]), "C": np.array([9, 5, 7])}
+    assert common_pool(pools).tolist() == [5, 9]
+    assert common_pool({"A": pools["A"]}).tolist() == [5, 3, 9, 1]
+    with pytest.raises(SettingsError, match=r"select\.scenario: no drug is in the pool of each of A, B"):
+        common_pool({"A": np.array([1]), "B": np.array([2])})

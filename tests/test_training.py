@@ -85,10 +85,10 @@ def test_gradients_under_dropout_agree_with_plain_autograd():
     noise = np.random.Generator(np.random.SFC64(5))
     a, b = network.experiment_terms(*inputs[:2]), network.gene_terms(inputs[2])
     hidden = nn.functional.leaky_relu(a[:, None] + b[None], SLOPE)
-    hidden = hidden * network._mask(tuple(hidden.shape), noise)
+    hidden = hidden * network._kept(tuple(hidden.shape), noise) * network._scale
     for layer in (network.layer2, network.layer3):
         hidden = nn.functional.leaky_relu(layer(hidden), SLOPE)
-        hidden = hidden * network._mask(tuple(hidden.shape), noise)
+        hidden = hidden * network._kept(tuple(hidden.shape), noise) * network._scale
     network.output(hidden).square().sum().backward()
     plain = [p.grad for p in network.parameters()]
     for one, other in zip(fused, plain, strict=True):
@@ -98,7 +98,7 @@ def test_gradients_under_dropout_agree_with_plain_autograd():
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.4, 0.9])
 def test_dropout_drops_its_share_and_keeps_the_mean(rate):
     network = FactorisedMlp(MlpShape((12, 5, 7), (16, 8, 6), rate), seed=0)
-    mask = network._mask((1000, 1003), np.random.Generator(np.random.SFC64(0)))
+    mask = network._kept((1000, 1003), np.random.Generator(np.random.SFC64(0))) * network._scale
     dropped = (mask == 0).float().mean().item()
     assert abs(dropped - rate) < 4 * np.sqrt(rate * (1 - rate) / mask.numel()) + 2**-16
     assert abs(mask.mean().item() - 1) < 0.02
@@ -245,3 +245,8 @@ def test_dropout_passes_differ_and_their_mean_is_near_the_prediction():
     np.testing.assert_allclose(np.mean(passes, axis=0), fitted.probabilities(drugs), atol=0.05)
     again = next(fitted.dropout_probabilities(drugs, 1, np.random.default_rng(0)))
     np.testing.assert_array_equal(passes[0], again)
+
+
+def test_training_leaves_the_process_its_denormal_numbers():
+    weights_after(TrainingPlan(1, 1e-3, 2, 3, 0), profiles())
+    assert (np.full(8, 5e-324) * np.ones(8) > 0).all()

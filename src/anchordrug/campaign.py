@@ -1,11 +1,12 @@
 """A campaign: rounds of choosing drugs, revealing their responses and fitting again."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from anchordrug.acquisition import PoolView, Strategy
+from anchordrug.acquisition import Catalogue, PoolView, Strategy
 from anchordrug.errors import SettingsError
 from anchordrug.predictors.base import FittedPredictor, Predictor
 
@@ -15,18 +16,24 @@ Oracle = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Round:
-    """One round: the drugs chosen in order, their scores, and the predictor fitted to all anchors so far."""
+    """One round: the drugs chosen in order, their scores, and the predictor fitted to all anchors so far.
+
+    `query_seconds` is the time the choice took, `train_seconds` that of the fit.
+    """
 
     number: int
     drugs: np.ndarray
     scores: np.ndarray
     fitted: FittedPredictor
+    query_seconds: float
+    train_seconds: float
 
 
 def play(
     predictor: Predictor,
     reveal: Oracle,
     pool: np.ndarray,
+    catalogue: Catalogue,
     strategy: Strategy,
     *,
     budget: int,
@@ -45,6 +52,8 @@ def play(
         Returns the responses of chosen drugs; no other response of the target is ever seen.
     pool
         int64 rows of the drug table, ordered by InChIKey (which settles ties).
+    catalogue
+        What is known of every drug of the table before it is measured.
     played
         Drugs of the rounds that are already done, in order.
 
@@ -67,12 +76,15 @@ def play(
     while len(anchors) < budget:
         number += 1
         free = pool[~np.isin(pool, anchors)]
-        view = PoolView(fitted, free)
+        start = time.perf_counter()
+        view = PoolView(fitted, free, anchors, catalogue)
         selection = strategy(view, min(batch, budget - len(anchors)), np.random.default_rng([seed, number]))
+        queried = time.perf_counter()
         chosen = free[selection.positions]
         anchors = np.concatenate([anchors, chosen])
         fitted = fit()
-        yield Round(number, chosen, selection.scores, fitted)
+        trained = time.perf_counter()
+        yield Round(number, chosen, selection.scores, fitted, queried - start, trained - queried)
 
 
 def _seed(seed: int, anchors: int) -> int:

@@ -75,8 +75,9 @@ class Training(Section):
 
 
 class Pretrain(Training):
-    """The network's shape and its training on the source cell lines."""
+    """The network's shape and its training: on all lines but the target and `leave_out`."""
 
+    leave_out: tuple[str, ...]
     hidden: tuple[int, int, int]
     dropout: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0)
@@ -87,9 +88,12 @@ def _one_or_more(value: object) -> object:
 
 
 class Select(Section):
-    """The campaign: `budget` drugs in rounds of `batch`; each of several budgets gets its own predictor."""
+    """The campaign: `budget` drugs in rounds of `batch`; each of several budgets gets its own predictor.
 
-    scenario: Literal["per_target"]
+    Scenario `per_target` chooses a list for each target (the paper's S2), `common` one for all (S1).
+    """
+
+    scenario: Literal["per_target", "common"]
     strategy: str
     budget: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_one_or_more), Field(min_length=1)
@@ -147,6 +151,12 @@ def read_settings(path: Path) -> Settings:
     for name in ("targets", "seeds"):
         if len(set(getattr(settings, name))) < len(getattr(settings, name)):
             raise SettingsError(f"{path}: {name} names the same value twice; remove the repetition")
+    sources = set(settings.targets) - set(settings.pretrain.leave_out)
+    if settings.select.scenario == "common" and sources:
+        raise SettingsError(
+            f"{path}: select.scenario: with one common list no target may be a source of another; "
+            f"set pretrain.leave_out to [{', '.join(settings.targets)}]"
+        )
     return settings
 
 

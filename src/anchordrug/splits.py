@@ -1,12 +1,15 @@
 """Source cell lines, test drugs and pool of a target cell line."""
 
+from collections.abc import Collection, Mapping
+from functools import reduce
+
 import numpy as np
 
 from anchordrug.atlas import ResponseAtlas
 from anchordrug.errors import SettingsError, near
 
 
-def require_targets(targets: tuple[str, ...], atlas: ResponseAtlas) -> None:
+def require_targets(targets: Collection[str], atlas: ResponseAtlas, leave_out: Collection[str] = ()) -> None:
     """Check that every target has responses and that there is another cell line to learn from.
 
     Raises
@@ -21,19 +24,36 @@ def require_targets(targets: tuple[str, ...], atlas: ResponseAtlas) -> None:
                 f"targets: '{target}' has no response in the atlas{near(target, measured)} "
                 f"(cell lines: {', '.join(measured)})"
             )
-    if len(measured) < 2:
-        raise SettingsError(
-            f"targets: {measured[0]} is the only cell line of the atlas; add data of another one"
-        )
+    for line in leave_out:
+        if line not in atlas.cell_lines:
+            raise SettingsError(
+                f"pretrain.leave_out: '{line}' is no cell line of the atlas{near(line, atlas.cell_lines)} "
+                f"(cell lines: {', '.join(atlas.cell_lines)})"
+            )
+    for target in targets:
+        if not set(measured) - {target} - set(leave_out):
+            raise SettingsError(
+                f"targets: no cell line is left to learn {target} from; "
+                "add data of another one, or leave out fewer (pretrain.leave_out)"
+            )
 
 
-def sources_of(atlas: ResponseAtlas, target: str) -> ResponseAtlas:
-    """Return what is known before anything is measured in `target`: the responses of all other cell lines."""
-    return atlas.without([target])
+def sources_of(atlas: ResponseAtlas, target: str, leave_out: Collection[str] = ()) -> ResponseAtlas:
+    """Return what is known before anything is measured in `target`: the responses of its source cell lines.
+
+    These are all lines but the target and `leave_out`.
+    """
+    return atlas.without({target, *leave_out})
 
 
 def split_drugs(
-    atlas: ResponseAtlas, target: str, *, by: str, test_fraction: float, seed: int
+    atlas: ResponseAtlas,
+    target: str,
+    *,
+    by: str,
+    test_fraction: float,
+    seed: int,
+    leave_out: Collection[str] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (test drugs, pool) of `target` as rows of the drug table, each ordered by InChIKey.
 
@@ -54,13 +74,33 @@ def split_drugs(
     else:
         test = np.random.default_rng(seed).permutation(len(measured))[:size]
     is_test = np.isin(np.arange(len(measured)), test)
-    pool = measured[~is_test & np.isin(measured, sources_of(atlas, target).measured_drugs())]
+    known = sources_of(atlas, target, leave_out).measured_drugs()
+    pool = measured[~is_test & np.isin(measured, known)]
     if not is_test.any() or not len(pool):
         raise SettingsError(
             f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs "
             f"and {len(pool)} pool drugs seen in source lines; choose another target or test_fraction"
         )
     return measured[is_test], pool
+
+
+def common_pool(pools: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the drugs that are in the pool of every target (PAPER, scenario S1), in the pools' order.
+
+    A test drug of any target is in none of them.
+
+    Raises
+    ------
+    SettingsError
+        There is no such drug.
+    """
+    shared = reduce(lambda one, other: one[np.isin(one, other)], pools.values())
+    if not len(shared):
+        raise SettingsError(
+            f"select.scenario: no drug is in the pool of each of {', '.join(pools)}; "
+            "choose targets that share drugs, or scenario per_target"
+        )
+    return shared
 
 
 def _scaffold_test(smiles: list[str], size: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def blocks(
         yield epoch[position]
 
 
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    # Adam's moments of bits that a batch lacks decay into denormal numbers, which cost three times the step.
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_denormals_flushed()
 def train(
     network: nn.Module,
     profiles: Profiles,
@@ -104,8 +116,6 @@ def train(
     drug_of, line_of = torch.from_numpy(profiles.drug), torch.from_numpy(profiles.cell_line)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
     losses = _resume(network, optimizer, checkpoint) if checkpoint and checkpoint.exists() else []
-    # Adam's moments of bits that a batch lacks decay into denormal numbers, which cost three times the step.
-    torch.set_flush_denormal(True)
     network.train()
     for epoch in range(len(losses), plan.epochs):
         order, noise = (np.random.Generator(np.random.SFC64([plan.seed, epoch, use])) for use in (0, 1))

@@ -93,13 +93,13 @@ def test_running_every_stage_again_gives_the_same_bytes(copy):
 
 
 def test_a_campaign_that_was_cut_goes_on_after_its_last_round(copy, monkeypatch):
-    from anchordrug.stages import select
+    from anchordrug.stages import groups
 
     path = copy / "tables/selections/SIM-T1-0.csv"
     curve = copy / "metrics/rounds/SIM-T1-0.csv"
     whole, whole_curve = path.read_bytes(), curve.read_bytes()
     path.unlink()
-    play, calls = select.play, []
+    play, calls = groups.play, []
 
     def cut(*arguments, **options):
         for one in play(*arguments, **options):
@@ -111,10 +111,10 @@ def test_a_campaign_that_was_cut_goes_on_after_its_last_round(copy, monkeypatch)
             calls.append(one.number)
             yield one
 
-    monkeypatch.setattr(select, "play", cut)
+    monkeypatch.setattr(groups, "play", cut)
     assert run_cli("select", "--target", "SIM-T1").exit_code != 0
     assert not path.exists()
-    monkeypatch.setattr(select, "play", watch)
+    monkeypatch.setattr(groups, "play", watch)
     assert run_cli("select", "--target", "SIM-T1").exit_code == 0
     assert calls == [2]
     assert path.read_bytes() == whole

@@ -1,8 +1,9 @@
 """Acquisition functions: which pool drugs to assay next; look them up with ``strategy(name)``."""
 
+# Importing a family registers its strategies.
+from anchordrug.acquisition import adversarial, diversity, structure, uncertainty  # noqa: F401
 from anchordrug.acquisition import random as _random  # noqa: F401
-from anchordrug.acquisition import uncertainty  # noqa: F401  importing a family registers its strategies
 from anchordrug.acquisition.registry import Selection, Strategy, strategies, strategy
-from anchordrug.acquisition.view import PoolView
+from anchordrug.acquisition.view import Catalogue, PoolView
 
-__all__ = ["PoolView", "Selection", "Strategy", "strategies", "strategy"]
+__all__ = ["Catalogue", "PoolView", "Selection", "Strategy", "strategies", "strategy"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import numpy as np
 
@@ -22,11 +23,19 @@ _strategies: dict[str, Strategy] = {}
 
 
 def register(name: str) -> Callable[[Strategy], Strategy]:
-    """Register the decorated function under `name`."""
+    """Register the decorated function under `name`; it is only called with batches that the pool can hold."""
 
     def keep(function: Strategy) -> Strategy:
-        _strategies[name] = function
-        return function
+        @wraps(function)
+        def checked(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
+            if not 1 <= batch <= len(view.drugs):
+                raise SettingsError(
+                    f"select.batch: cannot choose {batch} of the {len(view.drugs)} drugs left in the pool"
+                )
+            return function(view, batch, rng)
+
+        _strategies[name] = checked
+        return checked
 
     return keep
 
@@ -56,3 +65,13 @@ def highest(scores: np.ndarray, batch: int) -> Selection:
     """Return the `batch` highest of `scores` [pool]; ties keep the order of the pool (by InChIKey)."""
     positions = np.argsort(-scores, kind="stable")[:batch]
     return Selection(positions, scores[positions].astype(np.float64))
+
+
+def first_of_largest(values: np.ndarray) -> int:
+    """Return the first position whose value is the largest to within rounding.
+
+    Twins, such as stereo-isomers with one fingerprint, differ by rounding that depends on where in the
+    pool they stand; the pool's order has to settle them.
+    """
+    largest = values.max()
+    return int(np.argmax(values >= largest - abs(largest) * 1e-5))

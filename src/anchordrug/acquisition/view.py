@@ -10,15 +10,39 @@ from anchordrug.predictors.base import FittedPredictor
 
 
 @dataclass(frozen=True)
+class Catalogue:
+    """What is known of every drug before it is measured; rows are those of the drug table.
+
+    Attributes
+    ----------
+    fingerprints
+        [drugs, bits], non-zero where a bit is set.
+    mechanisms
+        A drug's mechanism of action, or None.
+    """
+
+    fingerprints: np.ndarray
+    mechanisms: list[str | None]
+
+
+@dataclass(frozen=True)
 class PoolView:
     """The free pool drugs, int64 rows of the drug table in the order of their InChIKeys.
 
     It holds no measured response of the target, so that no strategy can peek. What is costly is
-    computed when first asked for, and once.
+    computed when first asked for, and once. In scenario `common` the predictor is one of several targets,
+    whose genes stand side by side.
+
+    Attributes
+    ----------
+    anchors
+        The drugs chosen in earlier rounds, in order.
     """
 
     predictor: FittedPredictor
     drugs: np.ndarray
+    anchors: np.ndarray
+    catalogue: Catalogue
 
     @cached_property
     def probabilities(self) -> np.ndarray:

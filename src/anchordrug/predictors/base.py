@@ -19,6 +19,33 @@ class FittedPredictor(Protocol):
         """Yield `passes` arrays like `probabilities`, each under its own dropout noise."""
         ...
 
+    def embeddings(self, drugs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield, some genes at a time, penultimate embeddings and the probabilities made of them.
+
+        float32 [drugs, some genes, width] and [drugs, some genes, 3]; all genes come once, in order.
+        """
+        ...
+
+    def loss_gradient(
+        self, drugs: np.ndarray, shift: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Predict drugs whose features are moved by `shift`, and say how to move them further.
+
+        Parameters
+        ----------
+        shift
+            float32 [drugs, features], added to the drugs' scaled features; without columns, nothing is.
+        labels
+            [drugs, genes]: what the cross entropy is taken with.
+
+        Returns
+        -------
+        tuple
+            Likeliest labels [drugs, genes], and the gradient of every drug's mean cross entropy over genes
+            with respect to its features, float32 [drugs, features].
+        """
+        ...
+
 
 class Predictor(Protocol):
     """A way to learn one target cell line from anchors."""

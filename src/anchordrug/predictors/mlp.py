@@ -30,32 +30,97 @@ from anchordrug.training import Profiles, TrainingPlan, balanced, train
 SLOPE = 0.01
 # Few enough that the first hidden layer of a block stays in the processor's cache.
 DRUGS_A_BLOCK = 4
+# Embeddings of as many genes as fit into so many numbers are handed out at once.
+EMBEDDING_NUMBERS = 2**24
+# Above this share of non-zero features a dense product is the faster one.
+MOST_NON_ZERO = 0.15
 
 
-class _BroadcastHidden(torch.autograd.Function):
-    """dropout(leaky_relu(a[:, None] + b[None])) in one buffer, forward and backward.
+class _Scratch:
+    """Buffers of the widest layer, kept from one block to the next.
 
-    Autograd's own chain keeps three buffers of [n, m, width] and spends most of its time in memory traffic.
+    Fresh memory comes in pages that the system has to clear, which can take longer than the arithmetic.
+    """
+
+    def __init__(self) -> None:
+        self.free: list[torch.Tensor] = []
+
+    def take(self, *shape: int) -> torch.Tensor:
+        """Return an uninitialised buffer of `shape`, a kept one if any is large enough."""
+        size = int(np.prod(shape))
+        position = next((k for k, one in enumerate(self.free) if one.numel() >= size), None)
+        buffer = torch.empty(size) if position is None else self.free.pop(position)
+        return buffer[:size].view(shape)
+
+    def give_back(self, *buffers: torch.Tensor | None) -> None:
+        """Keep what `take` returned, which nobody may use any more."""
+        self.free += [one._base for one in buffers if one is not None and one._base is not None]
+
+
+class _WideLayer(torch.autograd.Function):
+    """linear(dropout(leaky_relu(a[:, None] + b[None]))): the widest layer and the one after it.
+
+    `a` [n, width] and `b` [m, width] give [n, m, out] with weight [out, width]. `kept` is uint8
+    [n, m, width] and `scale` what dropout multiplies the kept values with; None for no dropout.
+    Autograd's own chain would hold three buffers of [n, m, width] and spend its time on memory traffic.
     """
 
     @staticmethod
-    def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        hidden = a[:, None] + b[None]
+    def forward(
+        ctx: Any,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        kept: torch.Tensor | None,
+        scale: float,
+        scratch: _Scratch,
+    ) -> torch.Tensor:
+        n, m, width = len(a), len(b), a.shape[1]
+        hidden = scratch.take(n, m, width)
+        torch.add(a[:, None], b[None], out=hidden)
         functional.leaky_relu_(hidden, SLOPE)
+        mask = None if kept is None else scratch.take(n, m, width).copy_(kept)
         if mask is not None:
             hidden.mul_(mask)
-        ctx.save_for_backward(hidden, mask)
-        return hidden
+        result = functional.linear(hidden.view(n * m, width), weight * scale, bias).view(n, m, -1)
+        if any(ctx.needs_input_grad):
+            ctx.hidden, ctx.mask, ctx.scale, ctx.scratch = hidden, mask, scale, scratch
+            ctx.save_for_backward(weight)
+        else:
+            scratch.give_back(hidden, mask)
+        return result
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
-        hidden, mask = ctx.saved_tensors
-        # In place: the next layer alone made this buffer and nobody else reads it.
-        gradient = gradients[0]
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (weight,) = ctx.saved_tensors
+        hidden, mask, scratch = ctx.hidden, ctx.mask, ctx.scratch
+        n, m, width = hidden.shape
+        out = gradients[0].reshape(n * m, -1)
+        gradient = scratch.take(n, m, width)
+        torch.mm(out, weight * ctx.scale, out=gradient.view(n * m, width))
         if mask is not None:
             gradient.mul_(mask)
+        # A leaky ReLU's result has its argument's sign; where dropout made it 0, the gradient is 0 too.
         torch.ops.aten.leaky_relu_backward.grad_input(gradient, hidden, SLOPE, True, grad_input=gradient)
-        return gradient.sum(1), gradient.sum(0), None
+        results: list[torch.Tensor | None] = [gradient.sum(1), gradient.sum(0), None, None]
+        if ctx.needs_input_grad[2]:  # frozen weights want none
+            results[2:] = (out.T @ hidden.view(n * m, width)).mul_(ctx.scale), out.sum(0)
+        scratch.give_back(gradient, hidden, mask)
+        return *results, None, None, None
+
+
+def _sparse_product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return rows @ weight, [n, width]; where most of `rows` are zeros, only the others are multiplied.
+
+    Fingerprints set some 5 % of their bits and annotations 1 %; the dense product of the genes and its
+    gradient alone would cost a quarter of a training step.
+    """
+    row, column = rows.nonzero(as_tuple=True)
+    if rows.requires_grad or len(row) > rows.numel() * MOST_NON_ZERO:
+        return rows @ weight
+    starts = torch.searchsorted(row, torch.arange(len(rows)))
+    return functional.embedding_bag(column, weight, starts, mode="sum", per_sample_weights=rows[row, column])
 
 
 @dataclass(frozen=True)
@@ -76,6 +141,7 @@ class FactorisedMlp(nn.Module):
     def __init__(self, shape: MlpShape, seed: int) -> None:
         super().__init__()
         self.shape = shape
+        self._scratch = _Scratch()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             # Initialised as the one wide layer it stands for: the scale depends on the whole fan-in.
@@ -89,24 +155,33 @@ class FactorisedMlp(nn.Module):
 
     def experiment_terms(self, drugs: torch.Tensor, cell_lines: torch.Tensor) -> torch.Tensor:
         """Return the part of the first layer that does not depend on the gene, [n, hidden[0]]."""
-        return drugs @ self.weight_drug + cell_lines @ self.weight_cell + self.bias
+        return _sparse_product(drugs, self.weight_drug) + cell_lines @ self.weight_cell + self.bias
 
     def gene_terms(self, genes: torch.Tensor) -> torch.Tensor:
         """Return the genes' part of the first layer, [m, hidden[0]]."""
-        return genes @ self.weight_gene
+        return _sparse_product(genes, self.weight_gene)
 
     def head(
         self, experiments: torch.Tensor, genes: torch.Tensor, noise: np.random.Generator | None
     ) -> torch.Tensor:
         """Return logits [n, m, 3] from first-layer terms [n, hidden[0]] and [m, hidden[0]]."""
+        return self.output(self.embedding(experiments, genes, noise))
+
+    def embedding(
+        self, experiments: torch.Tensor, genes: torch.Tensor, noise: np.random.Generator | None
+    ) -> torch.Tensor:
+        """Return the last hidden layer [n, m, hidden[2]] from first-layer terms."""
         n, m = len(experiments), len(genes)
-        mask = None if noise is None else self._mask((n, m, self.shape.hidden[0]), noise)
-        hidden = _BroadcastHidden.apply(experiments, genes, mask)
-        for layer in (self.layer2, self.layer3):
-            hidden = functional.leaky_relu(layer(hidden), SLOPE)
-            if noise is not None:
-                hidden = hidden * self._mask(tuple(hidden.shape), noise)
-        return self.output(hidden)
+        kept = None if noise is None else self._kept((n, m, self.shape.hidden[0]), noise)
+        scale = 1.0 if noise is None else self._scale
+        hidden = _WideLayer.apply(
+            experiments, genes, self.layer2.weight, self.layer2.bias, kept, scale, self._scratch
+        )
+        return self._activated(self.layer3(self._activated(hidden, noise)), noise)
+
+    def _activated(self, values: torch.Tensor, noise: np.random.Generator | None) -> torch.Tensor:
+        hidden = functional.leaky_relu(values, SLOPE)
+        return hidden if noise is None else hidden * self._kept(tuple(hidden.shape), noise) * self._scale
 
     def forward(
         self,
@@ -118,23 +193,33 @@ class FactorisedMlp(nn.Module):
         """Return logits [n, m, 3] for n (drug, cell line) rows and m genes; without `noise` no dropout."""
         return self.head(self.experiment_terms(drugs, cell_lines), self.gene_terms(genes), noise)
 
-    def _mask(self, shape: tuple[int, ...], noise: np.random.Generator) -> torch.Tensor:
+    def _kept(self, shape: tuple[int, ...], noise: np.random.Generator) -> torch.Tensor:
         # 16 random bits an element set the rate to within 1/65,536, and come many times
         # faster than torch.bernoulli, which draws one 32-bit number an element on one core.
         size = int(np.prod(shape))
         words = noise.integers(0, 2**64, size=(size + 3) // 4, dtype=np.uint64)
-        bits = torch.from_numpy(words.view(np.int16)[:size]).view(shape)
-        dropped = round(self.shape.dropout * 65536)
-        return (bits >= dropped - 32768).to(torch.float32).mul_(65536 / (65536 - dropped))
+        kept = words.view(np.int16)[:size] >= self._dropped - 32768
+        return torch.from_numpy(kept.view(np.uint8)).view(shape)
+
+    @property
+    def _dropped(self) -> int:
+        return round(self.shape.dropout * 65536)
+
+    @property
+    def _scale(self) -> float:
+        return 65536 / (65536 - self._dropped)
 
 
 @dataclass(frozen=True)
 class MlpFitted:
-    """A network with the features of its target; a `FittedPredictor`."""
+    """A network with the features of its target; a `FittedPredictor`. Its weights are no longer trained."""
 
     network: FactorisedMlp
     features: FeatureBlocks
     cell_line: int
+
+    def __post_init__(self) -> None:
+        self.network.eval().requires_grad_(False)
 
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, genes, 3]: down, none, up."""
@@ -148,12 +233,51 @@ class MlpFitted:
         for _ in range(passes):
             yield self._probabilities(drugs, noise)
 
-    @torch.no_grad()
-    def _probabilities(self, drugs: np.ndarray, noise: np.random.Generator | None) -> np.ndarray:
-        result = np.empty((len(drugs), len(self.features.genes), 3), np.float32)
+    def embeddings(self, drugs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the last hidden layer float32 [drugs, g, hidden[2]] and probabilities, g genes at a time."""
+        experiments, genes = self._terms(drugs)
+        width = self.network.shape.hidden[2]
+        at_once = max(1, EMBEDDING_NUMBERS // (len(drugs) * width))
+        rows = max(1, DRUGS_A_BLOCK * len(genes) // min(at_once, len(genes)))
+        for chosen in genes.split(at_once):
+            hidden = torch.empty(len(drugs), len(chosen), width)
+            for block, part in zip(hidden.split(rows), experiments.split(rows), strict=True):
+                block.copy_(self.network.embedding(part, chosen, None))
+            yield hidden.numpy(), self.network.output(hidden).softmax(-1).numpy()
+
+    def loss_gradient(
+        self, drugs: np.ndarray, shift: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels [drugs, genes] predicted under `shift`, and the loss' gradient [drugs, bits].
+
+        Cross entropy with `labels`, mean over genes; see `FittedPredictor`.
+        """
+        experiments, genes = self._terms(drugs)
+        weight = self.network.weight_drug
+        if shift.size:
+            experiments = experiments + torch.from_numpy(shift) @ weight
+        predicted = np.empty(labels.shape, np.int8)
+        gradient = torch.empty_like(experiments)
+        expected = torch.from_numpy(labels.astype(np.int64))
+        for start in range(0, len(drugs), DRUGS_A_BLOCK):
+            block = slice(start, start + DRUGS_A_BLOCK)
+            part = experiments[block].detach().requires_grad_(True)
+            logits = self.network.head(part, genes, None)
+            loss = functional.cross_entropy(
+                logits.flatten(0, 1), expected[block].flatten(), reduction="sum"
+            ) / len(genes)
+            (gradient[block],) = torch.autograd.grad(loss, part)
+            predicted[block] = logits.detach().argmax(-1).numpy()
+        return predicted, (gradient @ weight.T).numpy()
+
+    def _terms(self, drugs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         cell = torch.from_numpy(self.features.cell_lines[[self.cell_line]])
         experiments = self.network.experiment_terms(torch.from_numpy(self.features.drugs[drugs]), cell)
-        genes = self.network.gene_terms(torch.from_numpy(self.features.genes))
+        return experiments, self.network.gene_terms(torch.from_numpy(self.features.genes))
+
+    def _probabilities(self, drugs: np.ndarray, noise: np.random.Generator | None) -> np.ndarray:
+        result = np.empty((len(drugs), len(self.features.genes), 3), np.float32)
+        experiments, genes = self._terms(drugs)
         for start in range(0, len(drugs), DRUGS_A_BLOCK):
             logits = self.network.head(experiments[start : start + DRUGS_A_BLOCK], genes, noise)
             result[start : start + DRUGS_A_BLOCK] = logits.softmax(-1).numpy()
@@ -179,7 +303,6 @@ class MlpPredictor:
         """Fit to `anchors` and their `z`; without anchors, the pre-trained network as it is."""
         network = FactorisedMlp(self.pretrained.shape, seed=0)
         network.load_state_dict(self.pretrained.state_dict())
-        network.eval()
         if len(anchors):
             labels = labels_of(z, self.threshold)
             if final and self.balance:

@@ -23,7 +23,8 @@ from anchordrug.stages.tables import load_atlas, load_features, load_selection, 
 def run(settings: Settings, target: str, seed: int) -> None:
     """Score every predictor and baseline of one campaign."""
     atlas = load_atlas()
-    features, sources = load_features(atlas), sources_of(atlas, target)
+    features = load_features(atlas)
+    sources = sources_of(atlas, target, settings.pretrain.leave_out)
     test = load_split(atlas, target).test
     truth = labels_of(atlas.of(target).responses_of(test), settings.curate.threshold)
     seen = np.isin(test, sources.measured_drugs())

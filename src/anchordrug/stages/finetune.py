@@ -7,7 +7,7 @@ from anchordrug.io import sha256
 from anchordrug.predictors.mlp import save_mlp
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
-from anchordrug.stages.predictors import load_predictor
+from anchordrug.stages.predictors import load_predictor, load_pretrained
 from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
@@ -23,7 +23,7 @@ def run(settings: Settings, target: str, seed: int) -> None:
             f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, "
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
-    predictor = load_predictor(settings, atlas, features, target)
+    predictor = load_predictor(settings, atlas, features, target, load_pretrained(target))
     sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
         sets[paths.WHOLE_POOL] = split.pool

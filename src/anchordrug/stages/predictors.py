@@ -16,11 +16,11 @@ def load_pretrained(target: str) -> FactorisedMlp:
 
 
 def load_predictor(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, network: FactorisedMlp
 ) -> MlpPredictor:
-    """Return the pre-trained predictor of `target`, ready to be fitted to anchors."""
+    """Return the predictor of `target` that starts from a pre-trained `network`, ready to be fitted."""
     return MlpPredictor(
-        load_pretrained(target),
+        network,
         features,
         atlas.cell_lines.index(target),
         settings.curate.threshold,

@@ -30,14 +30,15 @@ def run(settings: Settings, target: str) -> None:
     """Pre-train for `target`; a run that was cut goes on after its last whole epoch."""
     atlas = load_atlas()
     features = load_features(atlas)
-    require_targets((target,), atlas)
-    sources = sources_of(atlas, target)
     pretrain = settings.pretrain
+    require_targets((target,), atlas, pretrain.leave_out)
+    sources = sources_of(atlas, target, pretrain.leave_out)
     inputs = (features.drugs.shape[1], features.cell_lines.shape[1], features.genes.shape[1])
     network = FactorisedMlp(MlpShape(inputs, pretrain.hidden, pretrain.dropout), pretrain.seed)
     hashes = data_hashes()
-    run_key = fingerprint_of(target, settings.curate.threshold, pretrain.model_dump(mode="json"), hashes)
-    checkpoint = paths.CHECKPOINTS / f"pretrain-{target}-{run_key}.safetensors"
+    lines = sorted(sources.cell_lines[line] for line in set(sources.cell_line))
+    run_key = fingerprint_of(lines, settings.curate.threshold, pretrain.model_dump(mode="json"), hashes)
+    checkpoint = paths.CHECKPOINTS / f"pretrain-{run_key}.safetensors"
     losses = train(
         network,
         Profiles(features, sources.drug, sources.cell_line, labels_of(sources.z, settings.curate.threshold)),
@@ -50,7 +51,7 @@ def run(settings: Settings, target: str) -> None:
     card = {
         "predictor": "mlp",
         "target": target,
-        "source_cell_lines": sorted(sources.cell_lines[line] for line in set(sources.cell_line)),
+        "source_cell_lines": lines,
         "experiments": len(sources.drug),
         "threshold": settings.curate.threshold,
         "training": pretrain.model_dump(mode="json"),
@@ -59,4 +60,6 @@ def run(settings: Settings, target: str) -> None:
     save_mlp(network, paths.PRETRAINED / target, card)
     log = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
     write_table(log, paths.METRICS / "pretrain" / f"{target}.csv")
-    checkpoint.unlink()
+    # Targets that are all left out share one network: it stays for the others to take up.
+    if set(pretrain.leave_out) <= {target}:
+        checkpoint.unlink()

@@ -1,0 +1,64 @@
+"""Predictors of several targets as one, for a list of anchors that they share (PAPER, scenario S1).
+
+The genes of the targets stand side by side, so whatever is a mean or a sum over genes, or an embedding of
+all genes concatenated, becomes the same over the targets.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anchordrug.predictors.base import FittedPredictor, Predictor
+
+
+@dataclass(frozen=True)
+class JointFitted:
+    """Fitted predictors of several targets; a `FittedPredictor` with the genes of all of them."""
+
+    parts: Sequence[FittedPredictor]
+
+    def probabilities(self, drugs: np.ndarray) -> np.ndarray:
+        """Return float32 [drugs, targets x genes, 3]."""
+        return np.concatenate([part.probabilities(drugs) for part in self.parts], axis=1)
+
+    def dropout_probabilities(
+        self, drugs: np.ndarray, passes: int, rng: np.random.Generator
+    ) -> Iterator[np.ndarray]:
+        """Yield `passes` arrays like `probabilities`, each under its own dropout noise."""
+        streams = [part.dropout_probabilities(drugs, passes, rng) for part in self.parts]
+        for together in zip(*streams, strict=True):
+            yield np.concatenate(together, axis=1)
+
+    def embeddings(self, drugs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield embeddings and probabilities of the first target's genes, then of the next one's."""
+        for part in self.parts:
+            yield from part.embeddings(drugs)
+
+    def loss_gradient(
+        self, drugs: np.ndarray, shift: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels predicted under `shift`, and the gradient of the mean loss over all genes."""
+        results = [
+            part.loss_gradient(drugs, shift, own)
+            for part, own in zip(self.parts, np.split(labels, len(self.parts), axis=1), strict=True)
+        ]
+        predicted, gradients = zip(*results, strict=True)
+        return np.concatenate(predicted, axis=1), np.mean(np.stack(gradients), axis=0)
+
+
+@dataclass(frozen=True)
+class JointPredictor:
+    """Predictors of several targets that learn from the same anchors; a `Predictor`."""
+
+    parts: Sequence[Predictor]
+
+    def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> JointFitted:
+        """Fit every target to `anchors` and its own share of `z` [anchors, targets x genes]."""
+        shares = np.split(z, len(self.parts), axis=1)
+        return JointFitted(
+            [
+                part.fit(anchors, own, seed=seed, final=final)
+                for part, own in zip(self.parts, shares, strict=True)
+            ]
+        )

@@ -1,0 +1,84 @@
+"""Scenario common: several targets share one network and one list of anchors."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from anchordrug.io import read_json, sha256
+from anchordrug.stages.tables import load_atlas, load_split
+from tests.conftest import run_cli, small_params, write_params
+
+TARGETS = ["SIM-T1", "SIM-T2"]
+
+
+def run(*commands):
+    for command in commands:
+        result = run_cli(*command)
+        assert result.exit_code == 0, (command, result.output, result.exception)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A project in which both targets were selected for in scenario common."""
+    folder = tmp_path_factory.mktemp("common")
+    params = small_params()
+    params["targets"] = TARGETS
+    params["pretrain"]["leave_out"] = TARGETS
+    params["select"] |= {"scenario": "common", "budget": [10], "batch": 5, "strategy": "core_set"}
+    write_params(folder, params)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run(["curate"], ["featurize"], ["split"])
+        run(*(["pretrain", "--target", target] for target in TARGETS))
+        run(*(["select", "--target", target, "--seed", "0"] for target in TARGETS))
+    return folder
+
+
+@pytest.fixture
+def in_shared(shared, tmp_path, monkeypatch):
+    shutil.copytree(shared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_no_target_taught_the_network_that_all_share(in_shared):
+    cards = [read_json(in_shared / f"models/pretrained/{target}/model.json") for target in TARGETS]
+    for card in cards:
+        assert not set(TARGETS) & set(card["source_cell_lines"])
+    weights = {sha256(in_shared / f"models/pretrained/{target}/weights.safetensors") for target in TARGETS}
+    assert len(weights) == 1
+
+
+def test_the_pool_is_shared_and_holds_no_test_drug_of_any_target(in_shared):
+    atlas = load_atlas()
+    splits = [load_split(atlas, target) for target in TARGETS]
+    assert splits[0].pool.tolist() == splits[1].pool.tolist()
+    for target, split in zip(TARGETS, splits, strict=True):
+        assert set(split.pool) <= set(atlas.of(target).measured_drugs())
+        assert not set(split.test) & set(splits[0].pool)
+
+
+def test_all_targets_get_the_same_list_and_a_curve_of_their_own(in_shared):
+    lists = [pd.read_csv(f"tables/selections/{target}-0.csv") for target in TARGETS]
+    same = ["round", "rank", "drug_id", "score"]
+    pd.testing.assert_frame_equal(lists[0][same], lists[1][same])
+    assert [table["target"].unique().tolist() for table in lists] == [[target] for target in TARGETS]
+    curves = [pd.read_csv(f"metrics/rounds/{target}-0.csv") for target in TARGETS]
+    assert [curve["drugs"].tolist() for curve in curves] == [[0, 5, 10]] * 2
+    assert curves[0]["macro_f1"].tolist() != curves[1]["macro_f1"].tolist()
+
+
+def test_a_target_that_plays_alone_gets_what_it_would_have_taken_up(in_shared):
+    outputs = [in_shared / folder / "SIM-T2-0.csv" for folder in ("tables/selections", "metrics/rounds")]
+    before = [path.read_bytes() for path in outputs]
+    shutil.rmtree(".anchordrug")
+    run(["select", "--target", "SIM-T2", "--seed", "0"])
+    assert [path.read_bytes() for path in outputs] == before
+
+
+def test_the_predictors_are_fitted_and_scored_target_by_target(in_shared):
+    for target in TARGETS:
+        run(["finetune", "--target", target, "--seed", "0"], ["evaluate", "--target", target, "--seed", "0"])
+        scores = pd.read_csv(f"metrics/scores/{target}-0.csv")
+        assert {"pretrained", "drugs-10", "consensus"} <= set(scores["predictor"])
