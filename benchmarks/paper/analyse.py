@@ -89,12 +89,14 @@ def _compared(cases: pd.DataFrame, fit: str, budget: int) -> list[dict]:
     rows = []
     for name in cases:
         by_target = cases[name].groupby("target", sort=False)
-        row = {"fit": fit, "drugs": budget, "strategy": name, "mean": cases[name].mean()}
+        played = int(cases[name].notna().sum())
+        row = {"fit": fit, "drugs": budget, "strategy": name, "campaigns": played, "mean": cases[name].mean()}
         row |= {f"mean {target}": score for target, score in by_target.mean().items()}
         row |= {f"sd {target}": score for target, score in by_target.std().items()}
         for reference in ("random", "pretrained"):
             if name not in {reference, *CONTROLS[:1]}:
-                difference = paired_difference(cases[name].tolist(), cases[reference].tolist())
+                pairs = cases[[name, reference]].dropna()
+                difference = paired_difference(pairs[name].tolist(), pairs[reference].tolist())
                 row |= {
                     f"to {reference}": difference.mean,
                     f"to {reference} low": difference.low,

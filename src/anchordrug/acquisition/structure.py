@@ -22,7 +22,11 @@ def clustering(view: PoolView, batch: int, rng: np.random.Generator) -> Selectio
     count = len(view.anchors) + batch
     modes = bits[rng.choice(len(bits), count, replace=False)]
     model = KModes(
-        count, init=modes, n_init=1, max_iter=MOST_ITERATIONS, random_state=int(rng.integers(2**31))
+        count,
+        init=modes,  # pyright: ignore[reportArgumentType]  # a name or the modes themselves
+        n_init=1,
+        max_iter=MOST_ITERATIONS,
+        random_state=int(rng.integers(2**31)),
     )
     clusters = model.fit_predict(bits)
     return _one_of_each(clusters, len(view.drugs), batch, rng)
@@ -37,9 +41,10 @@ def moa(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     """
     rows = np.concatenate([view.drugs, view.anchors])
     names = [view.catalogue.mechanisms[row] for row in rows]
-    number = {name: place for place, name in enumerate(sorted({name for name in names if name}))}
-    groups = [number[name] if name else len(number) + place for place, name in enumerate(names)]
-    return _one_of_each(np.array(groups), len(view.drugs), batch, rng)
+    keys = [(name, False) if name else (f"drug {place}", True) for place, name in enumerate(names)]
+    number = {key: place for place, key in enumerate(sorted(set(keys)))}
+    groups = np.array([number[key] for key in keys])
+    return _one_of_each(groups, len(view.drugs), batch, rng)
 
 
 def _one_of_each(group: np.ndarray, pool: int, batch: int, rng: np.random.Generator) -> Selection:
