@@ -64,6 +64,14 @@ def lengths_by_loop(predictor, drugs, features):
     return [length if ended else longest + length for length, ended in paths]
 
 
+def test_a_drug_that_never_moves_comes_after_the_one_that_ends():
+    predictor = Curved(np.random.default_rng(1), 9, 1, 40.0)
+    lengths = [path_by_loop(predictor, drug, 6) for drug in range(9)]
+    shortest = min((found, drug) for drug, (found, ended) in enumerate(lengths) if ended)
+    assert min(found for found, _ in lengths) < shortest[0]
+    assert choose("adversarial_bim", view_of(predictor), 1).positions.tolist() == [shortest[1]]
+
+
 def check(selection, lengths, batch):
     order = sorted(range(len(lengths)), key=lambda position: lengths[position])
     np.testing.assert_allclose(-selection.scores, [lengths[i] for i in order[:batch]], rtol=1e-3, atol=1e-7)

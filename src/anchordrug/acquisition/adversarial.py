@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anchordrug.acquisition.registry import Selection, highest, register
+from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.view import PoolView
 
 STEP = 1e-3
@@ -27,6 +27,7 @@ def adversarial_bim(view: PoolView, batch: int, rng: np.random.Generator) -> Sel
     drugs = view.drugs
     labels = view.probabilities.argmax(axis=2)
     length = np.full(len(drugs), np.inf)
+    held_out = np.zeros(len(drugs), bool)
     active = np.arange(len(drugs))
     kept_before = np.ones(len(drugs))
     shift, move = np.zeros((len(drugs), 0), np.float32), np.zeros((len(drugs), 1), np.float32)
@@ -42,9 +43,11 @@ def adversarial_bim(view: PoolView, batch: int, rng: np.random.Generator) -> Sel
         current = np.linalg.norm(shift, axis=1)
         keep = ~ended & (current < bound)
         if step == MOST_STEPS:
+            held_out[active[keep]] = True
             length[active[keep]] = current[keep] + length[np.isfinite(length)].max(initial=0)
         if step == MOST_STEPS or not keep.any():
             break
         active, kept_before, move = active[keep], kept[keep], STEP * gradient[keep]
         shift = shift[keep] + move if shift.size else move
-    return highest(-length, batch)
+    positions = np.lexsort((length, held_out))[:batch]
+    return Selection(positions, -length[positions])
