@@ -23,10 +23,10 @@ import torch
 from anchordrug.acquisition import Catalogue, PoolView, strategies, strategy
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.io import write_json
-from anchordrug.predictors.mlp import MlpFitted
+from anchordrug.predictors.mlp import MlpFitted, load_mlp
 from anchordrug.settings import read_settings
+from anchordrug.stages import paths
 from anchordrug.stages.groups import load_group, play_rounds
-from anchordrug.stages.predictors import load_pretrained
 from anchordrug.stages.tables import load_atlas, load_features
 
 ROOT = Path(__file__).resolve().parent
@@ -67,7 +67,7 @@ def query(target: str, name: str) -> dict[str, float]:
     bits = np.where(rng.random(one.shape) < 0.5, one, other)
     mechanisms = [f"mechanism {rng.integers(300)}" if rng.random() < 0.6 else None for _ in range(size)]
     blocks = FeatureBlocks(unit_rows(bits), features.cell_lines, features.genes)
-    fitted = MlpFitted(load_pretrained(target), blocks, atlas.cell_lines.index(target))
+    fitted = MlpFitted(load_mlp(paths.PRETRAINED / target), blocks, atlas.cell_lines.index(target))
     view = PoolView(fitted, np.arange(POOL), np.arange(POOL, size), Catalogue(bits, mechanisms))
     start = time.perf_counter()
     strategy(name)(view, BATCH, rng)

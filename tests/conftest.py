@@ -1,6 +1,8 @@
 """Fixtures: the real LINCS subset, the demo bundle, and a small project whose stages have run."""
 
 import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ def small_params() -> dict:
     params["targets"], params["seeds"] = ["SIM-T1"], [0]
     params["featurize"]["cell"] |= {"dim": 16, "epochs": 20}
     params["pretrain"] |= {"hidden": [64, 32, 16], "epochs": 2}
+    params["response_net"] |= {"hidden": [32, 16], "epochs": 2, "finetune_epochs": 3}
     params["select"] |= {"budget": [10, 20], "batch": 10}
     params["finetune"] |= {"epochs": 2}
     return params
@@ -44,34 +47,60 @@ def run_cli(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+FROM_PRETRAIN = (
+    ["pretrain", "--target", "SIM-T1"],
+    ["select", "--target", "SIM-T1", "--seed", "0"],
+    ["finetune", "--target", "SIM-T1", "--seed", "0"],
+    ["export", "--target", "SIM-T1"],
+    [
+        *("predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"),
+        *("--out", "tables/predictions/SIM-T1.parquet"),
+    ],
+    ["evaluate", "--target", "SIM-T1", "--seed", "0"],
+    ["summarise"],
+)
+
+
+def run_stages(folder: Path, commands: Iterable[list[str]]) -> None:
+    """Run commands in `folder`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command in commands:
+            result = run_cli(*command)
+            assert result.exit_code == 0, (command, result.output, result.exception)
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder in which every stage has run once. Tests must leave it as it is."""
     folder = tmp_path_factory.mktemp("project")
     write_params(folder, small_params())
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        for command in (
-            ["curate"],
-            ["featurize"],
-            ["split"],
-            ["pretrain", "--target", "SIM-T1"],
-            ["select", "--target", "SIM-T1", "--seed", "0"],
-            ["finetune", "--target", "SIM-T1", "--seed", "0"],
-            ["export", "--target", "SIM-T1"],
-            [
-                *("predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"),
-                *("--out", "tables/predictions/SIM-T1.parquet"),
-            ],
-            ["evaluate", "--target", "SIM-T1", "--seed", "0"],
-            ["summarise"],
-        ):
-            result = run_cli(*command)
-            assert result.exit_code == 0, (command, result.output, result.exception)
-    finally:
-        os.chdir(here)
+    run_stages(folder, (["curate"], ["featurize"], ["split"], *FROM_PRETRAIN))
     return folder
+
+
+def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> Path:
+    """Run every stage from pretrain on in a new folder, with another predictor."""
+    for name in ("curated", "features", "splits"):
+        shutil.copytree(project / "tables" / name, folder / "tables" / name)
+    params = small_params()
+    params["predictor"] = predictor
+    params["select"]["strategy"] = strategy
+    write_params(folder, params)
+    run_stages(folder, FROM_PRETRAIN)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mlp_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the paper's network and BALD. Tests must leave it as it is."""
+    return project_with("mlp", "bald", project, tmp_path_factory.mktemp("mlp"))
+
+
+@pytest.fixture(scope="session")
+def mlp_response_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the paper's network on prior responses too. Tests must leave it as it is."""
+    return project_with("mlp_response", "random", project, tmp_path_factory.mktemp("mlp_response"))
 
 
 @pytest.fixture
@@ -79,3 +108,23 @@ def in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The finished project as the current folder."""
     monkeypatch.chdir(project)
     return project
+
+
+@pytest.fixture(params=["project", "mlp_project", "mlp_response_project"])
+def in_either_project(request, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished project, and those with the paper's network, as the current folder."""
+    folder = request.getfixturevalue(request.param)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def load_fitted(budget: str):
+    """Return the fitted predictor of SIM-T1, seed 0, in the current folder, and the atlas."""
+    from anchordrug.settings import read_settings
+    from anchordrug.stages.predictors import FittedFiles, load_predictor
+    from anchordrug.stages.tables import load_atlas, load_features
+
+    atlas = load_atlas()
+    settings = read_settings(Path("params.yaml"))
+    predictor = load_predictor(settings, atlas, load_features(atlas), "SIM-T1", own="SIM-T1")
+    return FittedFiles(predictor, "SIM-T1", 0).load(budget), atlas

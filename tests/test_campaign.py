@@ -228,7 +228,8 @@ def test_a_campaign_that_was_cut_goes_on_as_if_it_had_not_been(name, done):
 def test_the_same_seed_plays_the_same_campaign_and_another_seed_another(name):
     assert chosen(Watched(name, seed=4).rounds) == chosen(Watched(name, seed=4).rounds)
     others = [tuple(flat(chosen(Watched(name, seed=seed).rounds))) for seed in range(5)]
-    assert len(set(others)) == 5
+    # Designs look neither at the predictor nor at random numbers.
+    assert len(set(others)) == (1 if name in {"a_optimal", "facility_location"} else 5)
 
 
 def test_every_round_draws_numbers_of_its_own_that_depend_on_seed_and_round_alone():

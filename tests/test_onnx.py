@@ -13,44 +13,49 @@ import pytest
 from anchordrug.atlas import LABELS
 from anchordrug.errors import LibraryError
 from anchordrug.inference import load_onnx, parse
-from anchordrug.stages.predictors import load_fitted
-from anchordrug.stages.tables import load_atlas, load_features
-from tests.conftest import run_cli
+from tests.conftest import load_fitted, run_cli
 
 MODEL = "models/onnx/SIM-T1.onnx"
 
 
 @pytest.fixture
-def onnx_predictor(in_project):
-    return load_onnx(in_project / MODEL)
+def onnx_predictor(in_either_project):
+    return load_onnx(in_either_project / MODEL)
 
 
-def test_onnx_and_torch_agree_on_every_drug_and_gene(in_project, onnx_predictor):
-    atlas = load_atlas()
-    fitted = load_fitted(atlas, load_features(atlas), "SIM-T1", 0, "drugs-20")
+def test_onnx_and_library_agree_on_every_drug_and_gene(onnx_predictor):
+    fitted, atlas = load_fitted("drugs-20")
     parsed = parse(onnx_predictor, atlas.drugs["smiles"].tolist())
     assert parsed.positions == list(range(len(atlas.drugs)))
-    ours = onnx_predictor.probabilities(parsed.bits)
-    np.testing.assert_allclose(ours, fitted.probabilities(np.arange(len(atlas.drugs))), atol=1e-5)
-    assert ours.dtype == np.float32
+    assert parsed.inchikeys == atlas.drugs["inchikey"].tolist()
+    ours = onnx_predictor.predict(parsed.bits, parsed.inchikeys)
+    drugs = np.arange(len(atlas.drugs))
+    np.testing.assert_allclose(ours.probabilities, fitted.probabilities(drugs), atol=1e-5)
+    assert ours.probabilities.dtype == np.float32
+    assert (ours.labels == fitted.labels(drugs)).mean() > 0.9999
 
 
 def test_any_batch_size_gives_the_same_numbers(onnx_predictor):
     bits = np.random.default_rng(0).integers(0, 2, (9, 1024)).astype(np.float32)
     bits[4] = 0  # a molecule without any bit
-    whole = onnx_predictor.session.run(["probabilities"], {"fingerprint": bits})[0]
-    np.testing.assert_allclose(onnx_predictor.probabilities(bits), whole, atol=1e-6)
+    keys = [""] * 9
+    whole = onnx_predictor.predict(bits, keys).probabilities
+    single = [onnx_predictor.predict(bits[[row]], [""]).probabilities[0] for row in range(9)]
+    np.testing.assert_allclose(single, whole, atol=1e-6)
     assert np.isfinite(whole).all()
-    assert onnx_predictor.probabilities(bits[:0]).shape == (0, len(onnx_predictor.genes), 3)
+    nothing = onnx_predictor.predict(bits[:0], [])
+    assert nothing.probabilities.shape == (0, len(onnx_predictor.genes), 3)
 
 
-def test_the_contract_of_the_file(in_project):
-    model = onnx.load(in_project / MODEL, load_external_data=False)
+def test_the_contract_of_the_file(in_either_project):
+    model = onnx.load(in_either_project / MODEL, load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
-    assert [value.name for value in model.graph.input] == ["fingerprint"]
-    assert [value.name for value in model.graph.output] == ["probabilities"]
-    assert not any(one.external_data for one in model.graph.initializer)
     card = {one.key: json.loads(one.value) for one in model.metadata_props}
+    keys = [] if card["predictor"] == "mlp" else ["inchikey"]
+    z = ["z"] if card["predictor"] == "ensemble" else []
+    assert [value.name for value in model.graph.input] == ["fingerprint", *keys]
+    assert [value.name for value in model.graph.output] == ["probabilities", *z]
+    assert not any(one.external_data for one in model.graph.initializer)
     genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
     anchors = pd.read_csv("tables/selections/SIM-T1-0.csv")["drug_id"].tolist()
     assert card["genes"] == genes
@@ -63,13 +68,13 @@ def test_the_contract_of_the_file(in_project):
     assert set(card) >= {"format_version", "predictor", "training_data", "package_version"}
 
 
-def test_exporting_again_gives_the_same_bytes(in_project):
-    before = (in_project / MODEL).read_bytes()
+def test_exporting_again_gives_the_same_bytes(in_either_project):
+    before = (in_either_project / MODEL).read_bytes()
     assert run_cli("export", "--target", "SIM-T1").exit_code == 0
-    assert (in_project / MODEL).read_bytes() == before
+    assert (in_either_project / MODEL).read_bytes() == before
 
 
-def test_predict_imports_nothing_of_the_pipeline(in_project, tmp_path):
+def test_predict_imports_nothing_of_the_pipeline(in_either_project, tmp_path):
     """In a process where importing the pipeline's packages fails."""
     script = textwrap.dedent("""
         import sys
@@ -86,7 +91,7 @@ def test_predict_imports_nothing_of_the_pipeline(in_project, tmp_path):
     """)
     (tmp_path / "drugs.csv").write_text("name,SMILES\naspirin,CC(=O)Oc1ccccc1C(=O)O\n")
     out = tmp_path / "p.parquet"
-    command = ["predict", "--model", str(in_project / MODEL), "--drugs", str(tmp_path / "drugs.csv")]
+    command = ["predict", "--model", str(in_either_project / MODEL), "--drugs", str(tmp_path / "drugs.csv")]
     done = subprocess.run(
         [sys.executable, "-c", script, *command, "--out", str(out)],
         cwd=tmp_path,
@@ -99,17 +104,20 @@ def test_predict_imports_nothing_of_the_pipeline(in_project, tmp_path):
     np.testing.assert_allclose(table[["p_down", "p_none", "p_up"]].sum(axis=1), 1, atol=1e-5)
 
 
-def test_the_consumer_in_the_docs_runs_and_agrees(in_project, capsys):
+def test_the_consumer_in_the_docs_runs_and_agrees(in_either_project, capsys):
     from tests.conftest import ROOT
 
     page = (ROOT / "docs/onnx.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0]
     exec(compile(code, "docs/onnx.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    predictor = load_onnx(in_project / MODEL)
-    ours = predictor.probabilities(parse(predictor, ["CC(=O)Oc1ccccc1C(=O)O"]).bits)[0]
-    for line, gene, (down, none, up) in zip(lines, predictor.genes, ours, strict=False):
-        assert line == f"{gene}: down {down:.2f}, none {none:.2f}, up {up:.2f}"
+    predictor = load_onnx(in_either_project / MODEL)
+    parsed = parse(predictor, ["CC(=O)Oc1ccccc1C(=O)O"])
+    ours = predictor.predict(parsed.bits, parsed.inchikeys)
+    for line, gene, label, (down, none, up) in zip(
+        lines, predictor.genes, ours.labels[0], ours.probabilities[0], strict=False
+    ):
+        assert line == f"{gene}: {LABELS[label]} (down {down:.2f}, none {none:.2f}, up {up:.2f})"
     assert len(lines) == 5
 
 

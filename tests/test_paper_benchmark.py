@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from anchordrug.atlas import NONE, labels_of
 from anchordrug.evaluation.statistics import holm, paired_difference
+from anchordrug.stages.tables import load_atlas, load_split
 from tests.conftest import ROOT
 
-SCRIPTS = ("campaigns.py", "analyse.py", "figures.py", "published.csv")
+SCRIPTS = ("campaigns.py", "analyse.py", "label_shift.py", "figures.py", "published.csv")
 STRATEGIES = ["random", "least_confidence", "moa"]
 
 
@@ -26,18 +28,18 @@ def run(folder, script):
 
 
 @pytest.fixture(scope="module")
-def paper(project, tmp_path_factory):
+def paper(mlp_project, tmp_path_factory):
     """The benchmark's scripts beside a scenario whose stages have run, played, analysed and drawn."""
     folder = tmp_path_factory.mktemp("paper")
     for name in SCRIPTS:
         shutil.copy2(ROOT / "benchmarks/paper" / name, folder / name)
-    shutil.copytree(project, folder / "per_target")
+    shutil.copytree(mlp_project, folder / "per_target")
     params = yaml.safe_load((folder / "per_target/params.yaml").read_text(encoding="utf-8"))
     params["seeds"] = [0, 1, 2]
     (folder / "per_target/params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     grid = {"strategies": STRATEGIES, "processes": 1, "growth": 30}
     (folder / "grid.yaml").write_text(yaml.safe_dump(grid), encoding="utf-8")
-    for script in ("campaigns.py", "analyse.py", "figures.py"):
+    for script in ("campaigns.py", "analyse.py", "label_shift.py", "figures.py"):
         run(folder, script)
     return folder
 
@@ -48,6 +50,20 @@ def cells_of(folder):
 
 def table(folder, name):
     return pd.read_csv(folder / "results/per_target" / f"{name}.csv")
+
+
+def test_the_shares_of_changed_genes_are_those_of_the_labels(paper, monkeypatch):
+    shift = table(paper, "label_shift")
+    assert set(zip(shift["strategy"], shift["fit"], strict=True)) == {
+        (name, fit) for name in ("random", "least_confidence") for fit in ("natural", "balanced")
+    }
+    monkeypatch.chdir(paper / "per_target")
+    atlas = load_atlas()
+    test = load_split(atlas, "SIM-T1").test
+    changed = (labels_of(atlas.of("SIM-T1").responses_of(test), 1.5) != NONE).mean()
+    np.testing.assert_allclose(shift["test"], changed, atol=1e-6)
+    assert shift["predicted"].between(0, 1).all()
+    assert shift["predicted"].nunique() > 1
 
 
 def test_every_campaign_of_the_grid_is_played(paper):

@@ -115,6 +115,21 @@ SCORES = pa.DataFrameSchema(
                 "macro_f1_seen",
                 "macro_f1_unseen",
                 "per_drug_f1",
+                "per_drug_f1_seen",
+                "per_drug_f1_unseen",
+            )
+        },
+        **{
+            f"z_correlation{suffix}": pa.Column(float, pa.Check.in_range(-1.000001, 1.000001), nullable=True)
+            for suffix in ("", "_seen", "_unseen")
+        },
+        **{
+            name: _share()
+            for name in (
+                "macro_f1_weak",
+                "macro_f1_medium",
+                "macro_f1_strong",
+                "ece",
                 "f1_down",
                 "f1_none",
                 "f1_up",
@@ -124,12 +139,23 @@ SCORES = pa.DataFrameSchema(
     strict=True,
     unique=["target", "seed", "predictor"],
 )
+RELIABILITY = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        **{name: _share() for name in ("confidence", "accuracy", "share")},
+    },
+    strict=True,
+)
 PREDICTIONS = pa.DataFrameSchema(
     {
         "drug_id": _text(),
         "gene": _text(),
         "label": _text(checks=[pa.Check.isin(["down", "none", "up"])]),
         **{name: pa.Column("float32", pa.Check.in_range(0, 1)) for name in ("p_down", "p_none", "p_up")},
+        "z": pa.Column("float32", nullable=True),
     },
     strict=True,
 )

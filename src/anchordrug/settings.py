@@ -108,6 +108,24 @@ class Finetune(Training):
     whole_pool: bool
 
 
+class ResponseNet(Section):
+    """The network that predicts all genes of a drug at once: shape, and training before and on anchors."""
+
+    hidden: tuple[int, int]
+    dropout: float = Field(ge=0, lt=1)
+    epochs: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    finetune_epochs: int = Field(ge=1)
+    finetune_learning_rate: float = Field(gt=0)
+    seed: int = Field(ge=0)
+
+
+class Ensemble(Section):
+    """What response_net contributes to the ensemble's log probabilities; response_gp has the rest."""
+
+    net_share: float = Field(gt=0, lt=1)
+
+
 class Predict(Section):
     """The drugs to predict: a table with a SMILES column."""
 
@@ -123,7 +141,11 @@ class Settings(Section):
     targets: tuple[CellLineName, ...] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     split: Split
+    predictor: Literal["mlp", "mlp_response", "response_gp", "response_net", "ensemble"]
+    decision: Literal["balanced", "likeliest"]
     pretrain: Pretrain
+    response_net: ResponseNet
+    ensemble: Ensemble
     select: Select
     finetune: Finetune
     predict: Predict

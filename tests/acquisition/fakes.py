@@ -3,6 +3,7 @@
 import numpy as np
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.predictors.prior import ResponsePrior, mechanism_codes
 
 MECHANISMS = ["HDAC inhibitor", "EGFR inhibitor", "EGFR inhibitor|HER2 inhibitor", None]
 
@@ -33,6 +34,9 @@ class Stored:
     def probabilities(self, drugs):
         self.calls += 1
         return self.table[drugs]
+
+    def labels(self, drugs):
+        return self.probabilities(drugs).argmax(axis=2).astype(np.int8)
 
     def dropout_probabilities(self, drugs, passes, rng):
         self.calls += 1
@@ -81,7 +85,42 @@ def random_catalogue(rng, drugs, bits=16, coarse=False):
     fingerprints = (rng.random((drugs, bits)) < 0.3).astype(np.float32)
     if coarse:
         fingerprints = fingerprints[rng.integers(0, 3, drugs) % drugs]
-    return Catalogue(fingerprints, [MECHANISMS[i] for i in rng.integers(0, len(MECHANISMS), drugs)])
+    mechanisms = [MECHANISMS[i] for i in rng.integers(0, len(MECHANISMS), drugs)]
+    return catalogue_of(fingerprints, mechanisms, rng, coarse)
+
+
+def catalogue_of(fingerprints, mechanisms, rng, coarse=False):
+    """A catalogue with prior responses; two drugs in three, and the first, are known to source lines."""
+    drugs, genes = len(fingerprints), 5
+    lines = np.append(rng.integers(0, 3, drugs), 0).astype(np.float32)
+    lines[0] = max(lines[0], 1)
+    total = rng.normal(size=(drugs + 1, genes))
+    total = (np.round(total) if coarse else total) * lines[:, None]
+    counts = np.zeros((2, drugs + 1, genes), np.float32)
+    prior = ResponsePrior(
+        (fingerprints > 0).astype(np.float32),
+        mechanism_codes(mechanisms),
+        lines,
+        total.astype(np.float32),
+        *counts,
+    )
+    return Catalogue(fingerprints, mechanisms, prior)
+
+
+def reordered(catalogue, order):
+    """The same drugs in another order of the drug table; the prior's last row is nobody's."""
+    prior = catalogue.prior
+    rows = np.append(order, len(prior.bits))
+    again = ResponsePrior(
+        prior.bits[order],
+        prior.mechanism[order],
+        prior.lines[rows],
+        prior.total[rows],
+        prior.down[rows],
+        prior.up[rows],
+    )
+    mechanisms = [catalogue.mechanisms[row] for row in order]
+    return Catalogue(catalogue.fingerprints[order], mechanisms, again)
 
 
 def fake_view(seed, pool=12, genes=4, coarse=False, anchors=0):

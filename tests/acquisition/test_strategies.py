@@ -10,12 +10,22 @@ from hypothesis import strategies as st
 from anchordrug.acquisition import Catalogue, PoolView, strategies, strategy
 from anchordrug.campaign import play
 from anchordrug.errors import SettingsError
-from tests.acquisition.fakes import Stored, choose, fake_view, random_catalogue, random_probabilities
+from tests.acquisition.fakes import (
+    Stored,
+    choose,
+    fake_view,
+    random_catalogue,
+    random_probabilities,
+    reordered,
+)
 
 ALL = {
     *("random", "least_confidence", "margin", "bald", "least_confidence_points", "margin_points"),
     *("bald_points", "core_set", "k_means", "badge", "adversarial_bim", "clustering", "moa"),
+    *("a_optimal", "facility_location"),
 }
+# Strategies that look at the drugs; all others look at predictions alone.
+ON_DRUGS = {"clustering", "moa", "a_optimal", "facility_location"}
 # Strategies that draw random numbers; all others must choose the same under every seed.
 RANDOMISED = {"random", "bald", "bald_points", "badge", "k_means", "clustering", "moa"}
 
@@ -96,7 +106,7 @@ class TestEveryStrategy:
             Stored(np.repeat(one.predictor.table[:1], drugs, axis=0)),
             np.arange(copies),
             np.arange(copies, drugs),
-            Catalogue(np.repeat(one.catalogue.fingerprints[:1], drugs, axis=0), ["same"] * drugs),
+            reordered(one.catalogue, np.zeros(drugs, np.int64)),
         )
         for batch in range(1, copies + 1):
             selection = choose(name, view, batch)
@@ -141,15 +151,20 @@ class TestEveryStrategy:
                 Learner(tables[:, order]),
                 lambda chosen: np.zeros((len(chosen), genes), np.float32),
                 pool,
-                Catalogue(catalogue.fingerprints[order], [catalogue.mechanisms[i] for i in order]),
+                reordered(catalogue, order),
                 strategy(name),
                 budget=11,
                 batch=4,
                 seed=seed,
             )
-            return [(keys[order][one.drugs].tolist(), one.scores.tolist()) for one in rounds]
+            rounds = list(rounds)
+            chosen = np.concatenate([one.drugs for one in rounds])
+            return keys[order][chosen].tolist(), np.concatenate([one.scores for one in rounds])
 
-        assert campaign(np.arange(drugs)) == campaign(rng.permutation(drugs))
+        (one, scores), (other, again) = campaign(np.arange(drugs)), campaign(rng.permutation(drugs))
+        assert one == other
+        # Sums over the drug table round differently in another order.
+        np.testing.assert_allclose(scores, again, rtol=1e-4, atol=1e-4 if name in ON_DRUGS else 0)
 
 
 @pytest.mark.parametrize("name", sorted(ALL - RANDOMISED))
@@ -161,7 +176,8 @@ def test_a_strategy_that_draws_nothing_ignores_the_seed(name, case):
     assert len(lists) == 1
 
 
-@pytest.mark.parametrize("name", sorted(ALL - RANDOMISED))
+# Two drugs that serve nobody but each other add the same to a facility location: there ties are the rule.
+@pytest.mark.parametrize("name", sorted(ALL - RANDOMISED - {"facility_location"}))
 @given(seed=st.integers(0, 1000), anchors=st.integers(0, 4))
 @quick
 def test_a_strategy_that_draws_nothing_chooses_the_same_drugs_in_any_order_of_the_pool(name, seed, anchors):
@@ -186,7 +202,7 @@ def test_a_strategy_on_drugs_alone_scores_zero_and_does_not_ask_the_predictor(na
     assert view.predictor.calls == 0
 
 
-@pytest.mark.parametrize("name", sorted(ALL - {"clustering", "moa"}))
+@pytest.mark.parametrize("name", sorted(ALL - ON_DRUGS))
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=10, deadline=None)
 def test_a_strategy_on_predictions_does_not_look_at_the_drugs(name, seed):

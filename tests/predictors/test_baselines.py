@@ -9,12 +9,12 @@ from rdkit import DataStructs
 from sklearn.metrics import f1_score
 
 from anchordrug.atlas import ResponseAtlas
+from anchordrug.features.similarity import tanimoto
 from anchordrug.predictors.baselines import (
     all_none,
     consensus_threshold,
     gene_majority,
     neighbour_consensus,
-    tanimoto,
 )
 
 SEEDS = st.integers(0, 10_000)
@@ -92,7 +92,7 @@ def test_tanimoto_is_that_of_rdkit_and_zero_between_empty_rows(bits, rows, share
     # The features hold fingerprints scaled to unit norm: only which bits are set may count.
     ours = tanimoto(a * np.float32(0.07), b * np.float32(0.31)) if scaled else tanimoto(a, b)
     assert ours.shape == rows
-    assert ours.dtype == np.float64
+    assert ours.dtype == np.float32
     for i, one in enumerate(a):
         for j, other in enumerate(b):
             if one.any() or other.any():

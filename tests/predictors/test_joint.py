@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from anchordrug.acquisition import Catalogue, PoolView, strategies
-from anchordrug.predictors.joint import JointFitted, JointPredictor
-from tests.acquisition.fakes import Stored, choose, random_catalogue, random_probabilities
+from anchordrug.acquisition import PoolView, strategies
+from anchordrug.predictors.joint import JointNetwork, JointPredictor
+from tests.acquisition.fakes import Stored, catalogue_of, choose, random_catalogue, random_probabilities
 from tests.predictors.networks import small_fitted
 
 DRUGS, GENES, TARGETS = 16, 5, 3
@@ -25,7 +25,7 @@ def targets(seed=0):
         np.concatenate(vectors, axis=1),
         np.concatenate(push),
     )
-    return JointFitted(parts), whole
+    return JointNetwork(parts), whole
 
 
 def test_probabilities_and_passes_are_the_parts_side_by_side():
@@ -39,7 +39,7 @@ def test_probabilities_and_passes_are_the_parts_side_by_side():
 
 def test_targets_have_dropout_noise_of_their_own():
     one = small_fitted()
-    joint = JointFitted([one, one])
+    joint = JointNetwork([one, one])
     passes = list(joint.dropout_probabilities(np.arange(9), 3, np.random.default_rng(0)))
     assert len(passes) == 3
     for single in passes:
@@ -87,10 +87,10 @@ def test_a_strategy_on_several_targets_is_that_on_all_genes_side_by_side(name, s
 def test_one_target_is_the_predictor_itself(name):
     fitted = small_fitted(drugs=12, sharpness=10)
     pool = np.arange(12)
-    catalogue = Catalogue(fitted.features.drugs, [None] * 12)
+    catalogue = catalogue_of(fitted.features.drugs, [None] * 12, np.random.default_rng(0))
     ours, theirs = (
         choose(name, PoolView(one, pool[2:], pool[:2], catalogue), 5)
-        for one in (JointFitted([fitted]), fitted)
+        for one in (JointNetwork([fitted]), fitted)
     )
     assert ours.positions.tolist() == theirs.positions.tolist()
     assert ours.scores.tolist() == theirs.scores.tolist()

@@ -10,6 +10,7 @@ from anchordrug.stages.tables import load_atlas, load_split
 from tests.conftest import run_cli, small_params, write_params
 
 TARGETS = ["SIM-T1", "SIM-T2"]
+STRATEGY = {"mlp": "core_set", "ensemble": "a_optimal"}
 
 
 def run(*commands):
@@ -18,14 +19,20 @@ def run(*commands):
         assert result.exit_code == 0, (command, result.output, result.exception)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+@pytest.fixture(scope="module", params=["mlp", "ensemble"])
+def shared(request, tmp_path_factory):
     """A project in which both targets were selected for in scenario common."""
     folder = tmp_path_factory.mktemp("common")
     params = small_params()
     params["targets"] = TARGETS
     params["pretrain"]["leave_out"] = TARGETS
-    params["select"] |= {"scenario": "common", "budget": [10], "batch": 5, "strategy": "core_set"}
+    params["select"] |= {
+        "scenario": "common",
+        "budget": [10],
+        "batch": 5,
+        "strategy": STRATEGY[request.param],
+    }
+    params["predictor"] = request.param
     write_params(folder, params)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

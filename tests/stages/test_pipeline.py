@@ -11,9 +11,8 @@ from anchordrug.atlas import labels_of
 from anchordrug.errors import TableError
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.io import read_json
-from anchordrug.stages.predictors import load_fitted
 from anchordrug.stages.tables import load_atlas, load_features, load_split
-from tests.conftest import run_cli
+from tests.conftest import load_fitted, run_cli, small_params, write_params
 
 
 @pytest.fixture
@@ -35,13 +34,12 @@ def test_the_selection_has_a_row_per_anchor(in_project):
     assert (drugs.loc[table["drug_id"], "inchikey"].to_numpy() == table["inchikey"].to_numpy()).all()
 
 
-def test_scores_equal_a_computation_by_hand(in_project):
-    atlas = load_atlas()
+def test_scores_equal_a_computation_by_hand(in_either_project):
+    fitted, atlas = load_fitted("drugs-10")
     test = load_split(atlas, "SIM-T1").test
     truth = labels_of(atlas.of("SIM-T1").responses_of(test), 1.5)
     scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor")
-    fitted = load_fitted(atlas, load_features(atlas), "SIM-T1", 0, "drugs-10")
-    predicted = fitted.probabilities(test).argmax(axis=2)
+    predicted = fitted.labels(test)
     assert scores.loc["drugs-10", "macro_f1"] == pytest.approx(macro_f1(truth, predicted), abs=1e-6)
     seen = np.isin(test, atlas.without(["SIM-T1"]).measured_drugs())
     assert 0 < seen.sum() < len(seen)
@@ -49,7 +47,7 @@ def test_scores_equal_a_computation_by_hand(in_project):
         macro_f1(truth[~seen], predicted[~seen]), abs=1e-6
     )
     assert scores.loc["all_none", "macro_f1"] == pytest.approx(macro_f1(truth, np.ones_like(truth)), abs=1e-6)
-    summary = read_json(in_project / "metrics/summary.json")
+    summary = read_json(in_either_project / "metrics/summary.json")
     assert summary["macro_f1"]["drugs-10"]["SIM-T1"] == pytest.approx(
         scores.loc["drugs-10", "macro_f1"], abs=1e-4
     )
@@ -62,8 +60,49 @@ def test_the_target_is_no_source_line(in_project):
     assert pd.read_csv("metrics/pretrain/SIM-T1.csv")["epoch"].tolist() == [1, 2]
 
 
-def test_no_checkpoint_is_left_behind(in_project):
-    assert not any((in_project / ".anchordrug").iterdir())
+def test_no_checkpoint_is_left_behind(in_either_project):
+    assert not any((in_either_project / ".anchordrug").iterdir())
+
+
+def test_every_run_shows_what_needs_no_model_and_what_a_shuffle_leaves(in_either_project):
+    scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor")
+    expected = ["all_none", "gene_majority", "consensus", "nearest_neighbours", "pretrained", "drugs-10"]
+    assert scores.index.tolist() == [*expected, "drugs-20", "shuffled", "whole-pool"]
+    parts = [name for name in scores if name.startswith(("macro_f1_", "per_drug_f1", "z_correlation"))]
+    assert len(parts) == 5 + 3 + 3
+    assert scores.loc["drugs-20", parts].notna().all()
+    assert scores["ece"].notna().tolist() == [False] * 4 + [True] * 3 + [True, True]
+    diagram = pd.read_csv("metrics/reliability/SIM-T1-0.csv")
+    shares = diagram.groupby("predictor")["share"].sum()
+    np.testing.assert_allclose(shares, 1, atol=1e-4)
+
+
+def test_models_of_another_predictor_are_refused(copy):
+    params = small_params()
+    params["predictor"] = "mlp"
+    write_params(copy, params)
+    result = run_cli("select", "--target", "SIM-T1")
+    assert "holds predictor 'ensemble', params.yaml asks for 'mlp'" in str(result.exception)
+
+
+def test_a_strategy_that_looks_inside_a_network_says_so(copy):
+    params = small_params()
+    params["select"]["strategy"] = "bald"
+    write_params(copy, params)
+    assert "choose predictor mlp, or strategy a_optimal" in str(
+        run_cli("select", "--target", "SIM-T1").exception
+    )
+
+
+def test_the_likeliest_label_is_one_parameter_away(copy):
+    probabilities = load_fitted("drugs-20")[0].probabilities(np.arange(30))
+    params = small_params()
+    params["decision"] = "likeliest"
+    write_params(copy, params)
+    assert run_cli("finetune", "--target", "SIM-T1").exit_code == 0
+    fitted, _ = load_fitted("drugs-20")
+    np.testing.assert_array_equal(fitted.probabilities(np.arange(30)), probabilities)
+    np.testing.assert_array_equal(fitted.labels(np.arange(30)), probabilities.argmax(axis=2))
 
 
 def files_of(folder):
@@ -74,11 +113,13 @@ def files_of(folder):
     }
 
 
-def test_running_every_stage_again_gives_the_same_bytes(copy):
+@pytest.mark.parametrize("fixture", ["project", "mlp_project", "mlp_response_project"])
+def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_path, monkeypatch):
+    copy = shutil.copytree(request.getfixturevalue(fixture), tmp_path / "copy")
+    monkeypatch.chdir(copy)
     before = files_of(copy)
     for command in (
-        ["curate"],
-        ["featurize"],
+        *((["curate"], ["featurize"]) if fixture == "project" else ()),
         ["split"],
         ["pretrain", "--target", "SIM-T1"],
         ["select", "--target", "SIM-T1"],

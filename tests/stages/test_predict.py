@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from anchordrug import schemas
+from anchordrug.inference import load_onnx
 from tests.conftest import run_cli
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
@@ -30,9 +31,22 @@ def test_every_drug_and_gene_has_a_row(predict, in_project):
     genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
     assert table["drug_id"].tolist() == ["a"] * len(genes) + ["b"] * len(genes)
     assert table["gene"].tolist() == genes * 2
-    best = table[["p_down", "p_none", "p_up"]].to_numpy().argmax(axis=1)
+    offsets = load_onnx(in_project / "models/onnx/SIM-T1.onnx").card["decision_offsets"]
+    best = (np.log(table[["p_down", "p_none", "p_up"]].to_numpy()) + offsets).argmax(axis=1)
     assert table["label"].tolist() == np.array(["down", "none", "up"])[best].tolist()
+    assert table["z"].notna().all()
     assert pd.read_csv(out.with_suffix(".rejects.csv")).empty
+
+
+def test_a_predictor_without_z_leaves_that_column_empty(mlp_project, tmp_path):
+    (tmp_path / "drugs.csv").write_text(f"drug_id,smiles\na,{ASPIRIN}\n")
+    model = mlp_project / "models/onnx/SIM-T1.onnx"
+    out = tmp_path / "out.parquet"
+    assert (
+        run_cli("predict", "--model", model, "--drugs", tmp_path / "drugs.csv", "--out", out).exit_code == 0
+    )
+    table = schemas.validate(pd.read_parquet(out), schemas.PREDICTIONS, out)
+    assert table["z"].isna().all()
 
 
 def test_unreadable_structures_are_rejected_and_the_run_goes_on(predict):

@@ -32,7 +32,7 @@ def adversarial_bim(view: PoolView, batch: int, rng: np.random.Generator) -> Sel
     kept_before = np.ones(len(drugs))
     shift, move = np.zeros((len(drugs), 0), np.float32), np.zeros((len(drugs), 1), np.float32)
     for step in range(MOST_STEPS + 1):
-        predicted, gradient = view.predictor.loss_gradient(drugs[active], shift, labels[active])
+        predicted, gradient = view.network.loss_gradient(drugs[active], shift, labels[active])
         kept = (predicted == labels[active]).mean(axis=1)
         ended = kept < KEPT
         # How far beyond the end the last step went, as a share of that step.

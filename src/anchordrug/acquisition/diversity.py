@@ -17,7 +17,7 @@ def core_set(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     The score is the distance at which a drug was chosen; that first drug's is its own to the mean.
     """
     pool = len(view.drugs)
-    kernel = embedding_kernel(view.predictor, np.concatenate([view.drugs, view.anchors]))
+    kernel = embedding_kernel(view.network, np.concatenate([view.drugs, view.anchors]))
     chosen, scores = [], []
     if len(view.anchors):
         to_anchors = [squared_distances(kernel, pool + one)[:pool] for one in range(len(view.anchors))]
@@ -65,7 +65,7 @@ def badge(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
 
     The score is the distance to the nearest drug drawn before; the first one's is its embedding's length.
     """
-    kernel = gradient_kernel(view.predictor, view.drugs)
+    kernel = gradient_kernel(view.network, view.drugs)
     first = first_of_largest(kernel.diagonal())
     positions, scores = k_means_plus_plus(kernel, first, batch, rng)
     scores[0] = np.sqrt(kernel[first, first])
@@ -79,7 +79,7 @@ def k_means(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     Lloyd's iterations from k-means++ seeds, on inner products alone: a centre is the mean of its members.
     The score is minus the distance to the centre.
     """
-    kernel = embedding_kernel(view.predictor, view.drugs)
+    kernel = embedding_kernel(view.network, view.drugs)
     pool = len(view.drugs)
     seeds, _ = k_means_plus_plus(kernel, int(rng.integers(pool)), batch, rng)
     distances = np.stack([squared_distances(kernel, seed) for seed in seeds], axis=1)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from scipy.linalg.blas import ssyrk  # pyright: ignore[reportAttributeAccessIssue]  # compiled
 
-from anchordrug.predictors.base import FittedPredictor
+from anchordrug.predictors.base import FittedNetwork
 
 TILE = 2048
 ROUNDING = 1e-5
@@ -35,13 +35,13 @@ def gram(parts: Iterable[np.ndarray], drugs: int) -> np.ndarray:
     return result
 
 
-def embedding_kernel(predictor: FittedPredictor, drugs: np.ndarray) -> np.ndarray:
+def embedding_kernel(predictor: FittedNetwork, drugs: np.ndarray) -> np.ndarray:
     """Return inner products of the drugs' penultimate embeddings, all genes concatenated."""
     parts = (embeddings.reshape(len(drugs), -1) for embeddings, _ in predictor.embeddings(drugs))
     return gram(parts, len(drugs))
 
 
-def gradient_kernel(predictor: FittedPredictor, drugs: np.ndarray) -> np.ndarray:
+def gradient_kernel(predictor: FittedNetwork, drugs: np.ndarray) -> np.ndarray:
     """Return inner products of the drugs' gradient embeddings, all genes concatenated (BADGE).
 
     The gradient of a gene's loss with respect to the last layer's weights, its likeliest label taken for
@@ -50,7 +50,7 @@ def gradient_kernel(predictor: FittedPredictor, drugs: np.ndarray) -> np.ndarray
     return gram(_gradients(predictor, drugs), len(drugs))
 
 
-def _gradients(predictor: FittedPredictor, drugs: np.ndarray) -> Iterator[np.ndarray]:
+def _gradients(predictor: FittedNetwork, drugs: np.ndarray) -> Iterator[np.ndarray]:
     for embeddings, probabilities in predictor.embeddings(drugs):
         residual = probabilities - np.eye(3, dtype=np.float32)[probabilities.argmax(axis=2)]
         plane = residual @ _SUM_ZERO.T

@@ -6,7 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from anchordrug.predictors.base import FittedPredictor
+from anchordrug.errors import SettingsError
+from anchordrug.predictors.base import FittedNetwork, FittedPredictor
+from anchordrug.predictors.prior import ResponsePrior
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,17 @@ class Catalogue:
         [drugs, bits], non-zero where a bit is set.
     mechanisms
         A drug's mechanism of action, or None.
+    prior
+        What source lines say of every drug, where strategies may need it.
+    aim
+        int64 rows of the drugs that the campaign is for, those one wants predicted; None for the pool itself.
+        Of them too only structure and prior are known.
     """
 
     fingerprints: np.ndarray
     mechanisms: list[str | None]
+    prior: ResponsePrior | None = None
+    aim: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,22 @@ class PoolView:
         """float32 [pool, genes, 3]."""
         return self.predictor.probabilities(self.drugs)
 
+    @property
+    def network(self) -> FittedNetwork:
+        """The predictor, for strategies that look inside it.
+
+        Raises
+        ------
+        SettingsError
+            It has neither dropout nor embeddings nor gradients.
+        """
+        if not isinstance(self.predictor, FittedNetwork):
+            raise SettingsError(
+                "select.strategy: needs a network's dropout, embeddings or gradients, which this predictor "
+                "does not offer; choose predictor mlp, or strategy a_optimal, facility_location or random"
+            )
+        return self.predictor
+
     def dropout_probabilities(self, passes: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield `passes` arrays like `probabilities` under dropout noise."""
-        return self.predictor.dropout_probabilities(self.drugs, passes, rng)
+        return self.network.dropout_probabilities(self.drugs, passes, rng)

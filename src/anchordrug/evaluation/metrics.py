@@ -31,3 +31,24 @@ def macro_f1(measured: np.ndarray, predicted: np.ndarray) -> float:
 def per_drug_macro_f1(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the macro-F1 of each drug (row) over its genes, float64 [drugs]."""
     return np.array([macro_f1(row, guess) for row, guess in zip(measured, predicted, strict=True)])
+
+
+def correlations(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the Pearson correlation of each drug (row) over its genes, float64; 0 for a constant row."""
+    a = measured - measured.mean(axis=1, keepdims=True, dtype=np.float64)
+    b = predicted - predicted.mean(axis=1, keepdims=True, dtype=np.float64)
+    size = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    # Of rows that are constant but for rounding nothing can be said.
+    return np.where(size > 1e-9, (a * b).sum(axis=1) / np.where(size > 1e-9, size, 1), 0)
+
+
+def strength_thirds(measured: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return masks of the drugs with the fewest, the middle, and the most changed genes, about a third each.
+
+    Drugs with equally many genes changed stay in the order of the rows.
+    """
+    changed = (measured != 1).sum(axis=1)
+    rank = np.empty(len(measured), np.int64)
+    rank[np.argsort(changed, kind="stable")] = np.arange(len(measured))
+    third = rank * 3 // max(1, len(measured))
+    return third == 0, third == 1, third == 2

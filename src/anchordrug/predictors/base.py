@@ -1,7 +1,7 @@
 """What every predictor offers, so that campaigns and evaluation need not know which one they hold."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,15 @@ class FittedPredictor(Protocol):
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, genes, 3]: down, none, up."""
         ...
+
+    def labels(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the labels it decides for, int8 [drugs, genes]."""
+        ...
+
+
+@runtime_checkable
+class FittedNetwork(FittedPredictor, Protocol):
+    """A fitted predictor that strategies can look inside."""
 
     def dropout_probabilities(
         self, drugs: np.ndarray, passes: int, rng: np.random.Generator

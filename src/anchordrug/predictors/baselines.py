@@ -4,6 +4,7 @@ import numpy as np
 
 from anchordrug.atlas import NONE, ResponseAtlas, labels_of
 from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.features.similarity import tanimoto
 
 THRESHOLDS = tuple(round(0.3 + 0.1 * step, 1) for step in range(18))
 NEIGHBOURS = 10
@@ -60,11 +61,3 @@ def neighbour_consensus(sources: ResponseAtlas, fingerprints: np.ndarray, drugs:
     total = weights.sum(axis=1, keepdims=True)
     weights /= np.where(total > 0, total, 1)
     return np.einsum("dn,dng->dg", weights, consensus[known][nearest]).astype(np.float32)
-
-
-def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the Tanimoto similarity of bit rows [n, bits] and [m, bits], float64 [n, m]; 0 for no bits."""
-    a, b = (a > 0).astype(np.float64), (b > 0).astype(np.float64)
-    both = a @ b.T
-    either = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - both
-    return both / np.where(either > 0, either, 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anchordrug.predictors.base import FittedPredictor, Predictor
+from anchordrug.predictors.base import FittedNetwork, FittedPredictor, Predictor
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,17 @@ class JointFitted:
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, targets x genes, 3]."""
         return np.concatenate([part.probabilities(drugs) for part in self.parts], axis=1)
+
+    def labels(self, drugs: np.ndarray) -> np.ndarray:
+        """Return int8 [drugs, targets x genes]."""
+        return np.concatenate([part.labels(drugs) for part in self.parts], axis=1)
+
+
+@dataclass(frozen=True)
+class JointNetwork(JointFitted):
+    """Fitted networks of several targets; a `FittedNetwork`."""
+
+    parts: Sequence[FittedNetwork]
 
     def dropout_probabilities(
         self, drugs: np.ndarray, passes: int, rng: np.random.Generator
@@ -56,9 +67,9 @@ class JointPredictor:
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> JointFitted:
         """Fit every target to `anchors` and its own share of `z` [anchors, targets x genes]."""
         shares = np.split(z, len(self.parts), axis=1)
-        return JointFitted(
-            [
-                part.fit(anchors, own, seed=seed, final=final)
-                for part, own in zip(self.parts, shares, strict=True)
-            ]
-        )
+        fitted = [
+            part.fit(anchors, own, seed=seed, final=final)
+            for part, own in zip(self.parts, shares, strict=True)
+        ]
+        networks = [one for one in fitted if isinstance(one, FittedNetwork)]
+        return JointNetwork(networks) if len(networks) == len(fitted) else JointFitted(fitted)

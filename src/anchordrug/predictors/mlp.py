@@ -212,7 +212,7 @@ class FactorisedMlp(nn.Module):
 
 @dataclass(frozen=True)
 class MlpFitted:
-    """A network with the features of its target; a `FittedPredictor`. Its weights are no longer trained."""
+    """A network with the features of its target; a `FittedNetwork`. Its weights are no longer trained."""
 
     network: FactorisedMlp
     features: FeatureBlocks
@@ -224,6 +224,10 @@ class MlpFitted:
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, genes, 3]: down, none, up."""
         return self._probabilities(drugs, None)
+
+    def labels(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the likeliest labels, int8 [drugs, genes]."""
+        return self.probabilities(drugs).argmax(axis=2).astype(np.int8)
 
     def dropout_probabilities(
         self, drugs: np.ndarray, passes: int, rng: np.random.Generator
@@ -250,7 +254,7 @@ class MlpFitted:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return labels [drugs, genes] predicted under `shift`, and the loss' gradient [drugs, bits].
 
-        Cross entropy with `labels`, mean over genes; see `FittedPredictor`.
+        Cross entropy with `labels`, mean over genes; see `FittedNetwork`.
         """
         experiments, genes = self._terms(drugs)
         weight = self.network.weight_drug

@@ -1,6 +1,7 @@
 """Stage evaluate: every fitted predictor and every baseline of a campaign on its test drugs."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,16 +9,48 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.atlas import ResponseAtlas, labels_of
-from anchordrug.evaluation.metrics import confusion, f1_scores, macro_f1, per_drug_macro_f1
+from anchordrug.evaluation.calibration import expected_calibration_error, reliability
+from anchordrug.evaluation.metrics import (
+    confusion,
+    correlations,
+    f1_scores,
+    macro_f1,
+    per_drug_macro_f1,
+    strength_thirds,
+)
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import write_table
+from anchordrug.predictors.base import FittedPredictor
 from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
-from anchordrug.predictors.mlp import MlpFitted
+from anchordrug.predictors.response import ResponseFitted
 from anchordrug.settings import Settings
 from anchordrug.splits import sources_of
 from anchordrug.stages import paths
-from anchordrug.stages.predictors import load_fitted, load_pretrained
+from anchordrug.stages.predictors import FittedFiles, load_predictor
 from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one predictor says of the test drugs.
+
+    Attributes
+    ----------
+    learned_from
+        Number of drugs it learned from in the target.
+    labels
+        int8 [test, genes].
+    z
+        [test, genes], a z or what stands for it up to scale; only its correlation is used.
+    probabilities
+        [test, genes, 3], None for a baseline.
+    """
+
+    name: str
+    learned_from: int
+    labels: np.ndarray
+    z: np.ndarray
+    probabilities: np.ndarray | None = None
 
 
 def run(settings: Settings, target: str, seed: int) -> None:
@@ -26,17 +59,25 @@ def run(settings: Settings, target: str, seed: int) -> None:
     features = load_features(atlas)
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
     test = load_split(atlas, target).test
-    truth = labels_of(atlas.of(target).responses_of(test), settings.curate.threshold)
+    z = atlas.of(target).responses_of(test)
+    truth = labels_of(z, settings.curate.threshold)
     seen = np.isin(test, sources.measured_drugs())
-    rows = [
-        {"target": target, "seed": seed, "predictor": name, "drugs": drugs, **_scores(truth, predicted, seen)}
-        for name, drugs, predicted in _predictions(settings, atlas, features, sources, target, seed, test)
-    ]
-    path = paths.SCORES / f"{paths.run_name(target, seed)}.csv"
+    rows, diagrams = [], []
+    for one in _predictions(settings, atlas, features, sources, target, seed, test):
+        where = {"target": target, "seed": seed, "predictor": one.name, "drugs": one.learned_from}
+        rows.append(where | _scores(truth, z, one, seen))
+        if one.probabilities is not None:
+            diagrams.append(reliability(truth, one.probabilities).assign(**where))
+    name = paths.run_name(target, seed)
+    path = paths.SCORES / f"{name}.csv"
     scores = schemas.validate(pd.DataFrame(rows), schemas.SCORES, path).round(6)
     write_table(scores, path)
-    typer.echo(f"{paths.run_name(target, seed)}: macro-F1 on {len(test)} test drugs")
-    typer.echo(scores[["predictor", "drugs", "macro_f1"]].to_string(index=False))
+    path = paths.RELIABILITY / f"{name}.csv"
+    diagram = pd.concat(diagrams)[list(schemas.RELIABILITY.columns)].reset_index(drop=True)
+    write_table(schemas.validate(diagram, schemas.RELIABILITY, path).round(6), path)
+    typer.echo(f"{name}: {len(test)} test drugs, {int(seen.sum())} of them seen in source lines")
+    shown = ["predictor", "drugs", "macro_f1", "per_drug_f1", "z_correlation", "ece"]
+    typer.echo(scores[shown].round(3).to_string(index=False, na_rep="-"))
 
 
 def _predictions(
@@ -47,35 +88,68 @@ def _predictions(
     target: str,
     seed: int,
     test: np.ndarray,
-) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Yield (predictor, drugs it learned from in the target, labels [test, genes])."""
+) -> Iterator[Prediction]:
+    """Yield the baselines, the predictor before and after it learned from anchors, and a shuffled one."""
     threshold = settings.curate.threshold
     _, anchors = load_selection(atlas, target, seed)
     anchor_labels = labels_of(atlas.of(target).responses_of(anchors), threshold)
     cut = consensus_threshold(sources, threshold)
-    yield "all_none", 0, all_none(len(test), len(atlas.genes))
-    yield "gene_majority", len(anchors), gene_majority(anchor_labels, len(test))
-    yield "consensus", 0, labels_of(sources.consensus()[0][test], cut)
-    yield "nearest_neighbours", 0, labels_of(neighbour_consensus(sources, features.drugs, test), cut)
-
-    pretrained = MlpFitted(load_pretrained(target), features, atlas.cell_lines.index(target))
-    yield "pretrained", 0, pretrained.probabilities(test).argmax(axis=2)
-    names = {paths.budget_name(budget): budget for budget in sorted(settings.select.budget)}
-    if settings.finetune.whole_pool:
-        names[paths.WHOLE_POOL] = len(load_split(atlas, target).pool)
-    for name, drugs in names.items():
-        fitted = load_fitted(atlas, features, target, seed, name)
-        yield name, drugs, fitted.probabilities(test).argmax(axis=2)
-
-
-def _scores(truth: np.ndarray, predicted: np.ndarray, seen: np.ndarray) -> dict[str, float]:
-    down, none, up = f1_scores(confusion(truth, predicted))
-    return {
-        "macro_f1": macro_f1(truth, predicted),
-        "macro_f1_seen": macro_f1(truth[seen], predicted[seen]) if seen.any() else np.nan,
-        "macro_f1_unseen": macro_f1(truth[~seen], predicted[~seen]) if not seen.all() else np.nan,
-        "per_drug_f1": float(per_drug_macro_f1(truth, predicted).mean()),
-        "f1_down": down,
-        "f1_none": none,
-        "f1_up": up,
+    baselines = {
+        "consensus": sources.consensus()[0][test],
+        "nearest_neighbours": neighbour_consensus(sources, features.drugs, test),
     }
+    for name, labels in {
+        "all_none": all_none(len(test), len(atlas.genes)),
+        "gene_majority": gene_majority(anchor_labels, len(test)),
+    }.items():
+        yield Prediction(name, 0 if name == "all_none" else len(anchors), labels, labels - 1.0)
+    for name, z in baselines.items():
+        yield Prediction(name, 0, labels_of(z, cut), z)
+
+    predictor = load_predictor(settings, atlas, features, target, own=target)
+    nothing = np.zeros((0, len(atlas.genes)), np.float32)
+    yield _predicted("pretrained", 0, predictor.fit(anchors[:0], nothing, seed=seed), test)
+    files = FittedFiles(predictor, target, seed)
+    largest = max(settings.select.budget)
+    for budget in sorted(settings.select.budget):
+        name = paths.budget_name(budget)
+        one = _predicted(name, budget, files.load(name), test)
+        yield one
+        if budget == largest:
+            order = np.random.default_rng(seed).permutation(len(test))
+            assert one.probabilities is not None
+            yield Prediction("shuffled", budget, one.labels[order], one.z[order], one.probabilities[order])
+    if settings.finetune.whole_pool:
+        pool = len(load_split(atlas, target).pool)
+        yield _predicted(paths.WHOLE_POOL, pool, files.load(paths.WHOLE_POOL), test)
+
+
+def _predicted(name: str, learned_from: int, fitted: FittedPredictor, test: np.ndarray) -> Prediction:
+    probabilities = fitted.probabilities(test)
+    z = (
+        fitted.z(test)
+        if isinstance(fitted, ResponseFitted)
+        else probabilities[..., 2] - probabilities[..., 0]
+    )
+    return Prediction(name, learned_from, fitted.labels(test), z, probabilities)
+
+
+def _scores(truth: np.ndarray, z: np.ndarray, one: Prediction, seen: np.ndarray) -> dict[str, float]:
+    """Return every score; NaN for a subset without drugs."""
+    per_drug = per_drug_macro_f1(truth, one.labels)
+    correlation = correlations(z, one.z)
+    subsets = {"": np.ones(len(truth), bool), "_seen": seen, "_unseen": ~seen}
+    scores = {}
+    for suffix, mask in subsets.items():
+        scores[f"macro_f1{suffix}"] = macro_f1(truth[mask], one.labels[mask]) if mask.any() else np.nan
+    for suffix, mask in subsets.items():
+        scores[f"per_drug_f1{suffix}"] = float(per_drug[mask].mean()) if mask.any() else np.nan
+    for suffix, mask in subsets.items():
+        scores[f"z_correlation{suffix}"] = float(correlation[mask].mean()) if mask.any() else np.nan
+    for name, mask in zip(("weak", "medium", "strong"), strength_thirds(truth), strict=True):
+        scores[f"macro_f1_{name}"] = macro_f1(truth[mask], one.labels[mask]) if mask.any() else np.nan
+    down, none, up = f1_scores(confusion(truth, one.labels))
+    calibration = np.nan
+    if one.probabilities is not None:
+        calibration = expected_calibration_error(truth, one.probabilities)
+    return scores | {"ece": calibration, "f1_down": down, "f1_none": none, "f1_up": up}

@@ -4,10 +4,9 @@ import typer
 
 from anchordrug.errors import TableError
 from anchordrug.io import sha256
-from anchordrug.predictors.mlp import save_mlp
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
-from anchordrug.stages.predictors import load_predictor, load_pretrained
+from anchordrug.stages.predictors import load_predictor, save_fitted, training_of
 from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
@@ -23,24 +22,24 @@ def run(settings: Settings, target: str, seed: int) -> None:
             f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, "
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
-    predictor = load_predictor(settings, atlas, features, target, load_pretrained(target))
+    predictor = load_predictor(settings, atlas, features, target, own=target)
     sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
         sets[paths.WHOLE_POOL] = split.pool
     for name, drugs in sets.items():
         fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=seed, final=True)
         card = {
-            "predictor": "mlp",
+            "predictor": settings.predictor,
             "target": target,
             "seed": seed,
             "anchors": atlas.drugs["drug_id"].iloc[drugs].tolist(),
             "strategy": None if name == paths.WHOLE_POOL else str(table["strategy"].iloc[0]),
             "threshold": settings.curate.threshold,
-            "training": settings.finetune.model_dump(mode="json"),
+            "training": training_of(settings),
             "training_data": {
                 path.as_posix(): sha256(path)
                 for path in (paths.RESPONSES, paths.PRETRAINED / target / "weights.safetensors")
             },
         }
-        save_mlp(fitted.network, paths.FINETUNED / paths.run_name(target, seed) / name, card)
+        save_fitted(fitted, paths.FINETUNED / paths.run_name(target, seed) / name, card)
         typer.echo(f"{paths.run_name(target, seed)}: fitted to {len(drugs)} drugs ({name})")

@@ -14,11 +14,11 @@ from anchordrug.campaign import play
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import fingerprint_of, read_table, sha256, write_table
+from anchordrug.predictors.base import Predictor
 from anchordrug.predictors.joint import JointFitted, JointPredictor
-from anchordrug.predictors.mlp import MlpPredictor
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
-from anchordrug.stages.predictors import load_predictor, load_pretrained
+from anchordrug.stages.predictors import load_predictor, load_prior, mechanisms_of
 from anchordrug.stages.tables import load_split
 
 
@@ -31,7 +31,7 @@ class Group:
     """
 
     targets: tuple[str, ...]
-    predictors: list[MlpPredictor]
+    predictors: list[Predictor]
     measured: list[ResponseAtlas]
     test: list[np.ndarray]
     pool: np.ndarray
@@ -53,34 +53,39 @@ class Group:
             for one, test in zip(self.measured, self.test, strict=True)
         ]
         return [
-            macro_f1(truth, part.probabilities(test).argmax(axis=2))
+            macro_f1(truth, part.labels(test))
             for truth, part, test in zip(truths, fitted.parts, self.test, strict=True)
         ]
 
 
-def catalogue_of(atlas: ResponseAtlas, features: FeatureBlocks) -> Catalogue:
-    """Return what strategies may know of every drug."""
-    moa = atlas.drugs["moa"]
-    return Catalogue(features.drugs, [None if pd.isna(one) else str(one) for one in moa])
+def catalogue_of(
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, aim: np.ndarray
+) -> Catalogue:
+    """Return what strategies may know of every drug before it is measured in `target`.
+
+    `aim` are the drugs that the campaign is for, int64 rows of the drug table.
+    """
+    _, prior = load_prior(settings, atlas, features, target)
+    return Catalogue(features.drugs, mechanisms_of(atlas), prior, aim)
 
 
 def load_group(
     settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, targets: tuple[str, ...], own: str
 ) -> Group:
-    """Load the splits of `targets`, which share a pool, and the network of one of them, `own`.
+    """Load the splits of `targets`, which share a pool, and what pretrain wrote for one of them, `own`.
 
     Where there are several targets, all are left out of pre-training (the settings see to it), so that they
-    have the same network.
+    have the same source lines. The test drugs, of which strategies know all but the responses, are what the
+    campaign is for.
     """
-    network = load_pretrained(own)
     splits = [load_split(atlas, target) for target in targets]
     return Group(
         targets,
-        [load_predictor(settings, atlas, features, target, network) for target in targets],
+        [load_predictor(settings, atlas, features, target, own) for target in targets],
         [atlas.of(target) for target in targets],
         [split.test for split in splits],
         splits[0].pool,
-        catalogue_of(atlas, features),
+        catalogue_of(settings, atlas, features, own, np.unique(np.concatenate([one.test for one in splits]))),
         settings.curate.threshold,
     )
 
@@ -89,9 +94,13 @@ def campaign_key(settings: Settings, targets: tuple[str, ...], own: str, *more: 
     """Return a name of everything that a campaign's course depends on; `own` as in `load_group`."""
     weights = paths.PRETRAINED / own / "weights.safetensors"
     files = (paths.RESPONSES, paths.DRUGS, paths.DRUG_FEATURES, paths.SPLITS, weights)
-    sections = (settings.select, settings.finetune, settings.curate)
+    sections = (settings.select, settings.finetune, settings.curate, settings.response_net, settings.ensemble)
     return fingerprint_of(
-        [sha256(path) for path in files], [one.model_dump(mode="json") for one in sections], targets, more
+        [sha256(path) for path in files],
+        [one.model_dump(mode="json") for one in sections],
+        [settings.predictor, settings.decision, settings.pretrain.leave_out],
+        targets,
+        more,
     )
 
 

@@ -14,6 +14,7 @@ ONNX = Path("models/onnx")
 METRICS = Path("metrics")
 ROUNDS = METRICS / "rounds"
 SCORES = METRICS / "scores"
+RELIABILITY = METRICS / "reliability"
 CHECKPOINTS = Path(".anchordrug")
 
 RESPONSES = CURATED / "responses.parquet"
@@ -37,6 +38,7 @@ _WRITERS = {
     SELECTIONS: "select",
     ROUNDS: "select",
     SCORES: "evaluate",
+    RELIABILITY: "evaluate",
     FINETUNED: "finetune",
 }
 

@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 
 from anchordrug.atlas import LABELS
 from anchordrug.errors import LibraryError
-from anchordrug.inference import OnnxPredictor, load_onnx, parse
+from anchordrug.inference import OnnxPredictor, Parsed, load_onnx, parse
 from anchordrug.io import atomic_path, write_table
 from anchordrug.progress import track
 from anchordrug.raw.library import read_library
@@ -23,6 +23,7 @@ SCHEMA = pa.schema(
         ("gene", pa.string()),
         ("label", pa.string()),
         *((f"p_{name}", pa.float32()) for name in LABELS),
+        ("z", pa.float32()),
     ]
 )
 
@@ -67,20 +68,20 @@ def _batches(predictor: OnnxPredictor, drugs: pd.DataFrame, reasons: dict[int, s
         parsed = parse(predictor, batch["smiles"].tolist())
         reasons |= {start + position: reason for position, reason in parsed.reasons.items()}
         if parsed.positions:
-            yield _long(predictor, batch["drug_id"].iloc[parsed.positions], parsed.bits)
+            yield _long(predictor, batch["drug_id"].iloc[parsed.positions], parsed)
 
 
-def _long(predictor: OnnxPredictor, drug_ids: pd.Series, bits: np.ndarray) -> pa.Table:
-    probabilities = predictor.probabilities(bits)
+def _long(predictor: OnnxPredictor, drug_ids: pd.Series, parsed: Parsed) -> pa.Table:
+    prediction = predictor.predict(parsed.bits, parsed.inchikeys)
     genes = len(predictor.genes)
-    labels = np.array(LABELS)[probabilities.argmax(axis=2)].ravel()
-    flat = probabilities.reshape(-1, len(LABELS))
+    flat = prediction.probabilities.reshape(-1, len(LABELS))
+    z = pa.nulls(len(flat), pa.float32()) if prediction.z is None else prediction.z.ravel()
     columns = [
         np.repeat(drug_ids.to_numpy(dtype=object), genes),
         np.tile(predictor.genes, len(drug_ids)),
-        labels,
+        np.array(LABELS)[prediction.labels].ravel(),
     ]
-    return pa.table([*columns, *flat.T.copy()], schema=SCHEMA)
+    return pa.table([*columns, *flat.T.copy(), z], schema=SCHEMA)
 
 
 def _rejects(drugs: pd.DataFrame, reasons: dict[int, str]) -> pd.DataFrame:

@@ -1,39 +1,171 @@
-"""Building the predictor of a target from what earlier stages wrote."""
+"""Building the predictor of a target from what earlier stages wrote, whichever params.yaml names."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
 
 from anchordrug.atlas import ResponseAtlas
+from anchordrug.errors import SettingsError
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.predictors.mlp import FactorisedMlp, MlpFitted, MlpPredictor, load_mlp
-from anchordrug.settings import Settings
+from anchordrug.io import read_json
+from anchordrug.predictors.array_ops import NumpyOps
+from anchordrug.predictors.base import FittedPredictor, Predictor
+from anchordrug.predictors.calibration import mean_square
+from anchordrug.predictors.mlp import MlpFitted, MlpPredictor, load_mlp, save_mlp
+from anchordrug.predictors.prior import ResponsePrior, mechanism_codes, prior_from
+from anchordrug.predictors.response import NetStart, ResponseFitted, ResponsePredictor
+from anchordrug.predictors.response_files import load_response, load_start, save_response
+from anchordrug.predictors.response_net import NetSettings, PriorBasis, prior_basis, response_inputs
+from anchordrug.settings import Settings, Training
+from anchordrug.splits import sources_of
 from anchordrug.stages import paths
-from anchordrug.stages.pretrain import plan_of
+from anchordrug.training import TrainingPlan
+
+# The paper's network, and the same with prior responses among its inputs.
+MLPS = ("mlp", "mlp_response")
 
 
-def load_pretrained(target: str) -> FactorisedMlp:
-    """Return the network that pretrain wrote for `target`."""
-    folder = paths.PRETRAINED / target
-    paths.require(folder / "model.json")
-    return load_mlp(folder)
-
-
-def load_predictor(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, network: FactorisedMlp
-) -> MlpPredictor:
-    """Return the predictor of `target` that starts from a pre-trained `network`, ready to be fitted."""
-    return MlpPredictor(
-        network,
-        features,
-        atlas.cell_lines.index(target),
-        settings.curate.threshold,
-        plan_of(settings.finetune, seed=0),
-        settings.finetune.balance,
+def plan_of(training: Training, seed: int) -> TrainingPlan:
+    """Return the training plan that a section of the settings describes."""
+    return TrainingPlan(
+        training.epochs, training.learning_rate, training.block_drugs, training.block_genes, seed
     )
 
 
-def load_fitted(
-    atlas: ResponseAtlas, features: FeatureBlocks, target: str, seed: int, budget: str
-) -> MlpFitted:
-    """Return the predictor that finetune wrote for one campaign under the name `budget`."""
-    folder = paths.FINETUNED / paths.run_name(target, seed) / budget
+def training_of(settings: Settings) -> dict[str, object]:
+    """Return the settings that a fit to anchors depends on, for its card."""
+    if settings.predictor in MLPS:
+        return settings.finetune.model_dump(mode="json")
+    sections = {"response_net": settings.response_net, "ensemble": settings.ensemble}
+    return {name: one.model_dump(mode="json") for name, one in sections.items()}
+
+
+def net_settings(settings: Settings) -> NetSettings:
+    """Return how response_net is built and trained."""
+    net = settings.response_net
+    return NetSettings(
+        net.hidden,
+        net.dropout,
+        net.epochs,
+        net.learning_rate,
+        net.finetune_epochs,
+        net.finetune_learning_rate,
+    )
+
+
+def net_share(settings: Settings) -> float:
+    """Return the share of response_net in the predictor: 0, 1, or what the ensemble gives it."""
+    return {"response_gp": 0.0, "response_net": 1.0}.get(settings.predictor, settings.ensemble.net_share)
+
+
+def mechanisms_of(atlas: ResponseAtlas) -> list[str | None]:
+    """Return every drug's mechanism of action, None where unknown."""
+    return [one if isinstance(one, str) and one else None for one in atlas.drugs["moa"]]
+
+
+def load_prior(
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str
+) -> tuple[ResponseAtlas, ResponsePrior]:
+    """Return the source experiments of `target` and the prior responses that they give."""
+    sources = sources_of(atlas, target, settings.pretrain.leave_out)
+    return sources, prior_of(settings, features, sources)
+
+
+def prior_of(settings: Settings, features: FeatureBlocks, sources: ResponseAtlas) -> ResponsePrior:
+    """Return the prior responses that `sources` give."""
+    mechanism = mechanism_codes(mechanisms_of(sources))
+    return prior_from(sources, features.drugs, mechanism, settings.curate.threshold)
+
+
+def basis_of(atlas: ResponseAtlas, prior: ResponsePrior) -> PriorBasis:
+    """Return the principal components of the prior responses of all drugs."""
+    return prior_basis(prior.evidence_of(np.arange(len(atlas.drugs))).prior)
+
+
+def with_response(
+    atlas: ResponseAtlas, features: FeatureBlocks, prior: ResponsePrior, basis: PriorBasis
+) -> FeatureBlocks:
+    """Return `features` with what a network sees of prior responses added to every drug's."""
+    evidence = prior.evidence_of(np.arange(len(atlas.drugs)))
+    more = response_inputs(NumpyOps, basis, evidence)
+    return replace(features, drugs=np.concatenate([features.drugs, more], axis=1))
+
+
+def load_predictor(
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, own: str
+) -> Predictor:
+    """Return the predictor of `target`, ready to be fitted, from what pretrain wrote for `own`.
+
+    The two differ in scenario `common` only, where the targets share their source lines.
+
+    Raises
+    ------
+    RawDataError
+        Pretrain has not run, or what it wrote is damaged.
+    SettingsError
+        It ran with another predictor.
+    """
+    folder = paths.PRETRAINED / own
+    _require_predictor(folder, settings)
+    line = atlas.cell_lines.index(target)
+    threshold = settings.curate.threshold
+    if settings.predictor in MLPS:
+        if settings.predictor == "mlp_response":
+            _, prior = load_prior(settings, atlas, features, target)
+            features = with_response(atlas, features, prior, basis_of(atlas, prior))
+        plan = plan_of(settings.finetune, seed=0)
+        return MlpPredictor(load_mlp(folder), features, line, threshold, plan, settings.finetune.balance)
+    sources, prior = load_prior(settings, atlas, features, target)
+    calibration, net = load_start(folder, net_settings(settings))
+    if settings.decision == "likeliest":
+        calibration = replace(calibration, offsets=np.zeros_like(calibration.offsets))
+    start = None
+    if net is not None:
+        network, basis = net
+        start = NetStart(network, basis, features.cell_lines[line], net_settings(settings))
+    scale = mean_square(prior.evidence_of(np.arange(len(atlas.drugs))).prior)
+    return ResponsePredictor(sources, prior, scale, calibration, threshold, start, net_share(settings))
+
+
+def _require_predictor(folder: Path, settings: Settings) -> None:
     paths.require(folder / "model.json")
-    network = load_mlp(folder)
-    return MlpFitted(network, features, atlas.cell_lines.index(target))
+    found = read_json(folder / "model.json").get("predictor")
+    if found != settings.predictor:
+        raise SettingsError(
+            f"{folder}: holds predictor '{found}', params.yaml asks for '{settings.predictor}'; "
+            "run the earlier stages again (dvc repro)"
+        )
+
+
+def save_fitted(fitted: FittedPredictor, folder: Path, card: dict[str, object]) -> None:
+    """Write a fitted predictor with its card."""
+    if isinstance(fitted, MlpFitted):
+        save_mlp(fitted.network, folder, card)
+    elif isinstance(fitted, ResponseFitted):
+        save_response(fitted, folder, card)
+    else:
+        raise TypeError(type(fitted))
+
+
+@dataclass(frozen=True)
+class FittedFiles:
+    """Reads what finetune wrote for one target, with `predictor` as `load_predictor` returns it."""
+
+    predictor: Predictor
+    target: str
+    seed: int
+
+    def folder(self, budget: str) -> Path:
+        """Return the folder of the predictor called `budget`."""
+        return paths.FINETUNED / paths.run_name(self.target, self.seed) / budget
+
+    def load(self, budget: str) -> FittedPredictor:
+        """Return the fitted predictor called `budget`."""
+        folder = self.folder(budget)
+        paths.require(folder / "model.json")
+        if isinstance(self.predictor, MlpPredictor):
+            return MlpFitted(load_mlp(folder), self.predictor.features, self.predictor.cell_line)
+        assert isinstance(self.predictor, ResponsePredictor)
+        one = self.predictor
+        return load_response(folder, one.prior, one.calibration, one.scale)

@@ -1,23 +1,43 @@
 """Stage pretrain: the network of a target on its source cell lines, that is on all other lines."""
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import typer
 
-from anchordrug.atlas import labels_of
+from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.errors import SettingsError
+from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import fingerprint_of, sha256, write_table
+from anchordrug.predictors.array_ops import NumpyOps
+from anchordrug.predictors.calibration import (
+    FEWEST_DRUGS,
+    Calibration,
+    PseudoTarget,
+    calibrate,
+    gene_rates,
+    pseudo_targets,
+)
 from anchordrug.predictors.mlp import FactorisedMlp, MlpShape, save_mlp
-from anchordrug.settings import Settings, Training
+from anchordrug.predictors.prior import mechanism_codes
+from anchordrug.predictors.response_files import save_start
+from anchordrug.predictors.response_gp import KernelWeights
+from anchordrug.predictors.response_net import pretrain_net, response_inputs
+from anchordrug.settings import Settings
 from anchordrug.splits import require_targets, sources_of
 from anchordrug.stages import paths
+from anchordrug.stages.predictors import (
+    MLPS,
+    basis_of,
+    mechanisms_of,
+    net_settings,
+    net_share,
+    plan_of,
+    prior_of,
+)
 from anchordrug.stages.tables import load_atlas, load_features
-from anchordrug.training import Profiles, TrainingPlan, train
-
-
-def plan_of(training: Training, seed: int) -> TrainingPlan:
-    """Return the training plan that a section of the settings describes."""
-    return TrainingPlan(
-        training.epochs, training.learning_rate, training.block_drugs, training.block_genes, seed
-    )
+from anchordrug.training import Profiles, train
 
 
 def data_hashes() -> dict[str, str]:
@@ -27,21 +47,87 @@ def data_hashes() -> dict[str, str]:
 
 
 def run(settings: Settings, target: str) -> None:
-    """Pre-train for `target`; a run that was cut goes on after its last whole epoch."""
+    """Learn for `target` what its source lines teach the predictor that the settings name."""
     atlas = load_atlas()
     features = load_features(atlas)
+    require_targets((target,), atlas, settings.pretrain.leave_out)
+    sources = sources_of(atlas, target, settings.pretrain.leave_out)
+    learn = pretrain_mlp if settings.predictor in MLPS else pretrain_response
+    losses = learn(settings, features, sources, target)
+    log = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
+    write_table(log, paths.METRICS / "pretrain" / f"{target}.csv")
+
+
+def pretrain_response(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
+) -> list[float]:
+    """Let every source line play the target: calibrate the process, train the network; return its losses."""
+    threshold, seed = settings.curate.threshold, settings.response_net.seed
+    pseudo = _played(settings, features, sources, target)
+    calibration = calibrate(pseudo, KernelWeights(), gene_rates(sources, threshold), threshold, seed)
+    typer.echo(f"{target}: {len(pseudo)} source lines played the target; {_in_words(calibration)}")
+    net, losses = None, []
+    if net_share(settings):
+        basis = basis_of(sources, prior_of(settings, features, sources))
+        network, losses = pretrain_net(
+            pseudo, basis, features.cell_lines, threshold, net_settings(settings), seed
+        )
+        typer.echo(f"{target}: {len(losses)} epochs, loss {losses[0]:.4f} to {losses[-1]:.4f}")
+        net = network, basis
+    card = {
+        "predictor": settings.predictor,
+        "target": target,
+        "source_cell_lines": sorted(sources.cell_lines[line] for line in set(sources.cell_line)),
+        "experiments": len(sources.drug),
+        "threshold": threshold,
+        "training": settings.response_net.model_dump(
+            mode="json", include={"hidden", "dropout", "epochs", "learning_rate", "seed"}
+        ),
+        "training_data": data_hashes(),
+    }
+    save_start(paths.PRETRAINED / target, calibration, net, card)
+    return losses
+
+
+def _played(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
+) -> list[PseudoTarget]:
+    """Return the source lines that play the target."""
+    mechanism = mechanism_codes(mechanisms_of(sources))
+    pseudo = list(pseudo_targets(sources, features.drugs, mechanism, settings.curate.threshold))
+    if not pseudo:
+        raise SettingsError(
+            f"predictor: '{settings.predictor}' needs two source lines with at least {FEWEST_DRUGS} drugs "
+            f"beside {target}, to learn how far predictions can be trusted; use predictor mlp"
+        )
+    return pseudo
+
+
+def _in_words(calibration: Calibration) -> str:
+    gp = calibration.gp
+    return f"slope {gp.slope:.2f}, noise {gp.noise:g}, ridge {gp.ridge:g}"
+
+
+def pretrain_mlp(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
+) -> list[float]:
+    """Train the paper's network; a run that was cut goes on after its last whole epoch. Return its losses."""
     pretrain = settings.pretrain
-    require_targets((target,), atlas, pretrain.leave_out)
-    sources = sources_of(atlas, target, pretrain.leave_out)
+    drug, cell_line, z = sources.drug, sources.cell_line, sources.z
+    if settings.predictor == "mlp_response":
+        features, cell_line, z = _experiments(settings, features, sources, target)
+        drug = np.arange(len(z))
     inputs = (features.drugs.shape[1], features.cell_lines.shape[1], features.genes.shape[1])
     network = FactorisedMlp(MlpShape(inputs, pretrain.hidden, pretrain.dropout), pretrain.seed)
     hashes = data_hashes()
     lines = sorted(sources.cell_lines[line] for line in set(sources.cell_line))
-    run_key = fingerprint_of(lines, settings.curate.threshold, pretrain.model_dump(mode="json"), hashes)
+    run_key = fingerprint_of(
+        lines, settings.predictor, settings.curate.threshold, pretrain.model_dump(mode="json"), hashes
+    )
     checkpoint = paths.CHECKPOINTS / f"pretrain-{run_key}.safetensors"
     losses = train(
         network,
-        Profiles(features, sources.drug, sources.cell_line, labels_of(sources.z, settings.curate.threshold)),
+        Profiles(features, drug, cell_line, labels_of(z, settings.curate.threshold)),
         plan_of(pretrain, pretrain.seed),
         after_epoch=lambda epoch, loss: typer.echo(
             f"{target}: epoch {epoch}/{pretrain.epochs}: loss {loss:.4f}"
@@ -49,17 +135,31 @@ def run(settings: Settings, target: str) -> None:
         checkpoint=checkpoint,
     )
     card = {
-        "predictor": "mlp",
+        "predictor": settings.predictor,
         "target": target,
         "source_cell_lines": lines,
-        "experiments": len(sources.drug),
+        "experiments": len(drug),
         "threshold": settings.curate.threshold,
         "training": pretrain.model_dump(mode="json"),
         "training_data": hashes,
     }
     save_mlp(network, paths.PRETRAINED / target, card)
-    log = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
-    write_table(log, paths.METRICS / "pretrain" / f"{target}.csv")
     # Targets that are all left out share one network: it stays for the others to take up.
     if set(pretrain.leave_out) <= {target}:
         checkpoint.unlink()
+    return losses
+
+
+def _experiments(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
+) -> tuple[FeatureBlocks, np.ndarray, np.ndarray]:
+    """Return drug features with a row per experiment, whose prior lacks its own line; cell lines and z."""
+    basis = basis_of(sources, prior_of(settings, features, sources))
+    pseudo = _played(settings, features, sources, target)
+    rows = [
+        np.concatenate([features.drugs[one.drugs], response_inputs(NumpyOps, basis, one.evidence)], axis=1)
+        for one in pseudo
+    ]
+    lines = np.concatenate([np.full(len(one.drugs), one.line) for one in pseudo])
+    drugs = np.concatenate(rows)
+    return replace(features, drugs=drugs), lines, np.concatenate([one.z for one in pseudo])

@@ -14,7 +14,7 @@ from anchordrug.stages import paths
 
 
 def run(settings: Settings) -> None:
-    """Write summary.json, learning_curve.csv and predictors.csv into metrics/."""
+    """Write summary.json and the tables that dvc plots into metrics/."""
     names = [paths.run_name(target, seed) for target in settings.targets for seed in settings.seeds]
     scores = pd.concat([_read(paths.SCORES / f"{name}.csv", schemas.SCORES) for name in names])
     curves = pd.concat([_read(paths.ROUNDS / f"{name}.csv", schemas.LEARNING_CURVE) for name in names])
@@ -29,7 +29,12 @@ def run(settings: Settings) -> None:
     for values in macro.values():
         values["mean"] = round(float(np.mean(list(values.values()))), 4)
     write_json(
-        {"strategy": settings.select.strategy, "macro_f1": macro, "macro_f1_sd": deviation},
+        {
+            "predictor": settings.predictor,
+            "strategy": settings.select.strategy,
+            "macro_f1": macro,
+            "macro_f1_sd": deviation,
+        },
         paths.METRICS / "summary.json",
     )
     curve = curves.groupby("drugs")["macro_f1"].mean().round(6).reset_index()
@@ -37,9 +42,35 @@ def run(settings: Settings) -> None:
     overview = scores.groupby("predictor", sort=False)["macro_f1"].mean().round(6).reset_index()
     write_table(overview, paths.METRICS / "predictors.csv")
 
+    diagrams = pd.concat([_read(paths.RELIABILITY / f"{name}.csv", schemas.RELIABILITY) for name in names])
+    write_table(_diagram(diagrams), paths.METRICS / "reliability.csv")
+    losses = [
+        read_table(paths.METRICS / "pretrain" / f"{target}.csv").assign(target=target)
+        for target in settings.targets
+    ]
+    write_table(pd.concat(losses, ignore_index=True), paths.METRICS / "pretrain_loss.csv")
+
     table = spread.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f}", axis=1).unstack("target")
-    typer.echo(f"macro-F1, mean ± sd over {len(settings.seeds)} seeds; strategy {settings.select.strategy}")
+    typer.echo(
+        f"macro-F1, mean ± sd over {len(settings.seeds)} seeds; "
+        f"predictor {settings.predictor}, strategy {settings.select.strategy}"
+    )
     typer.echo(table.loc[scores["predictor"].unique(), list(settings.targets)].to_string())
+
+
+def _diagram(diagrams: pd.DataFrame) -> pd.DataFrame:
+    """Return the reliability of the largest budget of every target, mean over seeds, weighted by share."""
+    names = diagrams["predictor"].str.startswith(paths.budget_name(0)[:-1])
+    largest = diagrams[names & (diagrams["drugs"] == diagrams.loc[names, "drugs"].max())]
+    place = (largest["confidence"] * 10).astype(int)
+    weighed = largest.assign(
+        place=place,
+        confidence=largest["confidence"] * largest["share"],
+        accuracy=largest["accuracy"] * largest["share"],
+    )
+    sums = weighed.groupby(["target", "place"])[["confidence", "accuracy", "share"]].sum()
+    result = sums[["confidence", "accuracy"]].div(sums["share"], axis=0).round(6)
+    return result.reset_index().drop(columns="place")
 
 
 def _read(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:

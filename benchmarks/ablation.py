@@ -1,0 +1,174 @@
+"""What each part of response_gp is worth: macro-F1 without it, on the tables that predictors.py prepared.
+
+    python benchmarks/ablation.py --targets THP1 JURKAT XC.L10 --out benchmarks/results/ablation.json
+
+Every variant is calibrated anew on the source lines; all have the same anchors, those of a_optimal.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.evaluation.metrics import correlations, macro_f1, per_drug_macro_f1
+from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.io import atomic_path
+from anchordrug.predictors import calibration, prior
+from anchordrug.predictors.array_ops import NumpyOps
+from anchordrug.predictors.response import ResponseFitted, ResponsePredictor
+from anchordrug.predictors.response_gp import GpSettings, KernelWeights, fit_gp, leave_one_out
+from anchordrug.splits import sources_of, split_drugs
+from anchordrug.stages.predictors import mechanisms_of
+from anchordrug.stages.tables import load_atlas, load_features
+
+HERE = Path(__file__).resolve().parent
+THRESHOLD = 1.5
+Noise = Callable[[ResponsePredictor, np.ndarray, np.ndarray], float]
+
+
+@contextmanager
+def constants(changes: dict[tuple[ModuleType, str], object]) -> Iterator[None]:
+    """Set constants of modules for a while."""
+    before = {(module, name): getattr(module, name) for module, name in changes}
+    for (module, name), value in changes.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name), value in before.items():
+            setattr(module, name, value)
+
+
+def with_noise(one: ResponsePredictor, noise: float) -> GpSettings:
+    """Return the settings of a predictor with another noise."""
+    return replace(one.calibration.gp, noise=noise)
+
+
+def by_leave_one_out(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray) -> float:
+    """Return the noise with the best leave-one-out correlation on the anchors."""
+
+    def agreement(noise: float) -> float:
+        left_out = leave_one_out(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
+        return float(correlations(prior.clipped(z), left_out).mean())
+
+    return max(calibration.NOISES, key=agreement)
+
+
+def by_likelihood(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray) -> float:
+    """Return the noise with the largest marginal likelihood, the residuals' size being free."""
+
+    def likelihood(noise: float) -> float:
+        fit = fit_gp(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
+        evidence = one.prior.evidence_of(anchors)
+        between = fit.kernel.to(NumpyOps, evidence, one.prior.bits[anchors], anchors)
+        noisy = between + noise * np.eye(len(anchors))
+        residual = noisy @ fit.coefficients
+        size = (residual * fit.coefficients).sum() / residual.size
+        return float(-np.linalg.slogdet(noisy)[1] - len(anchors) * np.log(size))
+
+    return max(calibration.NOISES, key=likelihood)
+
+
+VARIANTS: dict[str, tuple[dict[tuple[ModuleType, str], object], KernelWeights, Noise | None]] = {
+    "as it is": ({}, KernelWeights(), None),
+    "no mechanisms": ({(prior, "SAME_MECHANISM"): np.float32(0)}, KernelWeights(), None),
+    "10 neighbours": ({(prior, "NEIGHBOURS"): 10}, KernelWeights(), None),
+    "z not limited": ({(prior, "LARGEST_Z"): 10.0}, KernelWeights(), None),
+    "no line weights": ({(calibration, "RIDGES"): (1e9,)}, KernelWeights(), None),
+    "no residual process": ({(calibration, "NOISES"): (1e6,)}, KernelWeights(), None),
+    "kernel: offset only": ({}, KernelWeights(0, 0, 0, 1), None),
+    "kernel: structure and offset": ({}, KernelWeights(0, 0, 1, 0.1), None),
+    "kernel: cosine and offset": ({}, KernelWeights(1, 0, 0, 0.1), None),
+    "kernel: inner product and offset": ({}, KernelWeights(0, 1, 0, 0.1), None),
+    "noise by leave-one-out on anchors": ({}, KernelWeights(), by_leave_one_out),
+    "noise by marginal likelihood": ({}, KernelWeights(), by_likelihood),
+}
+
+
+def fitted(
+    one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray, choose: Noise | None
+) -> ResponseFitted:
+    """Fit, with a noise chosen on the anchors where a variant does that."""
+    if choose is not None and len(anchors):
+        gp = with_noise(one, choose(one, anchors, z))
+        one = replace(one, calibration=replace(one.calibration, gp=gp))
+    return one.fit(anchors, z, seed=0)
+
+
+def scores(atlas: ResponseAtlas, features: FeatureBlocks, target: str, variant: str) -> Iterator[dict]:
+    """Yield a record for every split, budget and decision."""
+    changes, kernel, choose = VARIANTS[variant]
+    sources, measured = sources_of(atlas, target), atlas.of(target)
+    mechanism = prior.mechanism_codes(mechanisms_of(atlas))
+    chooser = prior.prior_from(sources, features.drugs, mechanism, THRESHOLD)
+    orders = []
+    for split in range(3):
+        test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
+        catalogue = Catalogue(features.drugs, mechanisms_of(atlas), chooser, test)
+        view = PoolView(None, pool, pool[:0], catalogue)  # pyright: ignore[reportArgumentType]
+        order = strategy("a_optimal")(view, 100, np.random.default_rng(0)).positions
+        orders.append((split, test, pool[order]))
+    with constants(changes):
+        tables = prior.prior_from(sources, features.drugs, mechanism, THRESHOLD)
+        played = list(calibration.pseudo_targets(sources, features.drugs, mechanism, THRESHOLD))
+        rates = calibration.gene_rates(sources, THRESHOLD)
+        learned = calibration.calibrate(played, kernel, rates, THRESHOLD, seed=0)
+        scale = calibration.mean_square(tables.evidence_of(np.arange(len(atlas.drugs))).prior)
+        one = ResponsePredictor(sources, tables, scale, learned, THRESHOLD, None, 0)
+        for split, test, order in orders:
+            truth = labels_of(measured.responses_of(test), THRESHOLD)
+            for budget in (0, 30, 100):
+                anchors = order[:budget]
+                z = measured.responses_of(anchors) if budget else np.zeros((0, len(atlas.genes)), np.float32)
+                fit = fitted(one, anchors, z, choose)
+                for decision, labels in (
+                    ("balanced", fit.labels(test)),
+                    ("likeliest", fit.probabilities(test).argmax(axis=2)),
+                ):
+                    yield {
+                        "variant": variant,
+                        "target": target,
+                        "split": split,
+                        "budget": budget,
+                        "decision": decision,
+                        "macro_f1": macro_f1(truth, labels),
+                        "per_drug_f1": float(per_drug_macro_f1(truth, labels).mean()),
+                    }
+
+
+def main() -> None:
+    """Score every variant and print the means."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--targets", nargs="+", required=True)
+    parser.add_argument("--work", type=Path, default=HERE / "work/lincs", help="work folder of predictors.py")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    out = asked.out.resolve()
+    os.chdir(asked.work)
+    atlas = load_atlas()
+    features = load_features(atlas)
+    records = []
+    for variant in VARIANTS:
+        new = [record for target in asked.targets for record in scores(atlas, features, target, variant)]
+        records += new
+        table = pd.DataFrame(new).groupby(["decision", "budget"])["macro_f1"].mean().round(4)
+        print(variant, table.to_dict(), flush=True)
+    with atomic_path(out) as temporary:
+        temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    means = pd.DataFrame(records).groupby(["variant", "decision", "budget"], sort=False)
+    print(means[["macro_f1", "per_drug_f1"]].mean().round(3).unstack("budget").to_string())
+
+
+if __name__ == "__main__":
+    main()

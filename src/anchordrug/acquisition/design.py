@@ -1,0 +1,152 @@
+"""Strategies that need nothing measured in the target: designs on what source lines and structures say.
+
+They choose in a fixed order, whatever the batch: the first ten of a hundred drugs are the best ten.
+"""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+
+from anchordrug.acquisition.registry import Selection, first_of_largest, register
+from anchordrug.acquisition.view import PoolView
+from anchordrug.errors import SettingsError
+from anchordrug.predictors.array_ops import NumpyOps
+from anchordrug.predictors.calibration import mean_square
+from anchordrug.predictors.prior import Evidence, ResponsePrior
+from anchordrug.predictors.response_gp import DrugKernel, KernelWeights
+
+NOISE = 1.0
+# With more drugs than this, the kernel is taken through so many of them (Nystroem): no [drugs, drugs] matrix.
+LANDMARKS = 1024
+# The drugs aimed at that facility location looks at; of more, evenly spaced ones.
+MOST_AIMED = 2000
+ROWS_AT_ONCE = 4096
+
+
+@register("a_optimal")
+def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
+    """Choose the drugs that most reduce what remains uncertain about the drugs one wants to predict.
+
+    Greedy A-optimal design on the Gaussian process of `response_gp` (Seo et al. 2000, there "ALC"): each next
+    drug is the one whose measurement takes most off the posterior variance summed over the catalogue's `aim`,
+    given all drugs chosen before. Where there is no aim, it is pool and anchors themselves. The score is that
+    reduction. A posterior variance does not depend on what was measured, so none of it is needed.
+    """
+    prior = _prior(view)
+    aim = _aim(view)
+    features = _features(prior, np.concatenate([view.drugs, view.anchors, aim]))
+    pool, anchors, aimed = np.split(features, np.cumsum([len(view.drugs), len(view.anchors)]))
+    covariance = _posterior(anchors)
+    aimed_at = aimed.T @ aimed
+    towards = pool @ covariance
+    variance = np.einsum("nr,nr->n", towards, pool)
+    gain = np.einsum("nr,nr->n", towards @ aimed_at, towards)
+    positions, scores = [], []
+    for _ in range(batch):
+        value = np.maximum(gain, 0) / (np.maximum(variance, 0) + NOISE)
+        value[positions] = -1
+        one = first_of_largest(value)
+        positions.append(one)
+        scores.append(float(value[one]))
+        step = covariance @ pool[one]
+        total = float(pool[one] @ step) + NOISE
+        covariant = pool @ step
+        pull = aimed_at @ step
+        gain += (
+            covariant**2 * float(step @ pull) / total**2
+            - 2 * covariant * (pool @ (covariance @ pull)) / total
+        )
+        variance -= covariant**2 / total
+        covariance -= np.outer(step, step) / total
+    return Selection(np.array(positions), np.array(scores))
+
+
+@register("facility_location")
+def facility_location(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
+    """Choose drugs such that every drug one wants to predict has one with a similar prior response.
+
+    Greedy facility location: each next drug adds most to the sum, over the catalogue's `aim`, of the
+    similarity to the nearest chosen drug, (1 + cosine of prior responses) / 2. The score is what it adds.
+    """
+    prior = _prior(view)
+    aim = _aim(view)
+    aim = _evenly_spaced(np.unique(aim), MOST_AIMED)
+    aimed = _unit(prior.evidence_of(aim).prior)
+    pool = (1 + _unit(prior.evidence_of(view.drugs).prior) @ aimed.T) / 2
+    nearest = np.zeros(len(aim), np.float32)
+    if len(view.anchors):
+        nearest = ((1 + _unit(prior.evidence_of(view.anchors).prior) @ aimed.T) / 2).max(axis=0)
+    positions, scores = [], []
+    for _ in range(batch):
+        value = _added(pool, nearest)
+        value[positions] = -1
+        one = first_of_largest(value)
+        positions.append(one)
+        scores.append(float(value[one]))
+        nearest = np.maximum(nearest, pool[one])
+    return Selection(np.array(positions), np.array(scores))
+
+
+def _prior(view: PoolView) -> ResponsePrior:
+    if view.catalogue.prior is None:
+        raise SettingsError("select.strategy: needs prior responses, but the catalogue has none")
+    return view.catalogue.prior
+
+
+def _aim(view: PoolView) -> np.ndarray:
+    aim = view.catalogue.aim
+    return np.concatenate([view.drugs, view.anchors]) if aim is None else aim
+
+
+def _evenly_spaced(drugs: np.ndarray, most: int) -> np.ndarray:
+    """Return `drugs`, or `most` of them at equal distances."""
+    return drugs[np.unique(np.linspace(0, len(drugs) - 1, min(len(drugs), most)).astype(np.int64))]
+
+
+def _unit(prior: np.ndarray) -> np.ndarray:
+    norm = np.linalg.norm(prior, axis=1, keepdims=True)
+    return prior / np.where(norm > 0, norm, 1)
+
+
+def _added(similarity: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """Return what each pool drug adds, float64 [pool]."""
+    parts = [
+        np.maximum(similarity[start : start + ROWS_AT_ONCE] - nearest, 0).sum(axis=1, dtype=np.float64)
+        for start in range(0, len(similarity), ROWS_AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
+    """Return rows [drugs, landmarks] whose inner products are the process' kernel.
+
+    Exact up to `LANDMARKS` drugs, where every drug is one; beyond, evenly spaced ones are (float32).
+    """
+    # Of all drugs, in the order of the drug table: the same in every round, and for every order of the pool.
+    landmarks = _evenly_spaced(np.unique(drugs), LANDMARKS)
+    evidence = prior.evidence_of(landmarks)
+    kernel = DrugKernel(KernelWeights(), prior, landmarks, evidence.prior, mean_square(evidence.prior))
+    own = _kernel_rows(kernel, evidence, landmarks)
+    own = (own + own.T) / 2
+    # Twins make the matrix singular; this much noise on each drug is far below the measurements'.
+    factor = cholesky(own + 1e-6 * np.eye(len(own)) * own.diagonal().mean(), lower=True)
+    exact = len(landmarks) < LANDMARKS
+    result = np.empty((len(drugs), len(landmarks)), np.float64 if exact else np.float32)
+    for start in range(0, len(drugs), ROWS_AT_ONCE):
+        part = drugs[start : start + ROWS_AT_ONCE]
+        rows = _kernel_rows(kernel, prior.evidence_of(part), part)
+        result[start : start + ROWS_AT_ONCE] = solve_triangular(factor, rows.T, lower=True).T
+    return result
+
+
+def _kernel_rows(kernel: DrugKernel, evidence: Evidence, drugs: np.ndarray) -> np.ndarray:
+    return kernel.to(NumpyOps, evidence, kernel.tables.bits[drugs], drugs)
+
+
+def _posterior(anchors: np.ndarray) -> np.ndarray:
+    """Return the covariance float64 [features, features] of the process' weights, given measured drugs."""
+    prior = np.eye(anchors.shape[1])
+    if not len(anchors):
+        return prior
+    anchors = anchors.astype(np.float64)
+    noisy = anchors @ anchors.T + NOISE * np.eye(len(anchors))
+    return prior - anchors.T @ cho_solve(cho_factor(noisy, lower=True), anchors)
