@@ -107,7 +107,8 @@ def test_a_second_repro_changes_nothing_and_says_so(small_clone):
     [
         ("finetune.balance=false", {"finetune"}),
         ("split.seed=1", {"split"}),
-        ("curate.threshold=1.4", {"pretrain", "select", "finetune", "evaluate"}),
+        ("curate.threshold=1.4", {"pretrain", "select", "finetune", "export", "evaluate"}),
+        ("response_net.finetune_epochs=5", {"select", "finetune"}),
         ("select.batch=5", {"select"}),
     ],
 )

@@ -42,7 +42,11 @@ NO_KEYS = [
     ("inchikey", KEY_1 + "A"),
     ("inchikey", " " + KEY_1),
 ]
-SHARES = ["macro_f1", "macro_f1_seen", "macro_f1_unseen", "per_drug_f1", "f1_down", "f1_none", "f1_up"]
+SHARES = [
+    *(f"{score}{suffix}" for score in ("macro_f1", "per_drug_f1") for suffix in ("", "_seen", "_unseen")),
+    *("macro_f1_weak", "macro_f1_medium", "macro_f1_strong", "ece", "f1_down", "f1_none", "f1_up"),
+]
+CORRELATIONS = ["z_correlation", "z_correlation_seen", "z_correlation_unseen"]
 CASES = {
     "DRUGS": Case(
         DRUG | {"moa": ["COX inhibitor", None, None], "other_ids": [None, "D8|D9", None]},
@@ -116,15 +120,25 @@ CASES = {
     ),
     "SCORES": Case(
         {"target": ["A", "A", "B"], "seed": [0, 1, 0], "predictor": ["all_none"] * 3, "drugs": [0, 0, 30]}
-        | {name: [0.0, 1.0, np.nan] for name in SHARES},
-        nullable=set(SHARES),
+        | {name: [0.0, 1.0, np.nan] for name in SHARES}
+        | {name: [-1.0, 1.0, np.nan] for name in CORRELATIONS},
+        nullable={*SHARES, *CORRELATIONS},
         keys=[["target", "seed", "predictor"]],
         wrong=[("seed", -1), ("drugs", -1)]
-        + [(name, value) for name in SHARES for value in (-0.001, 1.001, np.inf)],
+        + [(name, value) for name in SHARES for value in (-0.001, 1.001, np.inf)]
+        + [(name, value) for name in CORRELATIONS for value in (-1.001, 1.001, np.inf)],
+    ),
+    "RELIABILITY": Case(
+        {"target": ["A", "A", "B"], "seed": [0, 1, 0], "predictor": ["drugs-30"] * 3, "drugs": [0, 0, 30]}
+        | {name: [0.0, 1.0, np.nan] for name in ("confidence", "accuracy", "share")},
+        nullable={"confidence", "accuracy", "share"},
+        wrong=[("seed", -1), ("drugs", -1), ("confidence", -0.001), ("accuracy", 1.001), ("share", np.inf)],
     ),
     "PREDICTIONS": Case(
         {"drug_id": ["D1", "D1", "D2"], "gene": ["JUN", "MYC", "JUN"], "label": ["down", "none", "up"]}
-        | {f"p_{name}": np.array([0.0, 0.25, 1.0], np.float32) for name in ("down", "none", "up")},
+        | {f"p_{name}": np.array([0.0, 0.25, 1.0], np.float32) for name in ("down", "none", "up")}
+        | {"z": np.array([-4.0, 0.5, np.nan], np.float32)},
+        nullable={"z"},
         wrong=[("label", "same"), ("label", "Up")]
         + [(f"p_{name}", value) for name in ("down", "none", "up") for value in (-0.001, 1.001)],
     ),

@@ -117,15 +117,6 @@ SCORES = pa.DataFrameSchema(
                 "per_drug_f1",
                 "per_drug_f1_seen",
                 "per_drug_f1_unseen",
-            )
-        },
-        **{
-            f"z_correlation{suffix}": pa.Column(float, pa.Check.in_range(-1.000001, 1.000001), nullable=True)
-            for suffix in ("", "_seen", "_unseen")
-        },
-        **{
-            name: _share()
-            for name in (
                 "macro_f1_weak",
                 "macro_f1_medium",
                 "macro_f1_strong",
@@ -134,6 +125,10 @@ SCORES = pa.DataFrameSchema(
                 "f1_none",
                 "f1_up",
             )
+        },
+        **{
+            f"z_correlation{suffix}": pa.Column(float, pa.Check.in_range(-1.000001, 1.000001), nullable=True)
+            for suffix in ("", "_seen", "_unseen")
         },
     },
     strict=True,

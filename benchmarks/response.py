@@ -1,0 +1,142 @@
+"""What the response predictors and designs cost, on the tables that predictors.py prepared.
+
+fit: fit to 100 anchors, predict every drug of the atlas, and export to ONNX, for each predictor.
+pool: choose 100 of a pool of 100,000 simulated drugs, with the process' peak memory, for each design.
+ceiling: how well one stereo-isomer's measured labels foretell the other's.
+
+    python benchmarks/response.py --target THP1 --out benchmarks/results/response.json
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.evaluation.metrics import correlations, macro_f1
+from anchordrug.io import write_json
+from anchordrug.onnx_export import export_response
+from anchordrug.predictors.prior import ResponsePrior
+from anchordrug.predictors.response import ResponseFitted
+from anchordrug.settings import read_settings
+from anchordrug.splits import split_drugs
+from anchordrug.stages.predictors import load_predictor
+from anchordrug.stages.tables import load_atlas, load_features
+
+HERE = Path(__file__).resolve().parent
+POOL, AIM, GENES, BITS, KNOWN, BATCH = 100_000, 5_000, 307, 1024, 5_886, 100
+THRESHOLD = 1.5
+
+
+def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
+    """Return the seconds of fit, prediction and export."""
+    os.chdir(work / predictor)
+    settings, atlas = read_settings(Path("params.yaml")), load_atlas()
+    one = load_predictor(settings, atlas, load_features(atlas), target, own=target)
+    _, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=0)
+    anchors = pool[:100]
+    z = atlas.of(target).responses_of(anchors)
+    start = time.perf_counter()
+    fitted = one.fit(anchors, z, seed=0)
+    fitted_at = time.perf_counter()
+    fitted.probabilities(np.arange(len(atlas.drugs)))
+    predicted_at = time.perf_counter()
+    assert isinstance(fitted, ResponseFitted)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_response(fitted, atlas.drugs["inchikey"].tolist(), path, {}, atlas.genes)
+        megabytes = path.stat().st_size / 1e6
+    exported_at = time.perf_counter()
+    return {
+        "fit_seconds": fitted_at - start,
+        "predict_seconds": predicted_at - fitted_at,
+        "export_seconds": exported_at - predicted_at,
+        "drugs": len(atlas.drugs),
+        "onnx_megabytes": megabytes,
+    }
+
+
+def simulated_catalogue() -> Catalogue:
+    """Return a library as large as a vendor's; source lines know as many of its drugs as the full release."""
+    rng = np.random.default_rng(0)
+    drugs = POOL + AIM
+    bits = (rng.random((drugs, BITS), np.float32) < 0.05).astype(np.float32)
+    lines = np.zeros(drugs + 1, np.float32)
+    lines[rng.permutation(drugs)[:KNOWN]] = 5
+    programmes = rng.normal(size=(30, GENES)).astype(np.float32)
+    total = rng.gamma(0.3, 1, (drugs + 1, 30)).astype(np.float32) @ programmes * lines[:, None]
+    nothing = np.zeros((1, GENES), np.float32)
+    counts = np.broadcast_to(nothing, (drugs + 1, GENES))
+    prior = ResponsePrior(bits, np.full(drugs, -1), lines, total, counts, counts)
+    return Catalogue(bits, [None] * drugs, prior, np.arange(POOL, drugs))
+
+
+def design(name: str) -> dict[str, float]:
+    """Return the seconds of one choice and the process' peak memory in GiB."""
+    catalogue = simulated_catalogue()
+    pool = np.arange(POOL)
+    view = PoolView(None, pool, pool[:0], catalogue)  # pyright: ignore[reportArgumentType]
+    start = time.perf_counter()
+    strategy(name)(view, BATCH, np.random.default_rng(0))
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def ceiling(atlas: ResponseAtlas) -> dict[str, float]:
+    """Return the agreement of the measured labels of drugs that differ in stereo-chemistry only, per line."""
+    skeleton = atlas.drugs["inchikey"].str[:14].to_numpy()
+    one, other = [], []
+    for line in np.unique(atlas.cell_line):
+        own = np.flatnonzero(atlas.cell_line == line)
+        names = skeleton[atlas.drug[own]]
+        a, b = np.nonzero((names[:, None] == names[None]) & ~np.eye(len(own), dtype=bool))
+        one.append(atlas.z[own[a]])
+        other.append(atlas.z[own[b]])
+    first, second = np.concatenate(one), np.concatenate(other)
+    return {
+        "pairs": len(first) // 2,
+        "macro_f1": macro_f1(labels_of(first, THRESHOLD), labels_of(second, THRESHOLD)),
+        "z_correlation": float(correlations(first, second).mean()),
+    }
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--work", type=Path, default=HERE / "work/lincs", help="work folder of predictors.py")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", help="one measurement, printed as JSON; every one has a process of its own")
+    asked = parser.parse_args()
+    work = asked.work.resolve()
+    if asked.only:
+        kind, _, name = asked.only.partition(":")
+        if kind == "ceiling":
+            os.chdir(work / "ensemble")
+            print(json.dumps(ceiling(load_atlas())))
+        else:
+            print(json.dumps(fit_seconds(work, name, asked.target) if kind == "fit" else design(name)))
+        return
+    results = {}
+    jobs = [f"fit:{name}" for name in ("response_gp", "response_net", "ensemble")]
+    for job in [*jobs, "pool:a_optimal", "pool:facility_location", "ceiling"]:
+        command = [sys.executable, __file__, "--target", asked.target, "--work", str(work), "--only", job]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        results[job] = {name: round(value, 4) for name, value in json.loads(done.stdout).items()}
+        print(job, results[job], flush=True)
+    if asked.out:
+        write_json(results, asked.out.resolve())
+
+
+if __name__ == "__main__":
+    main()
