@@ -76,7 +76,7 @@ def split(params: Params = Path("params.yaml")) -> None:
 
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug pretrain --target SIM-T1")
 def pretrain(target: Target, params: Params = Path("params.yaml")) -> None:
-    """Train the network of a target on all other cell lines."""
+    """Learn for a target what all other cell lines teach: priors, calibration, networks."""
     settings = _settings(params)
     _require_target(settings, target)
     from anchordrug.stages import pretrain as stage
