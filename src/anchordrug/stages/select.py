@@ -44,7 +44,9 @@ def run(settings: Settings, target: str, seed: int) -> None:
     rows = rows.assign(target=target, strategy=select.strategy, seed=seed, rank=np.arange(1, len(rows) + 1))
     rows = rows.rename(columns={target: "macro_f1"})
     path = paths.SELECTIONS / f"{name}.csv"
-    write_table(schemas.validate(_selection(rows, atlas), schemas.SELECTIONS, path), path)
+    # The last digits depend on the number of threads.
+    selection = _selection(rows, atlas).round({"score": 6})
+    write_table(schemas.validate(selection, schemas.SELECTIONS, path), path)
     curve = rows.groupby("round", as_index=False).last().rename(columns={"rank": "drugs"})
     start = curve.iloc[:1].assign(drugs=0, macro_f1=untrained[target])
     curve = pd.concat([start, curve], ignore_index=True)[list(schemas.LEARNING_CURVE.columns)]
