@@ -60,11 +60,17 @@ Cell = tuple[str, int, int, str]
 def prepare(work: Path, raw: Path, targets: list[str], budgets: list[int], predictor: str) -> Path:
     """Write the folder of one predictor: its params.yaml and the tables that all predictors share."""
     values = yaml.safe_load(BASE.read_text(encoding="utf-8"))
-    values |= {"raw": {"dir": str(raw.resolve())}, "targets": targets, "predictor": predictor}
+    values |= {"raw": {"dir": str(raw)}, "targets": targets, "predictor": predictor}
     values["select"]["budget"] = budgets
     folder = work / predictor
     (work / "tables").mkdir(parents=True, exist_ok=True)
     folder.mkdir(exist_ok=True)
+    bundle = work / "bundle.txt"
+    if bundle.exists() and bundle.read_text(encoding="utf-8") != str(raw):
+        raise SystemExit(
+            f"{work}: holds the tables of {bundle.read_text()}; give another --work, or delete it"
+        )
+    bundle.write_text(str(raw), encoding="utf-8")
     if not (folder / "tables").exists():
         (folder / "tables").symlink_to("../tables", target_is_directory=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")

@@ -103,6 +103,13 @@ def mlp_response_project(project: Path, tmp_path_factory: pytest.TempPathFactory
     return project_with("mlp_response", "random", project, tmp_path_factory.mktemp("mlp_response"))
 
 
+def enter_copy(folder: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy `folder` into `copy`, which a test may change, and make that the current folder."""
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    monkeypatch.chdir(copy)
+    return copy
+
+
 @pytest.fixture
 def in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The finished project as the current folder."""

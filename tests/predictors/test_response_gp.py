@@ -12,10 +12,10 @@ from sklearn.linear_model import Ridge
 
 from anchordrug.predictors.array_ops import NumpyOps
 from anchordrug.predictors.response_gp import (
+    DrugKernel,
     GpSettings,
     KernelWeights,
     deviations,
-    drug_kernel,
     fit_gp,
     leave_one_out,
     line_weights,
@@ -129,7 +129,7 @@ def test_every_part_of_the_kernel_is_that_of_the_loop(part):
     drugs, columns = np.arange(sources.drugs), np.array([4, 0, 24, 1])
     evidence = sources.prior.evidence_of(drugs)
     model = GpSettings(1, 1, 1, weights)
-    kernel = drug_kernel(model, sources.prior, columns, sources.prior.evidence_of(columns), SCALE)
+    kernel = DrugKernel(model.kernel, sources.prior, columns, sources.prior.evidence_of(columns).prior, SCALE)
     expected = kernel_by_loop(sources, weights, SCALE)
     assert np.ptp(expected) > 0.1 or part == "constant"
     found = kernel.to(NumpyOps, evidence, sources.prior.bits, drugs)
@@ -273,6 +273,6 @@ def test_a_drug_of_which_nothing_is_known_has_the_same_variance_as_its_kernel_wi
     prior, drug = sources.prior, np.array([24])
     evidence = prior.evidence_of(drug)
     settings = GpSettings(1.0, 1e-6, 1000.0, KernelWeights())
-    kernel = drug_kernel(settings, prior, drug, evidence, 1.0)
+    kernel = DrugKernel(settings.kernel, prior, drug, evidence.prior, 1.0)
     between = kernel.to(NumpyOps, evidence, prior.bits[drug], drug)
     np.testing.assert_allclose(kernel.variance(NumpyOps, evidence, prior.bits[drug], drug), between)

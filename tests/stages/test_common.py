@@ -7,7 +7,7 @@ import pytest
 
 from anchordrug.io import read_json, sha256
 from anchordrug.stages.tables import load_atlas, load_split
-from tests.conftest import run_cli, small_params, write_params
+from tests.conftest import enter_copy, run_cli, small_params, write_params
 
 TARGETS = ["SIM-T1", "SIM-T2"]
 STRATEGY = {"mlp": "core_set", "ensemble": "a_optimal"}
@@ -44,9 +44,7 @@ def shared(request, tmp_path_factory):
 
 @pytest.fixture
 def in_shared(shared, tmp_path, monkeypatch):
-    shutil.copytree(shared, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return enter_copy(shared, tmp_path, monkeypatch)
 
 
 def test_no_target_taught_the_network_that_all_share(in_shared):

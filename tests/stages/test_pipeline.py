@@ -1,7 +1,5 @@
 """The stages on the demo bundle: their tables, their keys, and going on after a cut."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,15 +10,13 @@ from anchordrug.errors import TableError
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.io import read_json
 from anchordrug.stages.tables import load_atlas, load_features, load_split
-from tests.conftest import load_fitted, run_cli, small_params, write_params
+from tests.conftest import enter_copy, load_fitted, run_cli, small_params, write_params
 
 
 @pytest.fixture
 def copy(project, tmp_path, monkeypatch):
     """A copy of the finished project that a test may change, as the current folder."""
-    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return enter_copy(project, tmp_path, monkeypatch)
 
 
 def test_the_selection_has_a_row_per_anchor(in_project):
@@ -115,8 +111,7 @@ def files_of(folder):
 
 @pytest.mark.parametrize("fixture", ["project", "mlp_project", "mlp_response_project"])
 def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_path, monkeypatch):
-    copy = shutil.copytree(request.getfixturevalue(fixture), tmp_path / "copy")
-    monkeypatch.chdir(copy)
+    copy = enter_copy(request.getfixturevalue(fixture), tmp_path, monkeypatch)
     before = files_of(copy)
     for command in (
         *((["curate"], ["featurize"]) if fixture == "project" else ()),

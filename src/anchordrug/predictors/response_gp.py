@@ -175,13 +175,6 @@ def _inputs(deviation: np.ndarray, prior: np.ndarray) -> np.ndarray:
     return np.concatenate([deviation, prior[:, :, None]], axis=2).astype(np.float64)
 
 
-def drug_kernel(
-    settings: GpSettings, prior: ResponsePrior, drugs: np.ndarray, evidence: Evidence, scale: float
-) -> DrugKernel:
-    """Return the kernel towards `drugs`, whose `evidence` is given."""
-    return DrugKernel(settings.kernel, prior, drugs, evidence.prior, scale)
-
-
 def fit_gp(
     settings: GpSettings,
     prior: ResponsePrior,
@@ -200,7 +193,7 @@ def fit_gp(
         See `DrugKernel`.
     """
     evidence = prior.evidence_of(anchors)
-    kernel = drug_kernel(settings, prior, anchors, evidence, scale)
+    kernel = DrugKernel(settings.kernel, prior, anchors, evidence.prior, scale)
     residual = clipped(z).astype(np.float64) - settings.slope * evidence.prior
     shift = np.zeros_like(prior.total)
     slope = settings.slope
@@ -237,7 +230,7 @@ def leave_one_out(
     section 5.4.2). It needs at least two anchors.
     """
     evidence = prior.evidence_of(anchors)
-    kernel = drug_kernel(settings, prior, anchors, evidence, scale)
+    kernel = DrugKernel(settings.kernel, prior, anchors, evidence.prior, scale)
     precision = np.linalg.inv(_symmetric(kernel, prior, evidence, settings.noise))
     inputs = _inputs(deviations(sources, prior, anchors), evidence.prior)
     residual = clipped(z).astype(np.float64) - settings.slope * evidence.prior

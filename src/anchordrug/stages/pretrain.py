@@ -1,4 +1,4 @@
-"""Stage pretrain: the network of a target on its source cell lines, that is on all other lines."""
+"""Stage pretrain: what the source cell lines of a target, that is all other lines, teach a predictor."""
 
 from dataclasses import replace
 
