@@ -122,7 +122,7 @@ def scores(atlas: ResponseAtlas, features: FeatureBlocks, target: str, variant: 
         played = list(calibration.pseudo_targets(sources, features.drugs, mechanism, THRESHOLD))
         rates = calibration.gene_rates(sources, THRESHOLD)
         learned = calibration.calibrate(played, kernel, rates, THRESHOLD, seed=0)
-        scale = calibration.mean_square(tables.evidence_of(np.arange(len(atlas.drugs))).prior)
+        scale = calibration.mean_square(tables.evidence_of(tables.known).prior)
         one = ResponsePredictor(sources, tables, scale, learned, THRESHOLD, None, 0)
         for split, test, order in orders:
             truth = labels_of(measured.responses_of(test), THRESHOLD)

@@ -99,7 +99,7 @@ def play_cell(cell: Cell, folder: Path, path: Path, key: str) -> None:
     target, split, seed, chosen_by = cell
     settings, atlas, features = data(folder)
     os.chdir(folder)
-    predictor = load_predictor(settings, atlas, features, target, own=target)
+    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
     measured, sources = atlas.of(target), sources_of(atlas, target)
     test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
     budgets = [budget for budget in settings.select.budget if budget <= len(pool)]

@@ -28,6 +28,7 @@ from anchordrug.predictors.prior import ResponsePrior
 from anchordrug.predictors.response import ResponseFitted
 from anchordrug.settings import read_settings
 from anchordrug.splits import split_drugs
+from anchordrug.stages import paths
 from anchordrug.stages.predictors import load_predictor
 from anchordrug.stages.tables import load_atlas, load_features
 
@@ -40,7 +41,7 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     """Return the seconds of fit, prediction and export."""
     os.chdir(work / predictor)
     settings, atlas = read_settings(Path("params.yaml")), load_atlas()
-    one = load_predictor(settings, atlas, load_features(atlas), target, own=target)
+    one = load_predictor(settings, atlas, load_features(atlas), target, paths.PRETRAINED / target)
     _, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=0)
     anchors = pool[:100]
     z = atlas.of(target).responses_of(anchors)

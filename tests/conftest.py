@@ -128,10 +128,11 @@ def in_either_project(request, monkeypatch: pytest.MonkeyPatch) -> Path:
 def load_fitted(budget: str):
     """Return the fitted predictor of SIM-T1, seed 0, in the current folder, and the atlas."""
     from anchordrug.settings import read_settings
+    from anchordrug.stages import paths
     from anchordrug.stages.predictors import FittedFiles, load_predictor
     from anchordrug.stages.tables import load_atlas, load_features
 
     atlas = load_atlas()
     settings = read_settings(Path("params.yaml"))
-    predictor = load_predictor(settings, atlas, load_features(atlas), "SIM-T1", own="SIM-T1")
+    predictor = load_predictor(settings, atlas, load_features(atlas), "SIM-T1", paths.PRETRAINED / "SIM-T1")
     return FittedFiles(predictor, "SIM-T1", 0).load(budget), atlas

@@ -74,7 +74,7 @@ def test_wrong_settings_are_named(tmp_path, change, message):
 @pytest.mark.parametrize("text", ["", "- 1", "a: [1", "a: b: c"])
 def test_files_that_are_no_settings(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(SettingsError, match=r"params\.yaml: (is not YAML|expected sections)"):
+    with pytest.raises(SettingsError, match=r"params\.yaml: (is not YAML|expected keys)"):
         read_settings(tmp_path / "params.yaml")
 
 

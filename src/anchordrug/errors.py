@@ -20,6 +20,10 @@ class TableError(AnchorDrugError):
     """A table between stages that breaks its schema or refers to a row that does not exist."""
 
 
+class AssayError(AnchorDrugError):
+    """Assay results that cannot be used."""
+
+
 class LibraryError(AnchorDrugError):
     """A compound library or an ONNX model that cannot be used for prediction."""
 

@@ -154,6 +154,66 @@ PREDICTIONS = pa.DataFrameSchema(
     },
     strict=True,
 )
+# Column names as in the plate maps and metadata of JUMP Cell Painting, where those have one.
+PLATE_MAP = pa.DataFrameSchema(
+    {
+        "plate": _text(),
+        "well_position": _text(checks=[pa.Check.str_matches(r"^[A-P](0[1-9]|1[0-9]|2[0-4])$")]),
+        "pert_type": _text(checks=[pa.Check.isin(["trt", "negcon"])]),
+        "drug_id": _text(),
+        "name": _text(nullable=True),
+        "InChIKey": _text(nullable=True),
+        "SMILES": _text(nullable=True),
+        "concentration": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "unit": _text(checks=[pa.Check.isin(["uM"])]),
+        "replicate": pa.Column(int, pa.Check.ge(1), coerce=True),
+        "cell_line": _text(),
+    },
+    strict=True,
+    unique=["plate", "well_position"],
+)
+BENCH_SELECTION = pa.DataFrameSchema(
+    {
+        "round": pa.Column(int, pa.Check.ge(1)),
+        "rank": pa.Column(int, pa.Check.ge(1), unique=True),
+        "drug_id": _text(unique=True),
+        "inchikey": _text(unique=True, checks=[pa.Check.str_matches(INCHIKEY)]),
+        "smiles": _text(),
+        "name": _text(nullable=True),
+        "moa": _text(nullable=True),
+        "vendor": _text(nullable=True),
+        "cost": pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True),
+        "score": pa.Column(float, nullable=True),
+    },
+    strict=True,
+)
+ADVICE = pa.DataFrameSchema(
+    {
+        "cell_line": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        **{name: _share() for name in ("macro_f1", "low", "high")},
+        **{
+            name: pa.Column(float, pa.Check.in_range(-1, 1), nullable=True)
+            for name in ("gain", "gain_low", "gain_high")
+        },
+    },
+    strict=True,
+    unique=["cell_line", "drugs"],
+)
+OUTCOME = pa.DataFrameSchema(
+    {
+        "cell_line": _text(),
+        "drug_id": _text(),
+        "status": _text(checks=[pa.Check.isin(["ok", "failed", "missing"])]),
+        "reason": _text(nullable=True),
+        "wells": pa.Column(int, pa.Check.ge(0)),
+        "wells_failed": pa.Column(int, pa.Check.ge(0)),
+        "replicate_correlation": pa.Column(float, nullable=True, coerce=True),
+        "changed": _share(),
+    },
+    strict=True,
+    unique=["cell_line", "drug_id"],
+)
 
 
 def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.DataFrame:

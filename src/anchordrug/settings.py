@@ -1,7 +1,7 @@
 """params.yaml as typed, validated settings; an unknown key is an error."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -83,6 +83,9 @@ class Pretrain(Training):
     seed: int = Field(ge=0)
 
 
+SectionType = TypeVar("SectionType", bound=Section)
+
+
 def _one_or_more(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -160,16 +163,7 @@ def read_settings(path: Path) -> Settings:
         The file is missing or not YAML, a key is unknown or missing, or a value is out of its range.
     """
     require_file(path, "run the command in the project's folder or name the file with --params")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path}: expected sections such as 'raw:' and 'select:', found none")
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {_first_problem(error)}") from error
+    settings = validated(path, Settings)
     for name in ("targets", "seeds"):
         if len(set(getattr(settings, name))) < len(getattr(settings, name)):
             raise SettingsError(f"{path}: {name} names the same value twice; remove the repetition")
@@ -182,13 +176,34 @@ def read_settings(path: Path) -> Settings:
     return settings
 
 
-def _first_problem(error: ValidationError) -> str:
+def validated(path: Path, section: type[SectionType]) -> SectionType:
+    """Return the YAML file `path` as a `section`.
+
+    Raises
+    ------
+    SettingsError
+        As `read_settings`.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        first = next(iter(section.model_fields))
+        raise SettingsError(f"{path}: expected keys such as '{first}:', found none")
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {_first_problem(error, section)}") from error
+
+
+def _first_problem(error: ValidationError, section: type[BaseModel]) -> str:
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{near(key, _known_keys(Settings))}"
+        return f"unknown key '{key}'{near(key, _known_keys(section))}"
     if problem["type"] == "missing":
-        return f"key '{key}' is missing; docs/params.md lists them all with their defaults"
+        return f"key '{key}' is missing; the docs list them all with their defaults"
     return f"{key}: {problem['input']!r} is not allowed ({problem['msg']})"
 
 

@@ -24,6 +24,8 @@ def embed_cell_lines(
     numpy.ndarray
         Embeddings float32 [cell lines, dim].
     """
+    # Sums depend on the layout in memory by rounding, which training magnifies.
+    expression = np.ascontiguousarray(expression)
     spread = expression.std(axis=0)
     standard = (expression - expression.mean(axis=0)) / np.where(spread > 0, spread, 1)
     inputs = torch.from_numpy(standard.astype(np.float32))

@@ -9,7 +9,7 @@ from anchordrug.atlas import ResponseAtlas, labels_of
 from anchordrug.predictors.array_ops import Array, NumpyOps
 from anchordrug.predictors.calibration import Calibration
 from anchordrug.predictors.label_model import LabelModel
-from anchordrug.predictors.prior import ResponsePrior
+from anchordrug.predictors.prior import Evidence, ResponsePrior
 from anchordrug.predictors.response_gp import GpFit, fit_gp
 from anchordrug.predictors.response_net import (
     NetFit,
@@ -61,15 +61,19 @@ class ResponseFitted:
         """
         evidence = self.prior.evidence(ops, bits, row)
         mean, deviation = self.gp.predict(ops, evidence, bits, row)
-        if self.net is None:
-            return ops.softmax(self.labels_from_gp.logits(ops, evidence, mean, deviation)), mean
-        net = self.net.logits(ops, evidence, bits)
-        if self.net_share == 1:
-            return ops.softmax(net), mean
+        net = None if self.net is None else self.net.logits(ops, evidence, bits)
+        return self.mixed(ops, evidence, mean, deviation, net), mean
+
+    def mixed(self, ops: type, evidence: Evidence, mean: Array, deviation: Array, net: Array | None) -> Array:
+        """Return probabilities [n, genes, 3] from what the process and the network (its logits) say."""
+        if net is not None and self.net_share == 1:
+            return ops.softmax(net)
         gp = self.labels_from_gp.logits(ops, evidence, mean, deviation)
+        if net is None:
+            return ops.softmax(gp)
         share = np.float32(self.net_share)
         logs = ops.log_softmax(gp) * (np.float32(1) - share) + ops.log_softmax(net) * share
-        return ops.softmax(logs), mean
+        return ops.softmax(logs)
 
     def _rows(self, drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = np.split(drugs, range(DRUGS_AT_ONCE, len(drugs), DRUGS_AT_ONCE))
@@ -118,7 +122,7 @@ class ResponsePredictor:
     sources
         The experiments that `prior` was made of.
     scale
-        Mean square of the prior responses of all drugs.
+        Mean square of the prior responses of the drugs that source lines have measured.
     net_share
         See `ResponseFitted`.
     """

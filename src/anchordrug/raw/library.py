@@ -24,10 +24,7 @@ def read_library(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise LibraryError(f"{path}: no such file; name a CSV, TSV or parquet file with a SMILES column")
-    try:
-        table = _read(path)
-    except (ValueError, OSError) as error:
-        raise LibraryError(f"{path}: cannot be read as a table ({error}); save it as CSV") from error
+    table = read_any_table(path)
     by_name = {str(column).strip().lower(): column for column in table.columns}
     smiles = next((by_name[name] for name in SMILES_NAMES if name in by_name), None)
     if smiles is None:
@@ -50,6 +47,20 @@ def read_library(path: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {"drug_id": ids, "smiles": table[smiles].reset_index(drop=True).fillna("").astype(str)}
     )
+
+
+def read_any_table(path: Path) -> pd.DataFrame:
+    """Read a CSV, TSV or parquet file as it is; from text files, every cell as text.
+
+    Raises
+    ------
+    LibraryError
+        It cannot be parsed.
+    """
+    try:
+        return _read(path)
+    except (ValueError, OSError) as error:
+        raise LibraryError(f"{path}: cannot be read as a table ({error}); save it as CSV") from error
 
 
 def _read(path: Path) -> pd.DataFrame:

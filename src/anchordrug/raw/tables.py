@@ -40,6 +40,7 @@ _COMPOUND_COLUMNS = {
 _GENE_COLUMNS = {
     "gene_id": ("gene_id", "pr_gene_id"),
     "gene": ("gene_symbol", "pr_gene_symbol"),
+    "ensembl_id": ("ensembl_id",),
     "feature_space": ("feature_space",),
 }
 
@@ -116,7 +117,8 @@ def read_genes(path: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per gene: gene_id (text), gene (symbol, NaN where missing), feature_space if the file has it.
+        One row per gene: gene_id (text), gene (symbol, NaN where missing), then ensembl_id (NaN where
+        missing) and feature_space if the file has them.
 
     Raises
     ------

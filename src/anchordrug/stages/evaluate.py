@@ -106,7 +106,7 @@ def _predictions(
     for name, z in baselines.items():
         yield Prediction(name, 0, labels_of(z, cut), z)
 
-    predictor = load_predictor(settings, atlas, features, target, own=target)
+    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
     nothing = np.zeros((0, len(atlas.genes)), np.float32)
     yield _predicted("pretrained", 0, predictor.fit(anchors[:0], nothing, seed=seed), test)
     files = FittedFiles(predictor, target, seed)

@@ -1,9 +1,14 @@
 """Stage export: the first seed's predictor of the largest budget as one ONNX file a target."""
 
+from pathlib import Path
+
 import typer
 
+from anchordrug.atlas import ResponseAtlas
+from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import read_json
 from anchordrug.onnx_export import AtlasInputs, export_mlp, export_response
+from anchordrug.predictors.base import FittedPredictor
 from anchordrug.predictors.mlp import MlpFitted
 from anchordrug.predictors.response import ResponseFitted
 from anchordrug.settings import Settings
@@ -17,14 +22,29 @@ def run(settings: Settings, target: str) -> None:
     atlas = load_atlas()
     seed, budget = settings.seeds[0], paths.budget_name(max(settings.select.budget))
     features = load_features(atlas)
-    files = FittedFiles(load_predictor(settings, atlas, features, target, own=target), target, seed)
+    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
+    files = FittedFiles(predictor, target, seed)
     fitted, stored = files.load(budget), read_json(files.folder(budget) / "model.json")
-    drug = settings.featurize.drug
     path = paths.ONNX / f"{target}.onnx"
+    about = {key: stored[key] for key in ("anchors", "strategy", "training_data")}
+    write_onnx(settings, atlas, features, target, fitted, path, {**about, "seed": seed})
+
+
+def write_onnx(
+    settings: Settings,
+    atlas: ResponseAtlas,
+    features: FeatureBlocks,
+    target: str,
+    fitted: FittedPredictor,
+    path: Path,
+    about: dict[str, object],
+) -> None:
+    """Export a fitted predictor of `target` with its card, to which `about` is added."""
+    drug = settings.featurize.drug
     card: dict[str, object] = {
         "target": target,
         "threshold": settings.curate.threshold,
-        "predictor": stored["predictor"],
+        "predictor": settings.predictor,
         "fingerprint": {
             "kind": "morgan",
             "radius": drug.radius,
@@ -32,18 +52,16 @@ def run(settings: Settings, target: str) -> None:
             "input": "0/1 bits; the graph scales them as it needs",
             "standardisation": "rdkit ChargeParent",
         },
-        "anchors": stored["anchors"],
-        "strategy": stored["strategy"],
-        "seed": seed,
-        "training_data": stored["training_data"],
+        **about,
     }
+    inchikeys = atlas.drugs["inchikey"].tolist()
     if isinstance(fitted, ResponseFitted):
-        export_response(fitted, atlas.drugs["inchikey"].tolist(), path, card, atlas.genes)
+        export_response(fitted, inchikeys, path, card, atlas.genes)
     else:
         assert isinstance(fitted, MlpFitted)
         inputs = None
         if settings.predictor == "mlp_response":
             _, prior = load_prior(settings, atlas, features, target)
-            inputs = AtlasInputs(atlas.drugs["inchikey"].tolist(), prior, basis_of(atlas, prior))
+            inputs = AtlasInputs(inchikeys, prior, basis_of(prior))
         export_mlp(fitted, path, card, atlas.genes, inputs)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(atlas.genes)} genes")

@@ -22,7 +22,7 @@ def run(settings: Settings, target: str, seed: int) -> None:
             f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, "
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
-    predictor = load_predictor(settings, atlas, features, target, own=target)
+    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
     sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
         sets[paths.WHOLE_POOL] = split.pool

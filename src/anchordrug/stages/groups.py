@@ -81,7 +81,7 @@ def load_group(
     splits = [load_split(atlas, target) for target in targets]
     return Group(
         targets,
-        [load_predictor(settings, atlas, features, target, own) for target in targets],
+        [load_predictor(settings, atlas, features, target, paths.PRETRAINED / own) for target in targets],
         [atlas.of(target) for target in targets],
         [split.test for split in splits],
         splits[0].pool,

@@ -8,7 +8,7 @@ import numpy as np
 from anchordrug.atlas import ResponseAtlas
 from anchordrug.errors import SettingsError
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import read_json
+from anchordrug.io import read_json, require_file
 from anchordrug.predictors.array_ops import NumpyOps
 from anchordrug.predictors.base import FittedPredictor, Predictor
 from anchordrug.predictors.calibration import mean_square
@@ -78,9 +78,12 @@ def prior_of(settings: Settings, features: FeatureBlocks, sources: ResponseAtlas
     return prior_from(sources, features.drugs, mechanism, settings.curate.threshold)
 
 
-def basis_of(atlas: ResponseAtlas, prior: ResponsePrior) -> PriorBasis:
-    """Return the principal components of the prior responses of all drugs."""
-    return prior_basis(prior.evidence_of(np.arange(len(atlas.drugs))).prior)
+def basis_of(prior: ResponsePrior) -> PriorBasis:
+    """Return the principal components of the prior responses of the drugs that source lines have measured.
+
+    Only of those, so that what is learned before a campaign does not depend on the drugs one may choose.
+    """
+    return prior_basis(prior.evidence_of(prior.known).prior)
 
 
 def with_response(
@@ -93,11 +96,11 @@ def with_response(
 
 
 def load_predictor(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, own: str
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, folder: Path
 ) -> Predictor:
-    """Return the predictor of `target`, ready to be fitted, from what pretrain wrote for `own`.
+    """Return the predictor of `target`, ready to be fitted, from the `folder` that pretrain wrote.
 
-    The two differ in scenario `common` only, where the targets share their source lines.
+    In scenario `common` it may be that of another target, with which this one shares its source lines.
 
     Raises
     ------
@@ -106,14 +109,13 @@ def load_predictor(
     SettingsError
         It ran with another predictor.
     """
-    folder = paths.PRETRAINED / own
     _require_predictor(folder, settings)
     line = atlas.cell_lines.index(target)
     threshold = settings.curate.threshold
     if settings.predictor in MLPS:
         if settings.predictor == "mlp_response":
             _, prior = load_prior(settings, atlas, features, target)
-            features = with_response(atlas, features, prior, basis_of(atlas, prior))
+            features = with_response(atlas, features, prior, basis_of(prior))
         plan = plan_of(settings.finetune, seed=0)
         return MlpPredictor(load_mlp(folder), features, line, threshold, plan, settings.finetune.balance)
     sources, prior = load_prior(settings, atlas, features, target)
@@ -124,12 +126,12 @@ def load_predictor(
     if net is not None:
         network, basis = net
         start = NetStart(network, basis, features.cell_lines[line], net_settings(settings))
-    scale = mean_square(prior.evidence_of(np.arange(len(atlas.drugs))).prior)
+    scale = mean_square(prior.evidence_of(prior.known).prior)
     return ResponsePredictor(sources, prior, scale, calibration, threshold, start, net_share(settings))
 
 
 def _require_predictor(folder: Path, settings: Settings) -> None:
-    paths.require(folder / "model.json")
+    require_file(folder / "model.json", "run 'anchordrug pretrain' first (dvc repro runs every stage)")
     found = read_json(folder / "model.json").get("predictor")
     if found != settings.predictor:
         raise SettingsError(

@@ -1,6 +1,7 @@
 """Stage pretrain: what the source cell lines of a target, that is all other lines, teach a predictor."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,14 +53,21 @@ def run(settings: Settings, target: str) -> None:
     features = load_features(atlas)
     require_targets((target,), atlas, settings.pretrain.leave_out)
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
-    learn = pretrain_mlp if settings.predictor in MLPS else pretrain_response
-    losses = learn(settings, features, sources, target)
+    losses = learn(settings, features, sources, target, paths.PRETRAINED / target)
     log = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
     write_table(log, paths.METRICS / "pretrain" / f"{target}.csv")
 
 
-def pretrain_response(
-    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
+def learn(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str, folder: Path
+) -> list[float]:
+    """Write what `sources` teach the predictor of `target` to `folder`; return the losses of its epochs."""
+    write = _learn_mlp if settings.predictor in MLPS else _learn_response
+    return write(settings, features, sources, target, folder)
+
+
+def _learn_response(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str, folder: Path
 ) -> list[float]:
     """Let every source line play the target: calibrate the process, train the network; return its losses."""
     threshold, seed = settings.curate.threshold, settings.response_net.seed
@@ -68,7 +76,7 @@ def pretrain_response(
     typer.echo(f"{target}: {len(pseudo)} source lines played the target; {_in_words(calibration)}")
     net, losses = None, []
     if net_share(settings):
-        basis = basis_of(sources, prior_of(settings, features, sources))
+        basis = basis_of(prior_of(settings, features, sources))
         network, losses = pretrain_net(
             pseudo, basis, features.cell_lines, threshold, net_settings(settings), seed
         )
@@ -85,7 +93,7 @@ def pretrain_response(
         ),
         "training_data": data_hashes(),
     }
-    save_start(paths.PRETRAINED / target, calibration, net, card)
+    save_start(folder, calibration, net, card)
     return losses
 
 
@@ -108,8 +116,8 @@ def _in_words(calibration: Calibration) -> str:
     return f"slope {gp.slope:.2f}, noise {gp.noise:g}, ridge {gp.ridge:g}"
 
 
-def pretrain_mlp(
-    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
+def _learn_mlp(
+    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str, folder: Path
 ) -> list[float]:
     """Train the paper's network; a run that was cut goes on after its last whole epoch. Return its losses."""
     pretrain = settings.pretrain
@@ -143,7 +151,7 @@ def pretrain_mlp(
         "training": pretrain.model_dump(mode="json"),
         "training_data": hashes,
     }
-    save_mlp(network, paths.PRETRAINED / target, card)
+    save_mlp(network, folder, card)
     # Targets that are all left out share one network: it stays for the others to take up.
     if set(pretrain.leave_out) <= {target}:
         checkpoint.unlink()
@@ -154,7 +162,7 @@ def _experiments(
     settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str
 ) -> tuple[FeatureBlocks, np.ndarray, np.ndarray]:
     """Return drug features with a row per experiment, whose prior lacks its own line; cell lines and z."""
-    basis = basis_of(sources, prior_of(settings, features, sources))
+    basis = basis_of(prior_of(settings, features, sources))
     pseudo = _played(settings, features, sources, target)
     rows = [
         np.concatenate([features.drugs[one.drugs], response_inputs(NumpyOps, basis, one.evidence)], axis=1)

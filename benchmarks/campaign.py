@@ -1,0 +1,183 @@
+"""A drill: the commands of a campaign at the bench against the select stage, on real data.
+
+python benchmarks/campaign.py --raw ../shared/lincs --target JURKAT --out benchmarks/results/campaign.json
+
+The target is taken out of the atlas, and its measured responses are given back round by round, only for the
+drugs that `campaign next` asks for: as z-scores, and as negative binomial counts of every well.
+"""
+
+import argparse
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from typer.testing import CliRunner
+
+from anchordrug.assays.simulated_counts import simulate_counts
+from anchordrug.atlas import LABELS, labels_of
+from anchordrug.cli import app
+from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.io import write_json, write_table
+from anchordrug.raw.bundle import find_bundle
+from anchordrug.raw.expression import read_expression
+from anchordrug.stages import paths
+from anchordrug.stages.tables import load_atlas, load_split
+
+ROOT = Path(__file__).parent.parent
+BUDGET, ROUNDS = 30, 3
+
+
+def command(*arguments: object) -> str:
+    """Run the command line in this process and folder."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exit_code:
+        raise SystemExit(f"{arguments}: {result.output} {result.exception}")
+    return result.output
+
+
+def project(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> None:
+    """Make a project folder with its params.yaml, and enter it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params |= {"raw": {"dir": str(raw)}, "targets": [target], "predictor": predictor, "seeds": [seed]}
+    params["select"] |= {"budget": BUDGET, "batch": BUDGET // ROUNDS}
+    params["pretrain"]["epochs"] = 20
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    os.chdir(folder)
+    if not paths.CURATED.exists():
+        command("curate")
+        command("featurize")
+
+
+def without(raw: Path, target: str, bundle: Path) -> Path:
+    """Write the bundle as if `target` had never been treated; its untreated expression stays."""
+    shutil.rmtree(bundle, ignore_errors=True)
+    bundle.mkdir(parents=True)
+    found = find_bundle(raw)
+    assert found.siginfo is not None
+    for path in raw.iterdir():
+        if path != found.siginfo and path.is_file():
+            (bundle / path.name).symlink_to(path.resolve())
+    lines = found.siginfo.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    column = lines[0].rstrip("\n").split("\t").index("cell_iname")
+    kept = [line for line in lines if line.rstrip("\n").split("\t")[column] != target]
+    (bundle / found.siginfo.name).write_text("".join(kept), encoding="utf-8")
+    return bundle
+
+
+def retrospective(target: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[float]]:
+    """Play the select stage; return drugs with their role, z by drug_id, anchors and macro-F1 by round."""
+    command("split")
+    command("pretrain", "--target", target)
+    command("select", "--target", target, "--seed", seed)
+    atlas = load_atlas()
+    own, split = atlas.of(target), load_split(atlas, target)
+    ids = atlas.drugs["drug_id"].to_numpy()
+    z = pd.DataFrame(own.z, index=pd.Index(ids[own.drug], name="drug_id"), columns=pd.Index(atlas.genes))
+    drugs = atlas.drugs.set_index("drug_id")
+    roles = pd.Series("left out", index=z.index)
+    roles[ids[split.test]], roles[ids[split.pool]] = "test", "pool"
+    table = drugs.loc[z.index].assign(role=roles).reset_index()
+    anchors = pd.read_csv(paths.SELECTIONS / f"{target}-{seed}.csv")["drug_id"].tolist()
+    scores = pd.read_csv(paths.ROUNDS / f"{target}-{seed}.csv")["macro_f1"].tolist()
+    return table, z, anchors, scores
+
+
+def prospective(
+    name: str, target: str, seed: int, table: pd.DataFrame, z: pd.DataFrame, give: str, untreated: pd.Series
+) -> dict[str, object]:
+    """Play the same campaign with the bench's commands; return its anchors, macro-F1 and seconds."""
+    folder = Path(name)
+    shutil.rmtree(folder, ignore_errors=True)
+    about = table[["drug_id", "smiles", "name", "moa"]]
+    write_table(about[table["role"] == "pool"], Path("pool.csv"))
+    write_table(about[table["role"] == "test"], Path("test.csv"))
+    start = time.perf_counter()
+    command(
+        *("campaign", "new", folder, "--target", target, "--library", "pool.csv", "--predict", "test.csv"),
+        *("--budget", BUDGET, "--rounds", ROUNDS, "--seed", seed),
+    )
+    seconds = {"new": time.perf_counter() - start, "next": 0.0, "ingest": 0.0}
+    anchors: list[str] = []
+    for number in range(1, ROUNDS + 1):
+        start = time.perf_counter()
+        command("campaign", "next", folder)
+        seconds["next"] += time.perf_counter() - start
+        here = folder / f"rounds/{number:02d}"
+        asked = pd.read_csv(here / "selection.csv")["drug_id"].tolist()
+        anchors += asked
+        results = Path(f"{name}-{number}.csv")
+        if give == "z":
+            write_table(z.loc[asked].reset_index(), results)
+        else:
+            plate_map = pd.read_csv(here / "plate_map.csv")
+            counts = simulate_counts(z.loc[asked], plate_map, untreated, seed=seed)
+            counts.columns = [f"{plate}_{well}" for plate, well in counts.columns]
+            write_table(counts.rename_axis("gene").reset_index(), results)
+        start = time.perf_counter()
+        command("campaign", "ingest", folder, results, "--yes")
+        seconds["ingest"] += time.perf_counter() - start
+    start = time.perf_counter()
+    command("campaign", "finish", folder)
+    seconds["finish"] = time.perf_counter() - start
+    predicted = pd.read_parquet(folder / f"finish/{target}.parquet")
+    test = table.loc[table["role"] == "test", "drug_id"]
+    wide = predicted[predicted["drug_id"].isin(test)].pivot(index="drug_id", columns="gene", values="label")
+    labels = wide.loc[test, z.columns].replace(dict(zip(LABELS, range(3), strict=True))).to_numpy(np.int8)
+    score = macro_f1(labels_of(z.loc[test].to_numpy(), 1.5), labels)
+    found = sorted(folder.glob("rounds/*/advice.csv"))
+    advice = pd.concat([pd.read_csv(path).assign(round=int(path.parent.name)) for path in found])
+    return {
+        "anchors": anchors,
+        "macro_f1": score,
+        "seconds": {key: round(value, 1) for key, value in seconds.items()},
+        "advice": advice.astype(object).where(advice.notna(), None).to_dict("records"),
+    }
+
+
+def main() -> None:
+    """Play the drill and print its table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--raw", type=Path, required=True, help="a raw bundle, such as ../shared/lincs")
+    parser.add_argument("--target", default="JURKAT")
+    parser.add_argument("--predictor", default="ensemble")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=ROOT / "benchmarks/work/drill")
+    parser.add_argument("--out", type=Path, required=True, help="where to write the JSON")
+    asked = parser.parse_args()
+    raw, out, work = asked.raw.resolve(), asked.out.resolve(), asked.work.resolve() / asked.target
+    target, seed = asked.target, asked.seed
+    project(work / "with", raw, target, asked.predictor, seed)
+    table, z, anchors, scores = retrospective(target, seed)
+    lines, genes, values = read_expression(find_bundle(raw).expression)
+    untreated = pd.Series(values[lines.index(target)], index=genes)
+    project(work / "without", without(raw, target, work / "bundle"), target, asked.predictor, seed)
+    played = {
+        give: prospective(f"campaign-{give}", target, seed, table, z, give, untreated)
+        for give in ("z", "counts")
+    }
+    rows = [{"played by": "select stage", "macro_f1": scores[-1], "same anchors": len(anchors)}]
+    for give, one in played.items():
+        same = len(set(one["anchors"]) & set(anchors))  # type: ignore[arg-type]
+        rows.append({"played by": f"campaign, {give}", "macro_f1": one["macro_f1"], "same anchors": same})
+    print(pd.DataFrame(rows).to_markdown(index=False))
+    for give, one in played.items():
+        print(f"seconds of the commands, {give}: {one['seconds']}")
+    record = {
+        "target": target,
+        "predictor": asked.predictor,
+        "seed": seed,
+        "select": {"anchors": anchors, "macro_f1": scores},
+        **played,
+    }
+    write_json(record, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Tables as people keep them: text with any separator, spreadsheets, parquet; cell by cell, with places."""
+
+import csv
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import RawDataError
+from anchordrug.io import require_file
+from anchordrug.raw.text import open_text
+
+SUFFIXES = ".csv, .tsv, .txt (each also .gz), .xlsx or .parquet"
+
+# Column names without case and punctuation (`Sheet.columns_named`), the preferred first.
+GENE_HEADERS = (
+    *("gene", "genes", "genesymbol", "symbol", "geneid", "genename", "genesymbols", "hgncsymbol", "hgnc"),
+    *("ensembl", "ensemblid", "ensemblgeneid", "ensemblgene", "ensgene", "entrez", "entrezid", "entrezgene"),
+    *("entrezgeneid", "ncbigeneid", "prgenesymbol", "prgeneid", "names", "feature", "featureid"),
+    *("featurename", "rowname", "rownames", "row", "id", "rid", "name"),
+)
+# What tables of genes, and tables of samples, carry besides names and values.
+GENE_DESCRIPTIONS = (
+    *("chr", "chrom", "chromosome", "start", "end", "strand", "length", "effectivelength", "width"),
+    *("description", "genetype", "genebiotype", "biotype", "genetitle", "featurespace", "transcriptid"),
+    "transcriptids",
+)
+SAMPLE_DESCRIPTIONS = (
+    *("cellline", "cell", "cellid", "celliname", "sample", "sampleid", "batch", "replicate", "barcode"),
+    *("dose", "concentration", "unit", "time", "perttype", "pertdose", "pertidose", "pertdoseunit"),
+    *("perttime", "pertitime", "smiles", "inchikey"),
+)
+
+_SEPARATORS = "\t;,"  # of equals the first; a comma may be part of a name, a tab never is
+_MISSING = frozenset(("", "na", "nan", "n/a", "#n/a", "null", "none", "<na>", "nat"))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The cells of one table.
+
+    Attributes
+    ----------
+    path
+        The file.
+    header
+        Column names as written, "" where there is none; a name may occur twice.
+    cells
+        One column per name, labelled 0, 1, ...; text as written, or numbers where the file types them.
+    numbers_of_rows, row_noun
+        How the user counts the rows: 'line' of a text file, 'row' of a spreadsheet, 'data row' of parquet.
+    decimal_comma
+        Whether 1,5 may be a number: a text file that is not separated by commas.
+    """
+
+    path: Path
+    header: list[str]
+    cells: pd.DataFrame
+    numbers_of_rows: np.ndarray
+    row_noun: str
+    decimal_comma: bool
+
+    def row_place(self, row: int) -> str:
+        """Return where row number `row` (from 0) of `cells` stands, as in 'line 2'."""
+        return f"{self.row_noun} {self.numbers_of_rows[row]}"
+
+    def column_place(self, column: int) -> str:
+        """Return how to find a column: its name, or its number if it has none."""
+        name = self.header[column]
+        return f"column '{name[:60]}'" if name else f"column {column + 1}"
+
+    def columns_named(self, names: Sequence[str]) -> list[int]:
+        """Return the columns with a header of `names`, without case and punctuation, in their order."""
+        keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in self.header]
+        return [column for name in names for column, key in enumerate(keys) if key == name]
+
+    def names(self, column: int) -> list[str]:
+        """Return a column as names: stripped text, whole numbers without decimals, "" where empty."""
+        return [_name(value) for value in self.cells[column].tolist()]
+
+    def numbers(self, column: int) -> np.ndarray:
+        """Return a column as float64 [rows], NaN where a cell is empty or says that it has no value.
+
+        Raises
+        ------
+        RawDataError
+            A cell holds text or an infinite number.
+        """
+        cells = self.cells[column]
+        values = self._parsed(cells)
+        wrong = np.flatnonzero(~np.isfinite(values))
+        wrong = wrong[[not _is_missing(value) for value in cells.iloc[wrong]]]
+        if len(wrong):
+            raise RawDataError(
+                f"{self.path}: {self.row_place(wrong[0])}, {self.column_place(column)}: "
+                f"'{str(cells.iloc[wrong[0]])[:40]}' is not a number; correct it or remove the row or column"
+            )
+        return values
+
+    def finite_numbers(self, column: int) -> np.ndarray:
+        """Return a column as float64 [rows], all finite.
+
+        Raises
+        ------
+        RawDataError
+            A cell is empty, says that it has no value, or holds text or an infinite number.
+        """
+        values = self.numbers(column)
+        empty = np.flatnonzero(np.isnan(values))
+        if len(empty):
+            written = _name(self.cells[column].iloc[empty[0]])
+            raise RawDataError(
+                f"{self.path}: {self.row_place(empty[0])}, {self.column_place(column)} has no value "
+                f"('{written}'); fill it or remove the row or column"
+            )
+        return values
+
+    def is_text(self, column: int) -> bool:
+        """Return whether the first cell that is not empty holds text that is no number."""
+        filled = (value for value in self.cells[column].tolist() if not _is_missing(value))
+        first = next(filled, None)
+        return first is not None and not np.isfinite(self._parsed(pd.Series([first]))[0])
+
+    def _parsed(self, cells: pd.Series) -> np.ndarray:
+        values = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+        if self.decimal_comma and np.isnan(values).any():
+            dotted = cells.str.replace(",", ".", regex=False)  # 1.234,5 stays no number
+            values = np.where(
+                np.isnan(values), np.asarray(pd.to_numeric(dotted, errors="coerce"), dtype=np.float64), values
+            )
+        return values
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a CSV, TSV or text file (comma, semicolon or tab; also .gz), the first sheet of .xlsx, or parquet.
+
+    Empty rows and columns are left out, as are leading lines of text that start with '#'. A header that
+    is one name short, as R writes it, gets an empty first name. An index of parquet becomes columns.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing, of another kind, damaged or empty, or a row has more fields than the header.
+    """
+    require_file(path, "check the name")
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix.lower() in {".csv", ".tsv", ".txt", ".tab"}:
+        return _read_text(path)
+    if path.suffix.lower() in {".xlsx", ".xlsm"}:
+        return _read_workbook(path)
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path)
+    raise RawDataError(f"{path}: cannot read '{path.suffix}' files; save it as {SUFFIXES}")
+
+
+def _read_text(path: Path) -> Sheet:
+    with open_text(path) as text:
+        header_line, header_text, first_text = _first_lines(path, text)
+        separator = max(_SEPARATORS, key=lambda one: len(_fields(header_text, one)))
+        header = _fields(header_text, separator)
+        first = _fields(first_text, separator)
+        if len(header) == 1:
+            raise RawDataError(
+                f"{path}: line {header_line} is '{header_text.strip()[:60]}', expected names separated by "
+                "commas, semicolons or tabs; export it again"
+            )
+        if len(first) == len(header) + 1 and first[-1].strip():
+            header = ["", *header]
+        width = max(len(header), len(first))
+        text.seek(0)
+        try:
+            cells = pd.read_csv(
+                text,
+                sep=separator,
+                header=None,
+                names=list(range(width)),
+                index_col=False,
+                skiprows=header_line,
+                dtype="str",
+                na_filter=False,
+                skip_blank_lines=False,
+            )
+        except (ValueError, csv.Error) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise RawDataError(f"{path}: is not a table ({reason}); export it again") from error
+    header += [""] * (width - len(header))
+    numbers = header_line + 1 + np.arange(len(cells))
+    return _trimmed(Sheet(path, header, cells, numbers, "line", decimal_comma=separator != ","))
+
+
+def _first_lines(path: Path, text: TextIO) -> tuple[int, str, str]:
+    """Return the number (from 1) and text of the header, and the text of the first row after it."""
+    filled = (
+        (number, line)
+        for number, line in enumerate(text, start=1)
+        if line.strip(" \t\r\n,;") and not line.lstrip('" ').startswith("#")
+    )
+    header = next(filled, None)
+    if header is None:
+        raise RawDataError(f"{path}: is empty; export it again")
+    first = next(filled, None)
+    if first is None:
+        raise RawDataError(f"{path}: has a header but no rows; export it again")
+    return *header, first[1]
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return [field.strip() for field in next(csv.reader([line.rstrip("\r\n")], delimiter=separator))]
+
+
+def _read_workbook(path: Path) -> Sheet:
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        page = book.worksheets[0]
+        page.reset_dimensions()  # other programs write wrong ones
+        rows = [list(row) for row in page.iter_rows(values_only=True)]
+        book.close()
+    except (InvalidFileException, zipfile.BadZipFile, OSError, KeyError, ValueError, IndexError) as error:
+        raise RawDataError(
+            f"{path}: cannot be read as a workbook ({error}); save it as .xlsx again"
+        ) from error
+    top = next((number for number, row in enumerate(rows) if any(map(_is_filled, row))), None)
+    if top is None:
+        raise RawDataError(f"{path}: its first sheet is empty; put the table there")
+    width = max(len(row) for row in rows)
+    padded = [row + [None] * (width - len(row)) for row in rows[top:]]
+    cells = pd.DataFrame(padded[1:], columns=range(width), dtype=object)
+    header = [_name(value) for value in padded[0]]
+    return _trimmed(Sheet(path, header, cells, top + 2 + np.arange(len(cells)), "row", decimal_comma=False))
+
+
+def _read_parquet(path: Path) -> Sheet:
+    try:
+        table = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise RawDataError(f"{path}: cannot be read as parquet ({reason}); write it again") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        table = table.reset_index()
+    header = [_name(name) for name in table.columns]
+    cells = table.set_axis(range(table.shape[1]), axis=1)
+    return _trimmed(Sheet(path, header, cells, 1 + np.arange(len(cells)), "data row", decimal_comma=False))
+
+
+def _trimmed(sheet: Sheet) -> Sheet:
+    """Leave out rows without any filled cell, and columns without name and filled cell."""
+    filled = np.stack([_filled(sheet.cells[column]) for column in sheet.cells.columns], axis=1)
+    rows = np.asarray(filled.any(axis=1))
+    columns = [column for column, name in enumerate(sheet.header) if name or filled[:, column].any()]
+    if not rows.any():
+        raise RawDataError(f"{sheet.path}: has a header but no rows; export it again")
+    return Sheet(
+        sheet.path,
+        [sheet.header[column] for column in columns],
+        sheet.cells.loc[rows, columns].set_axis(range(len(columns)), axis=1).reset_index(drop=True),
+        sheet.numbers_of_rows[rows],
+        sheet.row_noun,
+        sheet.decimal_comma,
+    )
+
+
+def _filled(cells: pd.Series) -> np.ndarray:
+    if cells.dtype.kind in "fiub":
+        return np.asarray(cells.notna())
+    if isinstance(cells.dtype, pd.StringDtype):
+        return np.asarray(cells.fillna("").str.strip() != "", dtype=bool)
+    return np.array([_is_filled(value) for value in cells.tolist()], dtype=bool)
+
+
+def _is_filled(value: object) -> bool:
+    return _name(value) != ""
+
+
+def _is_missing(value: object) -> bool:
+    return _name(value).lower() in _MISSING
+
+
+def _name(value: object) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

@@ -1,0 +1,1 @@
+"""The commands of a campaign at the bench; its folder is its whole state."""

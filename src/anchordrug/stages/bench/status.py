@@ -1,0 +1,113 @@
+"""anchordrug campaign status: where a campaign stands and what to do next, on one screen."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from anchordrug import schemas
+from anchordrug.campaign_settings import CampaignSettings, read_campaign
+from anchordrug.io import read_table
+from anchordrug.stages.bench import folder as files
+from anchordrug.stages.bench.measured import OK, read_outcome, read_selection
+from anchordrug.stages.bench.next import advice_in_words
+
+
+def run(folder: Path, console: Console) -> None:
+    """Show the campaign in `folder`; it reads the folder alone and changes nothing.
+
+    Raises
+    ------
+    SettingsError
+        It is no campaign's folder.
+    """
+    files.require_campaign(folder)
+    campaign = read_campaign(folder / files.SETTINGS)
+    rounds = files.round_numbers(folder)
+    outcomes = {n: read_outcome(folder, n) for n in rounds if files.is_ingested(folder, n)}
+    measured: set[str] = set()
+    for outcome in outcomes.values():
+        measured |= set(outcome.loc[outcome["status"] == OK, "drug_id"])
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(total=campaign.budget, completed=min(len(measured), campaign.budget), width=40),
+        f"{len(measured)} of {campaign.budget} drugs measured",
+    )
+    parts = [bar, Text()]
+    if rounds:
+        parts += [_rounds(folder, rounds, outcomes), Text()]
+    parts += [Text(line) for line in _forecast(folder, campaign, rounds, outcomes)]
+    parts.append(_next_step(folder, campaign, rounds, outcomes, len(measured)))
+    lines = ", ".join(campaign.targets)
+    rehearsal = " (rehearsal)" if campaign.rehearsal else ""
+    about = f"{campaign.strategy}, {campaign.rounds} rounds of {campaign.batch} drugs, seed {campaign.seed}"
+    console.print(
+        Panel(Group(*parts), title=f"{lines}{rehearsal}", subtitle=about, title_align="left", padding=(1, 2))
+    )
+
+
+def _rounds(folder: Path, rounds: list[int], outcomes: dict[int, pd.DataFrame]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("round", "asked", "ok", "failed", "missing", "replicates r", "changed genes", "results"):
+        table.add_column(name, justify="left" if name == "results" else "right")
+    for number in rounds:
+        asked = str(len(read_selection(folder, number)))
+        outcome = outcomes.get(number)
+        if outcome is None:
+            table.add_row(str(number), asked, *["-"] * 5, Text("waiting", style="yellow"))
+            continue
+        several = outcome["cell_line"].nunique() > 1
+        for line, own in outcome.groupby("cell_line", sort=False):
+            counts = own["status"].value_counts()
+            good = own[own["status"] == OK]
+            correlation, changed = good["replicate_correlation"].median(), good["changed"].median()
+            table.add_row(
+                str(number),
+                asked,
+                *(str(int(counts.get(status, 0))) for status in (OK, "failed", "missing")),
+                "-" if pd.isna(correlation) else f"{correlation:.2f}",
+                "-" if pd.isna(changed) else f"{changed:.0%}",
+                Text(f"accepted: {line}" if several else "accepted", style="green"),
+            )
+    return table
+
+
+def _forecast(
+    folder: Path, campaign: CampaignSettings, rounds: list[int], outcomes: dict[int, pd.DataFrame]
+) -> list[str]:
+    """Return what the round that waits is expected to bring."""
+    if not rounds or rounds[-1] in outcomes:
+        return []
+    path = files.round_of(folder, rounds[-1]) / files.ADVICE
+    if not path.exists():
+        return []
+    return [
+        *advice_in_words(schemas.validate(read_table(path), schemas.ADVICE, path), campaign.stop_below),
+        "",
+    ]
+
+
+def _next_step(
+    folder: Path,
+    campaign: CampaignSettings,
+    rounds: list[int],
+    outcomes: dict[int, pd.DataFrame],
+    measured: int,
+) -> Text:
+    if rounds and rounds[-1] not in outcomes:
+        here = files.round_of(folder, rounds[-1])
+        what = f"pipette {here / files.PLATE_MAP}, then", f"anchordrug campaign ingest {folder} RESULTS"
+    elif measured >= campaign.budget:
+        done = (folder / files.FINISH / files.REPORT).exists()
+        what = (
+            ("finished; open", str(folder / files.FINISH / files.REPORT))
+            if done
+            else ("the budget is spent:", f"anchordrug campaign finish {folder}")
+        )
+    else:
+        what = "next:", f"anchordrug campaign next {folder}"
+    return Text.assemble((f"{what[0]} ", "bold"), (what[1], "cyan"))

@@ -1,0 +1,170 @@
+"""Tables as people keep them."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from openpyxl import Workbook
+
+from anchordrug.errors import RawDataError
+from anchordrug.raw.sheet import read_sheet
+
+CSV = "gene,A01,A02\nSIMG1,1.5,-2\nSIMG2,3,4e1\n"
+
+
+def text_file(folder, content, name="t.csv", encoding="utf-8"):
+    data = content.encode(encoding)
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return folder / name
+
+
+def workbook(folder, rows, name="t.xlsx"):
+    book = Workbook()
+    page = book.worksheets[0]
+    for number, row in enumerate(rows, start=1):
+        for column, value in enumerate(row, start=1):
+            page.cell(number, column, value)
+    book.create_sheet("other").cell(1, 1, "ignored")
+    book.save(folder / name)
+    return folder / name
+
+
+def check(sheet):
+    assert sheet.header == ["gene", "A01", "A02"]
+    assert sheet.names(0) == ["SIMG1", "SIMG2"]
+    np.testing.assert_array_equal(sheet.finite_numbers(1), [1.5, 3])
+    np.testing.assert_array_equal(sheet.finite_numbers(2), [-2, 40])
+    assert [sheet.is_text(column) for column in range(3)] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.txt.gz"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV,
+        "\ufeff" + CSV,
+        CSV.replace("\n", "\r\n"),
+        CSV.replace(",", "\t"),
+        CSV.replace(",", ";"),
+        CSV.replace(",", ";").replace(".", ","),
+        CSV.replace(",", "\t").replace(".", ","),
+        "# made by a program\n#\n" + CSV,
+        "\n,,\n" + CSV + ",,\n\n",
+        CSV.replace("A02\n", "A02,\n"),
+        CSV.replace("\n", ",\n"),
+        CSV.replace("\n", ",\n").replace("A02,", "A02"),
+        CSV.replace("gene", '"gene"').replace("SIMG1", ' "SIMG1"').replace(' "', '"'),
+    ],
+)
+def test_text(tmp_path, content, name):
+    check(read_sheet(text_file(tmp_path, content, name)))
+
+
+def test_latin1(tmp_path):
+    sheet = read_sheet(text_file(tmp_path, "gene,µM\nSIMG1,1\n", encoding="latin-1"))
+    assert sheet.header == ["gene", "µM"]
+
+
+def test_a_header_as_r_writes_it(tmp_path):
+    sheet = read_sheet(text_file(tmp_path, "A01\tA02\nSIMG1\t1\t2\n"))
+    assert (sheet.header, sheet.names(0)) == (["", "A01", "A02"], ["SIMG1"])
+    assert sheet.column_place(0) == "column 1"
+
+
+def test_rows_are_counted_as_the_user_counts(tmp_path):
+    sheet = read_sheet(text_file(tmp_path, "#\n\ngene,A01\nSIMG1,1\n,\n\nSIMG2,x\n"))
+    with pytest.raises(RawDataError, match="line 7, column 'A01': 'x' is not a number"):
+        sheet.numbers(1)
+    sheet = read_sheet(workbook(tmp_path, [[], [None, "gene", "A01"], [], [None, "SIMG1", "x"]]))
+    with pytest.raises(RawDataError, match="row 4, column 'A01': 'x' is not a number"):
+        sheet.numbers(1)
+
+
+def test_workbook(tmp_path):
+    rows = [["gene", "A01", "A02"], ["SIMG1", 1.5, -2], ["SIMG2", 3, "4e1"]]
+    check(read_sheet(workbook(tmp_path, rows)))
+    check(read_sheet(workbook(tmp_path, [[], [], *([None, None, *row] for row in rows), [], [None]])))
+
+
+def test_parquet(tmp_path):
+    table = pd.DataFrame({"gene": ["SIMG1", "SIMG2"], "A01": [1.5, 3], "A02": [-2, 40]})
+    table.to_parquet(tmp_path / "t.parquet")
+    check(read_sheet(tmp_path / "t.parquet"))
+    table.set_index("gene").to_parquet(tmp_path / "t.parquet")
+    check(read_sheet(tmp_path / "t.parquet"))
+
+
+def test_names_of_numbers(tmp_path):
+    sheet = read_sheet(workbook(tmp_path, [[" gene ", 7.0], [10007.0, 1], [10.5, 1]]))
+    assert (sheet.header, sheet.names(0)) == (["gene", "7"], ["10007", "10.5"])
+    pd.DataFrame({"id": [10007.0, np.nan], "A01": [1, 2]}).to_parquet(tmp_path / "t.parquet")
+    assert read_sheet(tmp_path / "t.parquet").names(0) == ["10007", ""]
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "nan", "#N/A"])
+def test_missing_values(tmp_path, missing):
+    sheet = read_sheet(text_file(tmp_path, f"gene,A01\nSIMG1,1\nSIMG2,{missing}\n"))
+    np.testing.assert_array_equal(sheet.numbers(1), [1, np.nan])
+    with pytest.raises(RawDataError, match=rf"line 3, column 'A01' has no value \('{missing}'\); fill it"):
+        sheet.finite_numbers(1)
+
+
+def test_a_cut_line_is_a_missing_value(tmp_path):
+    sheet = read_sheet(text_file(tmp_path, "gene,A01,A02\nSIMG1,1,2\nSIMG2,3"))
+    with pytest.raises(RawDataError, match="line 3, column 'A02' has no value"):
+        sheet.finite_numbers(2)
+
+
+@pytest.mark.parametrize("text", ["1.234,5", "1 000", "inf", "-inf", "1,2", "0x10", "3/4"])
+def test_text_that_is_no_number(tmp_path, text):
+    sheet = read_sheet(text_file(tmp_path, f'gene,A01\nSIMG1,"{text}"\n'))
+    with pytest.raises(RawDataError, match=r"line 2, column 'A01': .* is not a number; correct it or remove"):
+        sheet.numbers(1)
+
+
+def test_a_separator_of_thousands_is_no_decimal_comma(tmp_path):
+    sheet = read_sheet(text_file(tmp_path, "gene;A01\nSIMG1;1.234,5\n"))
+    with pytest.raises(RawDataError, match=r"'1\.234,5' is not a number"):
+        sheet.numbers(1)
+
+
+def test_a_date_is_no_number(tmp_path):
+    sheet = read_sheet(workbook(tmp_path, [["gene", "A01"], ["SIMG1", pd.Timestamp("2022-01-05")]]))
+    with pytest.raises(RawDataError, match="row 2, column 'A01': '2022-01-05 00:00:00' is not a number"):
+        sheet.numbers(1)
+
+
+HOSTILE = {
+    "missing": ("t.csv", None, "t.csv: no such file; check the name"),
+    "other kind": ("t.docx", b"x", "cannot read '.docx' files; save it as .csv, .tsv"),
+    "old spreadsheet": ("t.xls", b"x", "cannot read '.xls' files; save it as .csv, .tsv"),
+    "empty": ("t.csv", b"", "t.csv: is empty; export it again"),
+    "only comments": ("t.csv", b"#x\n\n,,\n", "t.csv: is empty; export it again"),
+    "only a header": ("t.csv", b"gene,A01\n\n,\n", "has a header but no rows"),
+    "one column": ("t.csv", b"gene A01\nSIMG1 1\n", "line 1 is 'gene A01', expected names separated by"),
+    "a field too many": ("t.csv", b"gene,A01\nSIMG1,1\nSIMG2,1,2,3\n", "Expected 2 fields in line 3, saw 4"),
+    "no gzip": ("t.csv.gz", b"gene,A01\nSIMG1,1\n", "the file is damaged or cut"),
+    "utf-16": ("t.csv", CSV.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+    "no workbook": ("t.xlsx", b"gene,A01", "cannot be read as a workbook .*; save it as .xlsx again"),
+    "no parquet": ("t.parquet", b"gene,A01", "cannot be read as parquet .*; write it again"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_unusable_files(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(RawDataError, match=message) as caught:
+        read_sheet(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_unusable_workbooks(tmp_path):
+    with pytest.raises(RawDataError, match="its first sheet is empty"):
+        read_sheet(workbook(tmp_path, []))
+    with pytest.raises(RawDataError, match="has a header but no rows"):
+        read_sheet(workbook(tmp_path, [["gene", "A01"]]))
+    pd.DataFrame({"gene": []}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(RawDataError, match="has a header but no rows"):
+        read_sheet(tmp_path / "t.parquet")
