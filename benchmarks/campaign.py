@@ -2,8 +2,9 @@
 
 python benchmarks/campaign.py --raw ../shared/lincs --target JURKAT --out benchmarks/results/campaign.json
 
-The target is taken out of the atlas, and its measured responses are given back round by round, only for the
-drugs that `campaign next` asks for: as z-scores, and as negative binomial counts of every well.
+The target is taken out of the atlas, and its measured responses are given back round by round, only for
+the drugs that `campaign next` asks for: as z-scores, and as negative binomial counts of every well. Then once
+more as z-scores with the untreated profile taken out too, and given as a table of TPM by Ensembl id instead.
 """
 
 import argparse
@@ -45,7 +46,8 @@ def project(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> 
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params |= {"raw": {"dir": str(raw)}, "targets": [target], "predictor": predictor, "seeds": [seed]}
     params["select"] |= {"budget": BUDGET, "batch": BUDGET // ROUNDS}
-    params["pretrain"]["epochs"] = 20
+    if predictor == "response_gp":
+        params["featurize"]["cell"]["epochs"] = 1  # it does not look at embeddings of cell lines
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     os.chdir(folder)
     if not paths.CURATED.exists():
@@ -53,19 +55,23 @@ def project(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> 
         command("featurize")
 
 
-def without(raw: Path, target: str, bundle: Path) -> Path:
-    """Write the bundle as if `target` had never been treated; its untreated expression stays."""
+def without(raw: Path, target: str, bundle: Path, *, untreated: bool) -> Path:
+    """Write the bundle as if `target` had never been treated, with or without its untreated profile."""
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.mkdir(parents=True)
     found = find_bundle(raw)
     assert found.siginfo is not None
+    away = [found.siginfo] if untreated else [found.siginfo, found.expression]
     for path in raw.iterdir():
-        if path != found.siginfo and path.is_file():
+        if path not in away and path.is_file():
             (bundle / path.name).symlink_to(path.resolve())
     lines = found.siginfo.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     column = lines[0].rstrip("\n").split("\t").index("cell_iname")
     kept = [line for line in lines if line.rstrip("\n").split("\t")[column] != target]
     (bundle / found.siginfo.name).write_text("".join(kept), encoding="utf-8")
+    if not untreated:
+        table = pd.read_csv(found.expression, index_col=0)
+        table[table.index != target].to_csv(bundle / "basal_expression.csv")
     return bundle
 
 
@@ -87,8 +93,22 @@ def retrospective(target: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, l
     return table, z, anchors, scores
 
 
+def write_tpm(untreated: pd.Series, geneinfo: Path, path: Path) -> None:
+    """Write an untreated log2 profile as another lab would: TPM by Ensembl id."""
+    ids = pd.read_csv(geneinfo, sep="\t").set_index("gene_symbol")["ensembl_id"]
+    linear = 2.0 ** untreated[untreated.index.isin(ids.index)]
+    tpm = (linear / linear.sum() * 1e6).round(3)
+    write_table(pd.DataFrame({"gene_id": ids[tpm.index].to_numpy(), "TPM": tpm.to_numpy()}), path)
+
+
 def prospective(
-    name: str, target: str, seed: int, table: pd.DataFrame, z: pd.DataFrame, give: str, untreated: pd.Series
+    name: str,
+    target: str,
+    seed: int,
+    table: pd.DataFrame,
+    z: pd.DataFrame,
+    untreated: pd.Series,
+    expression: Path | None = None,
 ) -> dict[str, object]:
     """Play the same campaign with the bench's commands; return its anchors, macro-F1 and seconds."""
     folder = Path(name)
@@ -100,6 +120,7 @@ def prospective(
     command(
         *("campaign", "new", folder, "--target", target, "--library", "pool.csv", "--predict", "test.csv"),
         *("--budget", BUDGET, "--rounds", ROUNDS, "--seed", seed),
+        *(("--expression", expression) if expression else ()),
     )
     seconds = {"new": time.perf_counter() - start, "next": 0.0, "ingest": 0.0}
     anchors: list[str] = []
@@ -111,7 +132,7 @@ def prospective(
         asked = pd.read_csv(here / "selection.csv")["drug_id"].tolist()
         anchors += asked
         results = Path(f"{name}-{number}.csv")
-        if give == "z":
+        if "counts" not in name:
             write_table(z.loc[asked].reset_index(), results)
         else:
             plate_map = pd.read_csv(here / "plate_map.csv")
@@ -157,11 +178,18 @@ def main() -> None:
     table, z, anchors, scores = retrospective(target, seed)
     lines, genes, values = read_expression(find_bundle(raw).expression)
     untreated = pd.Series(values[lines.index(target)], index=genes)
-    project(work / "without", without(raw, target, work / "bundle"), target, asked.predictor, seed)
+    treated_away = without(raw, target, work / "bundle", untreated=True)
+    project(work / "without", treated_away, target, asked.predictor, seed)
     played = {
-        give: prospective(f"campaign-{give}", target, seed, table, z, give, untreated)
-        for give in ("z", "counts")
+        give: prospective(f"campaign-{give}", target, seed, table, z, untreated) for give in ("z", "counts")
     }
+    if asked.predictor != "response_gp":
+        all_away = without(raw, target, work / "bundle-unseen", untreated=False)
+        project(work / "unseen", all_away, target, asked.predictor, seed)
+        write_tpm(untreated, find_bundle(raw).geneinfo, Path("untreated.csv"))
+        played["z, untreated as TPM"] = prospective(
+            "campaign-tpm", target, seed, table, z, untreated, Path("untreated.csv")
+        )
     rows = [{"played by": "select stage", "macro_f1": scores[-1], "same anchors": len(anchors)}]
     for give, one in played.items():
         same = len(set(one["anchors"]) & set(anchors))  # type: ignore[arg-type]

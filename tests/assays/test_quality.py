@@ -89,15 +89,13 @@ def test_a_drug_that_changes_the_cells_altogether_passes():
 
 
 def test_plates_and_cell_lines_are_judged_apart():
-    plate_map = plate_map_of(plates=("P1", "P2"))
-    plate_map["cell_line"] = np.where(plate_map["drug_id"].isin(DRUGS[:3]), "OTHER", "LINE")
-    other = simulate_counts(responses_of(), plate_map, expression_of(1), 0)
+    plate_map = plate_map_of(replicates=1, plates=("P1", "P2"))
+    is_other = plate_map["drug_id"].isin(DRUGS[:3])
+    plate_map["cell_line"] = np.where(is_other, "OTHER", "LINE")
     counts = assay(responses_of(), plate_map)
-    for well in zip(plate_map["plate"], plate_map["well_position"], strict=True):
-        if one(plate_map, well)["cell_line"] == "OTHER":
-            counts[well] = other[well]
-        if well[0] == "P2":
-            counts[well] //= 30
+    other = simulate_counts(responses_of(), plate_map, expression_of(1), 0)
+    counts.loc[:, is_other.to_numpy()] = other.loc[:, is_other.to_numpy()]
+    counts.loc[:, (plate_map["plate"] == "P2").to_numpy()] //= 30
 
     assert not check_wells(counts, plate_map)["failed"].any()
 
@@ -256,8 +254,8 @@ def test_a_plate_in_part_filled_whose_results_name_the_used_wells_only(layout):
     plate_map = plate_map_of()  # the first two rows
     plate_map["well_position"] = plate_map["well_position"].str.replace("A", "C")
     counts = assay(responses_of(), plate_map)
-    used = (5, 12)  # rows B and C lie in the middle of rows A to D; half a plate away is used by none
-    swapped = read_as(counts, layout, (4, used[1]), {"P1"})
+    # Rows B and C change places in the middle of four rows, as they would not on the whole plate.
+    swapped = read_as(counts, layout, (4, 12), {"P1"})
     assert set(swapped.columns) == set(counts.columns)
 
     assert swapped_layout(swapped, plate_map) == layout
@@ -286,6 +284,20 @@ def test_the_right_layout_never_raises_an_alarm(size):
         plates = ("P1",) if seed % 2 else ("P1", "P2")
         plate_map = plate_map_of(seed=seed, plates=plates)
         counts = assay(responses_of(size=size, seed=seed), plate_map, seed=seed, reads=3e5)
+
+        assert swapped_layout(counts, plate_map) is None
+
+
+@pytest.mark.parametrize("size", [0, 0.5])
+def test_neighbours_of_one_drug_and_a_pipette_that_differs_by_column_raise_no_alarm(size):
+    for seed in range(5):
+        plate_map = plate_map_of()
+        plate_map["well_position"] = sorted(plate_map["well_position"])
+        counts = assay(responses_of(size=size), plate_map, seed=seed)
+        rng = np.random.default_rng(seed)
+        pipette = {column: 2.0 ** rng.normal(0, 0.25, len(counts)) for column in range(1, 13)}
+        for well in counts.columns:
+            counts[well] = rng.poisson(counts[well] * pipette[int(well[1][1:])])
 
         assert swapped_layout(counts, plate_map) is None
 

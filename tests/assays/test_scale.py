@@ -53,6 +53,17 @@ def test_drugs_are_shrunk_on_their_own_and_the_unit_does_not_matter():
     assert shrink(10 * change, 10 * error) == pytest.approx(10 * both)
 
 
+def test_a_few_badly_measured_genes_hardly_change_the_others():
+    rng = np.random.default_rng(0)
+    change, error = rng.normal(0, 0.5, (1, 100)), np.full((1, 100), 0.3)
+    bad = 8 * rng.standard_normal((1, 10))
+
+    found = shrink(np.hstack([change, bad]), np.hstack([error, np.full((1, 10), 8.0)]))
+
+    assert found[:, :100] == pytest.approx(shrink(change, error), rel=0.02)
+    assert np.abs(found[:, 100:]).max() < 0.2
+
+
 def test_genes_that_were_not_measured_stay_zero_and_change_no_other():
     rng = np.random.default_rng(0)
     change, error = rng.normal(size=(3, 40)), rng.uniform(0.2, 0.9, (3, 40))

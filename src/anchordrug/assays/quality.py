@@ -23,9 +23,7 @@ FEWEST_GENES = 200  # compared even where fewer are well read
 FEWEST_COMPARED = 3  # wells, of which the most unlike one can be told
 SIMILARITY_LOSS = 0.1  # below the plate's median; another cell line's wells lose more
 VARIED_GENES = 500  # that differ most between wells: where an effect shows, if there is one
-STRONG = (
-    0.3  # correlation that replicates of a drug have if all that exceeds the controls' scatter is its effect
-)
+STRONG = 0.3  # correlation of a drug's wells if all beyond the controls' scatter is its effect
 DISAGREE = 0.4  # of that correlation; one foreign well among three leaves a third
 SHUFFLES = 200
 CHANCE = 4.0  # standard deviations above shuffled wells, which one layout in a thousand reaches by chance
@@ -206,7 +204,8 @@ def swapped_layout(counts: pd.DataFrame, plate_map: pd.DataFrame) -> str | None:
 
     Controls are alike, and so are the replicates of a drug. If under the stated layout they are no more
     alike than shuffled wells, and under another one clearly, the other one is what happened. Drugs too
-    weak to tell layouts apart never raise an alarm.
+    weak to tell layouts apart raise no alarm. For another layout, wells that were read in one row or column
+    do not count: they share a pipette. A swap of replicates that all stand in line so goes unnoticed.
 
     Parameters
     ----------
@@ -226,6 +225,8 @@ def swapped_layout(counts: pd.DataFrame, plate_map: pd.DataFrame) -> str | None:
         return None
     profiles = _varied(_profiles(read.to_numpy()), read.columns.get_level_values(0).to_numpy()).log2
     likeness = np.corrcoef(profiles)
+    row, column = (np.array([part(well) for _, well in read.columns]) for part in (_row, _column))
+    in_line = (row[:, None] == row) | (column[:, None] == column)
     group = wells.groupby(["cell_line", "pert_type", "drug_id"]).ngroup().to_numpy()
     alike = (group[:, None] == group) & ~np.eye(len(group), dtype=bool)
     stated = _positions(read, wells)
@@ -237,7 +238,7 @@ def swapped_layout(counts: pd.DataFrame, plate_map: pd.DataFrame) -> str | None:
         as_stated = _concordance(likeness, pairs, stated, wells)
         for name, moved in _other_layouts(wells):
             other = np.where(inside, _positions(read, wells.assign(well_position=moved)), stated)
-            concordance = _concordance(likeness, pairs, other, wells)
+            concordance = _concordance(likeness, pairs & ~in_line[np.ix_(other, other)], other, wells)
             if concordance > best and as_stated < min(CHANCE, concordance / TIMES_CLEARER):
                 best, found = concordance, name if len(scope) == len(plates) else f"{name} (plate {scope[0]})"
     return found
@@ -338,8 +339,7 @@ def _other_layouts(wells: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
 
 
 def _other_layouts_of_plate(positions: pd.Series) -> list[tuple[str, pd.Series]]:
-    row = positions.str[0].map(ROWS.index).to_numpy()
-    column = positions.str[1:].astype(int).to_numpy() - 1
+    row, column = (positions.map(part).to_numpy() for part in (_row, _column))
     rows, columns = next(
         shape for shape in SHAPES.values() if row.max() < shape[0] and column.max() < shape[1]
     )
@@ -364,6 +364,14 @@ def _other_layouts_of_plate(positions: pd.Series) -> list[tuple[str, pd.Series]]
         (name, pd.Series([well_name(*one) for one in zip(*at, strict=True)], positions.index))
         for name, *at in moved
     ]
+
+
+def _row(well: str) -> int:
+    return ROWS.index(well[0])
+
+
+def _column(well: str) -> int:
+    return int(well[1:]) - 1
 
 
 def _groups(wells: pd.DataFrame, columns: list[str]) -> list[np.ndarray]:

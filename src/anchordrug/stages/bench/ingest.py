@@ -250,7 +250,8 @@ def _require_on_plate(path: Path, table: pd.DataFrame, plate_map: pd.DataFrame) 
         plate, well = empty.index[0]
         raise AssayError(
             f"{path}: plate {plate}: {len(empty)} wells that the plate map leaves empty have reads, "
-            f"such as {well} with {int(empty.iloc[0])}; is this the file of another plate, or are rows and columns swapped?"
+            f"such as {well} with {int(empty.iloc[0])}; is this the file of another plate, "
+            "or are rows and columns swapped?"
         )
 
 
@@ -461,7 +462,7 @@ def _show(number: int, accepted: dict[str, Results]) -> None:
             .reset_index()
             .rename(columns={"replicate_correlation": "replicates r"})
         )
-        typer.echo(table.round(2).fillna("-").to_string(index=False))
+        typer.echo(table.round(2).to_string(index=False, na_rep="-"))
         for note in one.notes:
             typer.echo(f"  {note}")
 

@@ -186,7 +186,8 @@ def _write_dvc(folder: Path) -> None:
         return
     name = own.relative_to(home).as_posix()
     up = "/".join([".."] * len(own.relative_to(home).parts))
-    text = f"""# A new file in {files.RESULTS}/NN/ and `dvc repro {name}/dvc.yaml` give the next plate.
+    text = f"""# A new file in {files.RESULTS}/NN/ and `dvc repro {name}/dvc.yaml:next` give the next plate;
+# `dvc repro {name}/dvc.yaml` also predicts the library with what is measured so far.
 stages:
   next:
     wdir: {up}

@@ -76,7 +76,7 @@ def _write_round(world: World, measured: Measured, number: int, left: int) -> No
             write_table(
                 schemas.validate(advice, schemas.ADVICE, path / files.ADVICE), temporary / files.ADVICE
             )
-        for target, own in plates.items():
+        for own in plates.values():
             for plate, svg in picture(own, f"Round {number}", wells=world.campaign.plates.wells).items():
                 (temporary / f"{plate}.svg").write_text(svg, encoding="utf-8")
     for reason, count in reasons.items():
@@ -192,7 +192,7 @@ def _show(
     here = files.round_of(world.folder, number)
     typer.echo(f"round {number}: {len(selection)} drugs")
     shown = selection[["rank", "drug_id", "name", "moa", "cost"]].dropna(axis=1, how="all")
-    typer.echo(shown.fillna("-").to_string(index=False))
+    typer.echo(shown.to_string(index=False, na_rep="-"))
     plates = plate_map.groupby("plate", sort=False).size()
     for plate, wells in plates.items():
         typer.echo(f"  {here / f'{plate}.svg'}: {wells} wells")

@@ -1,0 +1,76 @@
+"""Fixtures of campaigns at the bench: a project with a fast predictor, and a round that waits for results."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import run_cli, write_params
+
+REHEARSAL = ("--library", "tables/curated/drugs.parquet", "--rehearsal")
+# The demo's 128 genes and enough others for a trend of dispersions; a fit takes time by the gene.
+GENES_OF_COUNTS = 328
+
+
+def must(*arguments: object, folder: Path | None = None):
+    """Run a command, in `folder` if given, that has to succeed; return its result."""
+    with pytest.MonkeyPatch.context() as patch:
+        if folder is not None:
+            patch.chdir(folder)
+        result = run_cli(*arguments)
+    assert result.exit_code == 0, (arguments, result.output, result.exception)
+    return result
+
+
+def copy_of(folder: Path, copy: Path) -> Path:
+    """Copy the tables of a project whose splits are made, with predictor response_gp."""
+    for name in ("curated", "features", "splits"):
+        shutil.copytree(folder / "tables" / name, copy / "tables" / name)
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    write_params(copy, params | {"predictor": "response_gp"})
+    return copy
+
+
+def play_bench(campaign: Path, out: Path, *, folder: Path | None = None) -> Path:
+    """Write to `out` the counts that the bench of a rehearsal gives, of fewer genes; return it."""
+    must("campaign", "rehearse", campaign, "--out", out, folder=folder)
+    pd.read_csv(out, index_col="gene").iloc[:GENES_OF_COUNTS].to_csv(out)
+    return out
+
+
+def rehearsal(project: Path, home: Path, *, budget: int, rounds: int, targets=("SIM-T1",)) -> Path:
+    """Make home/campaign, a rehearsal whose round 1 waits, and home/counts.csv, what its bench gives."""
+    campaign = home / "campaign"
+    lines = [word for target in targets for word in ("--target", target)]
+    size = ("--budget", budget, "--rounds", rounds)
+    must("campaign", "new", campaign, *lines, *REHEARSAL, *size, folder=project)
+    must("campaign", "next", campaign, folder=project)
+    play_bench(campaign, home / "counts.csv", folder=project)
+    return home
+
+
+@pytest.fixture(scope="session")
+def bench_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project up to its splits, with predictor response_gp. Tests must leave it as it is."""
+    return copy_of(project, tmp_path_factory.mktemp("bench_project"))
+
+
+@pytest.fixture(scope="session")
+def waiting(bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `campaign` (6 drugs a round, 2 rounds) and `counts.csv`. Tests must leave it as it is."""
+    return rehearsal(bench_project, tmp_path_factory.mktemp("waiting"), budget=12, rounds=2)
+
+
+@pytest.fixture
+def played(waiting: Path, bench_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A campaign of its own whose round 1 waits for its results; the project is the current folder."""
+    monkeypatch.chdir(bench_project)
+    return Path(shutil.copytree(waiting / "campaign", tmp_path / "campaign"))
+
+
+@pytest.fixture
+def counts(waiting: Path) -> pd.DataFrame:
+    """What the bench gives for the round of `played`, genes x wells; wells as R01-SIM-T1-P1_B02."""
+    return pd.read_csv(waiting / "counts.csv", index_col="gene")
