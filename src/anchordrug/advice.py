@@ -18,9 +18,9 @@ from anchordrug.atlas import ResponseAtlas
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.predictors.array_ops import NumpyOps
 from anchordrug.predictors.calibration import pseudo_targets
-from anchordrug.predictors.prior import ResponsePrior, clipped
+from anchordrug.predictors.prior import clipped
 from anchordrug.predictors.response import ResponseFitted, decide
-from anchordrug.predictors.response_gp import DrugKernel, GpFit, GpSettings, fit_gp
+from anchordrug.predictors.response_gp import GpSettings, fit_gp
 
 DRAWS = 40
 MOST_AIMED = 300
@@ -113,12 +113,12 @@ def outlook(
     evidence, bits = fitted.prior.evidence_of(aim), fitted.prior.bits[aim]
     mean, _ = fitted.gp.predict(NumpyOps, evidence, bits, aim)
     net = None if fitted.net is None else fitted.net.logits(NumpyOps, evidence, bits)
-    between = _covariance(fitted.gp, fitted.prior, aim, order)
-    own = _covariance(fitted.gp, fitted.prior, order, order)
+    between = fitted.gp.covariance(aim, order)
+    own = fitted.gp.covariance(order, order)
     factor = cholesky((own + own.T) / 2 + (noise + 1e-9) * np.eye(len(order)), lower=True)
     # Column k is what drug k of the order tells about every drug, given the drugs before it.
     told = solve_triangular(factor, between.T, lower=True).T
-    left = _covariance(fitted.gp, fitted.prior, aim, aim) - told @ told.T
+    left = fitted.gp.covariance(aim, aim) - told @ told.T
     rest = cholesky((left + left.T) / 2 + (noise + 1e-6) * np.eye(len(aim)), lower=True)
     genes = _gene_factor(sources)
     size = np.sqrt(unit)
@@ -137,19 +137,6 @@ def outlook(
             truth[rank < probabilities[:, :, 0]] = 0
             scores[draw, place] = macro_f1(truth, decide(probabilities, fitted.offsets))
     return Outlook(steps, scores)
-
-
-def _covariance(gp: GpFit, prior: ResponsePrior, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the posterior covariance of the process, float64 [one, other]."""
-    evidence = prior.evidence_of(one)
-    kernel = gp.kernel
-    towards = DrugKernel(kernel.weights, prior, other, prior.evidence_of(other).prior, kernel.scale)
-    result = towards.to(NumpyOps, evidence, prior.bits[one], one)
-    if len(kernel.drugs):
-        left = kernel.to(NumpyOps, evidence, prior.bits[one], one)
-        right = kernel.to(NumpyOps, prior.evidence_of(other), prior.bits[other], other)
-        result = result - left @ gp.precision @ right.T
-    return result
 
 
 def _gene_factor(sources: ResponseAtlas) -> np.ndarray:

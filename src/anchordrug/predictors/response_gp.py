@@ -141,6 +141,21 @@ class GpFit:
             variance = variance - ops.total((to_anchors @ self.precision) * to_anchors)
         return mean, ops.cast(ops.sqrt(ops.maximum(variance, np.float64(1e-9))), np.float32)
 
+    def covariance(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the posterior covariance float64 [one, other] of drugs, int64 rows of the atlas.
+
+        In units of the noise-free kernel, like the deviation of `predict`.
+        """
+        prior, kernel = self.kernel.tables, self.kernel
+        evidence = prior.evidence_of(one)
+        towards = DrugKernel(kernel.weights, prior, other, prior.evidence_of(other).prior, kernel.scale)
+        result = towards.to(NumpyOps, evidence, prior.bits[one], one)
+        if not len(kernel.drugs):
+            return result
+        left = kernel.to(NumpyOps, evidence, prior.bits[one], one)
+        right = kernel.to(NumpyOps, prior.evidence_of(other), prior.bits[other], other)
+        return result - left @ self.precision @ right.T
+
 
 def deviations(sources: ResponseAtlas, prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     """Return how every source line's response to `drugs` differs from their consensus.

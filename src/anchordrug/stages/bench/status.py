@@ -34,7 +34,12 @@ def run(folder: Path, console: Console) -> None:
         measured |= set(outcome.loc[outcome["status"] == OK, "drug_id"])
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
-        ProgressBar(total=campaign.budget, completed=min(len(measured), campaign.budget), width=40),
+        ProgressBar(
+            total=campaign.budget,
+            completed=min(len(measured), campaign.budget),
+            width=40,
+            complete_style="green",
+        ),
         f"{len(measured)} of {campaign.budget} drugs measured",
     )
     parts = [bar, Text()]
@@ -110,4 +115,5 @@ def _next_step(
         )
     else:
         what = "next:", f"anchordrug campaign next {folder}"
-    return Text.assemble((f"{what[0]} ", "bold"), (what[1], "cyan"))
+    # On a line of its own, a command can be copied whole.
+    return Text.assemble((f"{what[0]}\n", "bold"), (what[1], "cyan"))

@@ -1,0 +1,191 @@
+"""Lists of compounds for sale, as labs and vendors write them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anchordrug.errors import LibraryError
+from anchordrug.raw.compounds import COLUMNS, read_compounds_for_sale
+
+
+def write(folder, content, name="shop.csv", encoding="utf-8"):
+    (folder / name).write_bytes(content.encode(encoding))
+    return folder / name
+
+
+def read(folder, content, name="shop.csv"):
+    return read_compounds_for_sale(write(folder, content, name))
+
+
+def problem(folder, content, name="shop.csv"):
+    """Return the text of the error about a file; it names the file and is one line."""
+    with pytest.raises(LibraryError) as caught:
+        read(folder, content, name)
+    text = str(caught.value)
+    assert text.startswith(f"{folder / name}: ")
+    assert "\n" not in text.strip()
+    return text.removeprefix(f"{folder / name}: ")
+
+
+def test_every_column_with_its_line(tmp_path):
+    table = read(
+        tmp_path,
+        "drug_id,smiles,inchikey,name,moa,vendor,cost,stock,source_plate,source_well\n"
+        "A1,CCO,LFQSCWFLJHTTHZ-UHFFFAOYSA-N,ethanol,solvent,Shop,1.5,3,P1,A01\n"
+        "A2,,,,,,,,,\n",
+    )
+    assert table.columns.tolist() == [*COLUMNS, "line"]
+    assert table.iloc[0].tolist() == [
+        *("A1", "CCO", "LFQSCWFLJHTTHZ-UHFFFAOYSA-N", "ethanol", "solvent", "Shop"),
+        *(1.5, 3.0, "P1", "A01", 2),
+    ]
+    assert table.loc[1, "line"] == 3
+    for name in ("smiles", "inchikey", "name", "moa", "vendor", "source_plate", "source_well"):
+        assert table.loc[1, name] is None
+    assert np.isnan(table.loc[1, "cost"])
+    assert np.isnan(table.loc[1, "stock"])
+
+
+def test_columns_that_are_not_there_are_missing_values(tmp_path):
+    table = read(tmp_path, "name,colour\nethanol,red\n")
+    assert table["name"].tolist() == ["ethanol"]
+    assert table[[name for name in COLUMNS if name != "name"]].isna().all(axis=None)
+    assert "colour" not in table
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        *(("pert_id", "drug_id"), ("Broad Sample", "drug_id"), ("ID", "drug_id"), ("Compound-ID", "drug_id")),
+        *(("Canonical SMILES", "smiles"), (" Structure ", "smiles"), ("InChI Key", "inchikey")),
+        *(("Product Name", "name"), ("compound", "name"), ("Mechanism of Action", "moa")),
+        *(("SUPPLIER", "vendor"), ("source-plate-barcode", "source_plate")),
+    ],
+)
+def test_columns_go_by_other_names_in_any_case(tmp_path, header, column):
+    identifier = "drug_id" if column == "smiles" else "smiles"
+    table = read(tmp_path, f"{identifier},{header}\nCCO,x y\n")
+    assert table[column].tolist() == ["x y"]
+    assert table[identifier].tolist() == ["CCO"]
+
+
+def test_of_two_columns_of_ids_or_structures_the_better_known_one_counts(tmp_path):
+    table = read(tmp_path, "id,structure,drug_id,smiles\n1,CC,A1,CCO\n")
+    assert table[["drug_id", "smiles"]].to_numpy().tolist() == [["A1", "CCO"]]
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("2.50", 2.5), ("1e3", 1000), (" 7 ", 7)])
+def test_costs(tmp_path, text, value):
+    assert read(tmp_path, f"smiles,price\nCCO,{text}\n")["cost"].tolist() == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("yes", 1), ("TRUE", 1), ("Y", 1), ("In stock", 1), ("no", 0), ("False", 0), ("n", 0)),
+        *(("OUT OF STOCK", 0), ("0", 0), ("12", 12), ("0.5", 0.5)),
+    ],
+)
+def test_stock_is_an_amount_or_yes_or_no(tmp_path, text, value):
+    assert read(tmp_path, f"smiles,Availability\nCCO,{text}\n")["stock"].tolist() == [value]
+
+
+@pytest.mark.parametrize("text", ["5 EUR", "$5", '"1,50"', "-1", "inf", "nan", "yes", "=1+1", "on request"])
+def test_a_cost_that_is_no_number_names_its_line(tmp_path, text):
+    told = problem(tmp_path, f"smiles,cost\nCCO,1\nCCC,{text}\nCC,?\n")
+    plain = text.strip('"')
+    assert told == f"line 3: cost '{plain}' is not a number without currency; correct it"
+
+
+@pytest.mark.parametrize("text", ["maybe", "-2", "ja", "> 5"])
+def test_a_stock_that_says_nothing_names_its_line(tmp_path, text):
+    told = problem(tmp_path, f"smiles,stock\nCCO,yes\nCCC,{text}\n")
+    assert told == f"line 3: stock '{text}' is not a number, yes or no; correct it"
+
+
+def test_formulas_and_the_like_stay_text(tmp_path):
+    names = ["=1+1", "+44", "@SUM(A1)", "-2", "=HYPERLINK(1)", "NA", "null", "1E5", "007"]
+    table = read(tmp_path, "smiles,name\n" + "".join(f"CCO,{name}\n" for name in names))
+    assert table["name"].tolist() == names
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(LibraryError, match=r"gone\.csv: no such file; name a CSV, TSV or parquet file"):
+        read_compounds_for_sale(tmp_path / "gone.csv")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(LibraryError, match="no such file"):
+        read_compounds_for_sale(tmp_path)
+
+
+def test_files_without_compounds(tmp_path):
+    assert problem(tmp_path, "").startswith("cannot be read as a table (the file is empty)")
+    assert problem(tmp_path, "smiles,name\n") == "holds no compounds; add a row for each"
+
+
+def test_a_file_that_is_no_table(tmp_path):
+    assert "save it as CSV" in problem(tmp_path, "a,b\n1,2,3,4\n5\n1,2,3\n")
+    assert "save it as CSV" in problem(tmp_path, "no parquet", "shop.parquet")
+
+
+@pytest.mark.parametrize(
+    "content", ["vendor,cost\nShop,1\n", "smiles;name\nCCO;ethanol\n", "smiles,name\n,\n  ,\n", "moa\nx\n"]
+)
+def test_a_file_that_identifies_no_compound(tmp_path, content):
+    told = problem(tmp_path, content)
+    assert told.startswith("no column identifies a compound (found ")
+    assert content.splitlines()[0].split(",")[0] in told
+    assert told.endswith("add 'smiles', 'inchikey', 'drug_id' or 'name'")
+
+
+@pytest.mark.parametrize(
+    ("header", "ours"),
+    [
+        *(("name,Compound", "name"), ("cost,price", "cost"), ("stock,Quantity", "stock")),
+        *(("inchikey,InChI Key", "inchikey"), ("vendor,supplier", "vendor")),
+    ],
+)
+def test_two_columns_for_one_thing(tmp_path, header, ours):
+    told = problem(tmp_path, f"smiles,{header}\nCCO,1,1\n")
+    assert told == f"columns {', '.join(header.split(','))} all look like {ours}; rename all but one"
+
+
+def test_a_repeated_drug_id_names_its_lines(tmp_path):
+    told = problem(tmp_path, "drug_id,smiles\nA,CCO\nB,CC\n A,CCC\nA ,CCCC\n")
+    assert told == "drug_id 'A' stands in lines 2, 4, 5; give every compound an id of its own"
+
+
+def test_empty_ids_are_not_repeated(tmp_path):
+    assert read(tmp_path, "drug_id,smiles\n,CCO\n,CC\n")["drug_id"].isna().all()
+
+
+@pytest.mark.parametrize(("name", "tab"), [("shop.tsv", "\t"), ("shop.txt", "\t"), ("shop.csv", ",")])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_encodings_separators_and_line_ends(tmp_path, name, tab, encoding, end):
+    content = f"smiles{tab}name{end}CCO{tab}Tränen{end}"
+    table = read_compounds_for_sale(write(tmp_path, content, name, encoding))
+    assert table[["smiles", "name"]].to_numpy().tolist() == [["CCO", "Tränen"]]
+
+
+def test_parquet_with_numbers_and_nothing(tmp_path):
+    table = pd.DataFrame(
+        {
+            "smiles": ["CCO", None, "CC"],
+            "id": [7, 8, 9],
+            "cost": [1.5, None, 2.0],
+            "stock": [True, False, True],
+        }
+    )
+    table.to_parquet(tmp_path / "shop.parquet")
+    found = read_compounds_for_sale(tmp_path / "shop.parquet")
+    assert found["drug_id"].tolist() == ["7", "8", "9"]
+    assert found["smiles"].tolist() == ["CCO", None, "CC"]
+    assert found["cost"].fillna(-1).tolist() == [1.5, -1, 2.0]
+    assert found["stock"].tolist() == [1, 0, 1]
+
+
+def test_lines_are_those_of_the_file_though_some_are_blank(tmp_path):
+    table = read(tmp_path, "smiles,name\nCCO,ethanol\n\n\nCCC,propane\n")
+    assert table["line"].tolist() == [2, 5]
