@@ -98,7 +98,13 @@ class World:
 
     def rows_of(self, drug_ids: pd.Series) -> np.ndarray:
         """Return the rows of drugs by their id in the library."""
-        return self.library["row"].to_numpy()[positions(drug_ids, self.library["drug_id"])]
+        place = positions(drug_ids, self.library["drug_id"])
+        if (place < 0).any():
+            raise TableError(
+                f"{self.folder / files.LIBRARY}: has no drug '{drug_ids[place < 0].iloc[0]}', which a round "
+                "asked for; restore the file"
+            )
+        return self.library["row"].to_numpy()[place]
 
     def measured_before(self, target: str) -> tuple[np.ndarray, np.ndarray]:
         """Return drugs that the atlas has measured in `target` and their z; none in a rehearsal."""
