@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchordrug.acquisition import Selection, strategies, strategy
-from anchordrug.campaign import play
+from anchordrug.acquisition import PoolView, Selection, strategies, strategy
+from anchordrug.campaign import choose, play
 from anchordrug.errors import SettingsError
 from tests.acquisition.fakes import Stored, random_catalogue
 
@@ -266,3 +266,127 @@ def test_a_budget_above_the_pool_is_an_error_before_anything_is_revealed():
 
 def test_no_budget_plays_no_round():
     assert list(islice(Watched(budget=0).rounds, 1)) == []
+
+
+def one_by_one(view, size, rng):
+    """A strategy whose every choice depends on all drugs before it."""
+    taken, positions, scores = view.anchors.tolist(), [], []
+    for _ in range(size):
+        worth = np.random.default_rng([len(taken), *taken]).permutation(DRUGS)[view.drugs].astype(float)
+        worth[positions] = -1
+        positions.append(int(worth.argmax()))
+        scores.append(worth.max())
+        taken.append(int(view.drugs[positions[-1]]))
+    return Selection(np.array(positions), np.array(scores))
+
+
+class Limits:
+    """At most so many drugs of a kind, and a ceiling for their cost; remembers what it was asked."""
+
+    def __init__(self, kind, most, cost, ceiling):
+        self.kind, self.most, self.cost, self.ceiling = kind, most, cost, ceiling
+        self.asked = []
+
+    def __call__(self, drug, chosen):
+        self.asked.append((int(drug), [int(one) for one in chosen]))
+        together = [*chosen, drug]
+        alike = sum(self.kind[one] == self.kind[drug] for one in together)
+        return alike <= self.most and sum(self.cost[one] for one in together) <= self.ceiling
+
+
+def anything(drug, chosen):
+    return True
+
+
+def choice(play_by, count, allows=None, *, pool=POOL[:20], anchors=POOL[20:23], seed=0, number=1):
+    fitted = FakeFitted(anchors, TRUTH[anchors], 0)
+    view = PoolView(fitted, np.array(pool), np.array(anchors), CATALOGUE)
+    return choose(view, play_by, count, seed=seed, number=number, allows=allows)
+
+
+@given(
+    kinds=st.lists(st.integers(0, 3), min_size=DRUGS, max_size=DRUGS),
+    most=st.integers(1, 4),
+    costs=st.lists(st.integers(0, 5), min_size=DRUGS, max_size=DRUGS),
+    ceiling=st.integers(0, 30),
+    count=st.integers(1, 25),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_limit_takes_what_taking_one_allowed_drug_after_the_other_takes(kinds, most, costs, ceiling, count):
+    limits = Limits(kinds, most, costs, ceiling)
+    drugs, scores = choice(one_by_one, count, limits)
+    expected, worths = [], []
+    while len(expected) < count:
+        free = [d for d in POOL[:20].tolist() if d not in expected and limits(d, expected)]
+        if not free:
+            break
+        view = PoolView(None, np.array(free), np.array([*POOL[20:23], *expected]), CATALOGUE)
+        best = one_by_one(view, 1, None)
+        expected.append(free[best.positions[0]])
+        worths.append(best.scores[0])
+    assert drugs.tolist() == expected
+    assert scores.tolist() == worths
+
+
+@every_strategy
+def test_a_limit_that_allows_everything_changes_nothing(name):
+    free = choice(strategy(name), 8)
+    limited = choice(strategy(name), 8, anything)
+    assert free[0].tolist() == limited[0].tolist()
+    np.testing.assert_array_equal(free[1], limited[1])
+
+
+@every_strategy
+def test_every_strategy_keeps_a_limit_and_gets_as_far_as_it_allows(name):
+    kind = [drug % 5 for drug in range(DRUGS)]
+    limits = Limits(kind, 2, [0] * DRUGS, 0)
+    drugs, scores = choice(strategy(name), 20, limits, pool=POOL[:60])
+    assert len(drugs) == len(set(drugs.tolist())) == len(scores) == 10
+    assert sorted(kind[drug] for drug in drugs) == sorted([*range(5)] * 2)
+
+
+def test_more_than_a_limit_allows_gives_fewer():
+    allowed = POOL[[3, 11]].tolist()
+    drugs, scores = choice(one_by_one, 5, lambda drug, _: drug in allowed)
+    assert sorted(drugs.tolist()) == sorted(allowed)
+    assert len(scores) == 2
+
+
+def test_a_limit_that_allows_nothing_asks_no_strategy():
+    def never(view, size, rng):
+        raise AssertionError("asked")
+
+    drugs, scores = choice(never, 5, lambda *_: False)
+    assert (drugs.dtype, drugs.shape, scores.shape) == (np.int64, (0,), (0,))
+
+
+def test_a_pool_smaller_than_the_choice_is_used_up_with_a_limit():
+    drugs, _ = choice(one_by_one, 30, anything)
+    assert sorted(drugs.tolist()) == sorted(POOL[:20].tolist())
+
+
+def test_a_limit_hears_of_this_rounds_drugs_alone():
+    limits = Limits([drug % 3 for drug in range(DRUGS)], 2, [0] * DRUGS, 0)
+    drugs, _ = choice(one_by_one, 20, limits)
+    assert len(drugs) == 6
+    for drug, chosen in limits.asked:
+        assert {drug, *chosen} <= set(POOL[:20].tolist())
+        assert len({drug, *chosen}) == len(chosen) + 1
+
+
+def test_a_strategy_that_is_asked_again_sees_allowed_drugs_and_those_already_chosen_as_anchors():
+    limits = Limits([drug % 3 for drug in range(DRUGS)], 2, [0] * DRUGS, 0)
+    views = []
+
+    def watched(view, size, rng):
+        views.append((view.drugs.tolist(), view.anchors.tolist(), size, rng.random()))
+        return one_by_one(view, size, rng)
+
+    chosen, _ = choice(watched, 6, limits, seed=5, number=2)
+    assert len(views) > 1
+    for free, anchors, size, first in views:
+        so_far = anchors[3:]
+        assert anchors == [*POOL[20:23].tolist(), *chosen.tolist()[: len(so_far)]]
+        assert free == [d for d in POOL[:20].tolist() if d not in so_far and limits(d, so_far)]
+        assert size == min(6 - len(so_far), len(free))
+        assert first == np.random.default_rng([5, 2]).random()

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,12 @@ def remove_partial(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_partial_of(path: Path) -> None:
+    """Remove what killed processes left half written of the file `path`."""
+    for partial in path.parent.glob(f"{PARTIAL}{escape(path.stem)}-*"):
+        partial.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
@@ -97,8 +104,11 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             )
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table that a stage wrote.
+
+    Columns named in `text` are read as they stand in CSV and TSV, be they digits or "NA"; only an empty cell
+    is missing then.
 
     Raises
     ------
@@ -109,7 +119,11 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+        separator = "\t" if path.suffix == ".tsv" else ","
+        if not text:
+            return pd.read_csv(path, sep=separator)
+        types = dict.fromkeys(text, "str")
+        return pd.read_csv(path, sep=separator, dtype=types, keep_default_na=False, na_values=[""])
     except (ValueError, OSError) as error:
         raise RawDataError(f"{path}: cannot be read ({error}); delete it and run its stage again") from error
 

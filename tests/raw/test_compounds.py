@@ -110,7 +110,7 @@ def test_formulas_and_the_like_stay_text(tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(LibraryError, match=r"gone\.csv: no such file; name a CSV, TSV or parquet file"):
+    with pytest.raises(LibraryError, match=r"gone\.csv: no such file; check the name"):
         read_compounds_for_sale(tmp_path / "gone.csv")
 
 
@@ -120,18 +120,26 @@ def test_a_folder_is_no_file(tmp_path):
 
 
 def test_files_without_compounds(tmp_path):
-    assert problem(tmp_path, "").startswith("cannot be read as a table (the file is empty)")
-    assert problem(tmp_path, "smiles,name\n") == "holds no compounds; add a row for each"
+    assert problem(tmp_path, "") == "is empty; export it again"
+    assert problem(tmp_path, "smiles,name\n") == "has a header but no rows; export it again"
+    assert problem(tmp_path, "smiles,name\n,\n  ,\n") == "has a header but no rows; export it again"
+
+
+def test_one_column_is_enough(tmp_path):
+    assert read(tmp_path, "smiles\nCCO\nCC\n")["smiles"].tolist() == ["CCO", "CC"]
+
+
+def test_semicolons_with_decimal_commas(tmp_path):
+    table = read(tmp_path, "smiles;cost\nCCO;2,5\n")
+    assert table[["smiles", "cost"]].to_numpy().tolist() == [["CCO", 2.5]]
 
 
 def test_a_file_that_is_no_table(tmp_path):
-    assert "save it as CSV" in problem(tmp_path, "a,b\n1,2,3,4\n5\n1,2,3\n")
-    assert "save it as CSV" in problem(tmp_path, "no parquet", "shop.parquet")
+    assert "is not a table" in problem(tmp_path, "smiles,name\nCCO,ethanol\nCCC,propane,gas,cold\n")
+    assert "write it again" in problem(tmp_path, "no parquet", "shop.parquet")
 
 
-@pytest.mark.parametrize(
-    "content", ["vendor,cost\nShop,1\n", "smiles;name\nCCO;ethanol\n", "smiles,name\n,\n  ,\n", "moa\nx\n"]
-)
+@pytest.mark.parametrize("content", ["vendor,cost\nShop,1\n", "structures,names\nCCO,ethanol\n", "moa\nx\n"])
 def test_a_file_that_identifies_no_compound(tmp_path, content):
     told = problem(tmp_path, content)
     assert told.startswith("no column identifies a compound (found ")
@@ -189,3 +197,13 @@ def test_parquet_with_numbers_and_nothing(tmp_path):
 def test_lines_are_those_of_the_file_though_some_are_blank(tmp_path):
     table = read(tmp_path, "smiles,name\nCCO,ethanol\n\n\nCCC,propane\n")
     assert table["line"].tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("row", ["CCO,ethanol,", "CCO,ethanol, pure"])
+def test_a_row_with_more_cells_than_the_header_moves_no_cell_to_another_column(tmp_path, row):
+    try:
+        table = read(tmp_path, f"smiles,name\n{row}\n")
+    except LibraryError:
+        return
+    assert table["smiles"].tolist() == ["CCO"]
+    assert table["name"].tolist() == ["ethanol"]

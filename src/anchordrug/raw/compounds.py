@@ -1,13 +1,15 @@
 """A list of compounds that can be bought, as a lab or a vendor writes it."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
-from anchordrug.errors import LibraryError, shortlist
-from anchordrug.raw.library import ID_NAMES, SMILES_NAMES, read_any_table
+from anchordrug.errors import LibraryError, RawDataError, shortlist
+from anchordrug.raw.library import ID_NAMES, SMILES_NAMES
+from anchordrug.raw.sheet import Sheet, read_sheet
 
-# Our name -> the names it goes by, casefolded, with spaces and dashes as underscores.
+# Our name -> the names it goes by, without regard to case and punctuation.
 COLUMNS = {
     "drug_id": tuple(name for name in ID_NAMES if name not in {"name", "compound"}),
     "smiles": SMILES_NAMES,
@@ -25,7 +27,7 @@ OUT_OF_STOCK = {"no": 0.0, "false": 0.0, "n": 0.0, "out of stock": 0.0}
 
 
 def read_compounds_for_sale(path: Path) -> pd.DataFrame:
-    """Read a CSV, TSV or parquet file with any of the columns of `COLUMNS`, found by name in any case.
+    """Read a table (CSV, TSV, semicolons, .xlsx, parquet) with any of `COLUMNS`, found by name in any case.
 
     Returns
     -------
@@ -39,56 +41,56 @@ def read_compounds_for_sale(path: Path) -> pd.DataFrame:
         The file is missing, empty or no table, has no column that identifies a compound, two columns for one
         thing, a repeated drug_id, or a cost or stock that is no number.
     """
-    if not path.is_file():
-        raise LibraryError(f"{path}: no such file; name a CSV, TSV or parquet file of compounds")
-    table = read_any_table(path)
-    if table.empty:
-        raise LibraryError(f"{path}: holds no compounds; add a row for each")
-    by_name: dict[str, list[str]] = {}
-    for column in table.columns:
-        plain = str(column).strip().casefold().replace(" ", "_").replace("-", "_")
-        by_name.setdefault(plain, []).append(str(column))
-    found: dict[str, pd.Series] = {}
+    try:
+        sheet = read_sheet(path, fewest_columns=1)
+    except RawDataError as error:
+        raise LibraryError(str(error)) from error
+    if not sheet.header[0]:
+        raise LibraryError(
+            f"{path}: {sheet.row_place(0)} has a cell more than the header; quote texts that hold commas, "
+            "or name the first column"
+        )
+    found = {}
     for ours, names in COLUMNS.items():
-        columns = [column for name in names for column in by_name.get(name, [])]
+        keys = dict.fromkeys(re.sub(r"[^a-z0-9]", "", name) for name in names)
+        columns = sheet.columns_named(list(keys))
         if len(columns) > 1 and ours not in {"smiles", "drug_id"}:
-            raise LibraryError(
-                f"{path}: columns {shortlist(columns)} all look like {ours}; rename all but one"
-            )
-        found[ours] = _text(table[columns[0]]) if columns else pd.Series([None] * len(table), dtype=object)
+            alike = shortlist(sheet.header[column] for column in columns)
+            raise LibraryError(f"{path}: columns {alike} all look like {ours}; rename all but one")
+        cells = sheet.names(columns[0]) if columns else [""] * len(sheet.cells)
+        found[ours] = pd.Series([cell or None for cell in cells], dtype=object)
     if all(found[name].isna().all() for name in ("drug_id", "smiles", "inchikey", "name")):
         raise LibraryError(
-            f"{path}: no column identifies a compound (found {shortlist(table.columns)}); "
+            f"{path}: no column identifies a compound (found {shortlist(sheet.header)}); "
             "add 'smiles', 'inchikey', 'drug_id' or 'name'"
         )
     result = pd.DataFrame(found)
     for name in ("cost", "stock"):
-        result[name] = _numbers(path, name, result[name])
-    result["line"] = range(2, len(result) + 2)
+        result[name] = _numbers(sheet, name, result[name])
+    result["line"] = sheet.numbers_of_rows
     given = result["drug_id"].dropna()
     if given.duplicated().any():
         first = given[given.duplicated()].iloc[0]
         lines = shortlist(result.loc[result["drug_id"] == first, "line"])
         raise LibraryError(
-            f"{path}: drug_id '{first}' stands in lines {lines}; give every compound an id of its own"
+            f"{path}: drug_id '{first}' stands in {sheet.row_noun}s {lines}; "
+            "give every compound an id of its own"
         )
     return result
 
 
-def _text(column: pd.Series) -> pd.Series:
-    text = column.reset_index(drop=True).astype(object)
-    text = text.where(text.notna(), "").astype(str).str.strip()
-    return text.astype(object).where(text != "", None)
-
-
-def _numbers(path: Path, name: str, column: pd.Series) -> pd.Series:
+def _numbers(sheet: Sheet, name: str, column: pd.Series) -> pd.Series:
     text = column.fillna("").astype(str).str.casefold()
+    if sheet.decimal_comma:
+        text = text.str.replace(",", ".", n=1)
     known = IN_STOCK | OUT_OF_STOCK if name == "stock" else {}
     words = text.map(known)
     values = words.where(words.notna(), pd.to_numeric(text.where(text != ""), errors="coerce"))
     wrong = (values.isna() & (text != "")) | (values < 0) | values.isin([float("inf")])
     if wrong.any():
-        line = int(wrong.to_numpy().argmax())
+        row = int(wrong.to_numpy().argmax())
         allowed = "a number, yes or no" if name == "stock" else "a number without currency"
-        raise LibraryError(f"{path}: line {line + 2}: {name} '{column[line]}' is not {allowed}; correct it")
+        raise LibraryError(
+            f"{sheet.path}: {sheet.row_place(row)}: {name} '{column[row]}' is not {allowed}; correct it"
+        )
     return values.astype(float)

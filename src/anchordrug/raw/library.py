@@ -24,7 +24,10 @@ def read_library(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise LibraryError(f"{path}: no such file; name a CSV, TSV or parquet file with a SMILES column")
-    table = read_any_table(path)
+    try:
+        table = _read(path)
+    except (ValueError, OSError) as error:
+        raise LibraryError(f"{path}: cannot be read as a table ({error}); save it as CSV") from error
     by_name = {str(column).strip().lower(): column for column in table.columns}
     smiles = next((by_name[name] for name in SMILES_NAMES if name in by_name), None)
     if smiles is None:
@@ -49,20 +52,6 @@ def read_library(path: Path) -> pd.DataFrame:
     )
 
 
-def read_any_table(path: Path) -> pd.DataFrame:
-    """Read a CSV, TSV or parquet file as it is; from text files, every cell as text.
-
-    Raises
-    ------
-    LibraryError
-        It cannot be parsed.
-    """
-    try:
-        return _read(path)
-    except (ValueError, OSError) as error:
-        raise LibraryError(f"{path}: cannot be read as a table ({error}); save it as CSV") from error
-
-
 def _read(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
@@ -70,6 +59,10 @@ def _read(path: Path) -> pd.DataFrame:
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+        return pd.read_csv(
+            path, sep=separator, dtype=str, encoding="utf-8-sig", keep_default_na=False, index_col=False
+        )
     except UnicodeDecodeError:
-        return pd.read_csv(path, sep=separator, dtype=str, encoding="latin-1", keep_default_na=False)
+        return pd.read_csv(
+            path, sep=separator, dtype=str, encoding="latin-1", keep_default_na=False, index_col=False
+        )

@@ -136,7 +136,7 @@ class Sheet:
         return values
 
 
-def read_sheet(path: Path) -> Sheet:
+def read_sheet(path: Path, fewest_columns: int = 2) -> Sheet:
     """Read a CSV, TSV or text file (comma, semicolon or tab; also .gz), the first sheet of .xlsx, or parquet.
 
     Empty rows and columns are left out, as are leading lines of text that start with '#'. A header that
@@ -150,7 +150,7 @@ def read_sheet(path: Path) -> Sheet:
     require_file(path, "check the name")
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix.lower() in {".csv", ".tsv", ".txt", ".tab"}:
-        return _read_text(path)
+        return _read_text(path, fewest_columns)
     if path.suffix.lower() in {".xlsx", ".xlsm"}:
         return _read_workbook(path)
     if path.suffix.lower() == ".parquet":
@@ -158,13 +158,13 @@ def read_sheet(path: Path) -> Sheet:
     raise RawDataError(f"{path}: cannot read '{path.suffix}' files; save it as {SUFFIXES}")
 
 
-def _read_text(path: Path) -> Sheet:
+def _read_text(path: Path, fewest_columns: int) -> Sheet:
     with open_text(path) as text:
         header_line, header_text, first_text = _first_lines(path, text)
         separator = max(_SEPARATORS, key=lambda one: len(_fields(header_text, one)))
         header = _fields(header_text, separator)
         first = _fields(first_text, separator)
-        if len(header) == 1:
+        if len(header) < fewest_columns:
             raise RawDataError(
                 f"{path}: line {header_line} is '{header_text.strip()[:60]}', expected names separated by "
                 "commas, semicolons or tabs; export it again"

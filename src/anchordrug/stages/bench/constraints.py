@@ -20,7 +20,8 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
     Raises
     ------
     SettingsError
-        campaign.yaml includes or excludes a drug that the library does not have.
+        campaign.yaml includes or excludes a drug that the library does not have, or includes one that is out
+        of stock or, under a cost ceiling, has no cost.
     """
     constraints = world.campaign.constraints
     known = world.library["drug_id"].tolist()
@@ -31,6 +32,19 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
                     f"{world.folder / files.SETTINGS}: constraints.{name}: '{one}' is not a drug_id of "
                     f"{files.LIBRARY}{near(one, known)}; correct it"
                 )
+    chosen = world.library[world.library["drug_id"].isin(constraints.include)]
+    for problem, drugs in (
+        ("is out of stock", chosen[chosen["stock"].eq(0)]),
+        (
+            "has no cost, which a cost ceiling needs",
+            chosen[(constraints.cost is not None) & chosen["cost"].isna()],
+        ),
+    ):
+        if len(drugs):
+            raise SettingsError(
+                f"{world.folder / files.SETTINGS}: constraints.include: '{drugs['drug_id'].iloc[0]}' "
+                f"{problem}; correct {files.LIBRARY} or leave it out"
+            )
     rows = world.rows_of(pd.Series(constraints.include, dtype=object))
     return rows[~np.isin(rows, anchors)]
 

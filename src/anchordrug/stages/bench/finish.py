@@ -80,7 +80,7 @@ def _compounds(world: World) -> pd.DataFrame:
     """Return drug_id, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
     lists = [world.library]
     if (world.folder / files.AIM).exists():
-        lists.append(read_table(world.folder / files.AIM).astype({"drug_id": str}))
+        lists.append(read_table(world.folder / files.AIM, files.TEXT))
     table = pd.concat(lists, ignore_index=True).drop_duplicates("inchikey")
     repeated = table["drug_id"].duplicated()
     table.loc[repeated, "drug_id"] = table["inchikey"]

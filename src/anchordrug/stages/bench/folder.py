@@ -9,6 +9,11 @@ from anchordrug.errors import SettingsError
 from anchordrug.io import remove_partial
 
 SETTINGS = "campaign.yaml"
+# Columns of the folder's tables that are text, whatever they look like.
+TEXT = (
+    *("drug_id", "inchikey", "smiles", "name", "moa", "vendor", "source_plate", "source_well", "match"),
+    *("atlas_id", "cell_line", "status", "reason"),
+)
 LIBRARY = "library.csv"
 LIBRARY_REJECTS = "library.rejects.csv"
 AIM = "predict.csv"

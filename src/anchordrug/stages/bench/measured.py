@@ -49,13 +49,13 @@ class Measured:
 def read_selection(folder: Path, number: int) -> pd.DataFrame:
     """Return the drugs that a round asks for, in order."""
     path = files.round_of(folder, number) / files.SELECTION
-    return schemas.validate(read_table(path).astype({"drug_id": str}), schemas.BENCH_SELECTION, path)
+    return schemas.validate(read_table(path, files.TEXT), schemas.BENCH_SELECTION, path)
 
 
 def read_outcome(folder: Path, number: int) -> pd.DataFrame:
     """Return what became of every drug of an ingested round, in every target."""
     path = files.round_of(folder, number) / files.OUTCOME
-    return schemas.validate(read_table(path).astype({"drug_id": str}), schemas.OUTCOME, path)
+    return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path)
 
 
 def measured_so_far(world: World) -> Measured:
@@ -67,7 +67,7 @@ def measured_so_far(world: World) -> Measured:
         if not files.is_ingested(world.folder, number):
             continue
         path = files.round_of(world.folder, number) / files.RESPONSES
-        table = read_table(path).astype({"drug_id": str})
+        table = read_table(path, files.TEXT)
         if table.columns.tolist() != ["cell_line", "drug_id", *world.atlas.genes]:
             raise TableError(
                 f"{path}: its genes are not those of the project's atlas; delete "

@@ -15,7 +15,7 @@ from anchordrug.campaign_settings import (
     check_campaign,
     write_campaign,
 )
-from anchordrug.errors import LibraryError, SettingsError, shortlist
+from anchordrug.errors import LibraryError, SettingsError, near, shortlist
 from anchordrug.features.matching import quantile_match
 from anchordrug.io import PARTIAL, atomic_path, write_table
 from anchordrug.library import counts_in_words, resolve_library
@@ -78,6 +78,10 @@ def run(folder: Path, asked: NewCampaign, settings: Settings) -> None:
             _resolve(asked.predict, folder / files.AIM, "drugs to predict")
         if asked.expression is not None:
             _describe(asked, settings, folder)
+        known = load_atlas().cell_lines
+        for target in campaign.targets:
+            if target not in known:
+                typer.echo(f"{target}: is new to the atlas{near(target, known)}")
         _write_dvc(folder)
         load_world(folder, settings, campaign)
         write_campaign(campaign, folder / files.SETTINGS)

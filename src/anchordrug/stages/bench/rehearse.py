@@ -7,7 +7,7 @@ import typer
 
 from anchordrug.assays.simulated_counts import simulate_counts
 from anchordrug.errors import SettingsError
-from anchordrug.io import write_table
+from anchordrug.io import remove_partial_of, write_table
 from anchordrug.plates import read_plate_map
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
@@ -54,6 +54,7 @@ def run(folder: Path, out: Path, settings: Settings) -> None:
             tables.append(simulate_counts(z[list(known)], own, untreated, seed=world.campaign.seed))
         table = pd.concat(tables, axis=1).fillna(0).astype(int)
         table.columns = pd.Index([f"{plate}_{well}" for plate, well in table.columns])
+        remove_partial_of(out)
         write_table(table.rename_axis("gene").reset_index(), out)
         typer.echo(
             f"{out}: counts of {table.shape[0]} genes in {table.shape[1]} wells, made up; take them up with"

@@ -38,6 +38,8 @@ from anchordrug.stages.predictors import load_predictor, load_prior, mechanisms_
 from anchordrug.stages.pretrain import learn
 from anchordrug.stages.tables import load_atlas, load_features, positions
 
+CARD = "campaign.json"
+
 
 @dataclass(frozen=True)
 class World:
@@ -142,9 +144,11 @@ def load_world(folder: Path, settings: Settings, campaign: CampaignSettings | No
     if (folder / files.AIM).exists():
         aim = _library(folder / files.AIM)
     world = _extended(folder, settings, campaign, atlas, library, aim)
+    learned = _is_learned(world)
     if settings.predictor != "response_gp":
-        world = replace(world, features=replace(world.features, cell_lines=_embedding(world)))
-    _require_model(world)
+        world = replace(world, features=replace(world.features, cell_lines=_embedding(world, learned)))
+    if not learned:
+        _learn(world)
     return world
 
 
@@ -159,14 +163,15 @@ def _require_rehearsable(folder: Path, campaign: CampaignSettings, atlas: Respon
 
 
 def _library(path: Path) -> pd.DataFrame:
-    table = read_table(require_file(path, "make the campaign again with 'anchordrug campaign new'"))
+    require_file(path, "make the campaign again with 'anchordrug campaign new'")
+    table = read_table(path, files.TEXT)
     missing = [name for name in ("drug_id", "inchikey", "smiles") if name not in table.columns]
     if missing or table[["drug_id", "inchikey", "smiles"]].isna().to_numpy().any():
         raise TableError(
             f"{path}: {'no column ' + missing[0] if missing else 'a drug_id, inchikey or smiles is empty'}; "
             "restore the file that 'anchordrug campaign new' wrote, and make changes in your own list"
         )
-    return table.astype({"drug_id": str})
+    return table
 
 
 def _extended(
@@ -202,18 +207,19 @@ def _extended(
     return replace(world, aim=world.by_inchikey(positions(to_predict["inchikey"], atlas.drugs["inchikey"])))
 
 
-def _embedding(world: World) -> np.ndarray:
+def _embedding(world: World, learned: bool) -> np.ndarray:
     """Return the unit-norm embeddings of the atlas' lines and the targets, float32 [lines, dim].
 
-    They are learned from the untreated expression of the bundle's lines and of the targets together.
+    They are learned from the untreated expression of the bundle's lines and of the targets together, unless
+    they are with the model.
     """
     path = world.model / "cell_lines.parquet"
-    key = _key(world)
     lines = world.atlas.cell_lines
-    if (world.model / "campaign.json").exists() and path.exists():
+    if learned:
         index, _, embedding = read_matrix(path, ["cell_line"])
-        if index["cell_line"].tolist() == lines and read_json(world.model / "campaign.json")["key"] == key:
-            return embedding
+        if index["cell_line"].tolist() != lines:
+            raise TableError(f"{path}: is of other cell lines; delete {world.model} to learn it anew")
+        return embedding
     names, genes, expression = read_expression(find_bundle(world.settings.raw.dir).expression)
     table = pd.DataFrame(expression, index=pd.Index(names), columns=pd.Index(genes))
     own = world.folder / files.EXPRESSION
@@ -257,18 +263,30 @@ def _key(world: World) -> str:
     )
 
 
-def _require_model(world: World) -> None:
-    """Learn the model, unless it is there; one of other tables or settings is an error."""
-    card, key = world.model / "campaign.json", _key(world)
-    if card.exists():
-        if read_json(card)["key"] != key:
-            raise SettingsError(
-                f"{world.model}: was learned from other tables or with other settings than the project "
-                f"has now; restore them (git checkout, dvc checkout), or delete {world.model} to learn anew"
-            )
-        return
+def _is_learned(world: World) -> bool:
+    """Return whether the model is there; campaign.json is written last.
+
+    Raises
+    ------
+    SettingsError
+        It was learned from other tables or with other settings.
+    """
+    card = world.model / CARD
+    if not card.exists():
+        return False
+    if read_json(card)["key"] != _key(world):
+        raise SettingsError(
+            f"{world.model}: was learned from other tables or with other settings than the project has now; "
+            f"restore them (git checkout, dvc checkout), or delete {world.model} to learn it anew"
+        )
+    return True
+
+
+def _learn(world: World) -> None:
+    """Learn the model from the source lines."""
     target = world.campaign.targets[0]
     lines = len(np.unique(world.sources.cell_line))
     typer.echo(f"learning what {lines} source cell lines teach ({world.settings.predictor}) ...")
     learn(world.settings, world.features, world.sources, target, world.model)
-    write_json({"key": key, "predictor": world.settings.predictor, "targets": world.campaign.targets}, card)
+    about = {"predictor": world.settings.predictor, "targets": world.campaign.targets}
+    write_json({"key": _key(world), **about}, world.model / CARD)
