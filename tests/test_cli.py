@@ -21,6 +21,7 @@ COMMANDS = [
     *("curate", "evaluate", "export", "featurize", "finetune"),
     *("predict", "pretrain", "select", "simulate", "split", "summarise"),
 ]
+BENCH_COMMANDS = ["finish", "ingest", "new", "next", "rehearse", "status"]
 SELECT = ["select", "--target", "SIM-T1"]
 FINETUNE = ["finetune", "--target", "SIM-T1"]
 PREDICT = ["predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"]
@@ -146,10 +147,18 @@ def test_the_help_of_every_command_shows_an_example(command):
     assert f"Example: anchordrug {command}" in " ".join(result.output.split())
 
 
-def test_every_command_is_tested():
-    from anchordrug.cli import app
+@pytest.mark.parametrize("command", BENCH_COMMANDS)
+def test_the_help_of_every_command_of_the_bench_shows_an_example(command):
+    result = run_cli("campaign", command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: anchordrug campaign {command}" in " ".join(result.output.split())
 
-    assert sorted(typer.main.get_command(app).commands) == COMMANDS
+
+def test_every_command_is_tested():
+    from anchordrug.cli import app, campaign_app
+
+    assert sorted(typer.main.get_command(app).commands) == sorted(["campaign", *COMMANDS])
+    assert sorted(typer.main.get_command(campaign_app).commands) == BENCH_COMMANDS
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

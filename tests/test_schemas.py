@@ -142,6 +142,63 @@ CASES = {
         wrong=[("label", "same"), ("label", "Up")]
         + [(f"p_{name}", value) for name in ("down", "none", "up") for value in (-0.001, 1.001)],
     ),
+    "PLATE_MAP": Case(
+        {
+            "plate": ["P1", "P1", "P2"],
+            "well_position": ["A01", "P24", "A01"],
+            "pert_type": ["trt", "negcon", "trt"],
+            "drug_id": ["D1", "DMSO", "D1"],
+            "name": ["aspirin", None, None],
+            "InChIKey": [KEY_1, None, KEY_1],
+            "SMILES": ["CCO", None, None],
+            "concentration": [10.0, 0.0, 2.5],
+            "unit": ["uM"] * 3,
+            "replicate": [1, 1, 2],
+            "cell_line": ["A"] * 3,
+        },
+        nullable={"name", "InChIKey", "SMILES"},
+        keys=[["plate", "well_position"]],
+        wrong=[
+            *(("well_position", value) for value in ("A1", "Q01", "A25", "A00")),
+            *(("pert_type", "poscon"), ("unit", "mM"), ("concentration", -1.0), ("replicate", 0)),
+        ],
+    ),
+    "BENCH_SELECTION": Case(
+        {"round": [1, 1, 2], "rank": [1, 2, 3]}
+        | DRUG
+        | {
+            "moa": ["COX inhibitor", None, None],
+            "vendor": [None, "Shop", None],
+            "cost": [1.5, np.nan, 0.0],
+            "score": [0.5, -0.25, np.nan],
+        },
+        nullable={"name", "moa", "vendor", "cost", "score"},
+        keys=[["rank"], ["drug_id"], ["inchikey"]],
+        wrong=[*NO_KEYS, ("round", 0), ("rank", 0), ("cost", -0.5)],
+    ),
+    "ADVICE": Case(
+        {"cell_line": ["A", "A", "B"], "drugs": [0, 10, 0]}
+        | {name: [0.0, 1.0, np.nan] for name in ("macro_f1", "low", "high")}
+        | {name: [-1.0, 1.0, np.nan] for name in ("gain", "gain_low", "gain_high")},
+        nullable={"macro_f1", "low", "high", "gain", "gain_low", "gain_high"},
+        keys=[["cell_line", "drugs"]],
+        wrong=[("drugs", -1), ("macro_f1", 1.001), ("low", -0.001), ("gain", 1.001), ("gain_low", -1.001)],
+    ),
+    "OUTCOME": Case(
+        {
+            "cell_line": ["A", "A", "B"],
+            "drug_id": ["D1", "D2", "D1"],
+            "status": ["ok", "failed", "missing"],
+            "reason": [None, "1 good wells of 3", "no result in the files"],
+            "wells": [3, 3, 0],
+            "wells_failed": [0, 2, 0],
+            "replicate_correlation": [0.5, np.nan, np.nan],
+            "changed": [0.25, np.nan, np.nan],
+        },
+        nullable={"reason", "replicate_correlation", "changed"},
+        keys=[["cell_line", "drug_id"]],
+        wrong=[("status", "fine"), ("wells", -1), ("wells_failed", -1), ("changed", 1.001)],
+    ),
 }
 TEXT = {
     name: [column for column, values in case.table.items() if any(isinstance(value, str) for value in values)]

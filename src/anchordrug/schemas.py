@@ -166,7 +166,7 @@ PLATE_MAP = pa.DataFrameSchema(
         "SMILES": _text(nullable=True),
         "concentration": pa.Column(float, pa.Check.ge(0), coerce=True),
         "unit": _text(checks=[pa.Check.isin(["uM"])]),
-        "replicate": pa.Column(int, pa.Check.ge(1), coerce=True),
+        "replicate": pa.Column(int, pa.Check.ge(1)),
         "cell_line": _text(),
     },
     strict=True,
@@ -216,8 +216,10 @@ OUTCOME = pa.DataFrameSchema(
 )
 
 
-def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.DataFrame:
-    """Return `table`, checked and with the types of `schema`.
+def validate(
+    table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path, remedy: str = PATHS_HINT
+) -> pd.DataFrame:
+    """Return `table`, checked and with the types of `schema`; `remedy` ends an error.
 
     Raises
     ------
@@ -228,7 +230,7 @@ def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.
     wrong = [f"no column '{name}'" for name in schema.columns if name not in table.columns]
     wrong += [f"unknown column '{name}'" for name in table.columns if name not in schema.columns]
     if wrong:
-        raise TableError(f"{path}: {', '.join(wrong)}; {PATHS_HINT}")
+        raise TableError(f"{path}: {', '.join(wrong)}; {remedy}")
     try:
         return schema.validate(table, lazy=True)
     except SchemaErrors as error:
@@ -240,7 +242,7 @@ def validate(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.
         cases = len(failures.drop_duplicates(["index", "column"]))
         raise TableError(
             f"{path}:{place} column '{first['column']}': {value} breaks {first['check']} "
-            f"({cases} such cases); {PATHS_HINT}"
+            f"({cases} such cases); {remedy}"
         ) from error
 
 

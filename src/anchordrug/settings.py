@@ -191,10 +191,21 @@ def validated(path: Path, section: type[SectionType]) -> SectionType:
     if not isinstance(values, dict):
         first = next(iter(section.model_fields))
         raise SettingsError(f"{path}: expected keys such as '{first}:', found none")
+    return checked(values, section, str(path))
+
+
+def checked(values: object, section: type[SectionType], source: str) -> SectionType:
+    """Return `values` as a `section`; `source` names the place in errors.
+
+    Raises
+    ------
+    SettingsError
+        A key is unknown or missing, or a value is out of its range.
+    """
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"{path}: {_first_problem(error, section)}") from error
+        raise SettingsError(f"{source}: {_first_problem(error, section)}") from error
 
 
 def _first_problem(error: ValidationError, section: type[BaseModel]) -> str:

@@ -223,6 +223,12 @@ def test_new_twice_changes_nothing(start):
     assert files() == before
 
 
+def test_a_target_whose_name_cannot_name_files(here):
+    told = error(SettingsError, "campaign", "new", "c", "--target", "my line/2", "--library", LIBRARY)
+    assert "the command line: targets.0: 'my line/2' is not allowed" in told
+    assert not Path("c/campaign.yaml").exists()
+
+
 def test_a_library_without_a_usable_compound(here):
     write_shop([{"smiles": "C1CC"}, {"name": "nobody"}])
     told = error(LibraryError, "campaign", "new", "c", "--target", "NEWLINE", "--library", "shop.csv")

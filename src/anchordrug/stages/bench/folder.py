@@ -9,6 +9,7 @@ from anchordrug.errors import SettingsError
 from anchordrug.io import remove_partial
 
 SETTINGS = "campaign.yaml"
+RESTORE = "restore the file as the campaign wrote it"
 # Columns of the folder's tables that are text, whatever they look like.
 TEXT = (
     *("drug_id", "inchikey", "smiles", "name", "moa", "vendor", "source_plate", "source_well", "match"),

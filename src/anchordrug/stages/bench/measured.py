@@ -49,13 +49,13 @@ class Measured:
 def read_selection(folder: Path, number: int) -> pd.DataFrame:
     """Return the drugs that a round asks for, in order."""
     path = files.round_of(folder, number) / files.SELECTION
-    return schemas.validate(read_table(path, files.TEXT), schemas.BENCH_SELECTION, path)
+    return schemas.validate(read_table(path, files.TEXT), schemas.BENCH_SELECTION, path, files.RESTORE)
 
 
 def read_outcome(folder: Path, number: int) -> pd.DataFrame:
     """Return what became of every drug of an ingested round, in every target."""
     path = files.round_of(folder, number) / files.OUTCOME
-    return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path)
+    return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path, files.RESTORE)
 
 
 def measured_so_far(world: World) -> Measured:

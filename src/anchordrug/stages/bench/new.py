@@ -8,13 +8,7 @@ import pandas as pd
 import typer
 
 from anchordrug.acquisition import strategy
-from anchordrug.campaign_settings import (
-    CampaignSettings,
-    Constraints,
-    Plates,
-    check_campaign,
-    write_campaign,
-)
+from anchordrug.campaign_settings import CampaignSettings, check_campaign, write_campaign
 from anchordrug.errors import LibraryError, SettingsError, near, shortlist
 from anchordrug.features.matching import quantile_match
 from anchordrug.io import PARTIAL, atomic_path, write_table
@@ -26,7 +20,7 @@ from anchordrug.raw.expression import read_expression
 from anchordrug.raw.gene_names import match_genes
 from anchordrug.raw.tables import read_genes
 from anchordrug.raw.untreated import read_untreated
-from anchordrug.settings import Settings
+from anchordrug.settings import Settings, checked
 from anchordrug.splits import require_targets
 from anchordrug.stages.bench import folder as files
 from anchordrug.stages.bench.world import load_world
@@ -67,6 +61,9 @@ def run(folder: Path, asked: NewCampaign, settings: Settings) -> None:
             )
             return
         campaign = _campaign(asked, settings)
+        # What an earlier try that was cut may have left.
+        for name in (files.AIM, files.EXPRESSION):
+            (folder / name).unlink(missing_ok=True)
         only = _measured(campaign) if campaign.rehearsal else None
         usable = _resolve(asked.library, folder / files.LIBRARY, "library", only)
         if campaign.budget > usable:
@@ -94,25 +91,32 @@ def run(folder: Path, asked: NewCampaign, settings: Settings) -> None:
 def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
     name = asked.strategy or settings.select.strategy
     strategy(name)
-    campaign = CampaignSettings(
-        targets=asked.targets,
-        budget=asked.budget,
-        rounds=asked.rounds,
-        seed=asked.seed,
-        strategy=name,
-        stop_below=0.005,
-        rehearsal=asked.rehearsal,
-        constraints=Constraints(include=(), exclude=(), cost=None, per_mechanism=None, per_scaffold=None),
-        plates=Plates(
-            wells=96,
-            replicates=3,
-            controls=6,
-            use_edge=False,
-            concentration_um=settings.curate.dose_um,
-            well_volume_ul=50,
-            stock_mm=10,
-        ),
-    )
+    values = {
+        "targets": asked.targets,
+        "budget": asked.budget,
+        "rounds": asked.rounds,
+        "seed": asked.seed,
+        "strategy": name,
+        "stop_below": 0.005,
+        "rehearsal": asked.rehearsal,
+        "constraints": {
+            "include": (),
+            "exclude": (),
+            "cost": None,
+            "per_mechanism": None,
+            "per_scaffold": None,
+        },
+        "plates": {
+            "wells": 96,
+            "replicates": 3,
+            "controls": 6,
+            "use_edge": False,
+            "concentration_um": settings.curate.dose_um,
+            "well_volume_ul": 50,
+            "stock_mm": 10,
+        },
+    }
+    campaign = checked(values, CampaignSettings, "the command line")
     check_campaign(campaign, "the command line")
     return campaign
 

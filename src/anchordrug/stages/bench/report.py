@@ -113,7 +113,7 @@ def _forecast(world: World) -> list[str]:
     for number in files.round_numbers(world.folder):
         path = files.round_of(world.folder, number) / files.ADVICE
         if path.exists():
-            advice = schemas.validate(read_table(path), schemas.ADVICE, path)
+            advice = schemas.validate(read_table(path), schemas.ADVICE, path, files.RESTORE)
             tables.append(advice.groupby("cell_line", sort=False).nth(1).assign(round=number))
     if not tables:
         return []

@@ -91,7 +91,9 @@ def _forecast(
     if not path.exists():
         return []
     return [
-        *advice_in_words(schemas.validate(read_table(path), schemas.ADVICE, path), campaign.stop_below),
+        *advice_in_words(
+            schemas.validate(read_table(path), schemas.ADVICE, path, files.RESTORE), campaign.stop_below
+        ),
         "",
     ]
 
