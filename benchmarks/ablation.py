@@ -57,7 +57,7 @@ def by_leave_one_out(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray)
     """Return the noise with the best leave-one-out correlation on the anchors."""
 
     def agreement(noise: float) -> float:
-        left_out = leave_one_out(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
+        left_out, _ = leave_one_out(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
         return float(correlations(prior.clipped(z), left_out).mean())
 
     return max(calibration.NOISES, key=agreement)

@@ -145,7 +145,10 @@ def prospective(
     start = time.perf_counter()
     command("campaign", "finish", folder)
     seconds["finish"] = time.perf_counter() - start
-    predicted = pd.read_parquet(folder / f"finish/{target}.parquet")
+    finish, answered = folder / "finish", folder / "finish/answered.parquet"
+    asked = ("--model", finish / f"{target}.onnx", "--drugs", finish / "compounds.csv", "--coverage", 1)
+    command("predict", *asked, "--out", answered)
+    predicted = pd.read_parquet(answered)
     test = table.loc[table["role"] == "test", "drug_id"]
     wide = predicted[predicted["drug_id"].isin(test)].pivot(index="drug_id", columns="gene", values="label")
     labels = wide.loc[test, z.columns].replace(dict(zip(LABELS, range(3), strict=True))).to_numpy(np.int8)

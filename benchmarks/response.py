@@ -27,8 +27,9 @@ from anchordrug.onnx_export import export_response
 from anchordrug.predictors.prior import ResponsePrior
 from anchordrug.predictors.response import ResponseFitted
 from anchordrug.settings import read_settings
-from anchordrug.splits import split_drugs
+from anchordrug.splits import sources_of, split_drugs
 from anchordrug.stages import paths
+from anchordrug.stages.export import drugs_of
 from anchordrug.stages.predictors import load_predictor
 from anchordrug.stages.tables import load_atlas, load_features
 
@@ -41,7 +42,8 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     """Return the seconds of fit, prediction and export."""
     os.chdir(work / predictor)
     settings, atlas = read_settings(Path("params.yaml")), load_atlas()
-    one = load_predictor(settings, atlas, load_features(atlas), target, paths.PRETRAINED / target)
+    features = load_features(atlas)
+    one = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
     _, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=0)
     anchors = pool[:100]
     z = atlas.of(target).responses_of(anchors)
@@ -53,7 +55,8 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     assert isinstance(fitted, ResponseFitted)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        export_response(fitted, atlas.drugs["inchikey"].tolist(), path, {}, atlas.genes)
+        drugs = drugs_of(atlas, features, sources_of(atlas, target), anchors)
+        export_response(fitted, path, {}, atlas.genes, drugs)
         megabytes = path.stat().st_size / 1e6
     exported_at = time.perf_counter()
     return {

@@ -51,12 +51,12 @@ FROM_PRETRAIN = (
     ["pretrain", "--target", "SIM-T1"],
     ["select", "--target", "SIM-T1", "--seed", "0"],
     ["finetune", "--target", "SIM-T1", "--seed", "0"],
+    ["evaluate", "--target", "SIM-T1", "--seed", "0"],
     ["export", "--target", "SIM-T1"],
     [
         *("predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"),
         *("--out", "tables/predictions/SIM-T1.parquet"),
     ],
-    ["evaluate", "--target", "SIM-T1", "--seed", "0"],
     ["summarise"],
 )
 

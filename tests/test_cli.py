@@ -18,8 +18,8 @@ from anchordrug.errors import AnchorDrugError
 from tests.conftest import DEMO, run_cli, small_params, write_params
 
 COMMANDS = [
-    *("curate", "evaluate", "export", "featurize", "finetune"),
-    *("predict", "pretrain", "select", "simulate", "split", "summarise"),
+    *("curate", "evaluate", "export", "featurize", "finetune", "inspect"),
+    *("predict", "pretrain", "rank", "select", "simulate", "split", "summarise"),
 ]
 BENCH_COMMANDS = ["finish", "ingest", "new", "next", "rehearse", "status"]
 SELECT = ["select", "--target", "SIM-T1"]

@@ -14,6 +14,8 @@ from tests.conftest import ROOT, small_params, write_params
 
 # Modules of campaigns at the bench, whose folders have a dvc.yaml of their own.
 BENCH = ("stages/bench/", "assays/", "advice.py", "library.py", "plates.py", "plate_picture.py")
+# Commands that read an exported model and are no stages.
+TOOLS = {"stages/inspect.py", "stages/predict_ray.py", "stages/rank.py", "connectivity.py", "formulas.py"}
 MATRIX = {"select", "finetune", "export", "predict"}
 
 
@@ -70,7 +72,7 @@ def test_every_module_of_the_pipeline_is_a_dependency_of_some_stage():
         name = path.relative_to(code).as_posix()
         if path.stem in shared or name in {"stages/paths.py", "stages/tables.py", "stages/predictors.py"}:
             continue  # every stage uses these
-        if name.startswith(BENCH) or name == "campaign_settings.py":
+        if name.startswith(BENCH) or name in TOOLS or name == "campaign_settings.py":
             continue
         covered = any(name == dep or name.startswith(dep.rstrip("/") + "/") for dep in named)
         assert covered or name in {"predictors/base.py", "raw/simulate.py"}, name

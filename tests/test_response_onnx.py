@@ -13,10 +13,10 @@ from onnx import TensorProto
 from anchordrug.atlas import LABELS
 from anchordrug.features.drugs import fingerprints, standardise
 from anchordrug.inference import load_onnx, parse
-from anchordrug.onnx_export import RESPONSE_DRUGS_A_RUN, export_response
+from anchordrug.onnx_export import RESPONSE_DRUGS_A_RUN, AtlasDrugs, export_response
 from anchordrug.onnx_graph import Graph, GraphOps
 from anchordrug.predictors.array_ops import NumpyOps
-from anchordrug.predictors.response import decide
+from anchordrug.predictors.logit_scale import decide
 from tests.predictors.response_worlds import SHARES, UNSEEN, random_world
 
 BITS = 64
@@ -46,8 +46,19 @@ def keys():
     return world().atlas.drugs["inchikey"].tolist()
 
 
+def atlas_drugs(anchors=12):
+    sources = world().sources
+    return AtlasDrugs(
+        keys(),
+        world().atlas.drugs["drug_id"].tolist(),
+        world().bits.astype(np.float32),
+        np.bincount(sources.drug, minlength=len(keys())),
+        np.union1d(sources.measured_drugs(), world().anchors(anchors)[0]),
+    )
+
+
 def write(path, share, anchors=12, card=CARD):
-    export_response(fitted(share, anchors), keys(), path, card, world().atlas.genes)
+    export_response(fitted(share, anchors), path, card, world().atlas.genes, atlas_drugs(anchors))
     return path
 
 
@@ -167,10 +178,14 @@ def test_the_contract_of_the_file(case):
     onnx.checker.check_model(model, full_check=True)
     genes = world().atlas.genes
     assert [one.name for one in model.graph.input] == ["fingerprint", "inchikey"]
-    assert [one.name for one in model.graph.output] == ["probabilities", "z"]
     assert not any(one.external_data for one in model.graph.initializer)
-    shapes = {one.name: one.shape for one in case.session.get_outputs()}
-    assert shapes == {"probabilities": ["n", len(genes), 3], "z": ["n", len(genes)]}
+    assert [(one.name, one.type, one.shape) for one in case.session.get_outputs()] == [
+        ("probabilities", "tensor(float)", ["n", len(genes), 3]),
+        ("z", "tensor(float)", ["n", len(genes)]),
+        ("nearest", "tensor(int64)", ["n"]),
+        ("similarity", "tensor(float)", ["n"]),
+        ("source_lines", "tensor(int64)", ["n"]),
+    ]
     assert [one.shape for one in case.session.get_inputs()] == [["n", BITS], ["n"]]
     card = {one.key: json.loads(one.value) for one in model.metadata_props}
     assert card["genes"] == genes
@@ -179,7 +194,31 @@ def test_the_contract_of_the_file(case):
     np.testing.assert_array_equal(np.float32(card["decision_offsets"]), case.fitted.offsets)
     assert any(card["decision_offsets"])
     assert {name: card[name] for name in CARD} == CARD
+    assert card["learned_drugs"] == [atlas_drugs().drug_ids[one] for one in atlas_drugs().learned]
     assert set(card) >= {"format_version", "package_version"}
+
+
+def test_a_drug_that_was_learned_from_is_nearest_to_itself_even_if_another_has_its_bits(case):
+    drugs, predictor = atlas_drugs(), load_onnx(case.path)
+    learned, bits = drugs.learned, world().bits
+    first = np.array([np.nonzero((bits[learned] == bits[drug]).all(axis=1))[0][0] for drug in learned])
+    assert (first != np.arange(len(learned))).any()
+    found = predictor.predict(bits[learned], [keys()[drug] for drug in learned])
+    np.testing.assert_array_equal(found.nearest, np.arange(len(learned)))
+    np.testing.assert_array_equal(found.similarity, 1)
+    # Under another key it is any of those with its bits.
+    found = predictor.predict(bits[learned], [""] * len(learned))
+    np.testing.assert_array_equal(bits[learned[found.nearest]], bits[learned])
+
+
+def test_an_anchor_that_no_source_line_has_seen_was_learned_from_all_the_same(case):
+    drugs, predictor = atlas_drugs(), load_onnx(case.path)
+    found = predictor.predict(world().bits, keys())
+    np.testing.assert_array_equal(found.source_lines, drugs.lines)
+    (unseen,) = np.nonzero(drugs.lines == 0)
+    learned = np.isin(unseen, drugs.learned)
+    assert 0 < learned.sum() < len(learned)
+    np.testing.assert_array_equal(drugs.learned[found.nearest[unseen]] == unseen, learned)
 
 
 def test_no_constant_is_stored_twice(case):
@@ -199,7 +238,7 @@ def test_exporting_again_gives_the_same_bytes(exported, share, tmp_path):
     assert write(tmp_path / "again.onnx", share).read_bytes() == before
     # Of the same fit made anew, too; not of another one.
     fit = world().predictor(share).fit(*world().anchors(12), seed=3)
-    export_response(fit, keys(), tmp_path / "anew.onnx", CARD, world().atlas.genes)
+    export_response(fit, tmp_path / "anew.onnx", CARD, world().atlas.genes, atlas_drugs())
     assert (tmp_path / "anew.onnx").read_bytes() == before
     assert write(tmp_path / "other.onnx", share, anchors=11).read_bytes() != before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["again.onnx", "anew.onnx", "other.onnx"]

@@ -134,12 +134,28 @@ CASES = {
         nullable={"confidence", "accuracy", "share"},
         wrong=[("seed", -1), ("drugs", -1), ("confidence", -0.001), ("accuracy", 1.001), ("share", np.inf)],
     ),
+    "RISK_COVERAGE": Case(
+        {"target": ["A", "A", "B"], "seed": [0, 1, 0], "predictor": ["drugs-30"] * 3, "drugs": [0, 0, 30]}
+        | {name: [0.0, 1.0, np.nan] for name in ("coverage", "macro_f1", "accuracy")},
+        nullable={"coverage", "macro_f1", "accuracy"},
+        wrong=[("seed", -1), ("drugs", -1), ("coverage", 1.001), ("macro_f1", -0.001), ("accuracy", np.inf)],
+    ),
     "PREDICTIONS": Case(
-        {"drug_id": ["D1", "D1", "D2"], "gene": ["JUN", "MYC", "JUN"], "label": ["down", "none", "up"]}
+        {"target": ["A"] * 3, "drug_id": ["D1", "D1", "D2"], "gene": ["JUN", "MYC", "JUN"]}
+        | {"label": ["down", "unknown", "up"]}
         | {f"p_{name}": np.array([0.0, 0.25, 1.0], np.float32) for name in ("down", "none", "up")}
-        | {"z": np.array([-4.0, 0.5, np.nan], np.float32)},
+        | {"z": np.array([-4.0, 0.5, np.nan], np.float32)}
+        | {"confidence": np.array([0.3, 1, 0.5], np.float32), "strength": np.array([0, 2, 9], np.float32)}
+        | {"nearest_drug": ["D1", "D1", "D9"], "similarity": np.array([1, 1, 0], np.float32)}
+        | {"source_lines": [0, 3, 20]},
         nullable={"z"},
-        wrong=[("label", "same"), ("label", "Up")]
+        wrong=[
+            ("label", "same"),
+            ("label", "Up"),
+            ("similarity", 1.1),
+            ("strength", -1),
+            ("source_lines", -1),
+        ]
         + [(f"p_{name}", value) for name in ("down", "none", "up") for value in (-0.001, 1.001)],
     ),
     "PLATE_MAP": Case(

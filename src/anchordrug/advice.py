@@ -18,8 +18,9 @@ from anchordrug.atlas import ResponseAtlas
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.predictors.array_ops import NumpyOps
 from anchordrug.predictors.calibration import pseudo_targets
+from anchordrug.predictors.logit_scale import decide
 from anchordrug.predictors.prior import clipped
-from anchordrug.predictors.response import ResponseFitted, decide
+from anchordrug.predictors.response import ResponseFitted
 from anchordrug.predictors.response_gp import GpSettings, fit_gp
 
 DRAWS = 40

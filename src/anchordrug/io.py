@@ -5,15 +5,20 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from anchordrug.errors import RawDataError, TableError
+from anchordrug.formulas import escaped, unescaped
+
+# Half of the time that a prediction takes to start would be pandas', which it does not need.
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What is being written has such a name until it is whole.
 PARTIAL = ".partial-"
@@ -85,8 +90,11 @@ def require_file(path: Path, remedy: str) -> Path:
     return path
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write `table` without its index as parquet, CSV or TSV, by the suffix of `path`.
+
+    In CSV and TSV, text that a spreadsheet would take for a formula gets an apostrophe, which `read_table`
+    takes away again.
 
     Raises
     ------
@@ -99,12 +107,12 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
         else:
-            table.to_csv(
+            _with_text(escaped, table).to_csv(
                 temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n"
             )
 
 
-def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, text: Sequence[str] = ()) -> "pd.DataFrame":
     """Read a table that a stage wrote.
 
     Columns named in `text` are read as they stand in CSV and TSV, be they digits or "NA"; only an empty cell
@@ -115,20 +123,41 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     RawDataError
         The file does not exist or cannot be parsed.
     """
+    import pandas as pd
+
     require_file(path, "run the stage that writes it (dvc repro)")
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         separator = "\t" if path.suffix == ".tsv" else ","
         if not text:
-            return pd.read_csv(path, sep=separator)
+            return _with_text(unescaped, pd.read_csv(path, sep=separator))
         types = dict.fromkeys(text, "str")
-        return pd.read_csv(path, sep=separator, dtype=types, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, sep=separator, dtype=types, keep_default_na=False, na_values=[""])
+        return _with_text(unescaped, table)
     except (ValueError, OSError) as error:
         raise RawDataError(f"{path}: cannot be read ({error}); delete it and run its stage again") from error
 
 
-def write_matrix(path: Path, index: pd.DataFrame, columns: Sequence[str], matrix: np.ndarray) -> None:
+def _with_text(change: Callable[[str], str], table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return `table` with `change` made to every text cell that it changes."""
+    import pandas as pd
+
+    changed = {}
+    for name, column in table.items():
+        if column.dtype.kind not in "OUT" and not isinstance(column.dtype, pd.StringDtype):
+            continue
+        texts = {text: change(text) for text in column.unique() if isinstance(text, str)}
+        texts = {text: other for text, other in texts.items() if text != other}
+        if texts:
+            changed[name] = column.replace(texts)
+    result = table.copy(deep=False)
+    for name, column in changed.items():
+        result[name] = column
+    return result
+
+
+def write_matrix(path: Path, index: "pd.DataFrame", columns: Sequence[str], matrix: np.ndarray) -> None:
     """Write `index` columns followed by `matrix` [rows, columns] as one parquet table.
 
     Raises
@@ -136,6 +165,8 @@ def write_matrix(path: Path, index: pd.DataFrame, columns: Sequence[str], matrix
     TableError
         The shapes disagree or the matrix holds NaN or infinity.
     """
+    import pandas as pd
+
     if matrix.shape != (len(index), len(columns)):
         raise TableError(f"{path}: matrix is {matrix.shape}, expected {(len(index), len(columns))}")
     if not np.isfinite(matrix).all():
@@ -144,7 +175,7 @@ def write_matrix(path: Path, index: pd.DataFrame, columns: Sequence[str], matrix
     write_table(pd.concat([index.reset_index(drop=True), wide], axis=1), path)
 
 
-def read_matrix(path: Path, index_columns: Sequence[str]) -> tuple[pd.DataFrame, list[str], np.ndarray]:
+def read_matrix(path: Path, index_columns: Sequence[str]) -> tuple["pd.DataFrame", list[str], np.ndarray]:
     """Read what `write_matrix` wrote: the index table, the column names, the matrix [rows, columns].
 
     Raises

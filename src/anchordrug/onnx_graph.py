@@ -26,10 +26,10 @@ class Graph:
         self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
         return Tensor(self, name)
 
-    def output(self, name: str, tensor: "Tensor", shape: Sequence[int | str]) -> None:
-        """Declare `tensor` float32 an output of the graph."""
+    def output(self, name: str, tensor: "Tensor", shape: Sequence[int | str], kind: int) -> None:
+        """Declare `tensor` an output of the graph."""
         self.nodes.append(helper.make_node("Identity", [tensor.name], [name]))
-        self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
     def node(self, kind: str, *inputs: Any, **attributes: Any) -> "Tensor":
         """Return the first output of a new node; arrays among `inputs` become constants."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -25,3 +25,46 @@ def track(items: Iterable, what: str, total: int) -> Iterator:
         if done == total or now - last >= SECONDS_BETWEEN_LINES:
             last = now
             print(f"{what}: {done}/{total} ({now - start:.0f} s)", file=sys.stderr, flush=True)
+
+
+def stream(
+    blocks: Iterable[tuple[Sequence, ...]], what: str, share_read: Callable[[], float | None]
+) -> Iterator[tuple]:
+    """Yield `blocks` while showing on standard error how many rows are done, how fast, and the time left.
+
+    Parameters
+    ----------
+    blocks
+        Tuples whose first part has a row per row.
+    share_read
+        Returns the share of the input that is read, None if that cannot be known.
+    """
+    terminal = sys.stderr.isatty()
+    start = last = time.monotonic()
+    begun = share_read() or 0.0
+    rows = 0
+    for block in blocks:
+        yield block
+        rows += len(block[0])
+        now = time.monotonic()
+        if now - last < (0.2 if terminal else SECONDS_BETWEEN_LINES):
+            continue
+        last = now
+        text = f"{what}: {rows:,} rows, {rows / (now - start):,.0f} a second"
+        share = share_read()
+        if share is not None and share > begun:
+            left = (now - start) * max(0.0, 1 - share) / (share - begun)
+            text += f", {_duration(left)} left"
+        print(
+            f"\r{text}\033[K" if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True
+        )
+    if terminal and last > start:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

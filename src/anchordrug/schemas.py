@@ -144,13 +144,29 @@ RELIABILITY = pa.DataFrameSchema(
     },
     strict=True,
 )
+RISK_COVERAGE = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        **{name: _share() for name in ("coverage", "macro_f1", "accuracy")},
+    },
+    strict=True,
+)
 PREDICTIONS = pa.DataFrameSchema(
     {
+        "target": _text(),
         "drug_id": _text(),
         "gene": _text(),
-        "label": _text(checks=[pa.Check.isin(["down", "none", "up"])]),
+        "label": _text(checks=[pa.Check.isin(["down", "none", "up", "unknown"])]),
         **{name: pa.Column("float32", pa.Check.in_range(0, 1)) for name in ("p_down", "p_none", "p_up")},
         "z": pa.Column("float32", nullable=True),
+        "confidence": pa.Column("float32", pa.Check.in_range(0, 1.00001)),
+        "strength": pa.Column("float32", pa.Check.ge(0)),
+        "nearest_drug": _text(),
+        "similarity": pa.Column("float32", pa.Check.in_range(0, 1)),
+        "source_lines": pa.Column("int64", pa.Check.ge(0)),
     },
     strict=True,
 )

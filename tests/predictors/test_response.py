@@ -1,16 +1,19 @@
 """response_gp, response_net and their ensemble: what a fit gives, and what it must not depend on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.atlas import labels_of
 from anchordrug.campaign import play
 from anchordrug.predictors import response
 from anchordrug.predictors.array_ops import NumpyOps
 from anchordrug.predictors.base import FittedNetwork
-from anchordrug.predictors.response import decide
-from tests.predictors.response_worlds import SHARES, fixed_predictor, fixed_world
+from anchordrug.predictors.logit_scale import UNCALIBRATED, decide, fit_logit_scale
+from tests.predictors.response_worlds import SHARES, THRESHOLD, fixed_predictor, fixed_world
 
 every_share = pytest.mark.parametrize("share", SHARES)
 COUNT = 12
@@ -148,9 +151,14 @@ def test_the_order_of_anchors_does_not_matter_to_the_process(world, fits):
     )
 
 
+def uncalibrated(fitted):
+    return replace(fitted, calibration=UNCALIBRATED)
+
+
 def test_log_probabilities_of_the_ensemble_are_the_weighted_sum_of_both(world, fits):
     gp, both, net = (
-        np.log(fits[share].probabilities(world.everything).astype(np.float64)) for share in SHARES
+        np.log(uncalibrated(fits[share]).probabilities(world.everything).astype(np.float64))
+        for share in SHARES
     )
     expected = 0.6 * gp + 0.4 * net
     expected -= np.log(np.exp(expected).sum(axis=2, keepdims=True))
@@ -159,13 +167,48 @@ def test_log_probabilities_of_the_ensemble_are_the_weighted_sum_of_both(world, f
     assert np.abs(both - net).max() > 0.1
 
 
+@pytest.mark.parametrize("share", [0, 0.4])
+def test_calibration_acts_on_the_logits_of_the_whole(world, fits, share):
+    fitted = fits[share]
+    logits = np.log(uncalibrated(fitted).probabilities(world.everything).astype(np.float64))
+    powers = np.exp(logits * fitted.calibration.scale + [0, fitted.calibration.none, 0])
+    expected = powers / powers.sum(axis=2, keepdims=True)
+    found = fitted.probabilities(world.everything)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - np.exp(logits)).max() > 0.01
+
+
+@pytest.mark.parametrize("share", [0, 0.4])
+def test_calibration_is_learned_from_anchors_as_fits_to_all_others_predict_them(world, fits, share):
+    anchors, z = world.anchors(COUNT)
+    # Of the process alone: a network for every anchor would have to be fine-tuned.
+    predictor = fixed_predictor(0)
+    logs = []
+    for one in range(COUNT):
+        others = np.arange(COUNT) != one
+        refit = uncalibrated(predictor.fit(anchors[others], z[others], seed=5))
+        logs.append(np.log(refit.probabilities(anchors[[one]])))
+    expected = fit_logit_scale(np.concatenate(logs), labels_of(z, THRESHOLD))
+    assert fits[share].calibration.scale == pytest.approx(expected.scale, abs=1e-3)
+    assert fits[share].calibration.none == pytest.approx(expected.none, abs=1e-3)
+    assert expected != UNCALIBRATED
+
+
+def test_too_few_anchors_and_a_network_alone_are_not_calibrated(world, fits):
+    assert fits[1].calibration == UNCALIBRATED
+    for count in (0, 1):
+        anchors, z = world.anchors(count) if count else no_anchors(world)
+        assert fixed_predictor(0).fit(anchors, z, seed=5).calibration == UNCALIBRATED
+    assert fixed_predictor(0).fit(*world.anchors(2), seed=5).calibration != UNCALIBRATED
+
+
 def test_the_process_without_a_network_is_the_label_model_on_its_z(world, fits):
     fitted, drugs = fits[0], world.everything
     evidence = fitted.prior.evidence_of(drugs)
     mean, deviation = fitted.gp.predict(NumpyOps, evidence, fitted.prior.bits[drugs], drugs)
     logits = fitted.labels_from_gp.logits(NumpyOps, evidence, mean, deviation)
     expected = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    np.testing.assert_allclose(fitted.probabilities(drugs), expected, atol=1e-5)
+    np.testing.assert_allclose(uncalibrated(fitted).probabilities(drugs), expected, atol=1e-5)
 
 
 @every_share

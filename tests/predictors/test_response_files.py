@@ -10,6 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from anchordrug.errors import RawDataError
+from anchordrug.predictors.logit_scale import UNCALIBRATED, LogitScale
 from anchordrug.predictors.response_files import load_response, load_start, save_response, save_start
 from tests.predictors.response_worlds import NET, SHARES, fixed_predictor, fixed_world, same_arrays
 
@@ -140,6 +141,8 @@ def test_a_fitted_predictor_predicts_the_same_to_the_bit_after_saving_and_loadin
     np.testing.assert_array_equal(loaded.labels(drugs), fitted.labels(drugs))
     assert loaded.net_share == share
     assert (loaded.net is None) == (share == 0)
+    assert loaded.calibration == fitted.calibration
+    assert (loaded.calibration == UNCALIBRATED) == (share == 1 or count < 2)
     # Another fit is told apart.
     other = fit_of(world, share, COUNT + 3)
     assert not np.array_equal(loaded.z(drugs), other.z(drugs))
@@ -150,6 +153,15 @@ def test_offsets_that_were_set_aside_for_a_fit_come_back_with_it(world, tmp_path
     fitted = replace(fit_of(world, 0), offsets=np.zeros(3, np.float32))
     save_response(fitted, tmp_path, {})
     assert load(tmp_path, 0).offsets.tolist() == [0, 0, 0]
+
+
+def test_the_card_tells_the_calibration(world, tmp_path):
+    fitted = replace(fit_of(world, 0), calibration=LogitScale(0.75, -0.25))
+    save_response(fitted, tmp_path, {})
+    assert card_of(tmp_path)["calibration"] == {"scale": 0.75, "none": -0.25}
+    assert load(tmp_path, 0).calibration == LogitScale(0.75, -0.25)
+    edit_card(tmp_path, calibration={"scale": 1, "temperature": 1})
+    assert "not a usable model" in complaint(lambda folder: load(folder, 0), tmp_path)
 
 
 def test_folders_hold_weights_and_a_readable_card_and_nothing_else(started, saved):
@@ -274,6 +286,7 @@ def test_a_card_that_is_no_json_object_is_an_error_that_names_the_file(request, 
         ("started", read_start, "gp"),
         ("started", read_start, "net_inputs"),
         ("saved", read_response, "net_share"),
+        ("saved", read_response, "calibration"),
     ],
 )
 def test_a_card_without_a_key_is_an_error_that_names_folder_and_key(request, fixture, read, key):

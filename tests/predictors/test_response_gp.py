@@ -184,12 +184,35 @@ def test_the_line_that_resembles_the_target_gets_the_weight():
 def test_leaving_an_anchor_out_is_fitting_without_it(seed, anchors, ridge):
     sources, chosen, z = problem(seed, anchors)
     model = GpSettings(SETTINGS.slope, SETTINGS.noise, ridge, SETTINGS.kernel)
-    found = leave_one_out(model, sources.prior, sources.atlas, chosen, z, SCALE)
-    assert found.dtype == np.float32
+    found, spread = leave_one_out(model, sources.prior, sources.atlas, chosen, z, SCALE)
+    assert (found.dtype, spread.dtype) == (np.float32, np.float32)
+    assert (found.shape, spread.shape) == ((anchors, 8), (anchors, 1))
     for one in range(anchors):
         others = np.arange(anchors) != one
         refit = fit_of(model, sources, chosen[others], z[others])
-        np.testing.assert_allclose(found[[one]], predict(refit, sources, chosen[[one]])[0], atol=1e-4)
+        mean, deviation = predict(refit, sources, chosen[[one]])
+        np.testing.assert_allclose(found[[one]], mean, atol=1e-4)
+        np.testing.assert_allclose(spread[[one]], deviation, rtol=1e-3, atol=1e-4)
+
+
+def test_an_anchor_is_less_certain_without_its_own_measurement():
+    sources, chosen, z = problem(3, 12)
+    _, spread = leave_one_out(SETTINGS, sources.prior, sources.atlas, chosen, z, SCALE)
+    _, deviation = predict(fit_of(SETTINGS, sources, chosen, z), sources, chosen)
+    assert (spread > 1.05 * deviation).all()
+
+
+def test_a_deviation_that_is_nothing_but_rounding_is_the_same_as_after_a_refit():
+    """A variance may come out below 0 then, and has no square root."""
+    sources, _, _ = problem(4, 2)
+    # The last two drugs are twins: measured without noise, either tells all of the other one.
+    twins = np.array([sources.drugs - 2, sources.drugs - 1])
+    model = GpSettings(SETTINGS.slope, 1e-12, SETTINGS.ridge, SETTINGS.kernel)
+    z = np.zeros((2, 8), np.float32)
+    _, spread = leave_one_out(model, sources.prior, sources.atlas, twins, z, SCALE)
+    _, deviation = predict(fit_of(model, sources, twins[:1], z[:1]), sources, twins[1:])
+    assert 0 < deviation[0, 0] < 1e-4
+    assert spread.tolist() == [deviation[0].tolist()] * 2
 
 
 @given(seed=SEEDS, slope=st.sampled_from([0.0, 0.4, 1.3]))
@@ -217,7 +240,8 @@ def test_the_order_of_anchors_does_not_matter(seed, anchors):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
     left_out = leave_one_out(SETTINGS, sources.prior, sources.atlas, chosen, z, SCALE)
     moved = leave_one_out(SETTINGS, sources.prior, sources.atlas, chosen[order], z[order], SCALE)
-    np.testing.assert_allclose(moved, left_out[order], rtol=1e-4, atol=1e-5)
+    for one, other in zip(left_out, moved, strict=True):
+        np.testing.assert_allclose(other, one[order], rtol=1e-4, atol=1e-5)
 
 
 @given(seed=SEEDS, anchors=st.integers(1, 12))
@@ -259,10 +283,12 @@ def test_z_beyond_what_counts_is_cut():
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(
+    for one, other in zip(
         leave_one_out(SETTINGS, sources.prior, sources.atlas, chosen, z, SCALE),
         leave_one_out(SETTINGS, sources.prior, sources.atlas, chosen, far, SCALE),
-    )
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_drug_of_which_nothing_is_known_has_the_same_variance_as_its_kernel_with_itself():

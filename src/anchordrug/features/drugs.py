@@ -1,12 +1,18 @@
 """Drug structures: standardisation, identity (InChIKey) and Morgan fingerprints, with rdkit alone."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.Chem.MolStandardize import rdMolStandardize
+
+# What is beyond is refused before rdkit spends minutes on it.
+MOST_ATOMS = 500
+MOST_CHARACTERS = {"SMILES": 10_000, "molblock": 200_000}
 
 
 @dataclass(frozen=True)
@@ -18,27 +24,44 @@ class Drug:
     inchikey: str
 
 
-def standardise(smiles: str) -> Drug:
-    """Return the parent structure of `smiles`: cleaned, largest fragment, uncharged, stereo kept.
+def standardise(structure: str) -> Drug:
+    """Return the parent structure of a SMILES or molblock: cleaned, largest fragment, uncharged, stereo kept.
 
     Salts and charge states of one compound thereby share one InChIKey; stereo-isomers do not.
 
     Raises
     ------
     ValueError
-        The text is empty, is no SMILES, or has no InChIKey (rdkit's reason is in the message).
+        The text is empty, is neither, is no small molecule, or has no InChIKey (rdkit's reason is in the
+        message).
     """
-    if not smiles.strip():
+    text = structure.strip(" \t\r\n")
+    kind = "molblock" if "\n" in text else "SMILES"
+    if not text:
         raise ValueError("empty SMILES")
+    if len(text) > MOST_CHARACTERS[kind]:
+        raise ValueError(
+            f"{len(text):,} characters; no small molecule has more than {MOST_CHARACTERS[kind]:,}"
+        )
+    if "\0" in text:
+        raise ValueError(f"not a valid {kind}: it holds a null character")
+    # A name may follow a SMILES. Such characters before and after it rdkit would leave out without a word.
+    odd = re.search(r"^[^ \t]*?([^ -~\t])", text) if kind == "SMILES" else None
+    if odd is not None:
+        raise ValueError(f"not a valid SMILES: it holds {odd[1]!a}")
     with rdBase.BlockLogs():
         try:
-            molecule = Chem.MolFromSmiles(smiles)
+            # The lines of a molblock count, the first of which may be empty.
+            molecule = Chem.MolFromSmiles(text) if kind == "SMILES" else Chem.MolFromMolBlock(structure)
             if molecule is None or molecule.GetNumAtoms() == 0:
-                raise ValueError("not a valid SMILES")
+                raise ValueError(f"not a valid {kind}")
+            if molecule.GetNumAtoms() > MOST_ATOMS:
+                atoms = molecule.GetNumAtoms()
+                raise ValueError(f"{atoms:,} atoms; no small molecule has more than {MOST_ATOMS}")
             parent = rdMolStandardize.ChargeParent(molecule)
             inchikey = Chem.MolToInchiKey(parent)
         except (Chem.MolSanitizeException, RuntimeError) as error:
-            raise ValueError(f"cannot be standardised ({error})") from error
+            raise ValueError(f"cannot be standardised ({' '.join(str(error).split())})") from error
     if not inchikey:
         raise ValueError("no InChIKey can be made of it")
     return Drug(parent, Chem.MolToSmiles(parent), inchikey)
@@ -50,6 +73,20 @@ def fingerprints(molecules: Iterable[Chem.Mol], radius: int, bits: int) -> np.nd
     The bits equal those of deepchem's ``CircularFingerprint`` of the same radius and size, at about
     thirty times its speed (the tests compare the two).
     """
-    generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
+    generator = _generator(radius, bits)
     rows = [generator.GetFingerprintAsNumPy(molecule) for molecule in molecules]
     return np.stack(rows).astype(np.uint8) if rows else np.zeros((0, bits), np.uint8)
+
+
+@cache
+def _generator(radius: int, bits: int):
+    return rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
+
+
+def packed_fingerprints(molecule: Chem.Mol, kinds: Iterable[tuple[int, int]]) -> tuple[bytes, ...]:
+    """Return the Morgan fingerprints of a molecule for each (radius, bits), eight bits a byte.
+
+    `numpy.unpackbits` undoes it.
+    """
+    arrays = (_generator(radius, bits).GetFingerprintAsNumPy(molecule) for radius, bits in kinds)
+    return tuple(np.packbits(array).tobytes() for array in arrays)

@@ -10,7 +10,7 @@ of drugs x genes. The network is the paper's; no row of 2,259 numbers is ever bu
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from anchordrug.atlas import labels_of
 from anchordrug.errors import RawDataError
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import atomic_path, read_json, require_file, write_json
+from anchordrug.predictors.array_ops import NumpyOps
+from anchordrug.predictors.logit_scale import UNCALIBRATED, LogitScale, decide, fit_logit_scale
 from anchordrug.training import Profiles, TrainingPlan, balanced, train
 
 SLOPE = 0.01
@@ -34,6 +36,10 @@ DRUGS_A_BLOCK = 4
 EMBEDDING_NUMBERS = 2**24
 # Above this share of non-zero features a dense product is the faster one.
 MOST_NON_ZERO = 0.15
+# A final fit is calibrated by fits to all parts of its anchors but one.
+FOLDS = 3
+# A network's probabilities, above all one fitted to balanced labels, are far from calibrated.
+TRUST = 0.01
 
 
 class _Scratch:
@@ -217,17 +223,29 @@ class MlpFitted:
     network: FactorisedMlp
     features: FeatureBlocks
     cell_line: int
+    calibration: LogitScale = UNCALIBRATED
 
     def __post_init__(self) -> None:
         self.network.eval().requires_grad_(False)
 
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, genes, 3]: down, none, up."""
-        return self._probabilities(drugs, None)
+        probabilities = self._probabilities(drugs, None)
+        if self.calibration == UNCALIBRATED:
+            return probabilities
+        return NumpyOps.softmax(self.calibration.of(np.log(np.maximum(probabilities, 1e-12))))
 
     def labels(self, drugs: np.ndarray) -> np.ndarray:
-        """Return the likeliest labels, int8 [drugs, genes]."""
-        return self.probabilities(drugs).argmax(axis=2).astype(np.int8)
+        """Return the likeliest labels as the network sees them, int8 [drugs, genes].
+
+        Calibrated probabilities may favour "none" where it does not: its final fit is to balanced labels.
+        """
+        return decide(self.probabilities(drugs), self.offsets)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """float32 [3], added to log probabilities to decide as the network does without calibration."""
+        return -self.calibration.shift
 
     def dropout_probabilities(
         self, drugs: np.ndarray, passes: int, rng: np.random.Generator
@@ -304,7 +322,25 @@ class MlpPredictor:
     balance: bool
 
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> MlpFitted:
-        """Fit to `anchors` and their `z`; without anchors, the pre-trained network as it is."""
+        """Fit to `anchors` and their `z`; without anchors, the pre-trained network as it is.
+
+        The probabilities of a final fit are calibrated by what fits to two thirds of the anchors say of the
+        others.
+        """
+        fitted = MlpFitted(self._trained(anchors, z, seed, final), self.features, self.cell_line)
+        if not final or len(anchors) < 2 * FOLDS:
+            return fitted
+        fold = np.random.default_rng([seed, len(anchors), FOLDS]).permutation(len(anchors)) % FOLDS
+        held_out = np.empty((*z.shape, 3), np.float32)
+        for one in range(FOLDS):
+            network = self._trained(anchors[fold != one], z[fold != one], seed, final)
+            part = MlpFitted(network, self.features, self.cell_line)
+            held_out[fold == one] = part.probabilities(anchors[fold == one])
+        logits = np.log(np.maximum(held_out, 1e-12))
+        calibration = fit_logit_scale(logits, labels_of(z, self.threshold), trust=TRUST)
+        return replace(fitted, calibration=calibration)
+
+    def _trained(self, anchors: np.ndarray, z: np.ndarray, seed: int, final: bool) -> FactorisedMlp:
         network = FactorisedMlp(self.pretrained.shape, seed=0)
         network.load_state_dict(self.pretrained.state_dict())
         if len(anchors):
@@ -316,7 +352,7 @@ class MlpPredictor:
                 self.plan.epochs, self.plan.learning_rate, self.plan.block_drugs, self.plan.block_genes, seed
             )
             train(network, Profiles(self.features, anchors, lines, labels), plan)
-        return MlpFitted(network, self.features, self.cell_line)
+        return network
 
 
 def save_mlp(network: FactorisedMlp, folder: Path, card: dict[str, object]) -> None:

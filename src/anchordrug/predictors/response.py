@@ -9,8 +9,9 @@ from anchordrug.atlas import ResponseAtlas, labels_of
 from anchordrug.predictors.array_ops import Array, NumpyOps
 from anchordrug.predictors.calibration import Calibration
 from anchordrug.predictors.label_model import LabelModel
+from anchordrug.predictors.logit_scale import UNCALIBRATED, LogitScale, decide, fit_logit_scale
 from anchordrug.predictors.prior import Evidence, ResponsePrior
-from anchordrug.predictors.response_gp import GpFit, fit_gp
+from anchordrug.predictors.response_gp import GpFit, fit_gp, leave_one_out
 from anchordrug.predictors.response_net import (
     NetFit,
     NetSettings,
@@ -40,6 +41,8 @@ class ResponseFitted:
         0 for response_gp, 1 for response_net, between for the ensemble.
     offsets
         float32 [3], added to log probabilities to decide between labels.
+    calibration
+        What the anchors say of the probabilities.
     """
 
     prior: ResponsePrior
@@ -48,6 +51,7 @@ class ResponseFitted:
     net: NetFit | None
     net_share: float
     offsets: np.ndarray
+    calibration: LogitScale = UNCALIBRATED
 
     def predict(self, ops: type, bits: Array, row: Array) -> tuple[Array, Array]:
         """Return probabilities float32 [n, genes, 3] and z float32 [n, genes].
@@ -70,10 +74,10 @@ class ResponseFitted:
             return ops.softmax(net)
         gp = self.labels_from_gp.logits(ops, evidence, mean, deviation)
         if net is None:
-            return ops.softmax(gp)
+            return ops.softmax(self.calibration.of(gp))
         share = np.float32(self.net_share)
         logs = ops.log_softmax(gp) * (np.float32(1) - share) + ops.log_softmax(net) * share
-        return ops.softmax(logs)
+        return ops.softmax(self.calibration.of(logs))
 
     def _rows(self, drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = np.split(drugs, range(DRUGS_AT_ONCE, len(drugs), DRUGS_AT_ONCE))
@@ -95,12 +99,6 @@ class ResponseFitted:
         The offsets make up for the many genes that do not change, one class of three in macro-F1.
         """
         return decide(self.probabilities(drugs), self.offsets)
-
-
-def decide(probabilities: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return labels int8 [...] of probabilities [..., 3]; with offsets of 0 the likeliest ones."""
-    logs = np.log(np.maximum(probabilities, 1e-12)) + offsets
-    return logs.argmax(axis=-1).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -146,9 +144,19 @@ class ResponsePredictor:
         """Fit to `anchors` (int64 rows of the atlas, maybe none) and their `z`."""
         gp = fit_gp(self.calibration.gp, self.prior, self.sources, anchors, z, self.scale)
         net = None if self.net is None else self._finetuned(self.net, anchors, z, seed)
+        learned = self.calibration
         return ResponseFitted(
-            self.prior, gp, self.calibration.labels, net, self.net_share, self.calibration.offsets
+            self.prior, gp, learned.labels, net, self.net_share, learned.offsets, self._scale(anchors, z)
         )
+
+    def _scale(self, anchors: np.ndarray, z: np.ndarray) -> LogitScale:
+        """Return what anchors that are predicted from the others say of the process' probabilities."""
+        if len(anchors) < 2 or self.net_share == 1:
+            return UNCALIBRATED
+        settings, evidence = self.calibration.gp, self.prior.evidence_of(anchors)
+        mean, deviation = leave_one_out(settings, self.prior, self.sources, anchors, z, self.scale)
+        logits = self.calibration.labels.logits(NumpyOps, evidence, mean, deviation)
+        return fit_logit_scale(logits, labels_of(z, self.threshold))
 
     def _finetuned(self, start: NetStart, anchors: np.ndarray, z: np.ndarray, seed: int) -> NetFit:
         network = copy.deepcopy(start.network)

@@ -14,6 +14,7 @@ from anchordrug.errors import RawDataError
 from anchordrug.io import atomic_path, read_json, require_file, write_json
 from anchordrug.predictors.calibration import Calibration
 from anchordrug.predictors.label_model import LabelModel
+from anchordrug.predictors.logit_scale import LogitScale
 from anchordrug.predictors.prior import ResponsePrior
 from anchordrug.predictors.response import ResponseFitted
 from anchordrug.predictors.response_gp import DrugKernel, GpFit, GpSettings, KernelWeights
@@ -80,7 +81,7 @@ def save_response(fitted: ResponseFitted, folder: Path, card: Mapping[str, objec
     }
     if fitted.net is not None:
         arrays |= _prefixed("net", fitted.net) | _prefixed("basis", fitted.net.basis)
-    _write(folder, arrays, {"net_share": fitted.net_share, **card})
+    _write(folder, arrays, {"net_share": fitted.net_share, "calibration": asdict(fitted.calibration), **card})
 
 
 def load_response(
@@ -122,7 +123,10 @@ def load_response(
         if card["net_share"]:
             net = NetFit(PriorBasis(**_part(arrays, "basis")), **_part(arrays, "net"))
             _require("net", _fits(net, prior.bits.shape[1], genes))
-        return ResponseFitted(prior, gp, calibration.labels, net, card["net_share"], arrays["offsets"])
+        scale_of_logits = LogitScale(**card["calibration"])
+        return ResponseFitted(
+            prior, gp, calibration.labels, net, card["net_share"], arrays["offsets"], scale_of_logits
+        )
     raise AssertionError
 
 

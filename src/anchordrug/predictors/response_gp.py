@@ -18,6 +18,7 @@ from anchordrug.predictors.prior import Evidence, ResponsePrior, clipped, sum_by
 
 # Added to squared norms, so that a prior of zeros can be divided by its norm.
 TINY = 1e-12
+SMALLEST_VARIANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class GpFit:
             to_anchors = self.kernel.to(ops, evidence, bits, row)
             mean = mean + ops.cast(to_anchors @ self.coefficients, np.float32)
             variance = variance - ops.total((to_anchors @ self.precision) * to_anchors)
-        return mean, ops.cast(ops.sqrt(ops.maximum(variance, np.float64(1e-9))), np.float32)
+        return mean, ops.cast(ops.sqrt(ops.maximum(variance, np.float64(SMALLEST_VARIANCE))), np.float32)
 
     def covariance(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Return the posterior covariance float64 [one, other] of drugs, int64 rows of the atlas.
@@ -237,8 +238,10 @@ def leave_one_out(
     anchors: np.ndarray,
     z: np.ndarray,
     scale: float,
-) -> np.ndarray:
-    """Return each anchor's z as predicted from the others, float32 [anchors, genes], without refitting.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each anchor's z as predicted from the others, without refitting, and its deviation.
+
+    float32 [anchors, genes] and [anchors, 1], as `GpFit.predict` returns.
 
     Removing an anchor changes the weights of the lines (a small solve) and, through them, the residuals of
     all others; the process' own leave-one-out is then read off the precision (Rasmussen and Williams 2006,
@@ -260,4 +263,5 @@ def leave_one_out(
         others = residual - inputs @ weights
         from_others = others[one] - precision[one] @ others / precision[one, one]
         result[one] = settings.slope * evidence.prior[one] + inputs[one] @ weights + from_others
-    return result.astype(np.float32)
+    variance = np.maximum(1 / np.diag(precision) - settings.noise, SMALLEST_VARIANCE)
+    return result.astype(np.float32), np.sqrt(variance).astype(np.float32)[:, None]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
+from anchordrug.formulas import unescaped
 from anchordrug.io import require_file
 from anchordrug.raw.text import open_text
 
@@ -288,4 +289,4 @@ def _name(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return unescaped(str(value).strip())

@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TextIO, cast
-
-import pandas as pd
+from typing import IO, TYPE_CHECKING, cast
 
 from anchordrug.errors import RawDataError
 from anchordrug.io import require_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The release writes micro (0xB5) as one Latin-1 byte in files that are UTF-8 otherwise, so only the bytes
 # that are not UTF-8 are read as Latin-1, not the whole file.
@@ -32,7 +33,7 @@ codecs.register_error(LATIN1_BYTES, _as_latin1)
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
+def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a text file, gzip by its suffix, with Unix line ends and without a byte-order mark.
 
     Damage met while the caller reads is reported as the file's, too.
@@ -56,7 +57,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
         ) from error
 
 
-def clean_text(column: pd.Series) -> pd.Series:
+def clean_text(column: "pd.Series") -> "pd.Series":
     """Return `column` as ``str``: stripped, enclosing quotes removed, CMap's missing values as NaN."""
     text = column.astype("str").str.strip()
     quoted = (text.str.len() >= 2) & text.str.startswith('"') & text.str.endswith('"')

@@ -1,7 +1,7 @@
 """Stage evaluate: every fitted predictor and every baseline of a campaign on its test drugs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.evaluation.abstention import risk_coverage
 from anchordrug.evaluation.calibration import expected_calibration_error, reliability
 from anchordrug.evaluation.metrics import (
     confusion,
@@ -22,6 +23,8 @@ from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import write_table
 from anchordrug.predictors.base import FittedPredictor
 from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
+from anchordrug.predictors.logit_scale import margins
+from anchordrug.predictors.mlp import MlpFitted
 from anchordrug.predictors.response import ResponseFitted
 from anchordrug.settings import Settings
 from anchordrug.splits import sources_of
@@ -44,6 +47,8 @@ class Prediction:
         [test, genes], a z or what stands for it up to scale; only its correlation is used.
     probabilities
         [test, genes, 3], None for a baseline.
+    offsets
+        What is added to log probabilities to decide.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Prediction:
     labels: np.ndarray
     z: np.ndarray
     probabilities: np.ndarray | None = None
+    offsets: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
 
 
 def run(settings: Settings, target: str, seed: int) -> None:
@@ -62,19 +68,25 @@ def run(settings: Settings, target: str, seed: int) -> None:
     z = atlas.of(target).responses_of(test)
     truth = labels_of(z, settings.curate.threshold)
     seen = np.isin(test, sources.measured_drugs())
-    rows, diagrams = [], []
+    rows, diagrams, curves = [], [], []
     for one in _predictions(settings, atlas, features, sources, target, seed, test):
         where = {"target": target, "seed": seed, "predictor": one.name, "drugs": one.learned_from}
         rows.append(where | _scores(truth, z, one, seen))
         if one.probabilities is not None:
             diagrams.append(reliability(truth, one.probabilities).assign(**where))
+            margin = margins(one.probabilities, one.offsets)
+            curves.append(risk_coverage(truth, one.labels, margin).assign(**where))
     name = paths.run_name(target, seed)
     path = paths.SCORES / f"{name}.csv"
     scores = schemas.validate(pd.DataFrame(rows), schemas.SCORES, path).round(6)
     write_table(scores, path)
-    path = paths.RELIABILITY / f"{name}.csv"
-    diagram = pd.concat(diagrams)[list(schemas.RELIABILITY.columns)].reset_index(drop=True)
-    write_table(schemas.validate(diagram, schemas.RELIABILITY, path).round(6), path)
+    for folder, schema, parts in (
+        (paths.RELIABILITY, schemas.RELIABILITY, diagrams),
+        (paths.RISK_COVERAGE, schemas.RISK_COVERAGE, curves),
+    ):
+        path = folder / f"{name}.csv"
+        table = pd.concat(parts)[list(schema.columns)].reset_index(drop=True)
+        write_table(schemas.validate(table, schema, path).round(6), path)
     typer.echo(f"{name}: {len(test)} test drugs, {int(seen.sum())} of them seen in source lines")
     shown = ["predictor", "drugs", "macro_f1", "per_drug_f1", "z_correlation", "ece"]
     typer.echo(scores[shown].round(3).to_string(index=False, na_rep="-"))
@@ -118,7 +130,8 @@ def _predictions(
         if budget == largest:
             order = np.random.default_rng(seed).permutation(len(test))
             assert one.probabilities is not None
-            yield Prediction("shuffled", budget, one.labels[order], one.z[order], one.probabilities[order])
+            shuffled = one.labels[order], one.z[order], one.probabilities[order]
+            yield Prediction("shuffled", budget, *shuffled, one.offsets)
     if settings.finetune.whole_pool:
         pool = len(load_split(atlas, target).pool)
         yield _predicted(paths.WHOLE_POOL, pool, files.load(paths.WHOLE_POOL), test)
@@ -131,7 +144,8 @@ def _predicted(name: str, learned_from: int, fitted: FittedPredictor, test: np.n
         if isinstance(fitted, ResponseFitted)
         else probabilities[..., 2] - probabilities[..., 0]
     )
-    return Prediction(name, learned_from, fitted.labels(test), z, probabilities)
+    assert isinstance(fitted, MlpFitted | ResponseFitted)
+    return Prediction(name, learned_from, fitted.labels(test), z, probabilities, fitted.offsets)
 
 
 def _scores(truth: np.ndarray, z: np.ndarray, one: Prediction, seen: np.ndarray) -> dict[str, float]:

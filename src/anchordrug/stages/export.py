@@ -2,19 +2,43 @@
 
 from pathlib import Path
 
+import numpy as np
 import typer
 
+from anchordrug import schemas
 from anchordrug.atlas import ResponseAtlas
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import read_json
-from anchordrug.onnx_export import AtlasInputs, export_mlp, export_response
+from anchordrug.io import read_json, read_table
+from anchordrug.onnx_export import AtlasDrugs, PriorInputs, export_mlp, export_response
 from anchordrug.predictors.base import FittedPredictor
+from anchordrug.predictors.logit_scale import margins
 from anchordrug.predictors.mlp import MlpFitted
 from anchordrug.predictors.response import ResponseFitted
 from anchordrug.settings import Settings
+from anchordrug.splits import sources_of
 from anchordrug.stages import paths
 from anchordrug.stages.predictors import FittedFiles, basis_of, load_predictor, load_prior
-from anchordrug.stages.tables import load_atlas, load_features
+from anchordrug.stages.tables import load_atlas, load_features, positions
+
+# Drugs of the atlas by which is told what margins are usual.
+MARGIN_DRUGS = 2000
+# Columns of the scores that the card repeats, in words.
+METRICS = {
+    "macro_f1": "macro-F1",
+    "macro_f1_seen": "macro-F1, seen in a source line",
+    "macro_f1_unseen": "macro-F1, unseen",
+    "z_correlation": "correlation of z",
+    "ece": "expected calibration error",
+}
+INTENDED_USE = (
+    "Research: to choose which drugs to assay next in this cell line, and which genes to look at. "
+    "A predicted response is a hypothesis for the bench, not advice for the clinic."
+)
+LIMITS = (
+    "Answers for this cell line, the genes listed, and the dose and time of its training data only. "
+    "A drug far from all learned ones (similarity below 0.4) and seen in no source line is a guess. "
+    "Labels are of L1000 z-scores, not of protein or viability; it knows no doses, combinations or biologics."
+)
 
 
 def run(settings: Settings, target: str) -> None:
@@ -26,8 +50,17 @@ def run(settings: Settings, target: str) -> None:
     files = FittedFiles(predictor, target, seed)
     fitted, stored = files.load(budget), read_json(files.folder(budget) / "model.json")
     path = paths.ONNX / f"{target}.onnx"
-    about = {key: stored[key] for key in ("anchors", "strategy", "training_data")}
-    write_onnx(settings, atlas, features, target, fitted, path, {**about, "seed": seed})
+    about = {key: stored[key] for key in ("strategy", "training_data")}
+    about |= {"seed": seed, "metrics": _metrics(target, seed, budget)}
+    write_onnx(settings, atlas, features, target, fitted, path, stored["anchors"], about)
+
+
+def _metrics(target: str, seed: int, budget: str) -> dict[str, float]:
+    """Return what evaluate found on the target's test drugs."""
+    path = paths.SCORES / f"{paths.run_name(target, seed)}.csv"
+    scores = schemas.validate(read_table(path), schemas.SCORES, path)
+    (row,) = scores[scores["predictor"] == budget].to_dict("records")
+    return {f"test drugs, {words}": row[name] for name, words in METRICS.items() if not np.isnan(row[name])}
 
 
 def write_onnx(
@@ -37,9 +70,10 @@ def write_onnx(
     target: str,
     fitted: FittedPredictor,
     path: Path,
+    anchors: list[str],
     about: dict[str, object],
 ) -> None:
-    """Export a fitted predictor of `target` with its card, to which `about` is added."""
+    """Export a predictor of `target` fitted to `anchors` with its card, to which `about` is added."""
     drug = settings.featurize.drug
     card: dict[str, object] = {
         "target": target,
@@ -52,16 +86,46 @@ def write_onnx(
             "input": "0/1 bits; the graph scales them as it needs",
             "standardisation": "rdkit ChargeParent",
         },
+        "anchors": anchors,
+        "intended_use": INTENDED_USE,
+        "limits": LIMITS,
         **about,
     }
-    inchikeys = atlas.drugs["inchikey"].tolist()
+    sources = sources_of(atlas, target, settings.pretrain.leave_out)
+    measured = positions(anchors, atlas.drugs["drug_id"])
+    card["source_cell_lines"] = [atlas.cell_lines[line] for line in np.unique(sources.cell_line)]
+    drugs = drugs_of(atlas, features, sources, measured[measured >= 0])
+    assert isinstance(fitted, MlpFitted | ResponseFitted)
+    card["margins"] = _margins(fitted, len(atlas.drugs))
     if isinstance(fitted, ResponseFitted):
-        export_response(fitted, inchikeys, path, card, atlas.genes)
+        export_response(fitted, path, card, atlas.genes, drugs)
     else:
-        assert isinstance(fitted, MlpFitted)
-        inputs = None
+        response = None
         if settings.predictor == "mlp_response":
             _, prior = load_prior(settings, atlas, features, target)
-            inputs = AtlasInputs(inchikeys, prior, basis_of(prior))
-        export_mlp(fitted, path, card, atlas.genes, inputs)
+            response = PriorInputs(prior, basis_of(prior))
+        export_mlp(fitted, path, card, atlas.genes, drugs, response)
     typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(atlas.genes)} genes")
+
+
+def drugs_of(
+    atlas: ResponseAtlas, features: FeatureBlocks, sources: ResponseAtlas, anchors: np.ndarray
+) -> AtlasDrugs:
+    """Return the atlas' drugs for a file of a predictor that learned from `sources` and `anchors` (rows)."""
+    return AtlasDrugs(
+        atlas.drugs["inchikey"].tolist(),
+        atlas.drugs["drug_id"].tolist(),
+        (features.drugs > 0).astype(np.float32),
+        np.bincount(sources.drug, minlength=len(atlas.drugs)),
+        np.union1d(sources.measured_drugs(), anchors),
+    )
+
+
+def _margins(fitted: MlpFitted | ResponseFitted, drugs: int) -> list[float]:
+    """Return the percentiles 0 to 100 of the margin by which the atlas' labels are decided.
+
+    By them a consumer abstains from the least certain share of labels; `drugs` beyond many are sampled.
+    """
+    chosen = np.linspace(0, drugs - 1, min(drugs, MARGIN_DRUGS)).astype(np.int64)
+    margin = margins(fitted.probabilities(chosen), fitted.offsets)
+    return [round(float(one), 4) for one in np.percentile(margin, range(101))]

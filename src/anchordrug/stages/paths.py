@@ -15,6 +15,7 @@ METRICS = Path("metrics")
 ROUNDS = METRICS / "rounds"
 SCORES = METRICS / "scores"
 RELIABILITY = METRICS / "reliability"
+RISK_COVERAGE = METRICS / "risk_coverage"
 CHECKPOINTS = Path(".anchordrug")
 
 RESPONSES = CURATED / "responses.parquet"
@@ -39,6 +40,7 @@ _WRITERS = {
     ROUNDS: "select",
     SCORES: "evaluate",
     RELIABILITY: "evaluate",
+    RISK_COVERAGE: "evaluate",
     FINETUNED: "finetune",
 }
 

@@ -1,17 +1,18 @@
 """Building the predictor of a target from what earlier stages wrote, whichever params.yaml names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from anchordrug.atlas import ResponseAtlas
-from anchordrug.errors import SettingsError
+from anchordrug.errors import RawDataError, SettingsError
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import read_json, require_file
 from anchordrug.predictors.array_ops import NumpyOps
 from anchordrug.predictors.base import FittedPredictor, Predictor
 from anchordrug.predictors.calibration import mean_square
+from anchordrug.predictors.logit_scale import LogitScale
 from anchordrug.predictors.mlp import MlpFitted, MlpPredictor, load_mlp, save_mlp
 from anchordrug.predictors.prior import ResponsePrior, mechanism_codes, prior_from
 from anchordrug.predictors.response import NetStart, ResponseFitted, ResponsePredictor
@@ -143,7 +144,7 @@ def _require_predictor(folder: Path, settings: Settings) -> None:
 def save_fitted(fitted: FittedPredictor, folder: Path, card: dict[str, object]) -> None:
     """Write a fitted predictor with its card."""
     if isinstance(fitted, MlpFitted):
-        save_mlp(fitted.network, folder, card)
+        save_mlp(fitted.network, folder, {"calibration": asdict(fitted.calibration), **card})
     elif isinstance(fitted, ResponseFitted):
         save_response(fitted, folder, card)
     else:
@@ -167,7 +168,11 @@ class FittedFiles:
         folder = self.folder(budget)
         paths.require(folder / "model.json")
         if isinstance(self.predictor, MlpPredictor):
-            return MlpFitted(load_mlp(folder), self.predictor.features, self.predictor.cell_line)
+            network, one = load_mlp(folder), self.predictor
+            stored = read_json(folder / "model.json").get("calibration")
+            if not isinstance(stored, dict) or set(stored) != {"scale", "none"}:
+                raise RawDataError(f"{folder}: not a usable model ('calibration' is missing); train it again")
+            return MlpFitted(network, one.features, one.cell_line, LogitScale(**stored))
         assert isinstance(self.predictor, ResponsePredictor)
         one = self.predictor
         return load_response(folder, one.prior, one.calibration, one.scale)

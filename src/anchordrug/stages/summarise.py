@@ -9,6 +9,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.io import read_table, write_json, write_table
+from anchordrug.plots import write_reliability, write_risk_coverage
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
 
@@ -43,7 +44,19 @@ def run(settings: Settings) -> None:
     write_table(overview, paths.METRICS / "predictors.csv")
 
     diagrams = pd.concat([_read(paths.RELIABILITY / f"{name}.csv", schemas.RELIABILITY) for name in names])
-    write_table(_diagram(diagrams), paths.METRICS / "reliability.csv")
+    diagram = _diagram(_largest_budget(diagrams))
+    write_table(diagram, paths.METRICS / "reliability.csv")
+    write_reliability(diagram, paths.METRICS / "reliability.svg")
+    risks = pd.concat([_read(paths.RISK_COVERAGE / f"{name}.csv", schemas.RISK_COVERAGE) for name in names])
+    risk = (
+        _largest_budget(risks)
+        .groupby(["target", "coverage"])[["macro_f1", "accuracy"]]
+        .mean()
+        .round(6)
+        .reset_index()
+    )
+    write_table(risk, paths.METRICS / "risk_coverage.csv")
+    write_risk_coverage(risk, paths.METRICS / "risk_coverage.svg")
     losses = [
         read_table(paths.METRICS / "pretrain" / f"{target}.csv").assign(target=target)
         for target in settings.targets
@@ -58,10 +71,13 @@ def run(settings: Settings) -> None:
     typer.echo(table.loc[scores["predictor"].unique(), list(settings.targets)].to_string())
 
 
-def _diagram(diagrams: pd.DataFrame) -> pd.DataFrame:
-    """Return the reliability of the largest budget of every target, mean over seeds, weighted by share."""
-    names = diagrams["predictor"].str.startswith(paths.budget_name(0)[:-1])
-    largest = diagrams[names & (diagrams["drugs"] == diagrams.loc[names, "drugs"].max())]
+def _largest_budget(table: pd.DataFrame) -> pd.DataFrame:
+    names = table["predictor"].str.startswith(paths.budget_name(0)[:-1])
+    return table[names & (table["drugs"] == table.loc[names, "drugs"].max())]
+
+
+def _diagram(largest: pd.DataFrame) -> pd.DataFrame:
+    """Return the reliability of every target, mean over seeds, weighted by share."""
     place = (largest["confidence"] * 10).astype(int)
     weighed = largest.assign(
         place=place,

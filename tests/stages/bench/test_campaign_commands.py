@@ -194,8 +194,9 @@ def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, home):
     ]
     by_id = library.set_index("drug_id")
     assert by_id.loc["V9", "smiles"] == standardise(CONFIGURED).smiles
-    assert by_id.loc["V6", ["name", "moa"]].tolist() == ["=1+1", "made up"]
-    assert by_id.loc["SIM-D0006", "name"] == "@SUM(A1)"
+    # What a spreadsheet would compute is marked as text.
+    assert by_id.loc["V6", ["name", "moa"]].tolist() == ["'=1+1", "made up"]
+    assert by_id.loc["SIM-D0006", "name"] == "'@SUM(A1)"
     assert by_id["cost"].dropna().to_dict() == {"V1": 10, "V2": 2.5}
     assert by_id["stock"].dropna().to_dict() == {"V1": 1, "V2": 0, "SIM-D0003": 0}
     rejects = pd.read_csv("c/library.rejects.csv")
@@ -813,6 +814,14 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in report
     assert "&lt;b&gt;&amp;amp;" in report
     assert not re.search(r"(src|href)\s*=\s*['\"]?https?:", report)
+    card = json.loads(ok("inspect", "c/finish/NEWLINE.onnx", "--json").output)
+    assert len(card["anchors"]) == 3
+    left_out = metrics["NEWLINE"]["anchors_correlation_left_out"]
+    assert card["metrics"]["anchors correlation left out"] == left_out
+    assert any(path.endswith("rounds/01/responses.csv") for path in card["training_data"])
+    text = ok("inspect", "c/finish/NEWLINE.onnx").output
+    assert "\nanchors             3 (" in text
+    assert f"\nmetrics             {next(iter(card['metrics']))} " in text
     before = files()
     ok("campaign", "finish", "c")
     assert files() == before

@@ -61,11 +61,10 @@ def run(folder: Path, settings: Settings) -> None:
         ):
             path = here / f"{target}.onnx"
             names = world.atlas.drugs["drug_id"].iloc[drugs].tolist()
-            write_onnx(
-                world.settings, world.atlas, world.features, target, part, path, {"anchors": names, **about}
-            )
-            predict.run(path, here / files.COMPOUNDS, here / f"{target}.parquet")
             metrics[target] = _metrics(world, predictor, drugs, z)
+            card = {**about, "metrics": _on_card(metrics[target])}
+            write_onnx(world.settings, world.atlas, world.features, target, part, path, names, card)
+            predict.run([path], here / files.COMPOUNDS, here / f"{target}.parquet")
         write_json(metrics, here / files.METRICS)
         write_report(world, measured, metrics, _strongest(world, here, compounds), here / files.REPORT)
         typer.echo(f"{here / files.REPORT}: open it in a browser")
@@ -98,11 +97,15 @@ def _metrics(world: World, predictor: Predictor, drugs: np.ndarray, z: np.ndarra
         "anchors_correlation_with_prior": _correlation(measured, world.prior.evidence_of(drugs).prior),
     }
     if isinstance(predictor, ResponsePredictor) and len(drugs) >= 2:
-        left_out = leave_one_out(
+        left_out, _ = leave_one_out(
             predictor.calibration.gp, predictor.prior, predictor.sources, drugs, measured, predictor.scale
         )
         result["anchors_correlation_left_out"] = _correlation(measured, left_out)
     return result
+
+
+def _on_card(metrics: dict[str, object]) -> dict[str, float]:
+    return {f"{name.replace('_', ' ')}": value for name, value in metrics.items() if isinstance(value, float)}
 
 
 def _correlation(measured: np.ndarray, predicted: np.ndarray) -> float:

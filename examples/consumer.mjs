@@ -1,0 +1,75 @@
+// Predicts drugs with an exported model: node consumer.mjs MODEL.onnx [--genes 5] [SMILES ...]
+// Without SMILES it reads them from standard input, one a line. docs/onnx.md describes the file.
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import initRDKit from "@rdkit/rdkit";
+import * as ort from "onnxruntime-web";
+import protobuf from "protobufjs";
+
+const options = { genes: { type: "string", default: "5" } };
+const { values, positionals: [path, ...given] } = parseArgs({ options, allowPositionals: true });
+const structures = given.length ? given : readFileSync(0, "utf8").split("\n").map((line) => line.trim());
+const file = readFileSync(path);
+const session = await ort.InferenceSession.create(file);
+const rdkit = await initRDKit();
+
+// onnxruntime's JavaScript does not give the card: metadata_props, field 14 of the file, which is a protobuf.
+const proto = `syntax = "proto3"; message Entry { string key = 1; string value = 2; }
+  message Model { repeated Entry metadata_props = 14; }`;
+const entries = protobuf.parse(proto).root.lookupType("Model").decode(file).metadataProps;
+const card = Object.fromEntries(entries.map(({ key, value }) => [key, JSON.parse(value)]));
+const { radius, bits } = card.fingerprint;
+
+// rdkit-js has no ChargeParent. This does most of it: the largest fragment, without charges that protons
+// account for, sulfoxides written with charges.
+const [acids, bases, permanent, sulfoxides] = [
+  "[+1;!h0;!$([+]~[-])]", "[-1;!#5;!$([-]~[+])]", "[+1;h0;!$([+]~[-])]", "[!O][S+0;X3](=O)[!O]",
+].map((smarts) => rdkit.get_qmol(smarts));
+const size = (molecule) => {
+  const { NumAtoms, exactmw } = JSON.parse(molecule.get_descriptors());
+  return NumAtoms + exactmw / 1e6;
+};
+function parent(molecule) {
+  const { molList } = molecule.get_frags();
+  const fragments = Array.from({ length: molList.size() }, (_, place) => molList.at(place));
+  const [largest] = fragments.sort((one, other) => size(other) - size(one));
+  const matches = (query) => Object.values(JSON.parse(largest.get_substruct_matches(query)));
+  const found = (query) => matches(query).map((match) => match.atoms);
+  const graph = JSON.parse(largest.get_json());
+  const { atoms, bonds } = graph.molecules[0];
+  const protonate = (atom, by) => {
+    for (const key of ["chg", "impHs"]) atoms[atom][key] = (atoms[atom][key] ?? 0) + by;
+  };
+  for (const [atom] of found(acids)) protonate(atom, -1);
+  for (const [atom] of found(bases).slice(found(permanent).length)) protonate(atom, 1);
+  for (const [, sulfur, oxygen] of found(sulfoxides)) {
+    [atoms[sulfur].chg, atoms[oxygen].chg] = [1, -1];
+    bonds.find((bond) => bond.atoms.includes(sulfur) && bond.atoms.includes(oxygen)).bo = 1;
+  }
+  // Assigning stereo anew would lose that of double bonds.
+  return rdkit.get_mol(JSON.stringify(graph), `{"assignStereo": false}`);
+}
+
+for (const smiles of structures.filter(Boolean)) {
+  const molecule = rdkit.get_mol(smiles);
+  const drug = molecule?.get_num_atoms() ? parent(molecule) : null;
+  if (!drug) {
+    console.error(`${smiles}: not a valid SMILES`);
+    continue;
+  }
+  const fingerprint = [...drug.get_morgan_fp(JSON.stringify({ radius, nBits: bits }))].map(Number);
+  const { probabilities, nearest, similarity, source_lines } = await session.run({
+    fingerprint: new ort.Tensor("float32", fingerprint, [1, bits]),
+    inchikey: new ort.Tensor("string", [rdkit.get_inchikey_for_inchi(drug.get_inchi())], [1]),
+  });
+  const near = `${card.learned_drugs[nearest.data[0]]}, similarity ${similarity.data[0].toFixed(4)}`;
+  console.log(`${smiles}: nearest ${near}, source lines ${source_lines.data[0]}`);
+  for (const [place, gene] of card.genes.slice(0, Number(values.genes)).entries()) {
+    const chances = [...probabilities.data.slice(3 * place, 3 * place + 3)];
+    const scores = chances.map((one, label) => Math.log(Math.max(one, 1e-12)) + card.decision_offsets[label]);
+    const [best, second] = scores.toSorted((one, other) => other - one);
+    // Of the labels of the atlas, a fifth is decided by less than the 20th percentile of the margins.
+    const label = best - second < card.margins[20] ? "unknown" : card.labels[scores.indexOf(best)];
+    console.log(`  ${gene} ${label} ${chances.map((one) => one.toFixed(4)).join(" ")}`);
+  }
+}

@@ -1,0 +1,302 @@
+"""Signatures as programs write them: tables of differential expression, GCT, lists of genes."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from openpyxl import Workbook
+
+from anchordrug.errors import RawDataError
+from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
+
+
+def text_file(folder, content, name="de.csv"):
+    data = content.encode()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return folder / name
+
+
+def complaint(read, *arguments):
+    with pytest.raises(RawDataError) as caught:
+        read(*arguments)
+    text = str(caught.value)
+    # One line that starts with the file and ends with what to do about it.
+    assert text.startswith(f"{arguments[0]}: ")
+    assert "\n" not in text
+    return text
+
+
+# As R, Python and GEO write them: content, the value of each gene, the significant ones. The statistic is
+# preferred to the fold change; 0.05 itself is not significant; a gene that could not be tested has no value.
+DESEQ2 = """"","baseMean","log2FoldChange","lfcSE","stat","pvalue","padj"
+"SIMG1",100.1,2.5,0.5,5,5.7e-07,1e-05
+"SIMG2",0,NA,NA,NA,NA,NA
+"SIMG3",3.2,-1.5,1.5,-1,0.31,NA
+"SIMG4",50,-0.5,0.25,-2,0.045,0.05
+"""
+DESEQ2_FOUND = {"SIMG1": 5, "SIMG3": -1, "SIMG4": -2}, {"SIMG1"}
+STYLES = {
+    "DESeq2": (DESEQ2, *DESEQ2_FOUND),
+    "DESeq2 by write.table": (
+        DESEQ2.replace(",", "\t").replace('""\t', "", 1),
+        *DESEQ2_FOUND,
+    ),
+    "DESeq2 in Europe": (DESEQ2.replace(",", ";").replace(".", ","), *DESEQ2_FOUND),
+    "DESeq2, shrunken, which has no stat": (
+        "gene,baseMean,log2FoldChange,lfcSE,pvalue,padj\nSIMG1,10,1.5,.1,1e-9,1e-8\nSIMG2,10,-.5,.1,.2,.3\n",
+        {"SIMG1": 1.5, "SIMG2": -0.5},
+        {"SIMG1"},
+    ),
+    "pydeseq2": (
+        "symbol,baseMean,log2FoldChange,lfcSE,stat,pvalue,padj\nSIMG1,9,1,1,3,.001,.002\nSIMG2,9,1,1,,,\n",
+        {"SIMG1": 3},
+        {"SIMG1"},
+    ),
+    "limma": (
+        '"","logFC","AveExpr","t","P.Value","adj.P.Val","B"\n'
+        '"SIMG1",1.5,7,8.25,1e-06,0.001,5\n"SIMG2",-0.5,7,-1.5,0.1,0.2,-4\n',
+        {"SIMG1": 8.25, "SIMG2": -1.5},
+        {"SIMG1"},
+    ),
+    "edgeR": (
+        "\tlogFC\tlogCPM\tF\tPValue\tFDR\nSIMG1\t-1.5\t5\t20.5\t1e-05\t0.01\nSIMG2\t0.5\t5\t2\t0.2\t0.3\n",
+        {"SIMG1": -1.5, "SIMG2": 0.5},
+        {"SIMG1"},
+    ),
+    "edgeR with annotation": (
+        "ENTREZID,SYMBOL,logFC,logCPM,LR,PValue,FDR\n7157,SIMG1,-1.5,5,20,1e-05,0.01\n,SIMG2,.5,5,2,.2,.3\n",
+        {"SIMG1": -1.5, "SIMG2": 0.5},
+        {"SIMG1"},
+    ),
+    "scanpy": (
+        ",names,scores,logfoldchanges,pvals,pvals_adj\n"
+        "0,SIMG1,12.5,3.5,1e-30,1e-28\n1,SIMG2,-2,-1,0.04,0.06\n",
+        {"SIMG1": 12.5, "SIMG2": -2},
+        {"SIMG1"},
+    ),
+    "scanpy without scores": (
+        "group,names,logfoldchanges,pvals,pvals_adj\nB,SIMG1,3.5,1e-30,1e-28\nB,SIMG2,-1,0.04,0.06\n",
+        {"SIMG1": 3.5, "SIMG2": -1},
+        {"SIMG1"},
+    ),
+    "Seurat": (
+        '"","p_val","avg_log2FC","pct.1","pct.2","p_val_adj"\n"SIMG1",0,1.5,.9,.1,0\n"SIMG2",.9,-.5,.5,.5,1\n',
+        {"SIMG1": 1.5, "SIMG2": -0.5},
+        {"SIMG1"},
+    ),
+    "Seurat before version 4": (
+        '"","p_val","avg_logFC","pct.1","pct.2","p_val_adj"\n"SIMG1",0,1.5,.9,.1,0\n',
+        {"SIMG1": 1.5},
+        {"SIMG1"},
+    ),
+    "GEO2R": (
+        '"ID"\t"adj.P.Val"\t"P.Value"\t"t"\t"B"\t"logFC"\t"Gene.symbol"\t"Gene.title"\n'
+        '"1007_s_at"\t"0.01"\t"0.001"\t"-6.5"\t"1"\t"-2"\t"SIMG1"\t"a"\n'
+        '"1053_at"\t"0.6"\t"0.5"\t"0.5"\t"-4"\t"0.1"\t""\t"b"\n',
+        {"SIMG1": -6.5},
+        {"SIMG1"},
+    ),
+    "Ensembl ids before the symbols": (
+        "gene_id,gene_name,log2FoldChange,padj\nENSG00000141510.18,SIMG1,2,.01\nENSG00000012048,SIMG2,-1,.2\n",
+        {"SIMG1": 2, "SIMG2": -1},
+        {"SIMG1"},
+    ),
+    "symbols that annotation did not find": (
+        "symbol,stat,padj\nSIMG1,2,.01\nNA,3,.01\nNA,4,.01\n,5,.01\n",
+        {"SIMG1": 2},
+        {"SIMG1"},
+    ),
+    "no adjusted p-value": ("gene,t,P.Value\nSIMG1,2,.001\n", {"SIMG1": 2}, None),
+    "nothing significant": ("gene,t,FDR\nSIMG1,2,.1\n", {"SIMG1": 2}, set()),
+}
+
+
+@pytest.mark.parametrize(("content", "values", "significant"), STYLES.values(), ids=STYLES)
+def test_tables_as_programs_write_them(tmp_path, content, values, significant):
+    found = read_signature(text_file(tmp_path, content, "de.txt.gz"))
+    assert found == (values, significant)
+    # In the order of the file, by which equal genes of a signature are told apart.
+    assert list(found[0]) == list(values)
+
+
+def test_spreadsheets_and_parquet(tmp_path):
+    rows = [["gene", "stat", "padj"], ["SIMG1", 2.5, 0.01], ["SIMG2", -1, None], ["SIMG3", None, None]]
+    book = Workbook()
+    for row in rows:
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "de.xlsx")
+    pd.DataFrame(rows[1:], columns=rows[0]).to_parquet(tmp_path / "de.parquet")
+    for name in ("de.xlsx", "de.parquet"):
+        assert read_signature(tmp_path / name) == ({"SIMG1": 2.5, "SIMG2": -1}, {"SIMG1"})
+
+
+def test_a_column_may_be_named(tmp_path):
+    path = text_file(tmp_path, "gene,stat,padj,my score\nSIMG1,2,.01,7\nSIMG2,3,.2,\n")
+    assert read_signature(path) == ({"SIMG1": 2, "SIMG2": 3}, {"SIMG1"})
+    assert read_signature(path, "my score") == ({"SIMG1": 7}, {"SIMG1"})
+    text = complaint(read_signature, path, "my scores")
+    assert "no column 'my scores' (found gene, stat, padj, my score); give one of them with --column" in text
+    assert text.endswith("; did you mean 'my score'?")
+
+
+def test_ids_are_taken_where_there_are_no_symbols(tmp_path):
+    """The caller says that none of them is predicted, with the remedy."""
+    path = text_file(tmp_path, "gene_id,stat\nENSG00000141510,2\nENSG00000012048,1\n")
+    assert list(read_signature(path)[0]) == ["ENSG00000141510", "ENSG00000012048"]
+
+
+MISTAKES = {
+    "no such column": (
+        "gene,baseMean,pvalue\nSIMG1,1,.1\n",
+        "no column of changes (expected 'stat' or 'log2FoldChange', found gene, baseMean, pvalue); "
+        "name it with --column",
+    ),
+    "no genes": ("number,stat\n1,2\n", "no column of gene symbols (found number, stat); name it 'gene'"),
+    "a gene twice": (
+        "gene,stat\nSIMG1,2\nSIMG2,1\nSIMG1,3\n",
+        "gene 'SIMG1' stands in several rows; keep one",
+    ),
+    "a gene twice, once without value": (
+        "gene,stat\nSIMG1,2\nSIMG1,NA\n",
+        "gene 'SIMG1' stands in several rows; keep one",
+    ),
+    "text among values": (
+        "gene,stat\nSIMG1,2\nSIMG2,high\n",
+        "line 3, column 'stat': 'high' is not a number; correct it or remove the row or column",
+    ),
+    "infinite": ("gene,logFC\nSIMG1,inf\n", "line 2, column 'logFC': 'inf' is not a number; correct it"),
+    "text among p-values": (
+        "gene,stat,padj\nSIMG1,2,<0.001\n",
+        "line 2, column 'padj': '<0.001' is not a number; correct it",
+    ),
+    "no values": (
+        "gene,stat\nSIMG1,NA\nSIMG2,\n",
+        "none of its 2 genes has a name and a value; export it again",
+    ),
+    "no names": ("gene,stat\nNA,1\n,2\n", "none of its 2 genes has a name and a value; export it again"),
+    "empty": ("", "is empty; export it again"),
+    "no rows": ("gene,stat\n", "has a header but no rows; export it again"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_tables_that_cannot_be_used(tmp_path, content, message):
+    assert message in complaint(read_signature, text_file(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("de.csv", None, "no such file; check the name"),
+        ("de.gct", None, "no such file; check the name"),
+        ("de.docx", b"x", "cannot read '.docx' files; save it as .csv"),
+        ("de.csv", "gene,stat\nSIMG1,1\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+        ("de.csv.gz", b"gene,stat\nSIMG1,1\n", "the file is damaged or cut, download it again"),
+        ("de.gct", b"gene\tS1\nSIMG1\t1\n", "line 1 is 'gene\tS1', expected '#1.3'; is it a GCT file?"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert message in complaint(read_signature, tmp_path / name)
+
+
+GCT_12 = (
+    "#1.2\n3\t2\nName\tDescription\tSIG1\tSIG2\nSIMG1\tna\t1.5\t4\nSIMG2\tna\t-666\t5\nSIMG3\tna\t-2\t6\n"
+)
+
+
+def gct_13(field="pr_gene_symbol", symbols=("SIMG1", "SIMG2", "SIMG3")):
+    lines = [
+        "#1.3\n3\t2\t1\t1",
+        f"id\t{field}\tSIG1\tSIG2",
+        "pert_id\tna\tdisease\tcontrol",
+        *(
+            f"{number}\t{symbol}\t{values}"
+            for number, symbol, values in zip(
+                (7157, 672, 675), symbols, ("1.5\t4", "\t5", "-2\t6"), strict=True
+            )
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+FIRST, SECOND = {"SIMG1": 1.5, "SIMG3": -2}, {"SIMG1": 4, "SIMG2": 5, "SIMG3": 6}
+
+
+@pytest.mark.parametrize("name", ["s.gct", "s.gct.gz", "S.GCT"])
+@pytest.mark.parametrize(
+    "content", [GCT_12, gct_13(), gct_13("gene_symbol")], ids=["1.2", "1.3", "1.3 of 2020"]
+)
+def test_gct(tmp_path, content, name):
+    """The first signature unless another is named; a missing value, -666 or empty, says nothing."""
+    path = text_file(tmp_path, content, name)
+    assert read_signature(path) == (FIRST, None)
+    assert read_signature(path, "SIG2") == (SECOND, None)
+    assert read_signature(path, "SIG1") == (FIRST, None)
+    text = complaint(read_signature, path, "SIG3")
+    assert "no signature 'SIG3' (found SIG1, SIG2); give one of them with --column; did you mean" in text
+
+
+def test_gct_without_symbols_has_ids(tmp_path):
+    path = text_file(tmp_path, gct_13("description"), "s.gct")
+    assert read_signature(path)[0] == {"7157": 1.5, "675": -2}
+
+
+def test_a_symbol_of_gct_that_is_missing_or_stands_for_two_genes(tmp_path):
+    path = text_file(tmp_path, gct_13(symbols=("-666", "", "SIMG3")), "s.gct")
+    assert read_signature(path)[0] == {"SIMG3": -2}
+    path = text_file(tmp_path, gct_13(symbols=("SIMG1", "SIMG2", "SIMG1")), "s.gct")
+    assert "gene 'SIMG1' stands in several rows; keep one" in complaint(read_signature, path)
+
+
+def test_genes_of_another_age_are_found():
+    """NARFL has been CIAO3 since 2019; a model's panel or a signature may be the older one."""
+    assert on_genes(["TP53", "NARFL", "ELSE"], ["CIAO3", "EGFR", "TP53"]) == {
+        "CIAO3": "NARFL",
+        "TP53": "TP53",
+    }
+    assert on_genes(["CIAO3"], ["NARFL"]) == {"NARFL": "CIAO3"}
+    # The same name first: the older one is then another gene's row.
+    assert on_genes(["NARFL", "CIAO3"], ["CIAO3"]) == {"CIAO3": "CIAO3"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "SIMG1\nSIMG2\nSIMG3\n",
+        "SIMG1\r\nSIMG2\r\n\r\nSIMG3",
+        "\ufeffSIMG1, SIMG2,SIMG3\n",
+        "SIMG1;SIMG2\tSIMG3",
+        "# of a paper\nSIMG1 # the first\n  SIMG2\n#SIMG4\nSIMG3\n",
+        "SIMG1\nSIMG2\nSIMG1\nSIMG3\nSIMG2\n",
+        '"SIMG1"\n"SIMG2"\n\'SIMG3\'\n',
+    ],
+)
+@pytest.mark.parametrize("name", ["up.txt", "up.grp.gz"])
+def test_gene_lists(tmp_path, content, name):
+    """In order, each once."""
+    assert read_gene_list(text_file(tmp_path, content, name)) == ["SIMG1", "SIMG2", "SIMG3"]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# SIMG1\n", " ,;\t\n"])
+def test_a_list_without_genes(tmp_path, content):
+    text = complaint(read_gene_list, text_file(tmp_path, content, "up.txt"))
+    assert "holds no genes; write one symbol a line" in text
+
+
+def test_lists_that_cannot_be_read(tmp_path):
+    assert "no such file; check the name" in complaint(read_gene_list, tmp_path / "up.txt")
+    (tmp_path / "up.txt").write_bytes("SIMG1\n".encode("utf-16"))
+    assert "is UTF-16 text; save it as UTF-8" in complaint(read_gene_list, tmp_path / "up.txt")
+    (tmp_path / "up.gz").write_bytes(b"SIMG1\n")
+    assert "the file is damaged or cut" in complaint(read_gene_list, tmp_path / "up.gz")
+
+
+def test_values_are_plain_numbers(tmp_path):
+    """They are part of what a run that was cut is known by, as JSON."""
+    values, _ = read_signature(text_file(tmp_path, GCT_12, "s.gct"))
+    assert {type(value) for value in values.values()} == {float}
+    assert {type(name) for name in values} == {str}
+    assert np.isfinite(list(values.values())).all()

@@ -1,0 +1,125 @@
+"""anchordrug predict --engine ray: on a local cluster of two nodes, one of whose workers is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rdkit import RDConfig
+
+from tests.conftest import run_cli
+
+MODEL = "models/onnx/SIM-T1.onnx"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray", reason="ray is not installed (pip install 'anchordrug[ray]')")
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=2)
+    ray.init(address=nodes.address, log_to_driver=False)
+    yield nodes.address
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def molecules(count: int) -> list[str]:
+    lines = (Path(RDConfig.RDDataDir) / "NCI/first_5K.smi").read_text().splitlines()
+    return [line.split()[0] for line in lines if line.strip()][:count]
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Partitions with ids, some bad structures, and a column that nobody needs."""
+    smiles = molecules(2400)
+    smiles[7], smiles[1300] = "C(C", ""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    for part in range(4):
+        rows = range(part * 600, part * 600 + 600)
+        table = pd.DataFrame(
+            {"pert_id": [f"D{row}" for row in rows], "smiles": [smiles[row] for row in rows]}
+        )
+        table.assign(price=1.5).to_parquet(folder / f"part-{part}.parquet")
+    return folder
+
+
+def start(address: str, *words: object) -> subprocess.Popen:
+    """A process of its own, as Ray's logs do not mix with a captured output."""
+    script = "from anchordrug.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, "predict", "--model", MODEL, "--engine", "ray", *map(str, words)],
+        env={**os.environ, "RAY_ADDRESS": address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def fault(address: str, *words: object) -> str:
+    process = start(address, *words)
+    error = process.communicate()[1]
+    assert process.returncode == 2
+    return error
+
+
+def workers() -> list[int]:
+    """Ids of the processes of our actors, by the titles that Ray gives them."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            title = one.read_bytes()
+            if title.startswith(b"ray::") and b"_Worker" in title:
+                found.append(int(one.parent.name))
+    return found
+
+
+def test_a_killed_worker_loses_nothing(cluster, in_project, library, tmp_path):
+    out = tmp_path / "out"
+    process = start(cluster, "--drugs", library, "--layout", "wide", "--out", out)
+    while not (running := workers()) and process.poll() is None:
+        time.sleep(0.2)
+    assert running
+    os.kill(running[0], signal.SIGKILL)
+    error = process.communicate()[1]
+    assert process.returncode == 0, error
+    assert running[0] not in workers()
+
+    found = pd.read_parquet(out).set_index("drug_id").sort_index()
+    assert sorted(found.index) == sorted(f"D{row}" for row in range(2400))
+    rejects = found["reason"].dropna()
+    bad = "not a valid SMILES"
+    assert rejects.to_dict() == {"D7": bad, "D1300": "empty SMILES", "D2097": bad}  # the last one is rdkit's
+    pd.concat(pd.read_parquet(one) for one in library.iterdir()).to_csv(tmp_path / "all.csv")
+    local = ["predict", "--model", MODEL, "--drugs", tmp_path / "all.csv", "--layout", "wide"]
+    assert run_cli(*local, "--out", tmp_path / "local.parquet").exit_code == 0
+    expected = pd.read_parquet(tmp_path / "local.parquet").set_index("drug_id")
+    assert len(expected) > 2000  # the local engine leaves out structures that it has seen
+    ours = found.loc[expected.index].drop(columns="reason")
+    numbers = ["confidence", "strength", "similarity"]
+    pd.testing.assert_frame_equal(ours[numbers], expected[numbers], atol=1e-4)
+    labels = ours.columns[6:]
+    assert (ours[labels] == expected[labels]).to_numpy().mean() > 0.9999
+
+
+def test_where_it_cannot_read_or_write(cluster, in_project, library, tmp_path):
+    missing = fault(cluster, "--drugs", tmp_path / "none", "--out", tmp_path / "o")
+    assert "no such file or folder" in missing
+    assert "is not empty" in fault(cluster, "--drugs", library, "--out", library)
+    named = fault(cluster, "--drugs", library, "--out", tmp_path / "o", "--smiles-column", "smile")
+    assert "no column 'smile'" in named
+    assert "did you mean 'smiles'?" in named
+
+
+def test_an_engine_that_is_none(in_project, library, tmp_path):
+    result = run_cli(
+        "predict", "--model", MODEL, "--drugs", library, "--out", tmp_path / "o", "--engine", "spark"
+    )
+    assert "--engine spark: not one of local, ray" in str(result.exception)
