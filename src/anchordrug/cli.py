@@ -1,5 +1,6 @@
 """The command line: one command for each stage, and simulate for the demo data."""
 
+import math
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,6 +162,8 @@ def predict(
     from anchordrug.prediction_tables import LAYOUTS, VALUES, TableShape
     from anchordrug.stages import predict as stage
 
+    if math.isnan(coverage):
+        raise LibraryError("--coverage nan: give a share between 0 and 1")
     if engine not in ENGINES:
         raise LibraryError(f"--engine {engine}: not one of {', '.join(ENGINES)}")
     if layout not in LAYOUTS:
