@@ -5,9 +5,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 from typer.testing import CliRunner
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("anchordrug", deadline=None)
+hypothesis.settings.load_profile("anchordrug")
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "datasets/demo"

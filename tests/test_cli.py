@@ -18,8 +18,8 @@ from anchordrug.errors import AnchorDrugError
 from tests.conftest import DEMO, run_cli, small_params, write_params
 
 COMMANDS = [
-    *("curate", "evaluate", "export", "featurize", "finetune", "inspect"),
-    *("predict", "pretrain", "rank", "select", "simulate", "split", "summarise"),
+    *("curate", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
+    *("pack", "panel", "predict", "pretrain", "rank", "select", "simulate", "split", "summarise"),
 ]
 BENCH_COMMANDS = ["finish", "ingest", "new", "next", "rehearse", "status"]
 SELECT = ["select", "--target", "SIM-T1"]
@@ -233,6 +233,15 @@ def test_a_target_that_is_not_in_the_settings_is_named_with_a_near_one(raw, comm
     text = mistake(command, "--target", "SIM-T11")
     assert text.startswith("--target SIM-T11: not one of 'targets' in the settings (SIM-T1)")
     assert text.endswith("did you mean 'SIM-T1'?")
+
+
+@pytest.mark.parametrize("command", ["pretrain", "select", "finetune"])
+def test_a_device_that_is_not_there_is_named(raw, command, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    text = mistake(command, "--target", "SIM-T1", "--device", "cuda")
+    assert text.startswith("--device cuda: torch finds no GPU here; give --device cpu or auto")
+    text = mistake(command, "--target", "SIM-T1", "--device", "gpu")
+    assert text.startswith("--device gpu: not one of auto, cpu, cuda")
 
 
 # Raw data

@@ -730,6 +730,12 @@ def test_the_demo_bundle_is_consistent_and_has_every_kind_of_dirt(demo):
     assert (demo.funnel["dropped"] > 0).all()
 
 
+def test_z_scores_on_disk_are_those_in_memory(demo, tmp_path, monkeypatch):
+    assert_same(demo, curate(find_bundle(DEMO), RULES, tmp_path / "work"))
+    monkeypatch.setattr("anchordrug.curate._VALUES_AT_ONCE", 500)
+    assert_same(demo, curate(find_bundle(DEMO), RULES, tmp_path / "work"))
+
+
 def test_the_demo_bundle_gives_what_plain_pandas_gives(demo):
     """One structure has one compound name in the demo bundle, under whichever id."""
     with h5py.File(next(DEMO.glob("*.gctx"))) as file:

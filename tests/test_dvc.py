@@ -14,8 +14,18 @@ from tests.conftest import ROOT, small_params, write_params
 
 # Modules of campaigns at the bench, whose folders have a dvc.yaml of their own.
 BENCH = ("stages/bench/", "assays/", "advice.py", "library.py", "plates.py", "plate_picture.py")
-# Commands that read an exported model and are no stages.
-TOOLS = {"stages/inspect.py", "stages/predict_ray.py", "stages/rank.py", "connectivity.py", "formulas.py"}
+# Commands that are no stages of the root's pipeline.
+TOOLS = {
+    "download.py",
+    "stages/fetch.py",
+    "stages/inspect.py",
+    "stages/pack.py",
+    "stages/panel.py",
+    "stages/predict_ray.py",
+    "stages/rank.py",
+    "connectivity.py",
+    "formulas.py",
+}
 MATRIX = {"select", "finetune", "export", "predict"}
 
 

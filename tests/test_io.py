@@ -56,6 +56,22 @@ def test_matrices_come_back_with_their_index(tmp_path):
     np.testing.assert_array_equal(values, matrix)
 
 
+def test_matrices_of_many_blocks_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("anchordrug.io._VALUES_A_ROW_GROUP", 7)
+    matrix = np.arange(30, dtype=np.float32).reshape(10, 3)
+    index = pd.DataFrame({"drug_id": [f"d{k}" for k in range(10)], "lines": range(10)})
+    write_matrix(tmp_path / "m.parquet", index, ["x", "y", "z"], matrix)
+    back, _, values = read_matrix(tmp_path / "m.parquet", ["drug_id", "lines"])
+    pd.testing.assert_frame_equal(back, index, check_dtype=False)
+    np.testing.assert_array_equal(values, matrix)
+    matrix[9, 2] = np.nan
+    with pytest.raises(TableError, match="1 values are not finite"):
+        write_matrix(tmp_path / "m.parquet", index, ["x", "y", "z"], matrix)
+    np.testing.assert_array_equal(
+        read_matrix(tmp_path / "m.parquet", ["drug_id", "lines"])[2][:9], matrix[:9]
+    )
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_matrix_with_values_that_are_not_finite_is_refused(tmp_path, bad):
     with pytest.raises(TableError, match="1 values are not finite"):

@@ -16,12 +16,12 @@ from anchordrug.evaluation.statistics import holm, paired_difference
 from anchordrug.stages.tables import load_atlas, load_split
 from tests.conftest import ROOT
 
-SCRIPTS = ("campaigns.py", "analyse.py", "label_shift.py", "figures.py", "published.csv")
+SCRIPTS = ("campaigns.py", "play.py", "analyse.py", "label_shift.py", "figures.py", "published.csv")
 STRATEGIES = ["random", "least_confidence", "moa"]
 
 
-def run(folder, script):
-    command = [sys.executable, script, "per_target"]
+def run(folder, script, *options):
+    command = [sys.executable, script, "per_target", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -82,14 +82,15 @@ def test_every_campaign_of_the_grid_is_played(paper):
     assert sizes[-1] == grown["pool"] == grown["whole_pool"]["drugs"]
 
 
-def test_what_is_done_is_not_played_again_and_what_is_lost_comes_back_the_same(paper, tmp_path):
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_what_is_done_is_not_played_again_and_what_is_lost_comes_back_the_same(paper, tmp_path, engine):
     folder = tmp_path / "paper"
     shutil.copytree(paper, folder)
     cells = folder / "cells/per_target"
     before, times = cells_of(folder), {path.name: path.stat().st_mtime_ns for path in cells.iterdir()}
     (cells / "SIM-T1-moa-1.json").unlink()
     (cells / "SIM-T9-gone-0.json").write_text("{}")
-    run(folder, "campaigns.py")
+    run(folder, "campaigns.py", "--engine", engine)
     after = cells_of(folder)
     assert set(after) == set(before)
     played = {path.name for path in cells.iterdir() if path.stat().st_mtime_ns != times[path.name]}

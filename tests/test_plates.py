@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anchordrug.campaign_settings import Plates
@@ -141,6 +141,7 @@ NAMES = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=
 )
 
 
+@example(names=["=1+1", "'=1+1", "-"], suffix=".csv", concentration=1, cell_line="=", replicates=1)
 @settings(max_examples=60, deadline=None)
 @given(
     names=st.lists(st.one_of(st.none(), NAMES.filter(bool)), min_size=1, max_size=12),

@@ -78,6 +78,17 @@ CASES = {
         keys=[["step"]],
         wrong=[("unit", "wells"), ("unit", "Genes"), ("kept", -1), ("dropped", -1)],
     ),
+    "GENE_SCORES": Case(
+        {
+            "gene": ["TP53", "DDIT4", "ACTB"],
+            "score": [0.5, 0.0, -0.1],
+            "spread": [0.1, 0.0, 0.2],
+            "changed": [0.2, 1.0, 0.0],
+            "cell_lines": [3, 3, 3],
+        },
+        keys=[["gene"]],
+        wrong=[("score", 1.1), ("spread", -0.1), ("changed", 1.5), ("cell_lines", 0)],
+    ),
     "REJECTS": Case(
         {
             "kind": ["drug", "gene", "cell_line"],

@@ -1,5 +1,11 @@
 """The training loop and the factorised network, against a dense network and brute force."""
 
+import multiprocessing
+import random
+import signal
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from anchordrug.errors import SettingsError
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.predictors.mlp import SLOPE, FactorisedMlp, MlpFitted, MlpPredictor, MlpShape
-from anchordrug.training import LEFT_OUT, Profiles, TrainingPlan, balanced, blocks, train
+from anchordrug.training import LEFT_OUT, Profiles, TrainingPlan, balanced, blocks, device_of, train
 
 SHAPE = MlpShape((12, 5, 7), (16, 8, 6), 0.4)
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 PLAN = TrainingPlan(epochs=3, learning_rate=1e-2, block_drugs=3, block_genes=4, seed=1)
 
 
@@ -118,7 +126,7 @@ def test_the_first_layer_starts_like_one_wide_layer():
 )
 @settings(max_examples=60, deadline=None)
 def test_an_epoch_shows_every_pair_once(experiments, genes, block, seed):
-    plan = TrainingPlan(1, 1e-3, *block, seed)
+    plan = TrainingPlan(1, 1e-3, block[0], block[1], seed)
     seen = np.zeros((experiments, genes), int)
     for rows, columns in blocks(experiments, genes, plan, np.random.default_rng(seed)):
         assert len(rows) <= block[0]
@@ -172,6 +180,31 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(tmp_path, cut_after):
     resumed = weights_after(PLAN, profiles(), checkpoint=checkpoint, after_epoch=lambda e, _: seen.append(e))
     whole = weights_after(PLAN, profiles())
     assert seen == list(range(cut_after + 1, 4))
+    assert resumed[0] == whole[0]
+    assert all(torch.equal(a, b) for a, b in zip(resumed[1], whole[1], strict=True))
+
+
+def train_slowly(plan, checkpoint):
+    """Run in a process of its own."""
+    torch.set_num_threads(1)
+    weights_after(plan, profiles(), checkpoint=checkpoint, after_epoch=lambda *_: time.sleep(0.02))
+
+
+def test_a_run_that_was_killed_at_any_time_ends_with_the_same_weights(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    plan = replace(PLAN, epochs=60)
+    process = multiprocessing.get_context("spawn").Process(target=train_slowly, args=(plan, checkpoint))
+    process.start()
+    while not checkpoint.exists() and process.is_alive():
+        time.sleep(0.001)
+    time.sleep(random.random() / 2)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    seen = []
+    resumed = weights_after(plan, profiles(), checkpoint=checkpoint, after_epoch=lambda e, _: seen.append(e))
+    whole = weights_after(plan, profiles())
+    assert 1 < seen[0] <= seen[-1] == 60
     assert resumed[0] == whole[0]
     assert all(torch.equal(a, b) for a, b in zip(resumed[1], whole[1], strict=True))
 
@@ -250,3 +283,34 @@ def test_dropout_passes_differ_and_their_mean_is_near_the_prediction():
 def test_training_leaves_the_process_its_denormal_numbers():
     weights_after(TrainingPlan(1, 1e-3, 2, 3, 0), profiles())
     assert (np.full(8, 5e-324) * np.ones(8) > 0).all()
+
+
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_a_mistake(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [device_of(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    with pytest.raises(SettingsError, match="--device cuda: torch finds no GPU here; give --device cpu"):
+        device_of("cuda")
+    with pytest.raises(SettingsError, match="--device cud: not one of auto, cpu, cuda; did you mean 'cuda'"):
+        device_of("cud")
+
+
+def test_with_a_gpu_auto_takes_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [device_of(name) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+
+
+@needs_gpu
+def test_a_gpu_trains_much_the_same_network_and_hands_it_back():
+    plan = replace(PLAN, epochs=20)
+    on_cpu, on_gpu = (weights_after(replace(plan, device=one), profiles()) for one in ("cpu", "cuda"))
+    assert all(weight.device.type == "cpu" for weight in on_gpu[1])
+    np.testing.assert_allclose(on_gpu[0], on_cpu[0], rtol=0.05)
+
+
+@needs_gpu
+def test_a_run_on_a_gpu_that_was_cut_goes_on_anywhere(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    weights_after(replace(PLAN, epochs=2, device="cuda"), profiles(), checkpoint=checkpoint)
+    for device in ("cuda", "cpu"):
+        losses, _ = weights_after(replace(PLAN, device=device), profiles(), checkpoint=checkpoint)
+        assert len(losses) == PLAN.epochs

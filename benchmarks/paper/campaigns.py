@@ -1,152 +1,67 @@
 """Play every strategy on every target (or common list) and seed of one scenario; one JSON file a campaign.
 
-A campaign that is cut goes on after its last whole round, and a finished one is not played again as long as
-data, settings and code are the same.
-
-    python campaigns.py per_target
+python campaigns.py per_target
+python campaigns.py per_target --engine ray
 """
 
 import argparse
-import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 
 # Workers inherit it: each computes on one core.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np
 import yaml
+from play import HERE, Cell, cells, play_cell
 
-import anchordrug
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import fingerprint_of, sha256, write_json
 from anchordrug.progress import track
-from anchordrug.settings import Settings, read_settings
-from anchordrug.stages.groups import Group, campaign_key, load_group, play_rounds
-from anchordrug.stages.tables import load_atlas, load_features
-
-HERE = Path(__file__).resolve().parent
-MODULES = (
-    "acquisition",
-    "predictors",
-    "campaign.py",
-    "training.py",
-    "splits.py",
-    "atlas.py",
-    "stages/groups.py",
-)
-SECONDS = ("query_seconds", "train_seconds", "evaluate_seconds")
-Cell = tuple[tuple[str, ...], str, int]
+from anchordrug.settings import read_settings
 
 
-def cells(settings: Settings, strategies: list[str]) -> list[Cell]:
-    """Return (targets, strategy, seed) of every campaign; seeds vary slowest."""
-    groups = [settings.targets] if settings.select.scenario == "common" else [(t,) for t in settings.targets]
-    return [(targets, name, seed) for seed in settings.seeds for name in strategies for targets in groups]
+def on_this_machine(scenario: str, todo: list[Cell], growth: int, processes: int) -> Iterator[None]:
+    """Play campaigns in a pool of processes; yield as they end."""
+    processes = min(processes, os.cpu_count() or 1)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(play_cell, scenario, cell, growth) for cell in todo]
+        for job in as_completed(jobs):
+            yield job.result()
 
 
-@cache
-def data() -> tuple[Settings, ResponseAtlas, FeatureBlocks]:
-    """Return what all campaigns share, loaded once a process."""
-    atlas = load_atlas()
-    return read_settings(Path("params.yaml")), atlas, load_features(atlas)
+def on_ray(scenario: str, todo: list[Cell], growth: int) -> Iterator[None]:
+    """Play campaigns on the cluster at RAY_ADDRESS, or else on this machine, one a core; yield as they end.
 
+    All machines see this folder under the same path: it holds the tables, and what a lost worker has played.
+    """
+    import ray
 
-@cache
-def group_of(targets: tuple[str, ...]) -> Group:
-    """Return what campaigns of `targets` share."""
-    return load_group(*data(), targets, own=targets[0])
-
-
-@cache
-def code() -> str:
-    """Return a name of the code that a campaign's course depends on."""
-    package = Path(anchordrug.__file__).parent
-    files = [file for name in MODULES for file in _sources(package / name)]
-    return fingerprint_of({file.relative_to(package).as_posix(): sha256(file) for file in sorted(files)})
-
-
-def _sources(path: Path) -> Iterator[Path]:
-    yield from [path] if path.is_file() else path.rglob("*.py")
-
-
-def play_cell(cell: Cell, folder: Path, growth: int) -> None:
-    """Play one campaign, fit its budgets, and for random also what lies beyond; write its file."""
-    targets, name, seed = cell
-    settings, atlas, _ = data()
-    path = folder / f"{'+'.join(targets)}-{name}-{seed}.json"
-    key = campaign_key(settings, targets, targets[0], name, seed, code(), growth)
-    if path.exists() and json.loads(path.read_text())["key"] == key:
-        return
-    group = group_of(targets)
-    budgets = [budget for budget in settings.select.budget if budget <= len(group.pool)]
-    partial = folder / f".{path.stem}-{key}.csv"
-    rows = play_rounds(
-        group,
-        name,
-        budget=max(budgets),
-        batch=settings.select.batch,
-        seed=seed,
-        partial=partial,
-        say=lambda _: None,
-    )
-    anchors = rows["drug"].to_numpy(copy=True)
-
-    def scored(drugs: np.ndarray, final: bool) -> dict[str, object]:
-        scores = group.scores(group.fit(drugs, seed=seed, final=final))
-        return {"drugs": len(drugs), "macro_f1": dict(zip(targets, scores, strict=True))}
-
-    last = rows.groupby("round").last().assign(drugs=rows.groupby("round").size().cumsum())
-    rounds = [
-        {"drugs": row["drugs"], "macro_f1": {t: row[t] for t in targets}} | {one: row[one] for one in SECONDS}
-        for row in last.to_dict("records")
-    ]
-    result = {
-        "key": key,
-        "targets": list(targets),
-        "strategy": name,
-        "seed": seed,
-        "pool": len(group.pool),
-        "anchors": atlas.drugs["drug_id"].iloc[anchors].tolist(),
-        "rounds": rounds,
-        "budgets": [scored(anchors[:budget], final=True) for budget in budgets],
-    }
-    if name == "random":
-        rest = group.pool[~np.isin(group.pool, anchors)]
-        order = np.concatenate([anchors, np.random.default_rng(seed).permutation(rest)])
-        result |= {
-            "pretrained": scored(anchors[:0], final=False),
-            "growth": [
-                scored(order[: min(size, len(order))], final=False)
-                for size in range(len(anchors) + growth, len(order) + growth, growth)
-            ],
-            "whole_pool": scored(order, final=True),
-        }
-    write_json(result, path)
-    partial.unlink()
+    ray.init(runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}}, log_to_driver=False)
+    play = ray.remote(max_retries=3)(play_cell)
+    waiting = [play.remote(scenario, cell, growth) for cell in todo]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        yield ray.get(done[0])
 
 
 def main() -> None:
-    """Play the grid of one scenario in a pool of processes."""
+    """Play the grid of one scenario."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("scenario", help="a folder with a params.yaml whose stages have run")
-    scenario = parser.parse_args().scenario
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who plays")
+    asked = parser.parse_args()
     grid = yaml.safe_load((HERE / "grid.yaml").read_text(encoding="utf-8"))
-    os.chdir(HERE / scenario)
-    folder = HERE / "cells" / scenario
-    todo = cells(read_settings(Path("params.yaml")), grid["strategies"])
-    processes = min(grid["processes"], os.cpu_count() or 1)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(play_cell, cell, folder, grid["growth"]) for cell in todo]
-        for job in track(as_completed(jobs), f"campaigns, {scenario}", len(jobs)):
-            job.result()
+    settings = read_settings(HERE / asked.scenario / "params.yaml")
+    todo = cells(settings, grid["strategies"])
+    if asked.engine == "ray":
+        playing = on_ray(asked.scenario, todo, grid["growth"])
+    else:
+        playing = on_this_machine(asked.scenario, todo, grid["growth"], grid["processes"])
+    for _ in track(playing, f"campaigns, {asked.scenario}", len(todo)):
+        pass
+    folder = HERE / "cells" / asked.scenario
     expected = {f"{'+'.join(targets)}-{name}-{seed}.json" for targets, name, seed in todo}
     for file in folder.iterdir():
         if file.name not in expected:

@@ -21,19 +21,27 @@ app = typer.Typer(
 )
 ENGINES = ("local", "ray")
 STAGES, TOOLS = "Pipeline stages (dvc repro runs them)", "Tools"
+RELEASE = "The full release (in sources/lincs)"
 
 Params = Annotated[Path, typer.Option(help="The settings.")]
 Target = Annotated[str, typer.Option(help="The target cell line, one of 'targets' in the settings.")]
 Seed = Annotated[int, typer.Option(min=0, help="The seed of this campaign.")]
+Device = Annotated[
+    str, typer.Option(help="Where networks are trained: cpu, cuda (a GPU), or auto: a GPU if there is one.")
+]
 
 
-def _settings(params: Path):
-    missing = [name for name in ("pydantic", "pandera", "torch", "h5py", "onnx") if find_spec(name) is None]
+def _require_packages(*names: str) -> None:
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise AnchorDrugError(
             f"this command needs {missing[0]}, which is not installed; "
             "run: pip install 'anchordrug[pipeline]'"
         )
+
+
+def _settings(params: Path):
+    _require_packages("pydantic", "pandera", "torch", "h5py", "onnx")
     from anchordrug.settings import read_settings
 
     return read_settings(params)
@@ -77,33 +85,40 @@ def split(params: Params = Path("params.yaml")) -> None:
 
 
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug pretrain --target SIM-T1")
-def pretrain(target: Target, params: Params = Path("params.yaml")) -> None:
+def pretrain(target: Target, device: Device = "cpu", params: Params = Path("params.yaml")) -> None:
     """Learn for a target what all other cell lines teach: priors, calibration, networks."""
     settings = _settings(params)
     _require_target(settings, target)
     from anchordrug.stages import pretrain as stage
+    from anchordrug.training import device_of
 
-    stage.run(settings, target)
+    stage.run(settings, target, device_of(device))
 
 
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug select --target SIM-T1 --seed 0")
-def select(target: Target, seed: Seed = 0, params: Params = Path("params.yaml")) -> None:
+def select(
+    target: Target, seed: Seed = 0, device: Device = "cpu", params: Params = Path("params.yaml")
+) -> None:
     """Choose the anchor drugs of a target, round by round."""
     settings = _settings(params)
     _require_target(settings, target)
     from anchordrug.stages import select as stage
+    from anchordrug.training import device_of
 
-    stage.run(settings, target, seed)
+    stage.run(settings, target, seed, device_of(device))
 
 
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug finetune --target SIM-T1 --seed 0")
-def finetune(target: Target, seed: Seed = 0, params: Params = Path("params.yaml")) -> None:
+def finetune(
+    target: Target, seed: Seed = 0, device: Device = "cpu", params: Params = Path("params.yaml")
+) -> None:
     """Fit the final predictors of a target to its anchors."""
     settings = _settings(params)
     _require_target(settings, target)
     from anchordrug.stages import finetune as stage
+    from anchordrug.training import device_of
 
-    stage.run(settings, target, seed)
+    stage.run(settings, target, seed, device_of(device))
 
 
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug export --target SIM-T1")
@@ -263,6 +278,55 @@ def simulate(
     from anchordrug.raw import simulate as simulator
 
     simulator.simulate(out, seed)
+
+
+@app.command(
+    rich_help_panel=TOOLS,
+    epilog="Example: anchordrug panel --size 307 --compare ../shared/lincs/gene_panel_307.txt",
+)
+def panel(
+    size: Annotated[int, typer.Option(min=1, help="How many genes the panel holds.")] = 307,
+    out: Annotated[Path, typer.Option(help="The panel, a gene a line, best first.")] = Path("gene_panel.txt"),
+    scores: Annotated[Path, typer.Option(help="The score of every gene: .csv, .tsv or .parquet.")] = Path(
+        "gene_scores.csv"
+    ),
+    compare: Annotated[Path | None, typer.Option(help="Another panel, to count the genes in both.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
+    params: Params = Path("params.yaml"),
+) -> None:
+    """Rank genes by how well source lines predict them, and write the best as a panel."""
+    settings = _settings(params)
+    from anchordrug.stages import panel as command
+
+    command.run(settings, size, out, scores, compare, seed)
+
+
+@app.command(rich_help_panel=RELEASE, epilog="Example: anchordrug fetch lincs2020_matrix")
+def fetch(
+    key: Annotated[str, typer.Argument(help="A file, by its key in the manifest.")],
+    manifest: Annotated[Path, typer.Option(help="What lies where.")] = Path("manifest.yaml"),
+    params: Params = Path("params.yaml"),
+    into: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("downloads"),
+) -> None:
+    """Download a file of the release; run again after a cut, it goes on."""
+    _require_packages("pydantic", "requests")
+    from anchordrug.stages import fetch as stage
+
+    stage.run(key, manifest, params, into)
+
+
+@app.command(rich_help_panel=RELEASE, epilog="Example: anchordrug pack lincs2020")
+def pack(
+    release: Annotated[str, typer.Argument(help="lincs2020, gse92742 or gse70138.")],
+    downloads: Annotated[Path, typer.Option(help="The folder of what was fetched.")] = Path("downloads"),
+    out: Annotated[Path | None, typer.Option(help="The folder to write; default: bundles/RELEASE.")] = None,
+    params: Params = Path("params.yaml"),
+) -> None:
+    """Make a raw bundle of what was fetched: matrix, tables, expression, annotation."""
+    _require_packages("pydantic", "obonet")
+    from anchordrug.stages import pack as stage
+
+    stage.run(release, downloads, out or Path("bundles") / release, params)
 
 
 campaign_app = typer.Typer(

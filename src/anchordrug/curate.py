@@ -5,6 +5,7 @@ counted in the funnel. What is asked for but cannot be used (no structure, no un
 annotation, damaged values) is counted there and also named, with its reason, in the rejects.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, near, shortlist
-from anchordrug.features.drugs import standardise
+from anchordrug.fingerprinting import Fingerprinted, standardising
 from anchordrug.progress import track
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, read_panel
@@ -21,11 +22,13 @@ from anchordrug.raw.expression import read_expression
 from anchordrug.raw.matrix import open_matrix
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.signature_matrix import SignatureMatrix
+from anchordrug.raw.spool import spooled
 from anchordrug.raw.tables import canonical_signatures, read_compounds, read_genes, read_signatures
 
 DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
 GOLD_CC_Q75 = 0.2
 GOLD_RANK_Q25 = 5.0
+_VALUES_AT_ONCE = 2**24
 
 
 class Rules(NamedTuple):
@@ -68,10 +71,12 @@ class _Ledger:
             self.rejects.append((kind, "unnamed", "signatures that name none", shortlist(sig_ids)))
 
 
-def curate(bundle: RawBundle, rules: Rules) -> Curated:
+def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated:
     """Curate a raw bundle by `rules` (DESIGN, Curation rules).
 
-    The matrix is streamed; memory grows with what is kept, not with the file.
+    The matrix is streamed; memory grows with what is kept, not with the file. With a folder `work`, not even
+    with that: z-scores lie in files there (`Curated.z` is mapped from one), and what a killed process has
+    read is not read again. The caller removes the folder in the end.
 
     Raises
     ------
@@ -82,15 +87,21 @@ def curate(bundle: RawBundle, rules: Rules) -> Curated:
     with open_matrix(bundle.matrix) as matrix:
         genes = _genes(bundle, matrix, ledger)
         signatures = _wanted_signatures(bundle, matrix, rules, ledger)
-        signatures, drugs = _with_structures(signatures, bundle.compoundinfo, ledger)
-        signatures = _with_expression(signatures, bundle.expression, ledger)
-        z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy())
-    finite = np.asarray(np.isfinite(z).all(axis=1))
+        signatures = signatures.sort_values("position", ignore_index=True)
+        compounds = _compounds(bundle.compoundinfo, signatures)
+        # Processors standardise structures while the disk is read.
+        with standardising(compounds["smiles"].dropna().tolist()) as structures:
+            z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy(), work)
+            unlisted = f"not in {bundle.compoundinfo.name}"
+            signatures, drugs = _with_structures(signatures, compounds, structures, unlisted, ledger)
+    signatures = _with_expression(signatures, bundle.expression, ledger)
+    finite = np.concatenate([np.isfinite(z[rows]).all(axis=1) for rows in _slices(z)] or [[]])
+    finite = finite[signatures.index].astype(bool)
     ledger.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
-    signatures, z = ledger.keep(signatures, finite, "all z-scores finite"), z[finite]
+    signatures = ledger.keep(signatures, finite, "all z-scores finite")
     if signatures.empty:
         raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(ledger)}")
-    responses, z = _merge_replicates(signatures, z)
+    responses, z = _merge_replicates(signatures, z, work)
     ledger.steps.append(
         (
             "replicates of a drug and cell line merged",
@@ -194,27 +205,33 @@ def _wanted_signatures(
     return table.assign(position=table["sig_id"].map(position))
 
 
+def _compounds(compoundinfo: Path, signatures: pd.DataFrame) -> pd.DataFrame:
+    """Return name, smiles, moa and whether it is listed of every drug of `signatures`, by its id, sorted."""
+    table = read_compounds(compoundinfo).set_index("drug_id").assign(listed=True)
+    return table.reindex(sorted(signatures["drug_id"].dropna().unique()))
+
+
 def _with_structures(
-    signatures: pd.DataFrame, compoundinfo: Path, ledger: _Ledger
+    signatures: pd.DataFrame,
+    compounds: pd.DataFrame,
+    structures: Iterator[Fingerprinted | str],
+    unlisted: str,
+    ledger: _Ledger,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the signatures of drugs with a structure, under the id kept for it, and the drug table."""
-    compounds = read_compounds(compoundinfo).set_index("drug_id")
     kept: dict[str, dict[str, str | None]] = {}
     id_of: dict[str, str] = {}
     first_id: dict[str, str] = {}
-    nameless = signatures["drug_id"].isna()
-    ledger.reject_unnamed("drug", signatures.loc[nameless, "sig_id"])
-    ids = sorted(signatures.loc[~nameless, "drug_id"].unique())
-    for drug_id in track(ids, "standardising structures", len(ids)):
-        compound = compounds.loc[drug_id] if drug_id in compounds.index else None
-        if compound is None or pd.isna(compound["smiles"]):
-            reason = f"not in {compoundinfo.name}" if compound is None else "no SMILES"
+    ledger.reject_unnamed("drug", signatures.loc[signatures["drug_id"].isna(), "sig_id"])
+    structures = track(structures, "standardising structures", int(compounds["smiles"].notna().sum()))
+    for drug_id, compound in zip(compounds.index.tolist(), compounds.to_dict("records"), strict=True):
+        if pd.isna(compound["smiles"]):
+            reason = unlisted if pd.isna(compound["listed"]) else "no SMILES"
             ledger.rejects.append(("drug", drug_id, reason, None))
             continue
-        try:
-            structure = standardise(compound["smiles"])
-        except ValueError as error:
-            ledger.rejects.append(("drug", drug_id, str(error), compound["smiles"]))
+        structure = next(structures)
+        if isinstance(structure, str):
+            ledger.rejects.append(("drug", drug_id, structure, compound["smiles"]))
             continue
         main = first_id.setdefault(structure.inchikey, drug_id)
         id_of[drug_id] = main
@@ -248,19 +265,44 @@ def _with_expression(signatures: pd.DataFrame, expression: Path, ledger: _Ledger
     return ledger.keep(signatures, known, "cell line with untreated expression")
 
 
-def _read(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _read(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray, work: Path | None) -> np.ndarray:
+    if work is not None:
+        return spooled(matrix, rows, columns, work)
     z = np.empty((len(rows), len(columns)), np.float32)
     for positions, block in matrix.blocks(rows, columns):
         z[positions] = block
     return z
 
 
-def _merge_replicates(signatures: pd.DataFrame, z: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one row per (drug, cell line), sorted: the median of its signatures (PAPER, Data)."""
-    groups = signatures.reset_index(drop=True).groupby(["drug_id", "cell_line"], sort=True).indices
-    merged = np.stack([np.median(z[rows], axis=0) for rows in groups.values()]).astype(np.float32)
-    responses = pd.DataFrame(list(groups), columns=["drug_id", "cell_line"])
-    responses["replicates"] = [len(rows) for rows in groups.values()]
+def _slices(z: np.ndarray) -> list[slice]:
+    """Return slices of rows of `z` that are small enough to be copied."""
+    step = max(1, _VALUES_AT_ONCE // max(1, z.shape[1]))
+    return [slice(start, start + step) for start in range(0, len(z), step)]
+
+
+def _merge_replicates(
+    signatures: pd.DataFrame, z: np.ndarray, work: Path | None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return one row per (drug, cell line), sorted: the median of its signatures (PAPER, Data).
+
+    The index of `signatures` says which rows of `z` are theirs.
+    """
+    experiments = signatures.groupby(["drug_id", "cell_line"], sort=True)
+    counts = experiments.size()
+    rows = signatures.index.to_numpy()[np.argsort(experiments.ngroup().to_numpy(), kind="stable")]
+    first = np.cumsum(counts.to_numpy()) - counts.to_numpy()
+    merged = (
+        np.empty((len(counts), z.shape[1]), np.float32)
+        if work is None
+        else np.memmap(work / "merged", np.float32, "w+", shape=(len(counts), z.shape[1]))
+    )
+    for replicates in np.unique(counts):
+        which = np.flatnonzero(counts == replicates)
+        step = max(1, _VALUES_AT_ONCE // (z.shape[1] * replicates))
+        for start in range(0, len(which), step):
+            part = which[start : start + step]
+            merged[part] = np.median(z[rows[first[part, None] + np.arange(replicates)]], axis=1)
+    responses = counts.rename("replicates").reset_index()
     return responses, merged
 
 

@@ -5,6 +5,7 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_all_start_methods, get_context
@@ -22,9 +23,10 @@ _COUNTS_OWN_TIME = hasattr(signal, "setitimer")
 
 
 class Fingerprinted(NamedTuple):
-    """A standardised structure: its InChIKey and, for each kind, its bits packed into bytes."""
+    """A standardised structure: InChIKey, canonical SMILES and, for each kind, its bits packed into bytes."""
 
     inchikey: str
+    smiles: str
     packed: tuple[bytes, ...]
 
 
@@ -53,13 +55,14 @@ class Fingerprinting:
         waiting: deque[list[Future[list[Fingerprinted | str]]]] = deque()
         batches = iter(batches)
         for batch in islice(batches, ahead):
-            waiting.append(self._submitted(batch))
+            waiting.append(self.submitted(batch))
         while waiting:
             parts = waiting.popleft()
-            waiting.extend(self._submitted(batch) for batch in islice(batches, 1))
+            waiting.extend(self.submitted(batch) for batch in islice(batches, 1))
             yield [one for part in parts for one in part.result()]
 
-    def _submitted(self, structures: Sequence[str]) -> list[Future[list[Fingerprinted | str]]]:
+    def submitted(self, structures: Sequence[str]) -> list[Future[list[Fingerprinted | str]]]:
+        """Hand structures to the processes; the results, end to end, are in their order."""
         return [
             self.threads.submit(self.processes.results, structures[start : start + STRUCTURES_A_TASK])
             for start in range(0, len(structures), STRUCTURES_A_TASK)
@@ -193,6 +196,17 @@ def _serve(pipe, kinds: tuple[Kind, ...], seconds: float) -> None:
         return
 
 
+@contextmanager
+def standardising(structures: Sequence[str]) -> Iterator[Iterator[Fingerprinted | str]]:
+    """Standardise structures, without fingerprints, while the block does something else.
+
+    What is yielded gives, in order, each structure or the reason why it cannot be standardised.
+    """
+    with Fingerprinter(()) as running:
+        parts = running.submitted(structures)
+        yield (one for part in parts for one in part.result())
+
+
 def fingerprint(
     structures: list[str], kinds: tuple[Kind, ...], seconds: float = SECONDS_A_STRUCTURE
 ) -> list[Fingerprinted | str]:
@@ -207,7 +221,9 @@ def fingerprint(
         _allow(seconds)
         try:
             drug = standardise(structure)
-            results.append(Fingerprinted(drug.inchikey, packed_fingerprints(drug.molecule, kinds)))
+            results.append(
+                Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, kinds))
+            )
         except ValueError as error:
             results.append(str(error))
         except Exception as error:  # rdkit's own errors have no public base class

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # What is being written has such a name until it is whole.
 PARTIAL = ".partial-"
+_VALUES_A_ROW_GROUP = 2**24
 
 
 @contextmanager
@@ -158,7 +159,7 @@ def _with_text(change: Callable[[str], str], table: "pd.DataFrame") -> "pd.DataF
 
 
 def write_matrix(path: Path, index: "pd.DataFrame", columns: Sequence[str], matrix: np.ndarray) -> None:
-    """Write `index` columns followed by `matrix` [rows, columns] as one parquet table.
+    """Write `index` columns followed by `matrix` [rows, columns] as one parquet table, block by block.
 
     Raises
     ------
@@ -166,13 +167,26 @@ def write_matrix(path: Path, index: "pd.DataFrame", columns: Sequence[str], matr
         The shapes disagree or the matrix holds NaN or infinity.
     """
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     if matrix.shape != (len(index), len(columns)):
         raise TableError(f"{path}: matrix is {matrix.shape}, expected {(len(index), len(columns))}")
-    if not np.isfinite(matrix).all():
-        raise TableError(f"{path}: {int((~np.isfinite(matrix)).sum())} values are not finite")
-    wide = pd.DataFrame(matrix, columns=pd.Index(columns))
-    write_table(pd.concat([index.reset_index(drop=True), wide], axis=1), path)
+    rows = max(1, _VALUES_A_ROW_GROUP // max(1, len(columns)))
+
+    def table(start: int) -> pa.Table:
+        block = matrix[start : start + rows]
+        if not np.isfinite(block).all():
+            raise TableError(f"{path}: {int((~np.isfinite(matrix)).sum())} values are not finite")
+        wide = pd.DataFrame(block, columns=pd.Index(columns))
+        named = index.iloc[start : start + rows].reset_index(drop=True)
+        return pa.Table.from_pandas(pd.concat([named, wide], axis=1), preserve_index=False)
+
+    first = table(0)
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, first.schema) as writer:
+        writer.write_table(first)
+        for start in range(rows, len(index), rows):
+            writer.write_table(table(start).cast(first.schema))
 
 
 def read_matrix(path: Path, index_columns: Sequence[str]) -> tuple["pd.DataFrame", list[str], np.ndarray]:

@@ -14,6 +14,7 @@ from scipy.spatial.distance import pdist
 
 from anchordrug.campaign_settings import Plates
 from anchordrug.errors import SettingsError, TableError, shortlist
+from anchordrug.formulas import unescaped
 from anchordrug.raw.text import open_text
 from anchordrug.schemas import PLATE_MAP, validate
 
@@ -205,7 +206,7 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
     separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        lines = [(reader.line_num, [unescaped(cell.strip()) for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise TableError(f"{path}: line {reader.line_num}: {error}; save the sheet as CSV again") from error
     lines = [(line, cells) for line, cells in lines if any(cells)]

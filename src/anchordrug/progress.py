@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -28,7 +29,10 @@ def track(items: Iterable, what: str, total: int) -> Iterator:
 
 
 def stream(
-    blocks: Iterable[tuple[Sequence, ...]], what: str, share_read: Callable[[], float | None]
+    blocks: Iterable[tuple[Sequence, ...]],
+    what: str,
+    share_read: Callable[[], float | None],
+    unit: Literal["rows", "MB"] = "rows",
 ) -> Iterator[tuple]:
     """Yield `blocks` while showing on standard error how many rows are done, how fast, and the time left.
 
@@ -38,6 +42,8 @@ def stream(
         Tuples whose first part has a row per row.
     share_read
         Returns the share of the input that is read, None if that cannot be known.
+    unit
+        What to show; for "MB" the first part of each tuple is bytes.
     """
     terminal = sys.stderr.isatty()
     start = last = time.monotonic()
@@ -50,7 +56,10 @@ def stream(
         if now - last < (0.2 if terminal else SECONDS_BETWEEN_LINES):
             continue
         last = now
-        text = f"{what}: {rows:,} rows, {rows / (now - start):,.0f} a second"
+        if unit == "rows":
+            text = f"{what}: {rows:,} rows, {rows / (now - start):,.0f} a second"
+        else:
+            text = f"{what}: {rows / 1e6:,.0f} MB, {rows / 1e6 / (now - start):,.1f} MB/s"
         share = share_read()
         if share is not None and share > begun:
             left = (now - start) * max(0.0, 1 - share) / (share - begun)

@@ -68,6 +68,16 @@ REJECTS = pa.DataFrameSchema(
     },
     strict=True,
 )
+GENE_SCORES = pa.DataFrameSchema(
+    {
+        "gene": _text(unique=True),
+        "score": pa.Column(float, pa.Check.in_range(-1, 1)),
+        "spread": pa.Column(float, pa.Check.ge(0)),
+        "changed": pa.Column(float, pa.Check.in_range(0, 1), coerce=True),
+        "cell_lines": pa.Column(int, pa.Check.ge(1)),
+    },
+    strict=True,
+)
 SPLITS = pa.DataFrameSchema(
     {
         "target": _text(),

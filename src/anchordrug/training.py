@@ -13,10 +13,12 @@ from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional
 
+from anchordrug.errors import SettingsError, near
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.io import atomic_path
 
 LEFT_OUT = -1
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,31 @@ class Profiles:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Epochs, Adam's learning rate, and the block of experiments x genes that makes a mini-batch."""
+    """Epochs, Adam's learning rate, the block of experiments x genes that makes a mini-batch; cpu or cuda."""
 
     epochs: int
     learning_rate: float
     block_drugs: int
     block_genes: int
     seed: int
+    device: str = "cpu"
+
+
+def device_of(name: str) -> str:
+    """Return "cpu" or "cuda": where `name`, one of `DEVICES`, has networks trained on this machine.
+
+    Raises
+    ------
+    SettingsError
+        It is none of them, or cuda where torch finds no GPU.
+    """
+    if name not in DEVICES:
+        raise SettingsError(f"--device {name}: not one of {', '.join(DEVICES)}{near(name, DEVICES)}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "--device cuda: torch finds no GPU here; give --device cpu or auto, or install torch for CUDA"
+        )
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -100,6 +120,7 @@ def train(
     `network(drugs, cell_lines, genes, noise)` maps feature rows [n, .], [n, .], [m, .] to logits
     [n, m, 3]; `noise` is the generator of its dropout. Every epoch draws from (seed, epoch), so a
     run that resumes from `checkpoint` ends with the same weights, bit for bit, as one that was never cut.
+    On a GPU matrix products are in bfloat16, weights and Adam in float32. The network ends on the CPU.
 
     Parameters
     ----------
@@ -108,11 +129,13 @@ def train(
     checkpoint
         Written after every epoch; read at the start if it exists. The caller removes it at the end.
     """
+    device = torch.device(plan.device)
+    network.to(device)
     drugs, cell_lines, genes = (
-        torch.from_numpy(block)
+        torch.from_numpy(block).to(device)
         for block in (profiles.features.drugs, profiles.features.cell_lines, profiles.features.genes)
     )
-    labels = torch.from_numpy(profiles.labels.astype(np.int64))
+    labels = torch.from_numpy(profiles.labels.astype(np.int64)).to(device)
     drug_of, line_of = torch.from_numpy(profiles.drug), torch.from_numpy(profiles.cell_line)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
     losses = _resume(network, optimizer, checkpoint) if checkpoint and checkpoint.exists() else []
@@ -126,10 +149,11 @@ def train(
             counted = int((target != LEFT_OUT).sum())
             if counted == 0:
                 continue
-            logits = network(
-                drugs[drug_of[rows_here]], cell_lines[line_of[rows_here]], genes[genes_here], noise
-            )
-            loss = functional.cross_entropy(logits.reshape(-1, 3), target, ignore_index=LEFT_OUT)
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                logits = network(
+                    drugs[drug_of[rows_here]], cell_lines[line_of[rows_here]], genes[genes_here], noise
+                )
+            loss = functional.cross_entropy(logits.float().reshape(-1, 3), target, ignore_index=LEFT_OUT)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -140,7 +164,7 @@ def train(
             _store(network, optimizer, losses, checkpoint)
         if after_epoch:
             after_epoch(epoch + 1, losses[-1])
-    network.eval()
+    network.to("cpu").eval()
     return losses
 
 

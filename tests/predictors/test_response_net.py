@@ -312,3 +312,15 @@ def test_a_prior_that_says_nothing_has_a_basis_all_the_same():
     basis = prior_basis(np.zeros((12, 5), np.float32))
     assert np.isfinite(basis.components).all()
     assert not basis.mean.any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_gpu_trains_much_the_same_network_and_hands_it_back(world):
+    calm = replace(NET, dropout=0.0)
+    _, on_cpu = world.pretrained(settings=calm)
+    network, on_gpu = world.pretrained(settings=replace(calm, device="cuda"))
+    assert network.path.device.type == "cpu"
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=0.05)
+    drugs, z = world.anchors(10)
+    finetune_net(network, data_of(world, drugs, z), replace(calm, device="cuda"), seed=0)
+    assert network.path.device.type == "cpu"

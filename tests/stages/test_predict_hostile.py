@@ -345,7 +345,7 @@ def alone() -> dict[str, Fingerprinted]:
     found = {}
     for text in real_smiles()[:60]:
         drug = standardise(text)
-        found[text] = Fingerprinted(drug.inchikey, packed_fingerprints(drug.molecule, KINDS))
+        found[text] = Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, KINDS))
     return found
 
 
@@ -489,7 +489,7 @@ def test_a_process_that_the_system_kills_once_costs_no_row(mischief, alone, tmp_
         (found,) = running.of([[*texts, f"ONCE {tmp_path / 'killed'}"]], ahead=1)
     assert (tmp_path / "killed").exists()
     drug = standardise("CCO")
-    ethanol = Fingerprinted(drug.inchikey, packed_fingerprints(drug.molecule, KINDS))
+    ethanol = Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, KINDS))
     assert found == [*(alone[text] for text in texts), ethanol]
 
 

@@ -252,7 +252,7 @@ def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(
     options = OUTPUTS[0]
     out = tmp_path / options[0]
     process = start(words(library, out, *options[1:]))
-    wait_for_blocks(process, out, 3)
+    wait_for_blocks(process, out, 1)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
         # As click ends on Ctrl-C.

@@ -33,8 +33,11 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     """
     prior = _prior(view)
     aim = _aim(view)
-    features = _features(prior, np.concatenate([view.drugs, view.anchors, aim]))
-    pool, anchors, aimed = np.split(features, np.cumsum([len(view.drugs), len(view.anchors)]))
+    distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, aim]))
+    features = _features(prior, distinct)
+    pool, anchors, aimed = (
+        features[place] for place in np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
+    )
     covariance = _posterior(anchors)
     aimed_at = aimed.T @ aimed
     towards = pool @ covariance
@@ -95,6 +98,13 @@ def _prior(view: PoolView) -> ResponsePrior:
 def _aim(view: PoolView) -> np.ndarray:
     aim = view.catalogue.aim
     return np.concatenate([view.drugs, view.anchors]) if aim is None else aim
+
+
+def _distinct(drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each of `drugs` once, in the order of their first places, and where each one is in that."""
+    _, first, number = np.unique(drugs, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return drugs[first[order]], np.argsort(order)[number]
 
 
 def _evenly_spaced(drugs: np.ndarray, most: int) -> np.ndarray:

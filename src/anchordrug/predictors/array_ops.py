@@ -43,6 +43,8 @@ class NumpyOps:
     @staticmethod
     def kth_largest(values: Array, k: int) -> Array:
         """Return the k-th largest value of each row, [n, 1]."""
+        if k == 1:  # many times faster
+            return values.max(axis=-1, keepdims=True)
         return np.partition(values, -k, axis=-1)[..., -k, None]
 
     @staticmethod

@@ -6,7 +6,7 @@ sources, so nothing of it is seen.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -63,6 +63,7 @@ def pseudo_targets(
 ) -> Iterator[PseudoTarget]:
     """Yield the source lines with enough drugs, largest first, if another line is left to learn from."""
     sizes = np.bincount(sources.cell_line, minlength=len(sources.cell_lines))
+    bits = (fingerprints > 0).astype(np.float32)
     if (sizes > 0).sum() < 2:
         return
     for line in np.argsort(-sizes, kind="stable")[:MOST_LINES]:
@@ -70,7 +71,8 @@ def pseudo_targets(
             return
         own = sources.cell_line == line
         others = sources.restricted_to(~own)
-        prior = prior_from(others, fingerprints, mechanism, threshold)
+        # One array of bits for all of them.
+        prior = replace(prior_from(others, bits, mechanism, threshold), bits=bits)
         drugs = sources.drug[own]
         evidence = prior.evidence_of(drugs)
         yield PseudoTarget(
@@ -101,7 +103,7 @@ def calibrate(
         raise ValueError("no source line can play the target")
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(one.drugs)) for one in targets]
-    slope = _slope(targets)
+    slope = slope_of(targets)
     agreements = {
         (noise, ridge): _agreement(targets, orders, GpSettings(slope, noise, ridge, kernel))
         for noise, ridge in product(NOISES, RIDGES)
@@ -113,7 +115,8 @@ def calibrate(
     return Calibration(settings, model, _offsets(held_out, model, threshold))
 
 
-def _slope(targets: list[PseudoTarget]) -> float:
+def slope_of(targets: list[PseudoTarget]) -> float:
+    """Return the least-squares slope of measured z on prior responses."""
     both = sum(float((clipped(one.z) * one.evidence.prior).sum(dtype=np.float64)) for one in targets)
     squares = sum(float(np.square(one.evidence.prior, dtype=np.float64).sum()) for one in targets)
     return both / max(squares, 1e-6)

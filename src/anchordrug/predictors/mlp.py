@@ -122,6 +122,8 @@ def _sparse_product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     Fingerprints set some 5 % of their bits and annotations 1 %; the dense product of the genes and its
     gradient alone would cost a quarter of a training step.
     """
+    if rows.is_cuda:
+        return rows @ weight
     row, column = rows.nonzero(as_tuple=True)
     if rows.requires_grad or len(row) > rows.numel() * MOST_NON_ZERO:
         return rows @ weight
@@ -178,6 +180,9 @@ class FactorisedMlp(nn.Module):
     ) -> torch.Tensor:
         """Return the last hidden layer [n, m, hidden[2]] from first-layer terms."""
         n, m = len(experiments), len(genes)
+        if experiments.is_cuda:
+            hidden = self.layer2(self._activated(experiments[:, None] + genes[None], noise))
+            return self._activated(self.layer3(self._activated(hidden, noise)), noise)
         kept = None if noise is None else self._kept((n, m, self.shape.hidden[0]), noise)
         scale = 1.0 if noise is None else self._scale
         hidden = _WideLayer.apply(
@@ -187,7 +192,10 @@ class FactorisedMlp(nn.Module):
 
     def _activated(self, values: torch.Tensor, noise: np.random.Generator | None) -> torch.Tensor:
         hidden = functional.leaky_relu(values, SLOPE)
-        return hidden if noise is None else hidden * self._kept(tuple(hidden.shape), noise) * self._scale
+        if noise is None:
+            return hidden
+        # The same noise on every device.
+        return hidden * self._kept(tuple(hidden.shape), noise).to(hidden.device) * self._scale
 
     def forward(
         self,
@@ -348,10 +356,7 @@ class MlpPredictor:
             if final and self.balance:
                 labels = balanced(labels, np.random.default_rng([seed, len(anchors)]))
             lines = np.full(len(anchors), self.cell_line)
-            plan = TrainingPlan(
-                self.plan.epochs, self.plan.learning_rate, self.plan.block_drugs, self.plan.block_genes, seed
-            )
-            train(network, Profiles(self.features, anchors, lines, labels), plan)
+            train(network, Profiles(self.features, anchors, lines, labels), replace(self.plan, seed=seed))
         return network
 
 

@@ -81,13 +81,23 @@ class ResponsePrior:
 
     def similarity(self, ops: type, bits: Array, row: Array, drugs: np.ndarray) -> Array:
         """Return the similarity [n, m] of n drugs to `drugs`, rows of the atlas; at most 1.1."""
-        bits_of, mechanism_of = self.bits[drugs], self.mechanism[drugs]
-        both = bits @ np.ascontiguousarray(bits_of.T)
-        tanimoto = both / ops.maximum(ops.total(bits) + bits_of.sum(axis=1) - both, np.float32(1))
+        columns = self._known_columns if drugs is self.known else self._columns(drugs)
+        mechanism_of = self.mechanism[drugs]
+        both = bits @ columns
+        tanimoto = both / ops.maximum(ops.total(bits) + columns.sum(axis=0) - both, np.float32(1))
         asked = np.append(np.where(self.mechanism < 0, -1, self.mechanism), -1)
         known = np.where(mechanism_of < 0, -2, mechanism_of)
         same = ops.equal(ops.expand(ops.rows(asked, row), 1), known)
         return tanimoto + ops.cast(same, np.float32) * SAME_MECHANISM
+
+    def _columns(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the bits of `drugs`, float32 [bits, drugs]."""
+        return np.ascontiguousarray(self.bits[drugs].T)
+
+    @cached_property
+    def _known_columns(self) -> np.ndarray:
+        # Asked for by every block of a library.
+        return self._columns(self.known)
 
     def self_similarity(self, ops: type, bits: Array, row: Array) -> Array:
         """Return the similarity of n drugs to themselves, [n, 1]."""

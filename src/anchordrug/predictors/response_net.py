@@ -37,6 +37,7 @@ class NetSettings:
     weight_decay: float = 1e-4
     batch: int = 64
     finetune_batch: int = 16
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -199,17 +200,19 @@ def pretrain_net(
     genes = data.labels.shape[1]
     bits = targets[0].prior.bits.shape[1]
     network = ResponseNet(bits, basis.components.shape[1], cells.shape[1], genes, settings, seed)
+    network.to(settings.device)
     steps = settings.epochs * math.ceil(len(data.labels) / settings.batch)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     losses = list(_epochs(network, data, optimiser, schedule, settings.epochs, settings.batch, seed))
-    return network, losses
+    return network.cpu(), losses
 
 
 def finetune_net(network: ResponseNet, data: NetData, settings: NetSettings, seed: int) -> None:
     """Train `network` on the anchors' profiles, in place."""
+    network.to(settings.device)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.finetune_learning_rate, weight_decay=settings.weight_decay
     )
@@ -217,6 +220,7 @@ def finetune_net(network: ResponseNet, data: NetData, settings: NetSettings, see
     epochs, batch = settings.finetune_epochs, settings.finetune_batch
     for _ in _epochs(network, data, optimiser, schedule, epochs, batch, seed):
         pass
+    network.cpu()
 
 
 def _columns(data: NetData) -> tuple[torch.Tensor, ...]:
@@ -233,14 +237,18 @@ def _epochs(
     seed: int,
 ) -> Iterator[float]:
     """Train and yield the mean loss of every epoch; the network is in evaluation mode afterwards."""
-    with torch.random.fork_rng(devices=[]):
+    device = network.path.device
+    on_gpu = device.type == "cuda"
+    data = NetData(*(column.to(device) for column in _columns(data)))
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
         torch.manual_seed(seed)
         network.train()
         for _ in range(epochs):
             total = 0.0
             for rows in torch.randperm(len(data.labels)).split(batch):
-                logits = network(data.drugs[rows], data.cells[rows], data.paths[rows])
-                loss = functional.cross_entropy(logits.flatten(0, 1), data.labels[rows].flatten())
+                with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
+                    logits = network(data.drugs[rows], data.cells[rows], data.paths[rows])
+                loss = functional.cross_entropy(logits.float().flatten(0, 1), data.labels[rows].flatten())
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()

@@ -8,11 +8,13 @@ from functools import cache
 from importlib.resources import files
 
 
-def resolve(wanted: Sequence[str], available: Sequence[str]) -> dict[str, str]:
+def resolve(
+    wanted: Sequence[str], available: Sequence[str], other_names: Mapping[str, set[str]] | None = None
+) -> dict[str, str]:
     """Map wanted gene symbols to the names under which they stand in `available`.
 
     In this order: the same name, a previous or current HGNC symbol, the spelling that R's make.names
-    gives it (HLA-DMA as HLA.DMA).
+    gives it (HLA-DMA as HLA.DMA). `other_names` of symbols count beside those of gene_aliases.csv.
 
     Returns
     -------
@@ -26,8 +28,9 @@ def resolve(wanted: Sequence[str], available: Sequence[str]) -> dict[str, str]:
         spelled[_make_names(name)].add(name)
     names = set(available)
     found = {symbol: symbol for symbol in wanted if symbol in names}
+    more = other_names or {}
     for candidates in (
-        {symbol: _aliases().get(symbol, set()) & names for symbol in wanted},
+        {symbol: (_aliases().get(symbol, set()) | more.get(symbol, set())) & names for symbol in wanted},
         {symbol: spelled[_make_names(symbol)] for symbol in wanted},
     ):
         found |= _without_doubt(found, candidates)

@@ -7,7 +7,10 @@ from anchordrug.errors import RawDataError, near, shortlist
 from anchordrug.raw.text import open_text
 
 _PATTERNS = {
-    "matrix": ("level5_beta_trt_cp_*.gctx", "level5_beta_trt_cp_*.gct", "level5_beta_trt_cp_*.gct.gz"),
+    "matrix": (
+        *("level5_beta_trt_cp_*.gctx", "level5_beta_trt_cp_*.gct", "level5_beta_trt_cp_*.gct.gz"),
+        "GSE*_Level5_COMPZ*.gctx",
+    ),
     "siginfo": ("siginfo_beta.txt", "GSE*sig_info*.txt", "GSE*sig_info*.txt.gz"),
     "compoundinfo": ("compoundinfo_beta.txt", "GSE*pert_info*.txt", "GSE*pert_info*.txt.gz"),
     "geneinfo": ("geneinfo_beta.txt", "GSE*gene_info*.txt", "GSE*gene_info*.txt.gz"),

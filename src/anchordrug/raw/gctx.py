@@ -35,7 +35,9 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
     if not h5py.is_hdf5(path):
         raise RawDataError(f"{path}: is not an HDF5 file, so not GCTX; download it again")
     try:
-        file = h5py.File(path, "r")
+        # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
+        # are made so that no chunk is wanted twice.
+        file = h5py.File(path, "r", rdcc_nbytes=0)
     except OSError as error:
         raise _damaged(path, error) from error
     with file:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from anchordrug.raw.csv_matrix import read_csv_matrix
 from anchordrug.raw.text import open_text
 
 # Positions in a GAF 2.x line.
-_SYMBOL, _QUALIFIER, _TERM = 2, 3, 4
+_SYMBOL, _QUALIFIER, _TERM, _EVIDENCE = 2, 3, 4, 6
 _GAF_FIELDS = 15  # columns 16 and 17 are optional
 
 
@@ -37,7 +38,7 @@ def read_annotation(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     if suffix == ".gmt":
         return _to_matrix(_read_gmt(path))
     if suffix == ".gaf":
-        return _to_matrix(_read_gaf(path))
+        return _to_matrix((one.symbol, one.term) for one in associations(path))
     raise RawDataError(f"{path}: not an annotation format; expected .csv, .gmt or .gaf, or these with .gz")
 
 
@@ -74,9 +75,23 @@ def _read_gmt(path: Path) -> list[tuple[str, str]]:
     return [(gene, term) for term, genes in members.items() for gene in genes]
 
 
-def _read_gaf(path: Path) -> list[tuple[str, str]]:
-    """Return the (gene, term) pairs of a GAF 2.x file, in which '!' starts a comment."""
-    pairs = []
+class Association(NamedTuple):
+    """A gene's symbol, the GO term it is annotated with, and the code of the evidence."""
+
+    symbol: str
+    term: str
+    evidence: str
+
+
+def associations(path: Path) -> list[Association]:
+    """Return the associations of a GAF 2.x file, in which '!' starts a comment, without those negated by NOT.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing, damaged or of another format, or holds none.
+    """
+    found = []
     with open_text(path) as text:
         for number, line in enumerate(text, start=1):
             if line.startswith("!") or not line.strip():
@@ -89,10 +104,10 @@ def _read_gaf(path: Path) -> list[tuple[str, str]]:
                     "the file is cut or of another format"
                 )
             if "NOT" not in fields[_QUALIFIER].split("|"):
-                pairs.append((fields[_SYMBOL], fields[_TERM]))
-    if not pairs:
+                found.append(Association(fields[_SYMBOL], fields[_TERM], fields[_EVIDENCE]))
+    if not found:
         raise RawDataError(f"{path}: holds no annotations; download it again")
-    return pairs
+    return found
 
 
 def _to_matrix(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str], np.ndarray]:

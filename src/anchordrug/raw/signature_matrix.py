@@ -44,7 +44,7 @@ class SignatureMatrix:
         for noun, ids in (("signature", self.signatures["sig_id"]), ("gene", self.genes["gene_id"])):
             if ids.empty:
                 raise RawDataError(f"{self.path}: holds no {noun}s; export it again")
-            check_names(self.path, f"{noun} id", ids.fillna(""), noun)
+            check_names(self.path, f"{noun} id", ids.fillna("").tolist(), noun)
 
     @cached_property
     def signature_ids(self) -> list[str]:

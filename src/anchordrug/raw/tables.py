@@ -1,6 +1,5 @@
 """CMap's metadata tables under the column names of LINCS2020 and of the 2017 release (GSE92742, GSE70138)."""
 
-import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,10 +7,12 @@ from typing import TextIO, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from anchordrug.errors import RawDataError, near, shortlist
 from anchordrug.raw.names import check_names
-from anchordrug.raw.text import clean_text, open_text
+from anchordrug.raw.text import LATIN1_BYTES, clean_text, open_text
 
 # Our name -> the releases' names for it, newest first.
 _SIGNATURE_COLUMNS = {
@@ -106,7 +107,7 @@ def read_compounds(path: Path) -> pd.DataFrame:
     by_drug = pd.DataFrame(columns, columns=list(_COMPOUND_COLUMNS)).groupby("drug_id", sort=False)
     merged = by_drug[["name", "smiles", "inchikey"]].first()
     for column in ("moa", "target"):
-        merged[column] = by_drug[column].agg(_joined)
+        merged[column] = _joined(columns["drug_id"], columns.get(column))
     merged = merged.astype(object).where(merged.notna(), None)
     return merged.reset_index()
 
@@ -164,7 +165,7 @@ def canonical_signatures(frame: pd.DataFrame, source_path: Path) -> pd.DataFrame
     _check_columns(source_path, [str(column) for column in frame.columns], _SIGNATURE_NEEDED)
     columns = _renamed(frame, _SIGNATURE_COLUMNS)
     ids = columns["sig_id"]
-    check_names(source_path, "sig_id", ids.fillna(""), "data row")
+    check_names(source_path, "sig_id", ids.fillna("").tolist(), "data row")
     return pd.DataFrame(
         {
             "sig_id": ids,
@@ -189,28 +190,44 @@ def _read_known(path: Path, known: Mapping[str, Sequence[str]], needed: _Needed)
         repeated = [name for name in sorted(names) if header.count(name) > 1]
         if repeated:
             raise RawDataError(f"{path}: column '{repeated[0]}' occurs twice; keep one of them")
-        used = [position for position, name in enumerate(header) if name in names]
-        _check_widths(path, text, len(header))
-        text.seek(0)
-        table = pd.read_csv(
-            text,
-            sep="\t",
-            skiprows=1,
-            header=None,
-            names=list(range(len(header))),
-            usecols=used,
-            dtype="str",
-            quoting=csv.QUOTE_NONE,  # a quotation mark may be part of a name, as in 5"-deoxyadenosine
-            na_filter=False,
-        )
-    if not len(table):
-        raise RawDataError(f"{path}: has a header but no rows; export it again")
+        if not any(line.strip() for line in text):
+            raise RawDataError(f"{path}: has a header but no rows; export it again")
+    used = [position for position, name in enumerate(header) if name in names]
+    table = _text_columns(path, len(header), used)
     return table.set_axis([header[position] for position in used], axis=1)
+
+
+def _text_columns(path: Path, width: int, used: list[int]) -> pd.DataFrame:
+    """Read some columns of a tab-separated file of `width` columns, as text under their positions."""
+    columns = [str(position) for position in used]
+    try:
+        with pa.input_stream(str(path)) as stream:
+            table = pa_csv.read_csv(
+                stream,
+                pa_csv.ReadOptions(column_names=[str(position) for position in range(width)], skip_rows=1),
+                # A quotation mark may be part of a name, as in 5"-deoxyadenosine.
+                pa_csv.ParseOptions(delimiter="\t", quote_char=False),
+                # Bytes, because not all of them are UTF-8.
+                pa_csv.ConvertOptions(
+                    include_columns=columns, column_types=dict.fromkeys(columns, pa.binary())
+                ),
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        with open_text(path) as text:
+            _check_widths(path, text, width)
+        raise RawDataError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+    return pd.DataFrame({name: _decoded(table.column(name)) for name in columns})
+
+
+def _decoded(column: pa.ChunkedArray) -> pd.Series:
+    encoded = column.combine_chunks().dictionary_encode()
+    distinct = [value.decode("utf-8", LATIN1_BYTES) for value in encoded.dictionary.to_pylist()]
+    return pd.Series(pd.array(distinct, dtype="str").take(encoded.indices.to_numpy(zero_copy_only=False)))
 
 
 def _check_widths(path: Path, text: TextIO, width: int) -> None:
     """Refuse rows of another width than the header's: pandas would fill or shift them without a word."""
-    for number, line in enumerate(text, start=2):
+    for number, line in enumerate(text, start=1):
         found = line.count("\t") + 1
         if found != width and line.strip(" \n"):
             raise RawDataError(
@@ -244,9 +261,14 @@ def _require_ids(path: Path, noun: str, ids: pd.Series) -> None:
         raise RawDataError(f"{path}: data row {empty[0] + 1} has no {noun}; name it or drop it")
 
 
-def _joined(values: pd.Series) -> str | None:
-    parts = {part.strip() for value in values.dropna() for part in value.split("|")} - {""}
-    return "|".join(sorted(parts)) or None
+def _joined(ids: pd.Series, values: pd.Series | None) -> pd.Series | None:
+    """Return, by id, the distinct parts of its `values`, which "|" separates, sorted and joined again."""
+    if values is None:
+        return None
+    parts = values.dropna().str.split("|").explode().astype("str").str.strip()
+    pairs = pd.DataFrame({"id": ids.reindex(parts.index), "part": parts})
+    pairs = pairs[pairs["part"] != ""].drop_duplicates().sort_values("part")
+    return pairs.groupby("id")["part"].agg("|".join)
 
 
 def _quantities(columns: _Columns, quantity: str, factors: Mapping[str, float]) -> pd.Series:

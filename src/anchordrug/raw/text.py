@@ -59,8 +59,13 @@ def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
 
 def clean_text(column: "pd.Series") -> "pd.Series":
     """Return `column` as ``str``: stripped, enclosing quotes removed, CMap's missing values as NaN."""
-    text = column.astype("str").str.strip()
+    import pandas as pd
+
+    # A million signatures have a few hundred doses.
+    codes, distinct = pd.factorize(column.astype("str"))
+    text = pd.Series(distinct, dtype="str").str.strip()
     quoted = (text.str.len() >= 2) & text.str.startswith('"') & text.str.endswith('"')
     if quoted.any():
         text = text.mask(quoted, text.str.slice(1, -1).str.strip())
-    return text.mask(text.isin(MISSING_TEXT))
+    text = text.mask(text.isin(MISSING_TEXT))
+    return pd.Series(text.array.take(codes, allow_fill=True), column.index)

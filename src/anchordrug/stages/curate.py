@@ -1,5 +1,7 @@
 """Stage curate: raw bundle -> curated tables."""
 
+import shutil
+
 import typer
 
 from anchordrug import schemas
@@ -13,7 +15,8 @@ from anchordrug.stages import paths
 def run(settings: Settings) -> None:
     """Curate the raw bundle and show the funnel."""
     rules = Rules(settings.curate.dose_um, settings.curate.time_h, settings.curate.quality)
-    curated = curate(find_bundle(settings.raw.dir), rules)
+    work = paths.CHECKPOINTS / "curate"
+    curated = curate(find_bundle(settings.raw.dir), rules, work)
     tables = (
         (curated.drugs, schemas.DRUGS, paths.DRUGS),
         (curated.genes, schemas.GENES, paths.GENES),
@@ -25,6 +28,7 @@ def run(settings: Settings) -> None:
         write_table(schemas.validate(table, schema, path), path)
     index = schemas.validate(curated.responses, schemas.RESPONSES, paths.RESPONSES)
     write_matrix(paths.RESPONSES, index, curated.genes["gene"].tolist(), curated.z)
+    shutil.rmtree(work)
     typer.echo(curated.funnel.to_string(index=False))
     if len(curated.rejects):
         counts = curated.rejects.groupby(["kind", "reason"]).size()

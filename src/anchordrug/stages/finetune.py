@@ -10,7 +10,7 @@ from anchordrug.stages.predictors import load_predictor, save_fitted, training_o
 from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
-def run(settings: Settings, target: str, seed: int) -> None:
+def run(settings: Settings, target: str, seed: int, device: str = "cpu") -> None:
     """Fit to the first `budget` anchors for every budget, and to all pool drugs if asked."""
     atlas = load_atlas()
     features, split = load_features(atlas), load_split(atlas, target)
@@ -22,7 +22,7 @@ def run(settings: Settings, target: str, seed: int) -> None:
             f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, "
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
+    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target, device)
     sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
         sets[paths.WHOLE_POOL] = split.pool

@@ -70,7 +70,12 @@ def catalogue_of(
 
 
 def load_group(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, targets: tuple[str, ...], own: str
+    settings: Settings,
+    atlas: ResponseAtlas,
+    features: FeatureBlocks,
+    targets: tuple[str, ...],
+    own: str,
+    device: str = "cpu",
 ) -> Group:
     """Load the splits of `targets`, which share a pool, and what pretrain wrote for one of them, `own`.
 
@@ -81,7 +86,10 @@ def load_group(
     splits = [load_split(atlas, target) for target in targets]
     return Group(
         targets,
-        [load_predictor(settings, atlas, features, target, paths.PRETRAINED / own) for target in targets],
+        [
+            load_predictor(settings, atlas, features, target, paths.PRETRAINED / own, device)
+            for target in targets
+        ],
         [atlas.of(target) for target in targets],
         [split.test for split in splits],
         splits[0].pool,

@@ -27,10 +27,10 @@ from anchordrug.training import TrainingPlan
 MLPS = ("mlp", "mlp_response")
 
 
-def plan_of(training: Training, seed: int) -> TrainingPlan:
+def plan_of(training: Training, seed: int, device: str) -> TrainingPlan:
     """Return the training plan that a section of the settings describes."""
     return TrainingPlan(
-        training.epochs, training.learning_rate, training.block_drugs, training.block_genes, seed
+        training.epochs, training.learning_rate, training.block_drugs, training.block_genes, seed, device
     )
 
 
@@ -42,8 +42,8 @@ def training_of(settings: Settings) -> dict[str, object]:
     return {name: one.model_dump(mode="json") for name, one in sections.items()}
 
 
-def net_settings(settings: Settings) -> NetSettings:
-    """Return how response_net is built and trained."""
+def net_settings(settings: Settings, device: str) -> NetSettings:
+    """Return how and where response_net is built and trained."""
     net = settings.response_net
     return NetSettings(
         net.hidden,
@@ -52,6 +52,7 @@ def net_settings(settings: Settings) -> NetSettings:
         net.learning_rate,
         net.finetune_epochs,
         net.finetune_learning_rate,
+        device=device,
     )
 
 
@@ -97,11 +98,17 @@ def with_response(
 
 
 def load_predictor(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, folder: Path
+    settings: Settings,
+    atlas: ResponseAtlas,
+    features: FeatureBlocks,
+    target: str,
+    folder: Path,
+    device: str = "cpu",
 ) -> Predictor:
     """Return the predictor of `target`, ready to be fitted, from the `folder` that pretrain wrote.
 
     In scenario `common` it may be that of another target, with which this one shares its source lines.
+    Networks are fitted on `device`, cpu or cuda.
 
     Raises
     ------
@@ -117,16 +124,16 @@ def load_predictor(
         if settings.predictor == "mlp_response":
             _, prior = load_prior(settings, atlas, features, target)
             features = with_response(atlas, features, prior, basis_of(prior))
-        plan = plan_of(settings.finetune, seed=0)
+        plan = plan_of(settings.finetune, 0, device)
         return MlpPredictor(load_mlp(folder), features, line, threshold, plan, settings.finetune.balance)
     sources, prior = load_prior(settings, atlas, features, target)
-    calibration, net = load_start(folder, net_settings(settings))
+    calibration, net = load_start(folder, net_settings(settings, device))
     if settings.decision == "likeliest":
         calibration = replace(calibration, offsets=np.zeros_like(calibration.offsets))
     start = None
     if net is not None:
         network, basis = net
-        start = NetStart(network, basis, features.cell_lines[line], net_settings(settings))
+        start = NetStart(network, basis, features.cell_lines[line], net_settings(settings, device))
     scale = mean_square(prior.evidence_of(prior.known).prior)
     return ResponsePredictor(sources, prior, scale, calibration, threshold, start, net_share(settings))
 

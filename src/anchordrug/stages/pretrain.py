@@ -47,27 +47,48 @@ def data_hashes() -> dict[str, str]:
     return {path.as_posix(): sha256(path) for path in tables}
 
 
-def run(settings: Settings, target: str) -> None:
+def run(settings: Settings, target: str, device: str = "cpu") -> None:
     """Learn for `target` what its source lines teach the predictor that the settings name."""
     atlas = load_atlas()
     features = load_features(atlas)
     require_targets((target,), atlas, settings.pretrain.leave_out)
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
-    losses = learn(settings, features, sources, target, paths.PRETRAINED / target)
+    losses = learn(settings, features, sources, target, paths.PRETRAINED / target, device)
     log = pd.DataFrame({"epoch": range(1, len(losses) + 1), "loss": losses})
     write_table(log, paths.METRICS / "pretrain" / f"{target}.csv")
 
 
 def learn(
-    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str, folder: Path
+    settings: Settings,
+    features: FeatureBlocks,
+    sources: ResponseAtlas,
+    target: str,
+    folder: Path,
+    device: str = "cpu",
 ) -> list[float]:
-    """Write what `sources` teach the predictor of `target` to `folder`; return the losses of its epochs."""
+    """Write what `sources` teach the predictor of `target` to `folder`; return the losses of its epochs.
+
+    Networks are trained on `device`, cpu or cuda.
+    """
+    # A library may hold many times the drugs that were measured: nothing is learned from the others.
+    measured = sources.measured_drugs()
+    sources = replace(
+        sources,
+        drug=np.searchsorted(measured, sources.drug),
+        drugs=sources.drugs.iloc[measured].reset_index(drop=True),
+    )
+    features = replace(features, drugs=features.drugs[measured])
     write = _learn_mlp if settings.predictor in MLPS else _learn_response
-    return write(settings, features, sources, target, folder)
+    return write(settings, features, sources, target, folder, device)
 
 
 def _learn_response(
-    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str, folder: Path
+    settings: Settings,
+    features: FeatureBlocks,
+    sources: ResponseAtlas,
+    target: str,
+    folder: Path,
+    device: str,
 ) -> list[float]:
     """Let every source line play the target: calibrate the process, train the network; return its losses."""
     threshold, seed = settings.curate.threshold, settings.response_net.seed
@@ -78,7 +99,7 @@ def _learn_response(
     if net_share(settings):
         basis = basis_of(prior_of(settings, features, sources))
         network, losses = pretrain_net(
-            pseudo, basis, features.cell_lines, threshold, net_settings(settings), seed
+            pseudo, basis, features.cell_lines, threshold, net_settings(settings, device), seed
         )
         typer.echo(f"{target}: {len(losses)} epochs, loss {losses[0]:.4f} to {losses[-1]:.4f}")
         net = network, basis
@@ -117,7 +138,12 @@ def _in_words(calibration: Calibration) -> str:
 
 
 def _learn_mlp(
-    settings: Settings, features: FeatureBlocks, sources: ResponseAtlas, target: str, folder: Path
+    settings: Settings,
+    features: FeatureBlocks,
+    sources: ResponseAtlas,
+    target: str,
+    folder: Path,
+    device: str,
 ) -> list[float]:
     """Train the paper's network; a run that was cut goes on after its last whole epoch. Return its losses."""
     pretrain = settings.pretrain
@@ -136,7 +162,7 @@ def _learn_mlp(
     losses = train(
         network,
         Profiles(features, drug, cell_line, labels_of(z, settings.curate.threshold)),
-        plan_of(pretrain, pretrain.seed),
+        plan_of(pretrain, pretrain.seed, device),
         after_epoch=lambda epoch, loss: typer.echo(
             f"{target}: epoch {epoch}/{pretrain.epochs}: loss {loss:.4f}"
         ),

@@ -13,7 +13,7 @@ from anchordrug.stages.groups import campaign_key, load_group, play_rounds
 from anchordrug.stages.tables import load_atlas, load_features
 
 
-def run(settings: Settings, target: str, seed: int) -> None:
+def run(settings: Settings, target: str, seed: int, device: str = "cpu") -> None:
     """Choose the anchors of one campaign; one that was cut goes on after its last whole round.
 
     The macro-F1 on the test drugs after every round goes to metrics/; it is computed from the fitted
@@ -24,7 +24,7 @@ def run(settings: Settings, target: str, seed: int) -> None:
     select = settings.select
     common = select.scenario == "common"
     targets = settings.targets if common else (target,)
-    group = load_group(settings, atlas, load_features(atlas), targets, own=target)
+    group = load_group(settings, atlas, load_features(atlas), targets, target, device)
     name = paths.run_name(target, seed)
     scores = group.scores(group.fit(group.pool[:0], seed=seed, final=False))
     untrained = dict(zip(targets, scores, strict=True))

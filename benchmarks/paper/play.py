@@ -1,0 +1,123 @@
+"""One campaign of the grid, played to its end, wherever: a process of this machine or of a cluster."""
+
+import json
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import anchordrug
+from anchordrug.atlas import ResponseAtlas
+from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.io import fingerprint_of, sha256, write_json
+from anchordrug.settings import Settings, read_settings
+from anchordrug.stages.groups import Group, campaign_key, load_group, play_rounds
+from anchordrug.stages.tables import load_atlas, load_features
+
+HERE = Path(__file__).resolve().parent
+MODULES = (
+    "acquisition",
+    "predictors",
+    "campaign.py",
+    "training.py",
+    "splits.py",
+    "atlas.py",
+    "stages/groups.py",
+)
+SECONDS = ("query_seconds", "train_seconds", "evaluate_seconds")
+Cell = tuple[tuple[str, ...], str, int]
+
+
+def cells(settings: Settings, strategies: list[str]) -> list[Cell]:
+    """Return (targets, strategy, seed) of every campaign; seeds vary slowest."""
+    groups = [settings.targets] if settings.select.scenario == "common" else [(t,) for t in settings.targets]
+    return [(targets, name, seed) for seed in settings.seeds for name in strategies for targets in groups]
+
+
+@cache
+def data() -> tuple[Settings, ResponseAtlas, FeatureBlocks]:
+    """Return what all campaigns share, loaded once a process."""
+    atlas = load_atlas()
+    return read_settings(Path("params.yaml")), atlas, load_features(atlas)
+
+
+@cache
+def group_of(targets: tuple[str, ...]) -> Group:
+    """Return what campaigns of `targets` share."""
+    return load_group(*data(), targets, own=targets[0])
+
+
+@cache
+def code() -> str:
+    """Return a name of the code that a campaign's course depends on."""
+    package = Path(anchordrug.__file__).parent
+    files = [file for name in MODULES for file in _sources(package / name)]
+    return fingerprint_of({file.relative_to(package).as_posix(): sha256(file) for file in sorted(files)})
+
+
+def _sources(path: Path) -> Iterator[Path]:
+    yield from [path] if path.is_file() else path.rglob("*.py")
+
+
+def play_cell(scenario: str, cell: Cell, growth: int) -> None:
+    """Play one campaign, fit its budgets, and for random also what lies beyond; write its file.
+
+    A campaign that is cut goes on after its last whole round, and a finished one is not played again as long
+    as data, settings and code are the same.
+    """
+    os.chdir(HERE / scenario)
+    folder = HERE / "cells" / scenario
+    targets, name, seed = cell
+    settings, atlas, _ = data()
+    path = folder / f"{'+'.join(targets)}-{name}-{seed}.json"
+    key = campaign_key(settings, targets, targets[0], name, seed, code(), growth)
+    if path.exists() and json.loads(path.read_text())["key"] == key:
+        return
+    group = group_of(targets)
+    budgets = [budget for budget in settings.select.budget if budget <= len(group.pool)]
+    partial = folder / f".{path.stem}-{key}.csv"
+    rows = play_rounds(
+        group,
+        name,
+        budget=max(budgets),
+        batch=settings.select.batch,
+        seed=seed,
+        partial=partial,
+        say=lambda _: None,
+    )
+    anchors = rows["drug"].to_numpy(copy=True)
+
+    def scored(drugs: np.ndarray, final: bool) -> dict[str, object]:
+        scores = group.scores(group.fit(drugs, seed=seed, final=final))
+        return {"drugs": len(drugs), "macro_f1": dict(zip(targets, scores, strict=True))}
+
+    last = rows.groupby("round").last().assign(drugs=rows.groupby("round").size().cumsum())
+    rounds = [
+        {"drugs": row["drugs"], "macro_f1": {t: row[t] for t in targets}} | {one: row[one] for one in SECONDS}
+        for row in last.to_dict("records")
+    ]
+    result = {
+        "key": key,
+        "targets": list(targets),
+        "strategy": name,
+        "seed": seed,
+        "pool": len(group.pool),
+        "anchors": atlas.drugs["drug_id"].iloc[anchors].tolist(),
+        "rounds": rounds,
+        "budgets": [scored(anchors[:budget], final=True) for budget in budgets],
+    }
+    if name == "random":
+        rest = group.pool[~np.isin(group.pool, anchors)]
+        order = np.concatenate([anchors, np.random.default_rng(seed).permutation(rest)])
+        result |= {
+            "pretrained": scored(anchors[:0], final=False),
+            "growth": [
+                scored(order[: min(size, len(order))], final=False)
+                for size in range(len(anchors) + growth, len(order) + growth, growth)
+            ],
+            "whole_pool": scored(order, final=True),
+        }
+    write_json(result, path)
+    partial.unlink()

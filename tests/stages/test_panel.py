@@ -1,0 +1,60 @@
+"""anchordrug panel: genes ranked by predictability, and the best of them as a panel file."""
+
+import pandas as pd
+import pytest
+
+from anchordrug.errors import SettingsError
+from anchordrug.raw.bundle import read_panel
+from tests.conftest import DEMO, run_cli, small_params, write_params
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder in which the command has run, and what it said."""
+    folder = tmp_path_factory.mktemp("panel")
+    write_params(folder, small_params())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        known = next(DEMO.glob("gene_panel*"))
+        result = run_cli("panel", "--size", 20, "--compare", known)
+        assert result.exit_code == 0, (result.output, result.exception)
+    return folder, result.output
+
+
+def test_the_panel_is_the_head_of_the_scores(made):
+    folder, _ = made
+    scores = pd.read_csv(folder / "gene_scores.csv")
+    assert scores["score"].is_monotonic_decreasing
+    assert read_panel(folder / "gene_panel.txt") == scores["gene"][:20].tolist()
+
+
+def test_every_measured_and_annotated_gene_is_ranked(made):
+    folder, _ = made
+    genes = pd.read_csv(DEMO / "geneinfo_beta.txt", sep="\t", dtype=str)
+    annotated = pd.read_csv(next(DEMO.glob("gene_ontology*")), index_col=0).index
+    usable = genes[(genes["feature_space"] == "landmark") & genes["gene_symbol"].isin(annotated)]
+    assert set(pd.read_csv(folder / "gene_scores.csv")["gene"]) == set(usable["gene_symbol"])
+
+
+def test_the_overlap_is_counted(made):
+    folder, said = made
+    both = set(read_panel(folder / "gene_panel.txt")) & set(read_panel(next(DEMO.glob("gene_panel*"))))
+    assert f"{len(both)} of them are in" in said
+
+
+def test_nothing_is_left_behind_and_the_target_is_no_source(made):
+    folder, _ = made
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert left == {"params.yaml", "gene_panel.txt", "gene_scores.csv"}
+    scores = pd.read_csv(folder / "gene_scores.csv")
+    lines = pd.read_csv(next(DEMO.glob("basal_expression*")), index_col=0).index
+    assert scores["cell_lines"].iloc[0] < len(lines)
+
+
+def test_a_panel_larger_than_the_data_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, small_params())
+    error = run_cli("panel", "--size", 100000).exception
+    assert isinstance(error, SettingsError)
+    assert "--size 100000: only" in str(error)
+    assert not (tmp_path / "gene_panel.txt").exists()
