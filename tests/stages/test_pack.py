@@ -101,8 +101,7 @@ def packed(request, tmp_path_factory):
         genes = pd.read_csv(demo("geneinfo*"), sep="\t", dtype=str)
         older = {"gene_id": "pr_gene_id", "gene_symbol": "pr_gene_symbol"}
         packed_text(downloads / release.genes, genes.rename(columns=older))
-        with gzip.open(downloads / release.matrix, "wb") as file:
-            file.write(matrix)
+        (downloads / release.matrix).write_bytes(gzip.compress(matrix))
         packed_text(downloads / release.cells, pd.DataFrame({"cell_id": lines}))
         assert set(quality) <= set(signatures)
     with pytest.MonkeyPatch.context() as patch:
@@ -123,7 +122,7 @@ def test_the_bundle_curates_to_what_the_demo_gives(packed, tmp_path, monkeypatch
     result = run_cli("curate")
     assert result.exit_code == 0, (result.output, result.exception)
     funnel = pd.read_csv(tmp_path / "tables/curated/funnel.csv").set_index("step")
-    assert funnel.loc["all z-scores finite", "kept"] > 200
+    assert funnel["kept"].loc["all z-scores finite"] > 200
     if "lincs2020" in str(bundle):
         write_params(tmp_path, small_params())
         shutil.move(tmp_path / "tables", tmp_path / "packed")
@@ -172,6 +171,33 @@ def test_the_sources_are_listed(packed):
     assert sources["go"] == GO
     assert {one["file"] for one in sources["files"]} >= {"Model.csv", "go-basic.obo"}
     assert all(len(one["sha256"]) == 64 for one in sources["files"])
+
+
+def test_packing_again_replaces_a_bundle_and_nothing_else(packed, monkeypatch):
+    bundle, _, _, _ = packed
+    monkeypatch.chdir(bundle.parent.parent)
+    before = sorted(path.name for path in bundle.iterdir())
+    (bundle.parent / f".partial-{bundle.name}-killed").mkdir()
+    (bundle / "of mine.txt").write_text("x")
+    assert run_cli("pack", bundle.name).exit_code == 0
+    assert {path.name for path in bundle.iterdir()} == set(before) - {
+        path.name for path in DEMO.glob("gene_panel*")
+    }
+    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+    error = run_cli("pack", bundle.name, "--out", "downloads").exception
+    assert isinstance(error, SettingsError)
+    assert "is no bundle that was packed" in str(error)
+    assert (bundle.parent.parent / "downloads/Model.csv").exists()
+    # A file that is damaged leaves the bundle as it was.
+    model = bundle.parent.parent / "downloads/Model.csv"
+    content = model.read_bytes()
+    model.write_text("nothing\n")
+    try:
+        assert isinstance(run_cli("pack", bundle.name).exception, RawDataError)
+    finally:
+        model.write_bytes(content)
+    assert (bundle / "SOURCES.json").exists()
+    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
 
 
 def test_what_is_missing_is_named_with_the_command_that_fetches_it(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ responses are known, say how far a prediction can be trusted. The target's own r
 sources, so nothing of it is seen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -115,10 +115,12 @@ def calibrate(
     return Calibration(settings, model, _offsets(held_out, model, threshold))
 
 
-def slope_of(targets: list[PseudoTarget]) -> float:
+def slope_of(targets: Iterable[PseudoTarget]) -> float:
     """Return the least-squares slope of measured z on prior responses."""
-    both = sum(float((clipped(one.z) * one.evidence.prior).sum(dtype=np.float64)) for one in targets)
-    squares = sum(float(np.square(one.evidence.prior, dtype=np.float64).sum()) for one in targets)
+    both = squares = 0.0
+    for one in targets:
+        both += float((clipped(one.z) * one.evidence.prior).sum(dtype=np.float64))
+        squares += float(np.square(one.evidence.prior, dtype=np.float64).sum())
     return both / max(squares, 1e-6)
 
 

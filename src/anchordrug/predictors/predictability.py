@@ -1,5 +1,6 @@
 """How well the response of each gene can be predicted, by cross-validation on source lines."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -43,16 +44,25 @@ def predictability(
     ValueError
         No line has enough drugs, or it is the only one.
     """
-    targets = list(pseudo_targets(sources, fingerprints, mechanism, threshold))
-    if not targets:
+    lines: list[int] = []
+
+    def targets() -> Iterator[PseudoTarget]:
+        # Made anew for each use, because all of them at once would fill the memory.
+        lines.clear()
+        for target in pseudo_targets(sources, fingerprints, mechanism, threshold):
+            lines.append(target.line)
+            yield target
+
+    slope = slope_of(targets())
+    if not lines:
         raise ValueError("no two cell lines share enough drugs")
-    settings = GpSettings(slope_of(targets), NOISES[1], RIDGES[1], KernelWeights())
+    settings = GpSettings(slope, NOISES[1], RIDGES[1], KernelWeights())
     rng = np.random.default_rng(seed)
     scores = []
-    for target in track(targets, "cell lines that play the target", len(targets)):
+    for target in track(targets(), "cell lines that play the target", len(lines)):
         predicted = _predicted(target, settings, rng.permutation(np.arange(len(target.drugs)) % folds))
         scores.append(correlations(clipped(target.z).T, predicted.T))
-    return Predictability(np.array([one.line for one in targets]), np.stack(scores))
+    return Predictability(np.array(lines), np.stack(scores))
 
 
 def _predicted(target: PseudoTarget, settings: GpSettings, fold: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import typer
 from pydantic import Field
 
 from anchordrug.errors import RawDataError, SettingsError, near
-from anchordrug.io import atomic_folder, require_file, sha256, write_json
+from anchordrug.io import PARTIAL, atomic_folder, require_file, sha256, write_json
 from anchordrug.progress import stream
 from anchordrug.raw.depmap import read_line_names, write_expression
 from anchordrug.raw.gene_ontology import GoAnnotation, annotate
@@ -66,6 +66,7 @@ RELEASES = {
         _NEWER.format("cell_info_2017-04-28"),
     ),
 }
+SOURCES = "SOURCES.json"
 EXPRESSION, MODELS = "OmicsExpressionProteinCodingGenesTPMLogp1.csv", "Model.csv"
 GAF, OBO = "goa_human.gaf.gz", "go-basic.obo"
 MECHANISMS, HGNC = "repurposing_drugs_20200324.txt", "hgnc_complete_set.txt"
@@ -105,9 +106,13 @@ def run(name: str, downloads: Path, out: Path, params: Path) -> None:
     used = [one for one in (*release, EXPRESSION, MODELS, GAF, OBO, MECHANISMS, HGNC) if one]
     for file in used:
         require_file(downloads / file, f"fetch it: dvc repro sources/lincs/dvc.yaml:pack@{name}")
-    if out.exists():
-        shutil.rmtree(out)
-    with atomic_folder(out) as folder:
+    if out.exists() and not (out.is_dir() and (out / SOURCES).is_file()):
+        raise SettingsError(f"{out}: exists and is no bundle that was packed; give another folder with --out")
+    # What a killed run has left, which may be 34 GB.
+    for left in out.parent.glob(f"{PARTIAL}*{out.name}*"):
+        shutil.rmtree(left)
+    new = out.with_name(f"{PARTIAL}{out.name}")
+    with atomic_folder(new) as folder:
         _put_matrix(downloads / release.matrix, folder)
         _put_signatures(downloads, release, folder)
         _link(downloads / release.genes, folder / release.genes)
@@ -121,8 +126,11 @@ def run(name: str, downloads: Path, out: Path, params: Path) -> None:
         )
         write_json(
             {"release": name, "go": go.model_dump(), "files": _sources(downloads, used)},
-            folder / "SOURCES.json",
+            folder / SOURCES,
         )
+    if out.exists():
+        shutil.rmtree(out)
+    new.rename(out)
     typer.echo(
         f"{out}: {lines.written} cell lines with expression, {lines.known} of them in the release; "
         f"{len(go_found.genes)} genes x {len(go_found.terms)} GO terms ({go_found.unknown} annotations to "
