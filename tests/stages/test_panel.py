@@ -1,10 +1,14 @@
 """anchordrug panel: genes ranked by predictability, and the best of them as a panel file."""
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
+from anchordrug.curate import Rules, curate
 from anchordrug.errors import SettingsError
-from anchordrug.raw.bundle import read_panel
+from anchordrug.raw.bundle import find_bundle, read_panel
 from tests.conftest import DEMO, run_cli, small_params, write_params
 
 
@@ -42,13 +46,22 @@ def test_the_overlap_is_counted(made):
     assert f"{len(both)} of them are in" in said
 
 
-def test_nothing_is_left_behind_and_the_target_is_no_source(made):
+def test_nothing_is_left_behind(made):
     folder, _ = made
     left = {path.name for path in folder.rglob("*") if path.is_file()}
     assert left == {"params.yaml", "gene_panel.txt", "gene_scores.csv"}
-    scores = pd.read_csv(folder / "gene_scores.csv")
-    lines = pd.read_csv(next(DEMO.glob("basal_expression*")), index_col=0).index
-    assert scores["cell_lines"].iloc[0] < len(lines)
+
+
+def test_the_target_is_no_source(made):
+    """The share of responses that change is that of the other lines, and another one with the target."""
+    folder, _ = made
+    scores = pd.read_csv(folder / "gene_scores.csv").set_index("gene")
+    curated = curate(replace(find_bundle(DEMO), panel=None), Rules(10, 24, "gold"))
+    away = (curated.responses["cell_line"] != "SIM-T1").to_numpy()
+    changed = np.abs(curated.z) > 1.5
+    genes = curated.genes["gene"]
+    np.testing.assert_allclose(scores.loc[genes, "changed"], changed[away].mean(axis=0), atol=1e-6)
+    assert not np.allclose(scores.loc[genes, "changed"], changed.mean(axis=0), atol=1e-6)
 
 
 def test_a_panel_larger_than_the_data_is_refused(tmp_path, monkeypatch):

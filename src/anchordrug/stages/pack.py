@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import zlib
+from glob import escape
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -108,10 +109,10 @@ def run(name: str, downloads: Path, out: Path, params: Path) -> None:
         require_file(downloads / file, f"fetch it: dvc repro sources/lincs/dvc.yaml:pack@{name}")
     if out.exists() and not (out.is_dir() and (out / SOURCES).is_file()):
         raise SettingsError(f"{out}: exists and is no bundle that was packed; give another folder with --out")
-    # What a killed run has left, which may be 34 GB.
-    for left in out.parent.glob(f"{PARTIAL}*{out.name}*"):
-        shutil.rmtree(left)
     new = out.with_name(f"{PARTIAL}{out.name}")
+    # What a killed run has left, which may be 34 GB.
+    for left in (new, *out.parent.glob(f"{PARTIAL}{escape(new.name)}-*")):
+        shutil.rmtree(left, ignore_errors=True)
     with atomic_folder(new) as folder:
         _put_matrix(downloads / release.matrix, folder)
         _put_signatures(downloads, release, folder)
