@@ -55,6 +55,7 @@ def run_cli(*arguments: object):
 FROM_PRETRAIN = (
     ["pretrain", "--target", "SIM-T1"],
     ["select", "--target", "SIM-T1", "--seed", "0"],
+    ["compare", "--target", "SIM-T1", "--seed", "0"],
     ["finetune", "--target", "SIM-T1", "--seed", "0"],
     ["evaluate", "--target", "SIM-T1", "--seed", "0"],
     ["export", "--target", "SIM-T1"],
@@ -63,6 +64,7 @@ FROM_PRETRAIN = (
         *("--out", "tables/predictions/SIM-T1.parquet"),
     ],
     ["summarise"],
+    ["report"],
 )
 
 

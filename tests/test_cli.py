@@ -18,8 +18,9 @@ from anchordrug.errors import AnchorDrugError
 from tests.conftest import DEMO, run_cli, small_params, write_params
 
 COMMANDS = [
-    *("curate", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
-    *("pack", "panel", "predict", "pretrain", "rank", "select", "simulate", "split", "summarise"),
+    *("compare", "curate", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
+    *("pack", "panel", "predict", "pretrain", "rank", "report", "select", "simulate", "split"),
+    "summarise",
 ]
 BENCH_COMMANDS = ["finish", "ingest", "new", "next", "rehearse", "status"]
 SELECT = ["select", "--target", "SIM-T1"]

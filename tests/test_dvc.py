@@ -26,7 +26,14 @@ TOOLS = {
     "connectivity.py",
     "formulas.py",
 }
-MATRIX = {"select", "finetune", "export", "predict"}
+# Columns that the templates in .dvc/plots read by name.
+PLOTTED = {
+    "pre-training": {"target"},
+    "learning curve": {"strategy"},
+    "predictors": {"target", "predictor", "low", "high"},
+    "reliability": {"target"},
+    "risk and coverage": {"target"},
+}
 
 
 def run(folder: Path, *command: str) -> str:
@@ -123,13 +130,17 @@ def test_a_second_repro_changes_nothing_and_says_so(small_clone):
     [
         ("finetune.balance=false", {"finetune"}),
         ("split.seed=1", {"split"}),
-        ("curate.threshold=1.4", {"pretrain", "select", "finetune", "export", "evaluate"}),
-        ("response_net.finetune_epochs=5", {"select", "finetune"}),
-        ("select.batch=5", {"select"}),
+        ("curate.threshold=1.4", {"pretrain", "select", "compare", "finetune", "export", "evaluate"}),
+        ("response_net.finetune_epochs=5", {"select", "compare", "finetune"}),
+        ("select.batch=5", {"select", "compare"}),
+        ("select.strategy=moa", {"select"}),
     ],
 )
 def test_a_changed_param_touches_only_the_stages_that_read_it(small_clone, change, expected):
-    """A dry run names the stages whose own params differ; what follows from them is run further below."""
+    """A dry run names the stages whose own params differ; what follows from them is run further below.
+
+    The report shows all params, so it is always among them.
+    """
     params = yaml.safe_load((small_clone / "params.yaml").read_text(encoding="utf-8"))
     section, value = change.split("=")
     head, key = section.split(".")
@@ -137,7 +148,7 @@ def test_a_changed_param_touches_only_the_stages_that_read_it(small_clone, chang
     before = (small_clone / "params.yaml").read_text(encoding="utf-8")
     write_params(small_clone, params)
     try:
-        assert stages_run(run(small_clone, "dvc", "repro", "--dry")) == expected
+        assert stages_run(run(small_clone, "dvc", "repro", "--dry")) == expected | {"report"}
     finally:
         (small_clone / "params.yaml").write_text(before, encoding="utf-8")
 
@@ -150,6 +161,10 @@ def test_metrics_plots_and_experiments_tell_the_story(small_clone):
     )
     plots = json.loads(run(small_clone, "dvc", "plots", "show", "--json"))
     assert {"pre-training", "learning curve", "predictors"} <= set(plots["data"])
+    # Each of our templates finds the columns that it names beside x and y.
+    for plot, columns in PLOTTED.items():
+        (drawn,) = plots["data"][plot]
+        assert columns <= set(drawn["content"]["data"]["values"][0]), plot
 
     output = run(
         small_clone,
@@ -163,7 +178,8 @@ def test_metrics_plots_and_experiments_tell_the_story(small_clone):
         "-n",
         "try",
     )
-    assert stages_run(output) == {"select", "finetune", "export", "predict", "evaluate", "summarise"}
+    expected = {"select", "compare", "finetune", "export", "predict", "evaluate", "summarise", "report"}
+    assert stages_run(output) == expected
     table = run(small_clone, "dvc", "exp", "show", "--csv")
     header, *rows = table.splitlines()
     assert "select.strategy" in header

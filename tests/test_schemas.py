@@ -151,6 +151,27 @@ CASES = {
         nullable={"coverage", "macro_f1", "accuracy"},
         wrong=[("seed", -1), ("drugs", -1), ("coverage", 1.001), ("macro_f1", -0.001), ("accuracy", np.inf)],
     ),
+    "TEST_DRUGS": Case(
+        {"target": ["A", "A", "B"], "seed": [0, 1, 0], "predictor": ["drugs-30"] * 3, "drugs": [0, 0, 30]}
+        | {"drug_id": ["D1"] * 3, "seen": [True, False, True], "z_correlation": [-1.0, 0.0, 1.0]}
+        | {name: [0, 1, 300] for name in schemas.CONFUSION},
+        keys=[["target", "seed", "predictor", "drug_id"]],
+        wrong=[("seed", -1), ("drugs", -1), ("z_correlation", 1.1), ("none_as_up", -1)],
+    ),
+    "TEST_GENES": Case(
+        {"target": ["A", "A", "B"], "seed": [0, 1, 0], "predictor": ["drugs-30"] * 3, "drugs": [0, 0, 30]}
+        | {"gene": ["JUN"] * 3}
+        | {name: [0, 1, 300] for name in schemas.CONFUSION},
+        keys=[["target", "seed", "predictor", "gene"]],
+        wrong=[("seed", -1), ("drugs", -1), ("down_as_up", -1)],
+    ),
+    "HEADLINE": Case(
+        {"target": ["A", "A", "mean"], "predictor": ["drugs-30", "consensus", "drugs-30"], "drugs": [30] * 3}
+        | {name: [0.0, 1.0, np.nan] for name in ("macro_f1", "low", "high")},
+        nullable={"macro_f1", "low", "high"},
+        keys=[["target", "predictor"]],
+        wrong=[("drugs", -1), ("macro_f1", 1.001), ("low", -0.001), ("high", np.inf)],
+    ),
     "PREDICTIONS": Case(
         {"target": ["A"] * 3, "drug_id": ["D1", "D1", "D2"], "gene": ["JUN", "MYC", "JUN"]}
         | {"label": ["down", "unknown", "up"]}

@@ -108,6 +108,19 @@ def select(
     stage.run(settings, target, seed, device_of(device))
 
 
+@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug compare --target SIM-T1 --seed 0")
+def compare(
+    target: Target, seed: Seed = 0, device: Device = "cpu", params: Params = Path("params.yaml")
+) -> None:
+    """Play other strategies (compare in params.yaml), for the report's learning curves."""
+    settings = _settings(params)
+    _require_target(settings, target)
+    from anchordrug.stages import compare as stage
+    from anchordrug.training import device_of
+
+    stage.run(settings, target, seed, device_of(device))
+
+
 @app.command(rich_help_panel=STAGES, epilog="Example: anchordrug finetune --target SIM-T1 --seed 0")
 def finetune(
     target: Target, seed: Seed = 0, device: Device = "cpu", params: Params = Path("params.yaml")
@@ -265,6 +278,15 @@ def summarise(params: Params = Path("params.yaml")) -> None:
     """Collect the scores of all campaigns into metrics/summary.json and the plots' tables."""
     settings = _settings(params)
     from anchordrug.stages import summarise as stage
+
+    stage.run(settings)
+
+
+@app.command(rich_help_panel=STAGES, epilog="Example: anchordrug report")
+def report(params: Params = Path("params.yaml")) -> None:
+    """Write metrics/report.html, one file that tells the whole run, and its figures as SVG."""
+    settings = _settings(params)
+    from anchordrug.stages import report as stage
 
     stage.run(settings)
 

@@ -164,6 +164,45 @@ RISK_COVERAGE = pa.DataFrameSchema(
     },
     strict=True,
 )
+# How many (drug, gene) pairs that were measured as the first label were predicted as the second.
+_LABELS = ("down", "none", "up")
+CONFUSION = tuple(f"{measured}_as_{said}" for measured in _LABELS for said in _LABELS)
+TEST_DRUGS = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        "drug_id": _text(),
+        "seen": pa.Column(bool),
+        "z_correlation": pa.Column(float, pa.Check.in_range(-1.000001, 1.000001)),
+        **{name: pa.Column(int, pa.Check.ge(0)) for name in CONFUSION},
+    },
+    strict=True,
+    unique=["target", "seed", "predictor", "drug_id"],
+)
+TEST_GENES = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        "gene": _text(),
+        **{name: pa.Column(int, pa.Check.ge(0)) for name in CONFUSION},
+    },
+    strict=True,
+    unique=["target", "seed", "predictor", "gene"],
+)
+HEADLINE = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        **{name: _share() for name in ("macro_f1", "low", "high")},
+    },
+    strict=True,
+    unique=["target", "predictor"],
+)
 PREDICTIONS = pa.DataFrameSchema(
     {
         "target": _text(),

@@ -151,6 +151,7 @@ class Settings(Section):
     ensemble: Ensemble
     select: Select
     finetune: Finetune
+    compare: tuple[str, ...]
     predict: Predict
 
 

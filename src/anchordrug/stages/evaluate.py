@@ -10,6 +10,7 @@ import typer
 from anchordrug import schemas
 from anchordrug.atlas import ResponseAtlas, labels_of
 from anchordrug.evaluation.abstention import risk_coverage
+from anchordrug.evaluation.bootstrap import confusion_by_row
 from anchordrug.evaluation.calibration import expected_calibration_error, reliability
 from anchordrug.evaluation.metrics import (
     confusion,
@@ -68,10 +69,14 @@ def run(settings: Settings, target: str, seed: int) -> None:
     z = atlas.of(target).responses_of(test)
     truth = labels_of(z, settings.curate.threshold)
     seen = np.isin(test, sources.measured_drugs())
-    rows, diagrams, curves = [], [], []
+    names = atlas.drugs["drug_id"].to_numpy()[test]
+    rows, diagrams, curves, by_drug, by_gene = [], [], [], [], []
     for one in _predictions(settings, atlas, features, sources, target, seed, test):
         where = {"target": target, "seed": seed, "predictor": one.name, "drugs": one.learned_from}
         rows.append(where | _scores(truth, z, one, seen))
+        agreement = {"seen": seen, "z_correlation": correlations(z, one.z)}
+        by_drug.append(_counts(truth, one.labels).assign(**where, drug_id=names, **agreement))
+        by_gene.append(_counts(truth.T, one.labels.T).assign(**where, gene=atlas.genes))
         if one.probabilities is not None:
             diagrams.append(reliability(truth, one.probabilities).assign(**where))
             margin = margins(one.probabilities, one.offsets)
@@ -83,6 +88,8 @@ def run(settings: Settings, target: str, seed: int) -> None:
     for folder, schema, parts in (
         (paths.RELIABILITY, schemas.RELIABILITY, diagrams),
         (paths.RISK_COVERAGE, schemas.RISK_COVERAGE, curves),
+        (paths.TEST_DRUGS, schemas.TEST_DRUGS, by_drug),
+        (paths.TEST_GENES, schemas.TEST_GENES, by_gene),
     ):
         path = folder / f"{name}.csv"
         table = pd.concat(parts)[list(schema.columns)].reset_index(drop=True)
@@ -146,6 +153,10 @@ def _predicted(name: str, learned_from: int, fitted: FittedPredictor, test: np.n
     )
     assert isinstance(fitted, MlpFitted | ResponseFitted)
     return Prediction(name, learned_from, fitted.labels(test), z, probabilities, fitted.offsets)
+
+
+def _counts(truth: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(confusion_by_row(truth, labels), columns=list(schemas.CONFUSION))
 
 
 def _scores(truth: np.ndarray, z: np.ndarray, one: Prediction, seen: np.ndarray) -> dict[str, float]:

@@ -16,6 +16,10 @@ ROUNDS = METRICS / "rounds"
 SCORES = METRICS / "scores"
 RELIABILITY = METRICS / "reliability"
 RISK_COVERAGE = METRICS / "risk_coverage"
+TEST_DRUGS = METRICS / "test_drugs"
+TEST_GENES = METRICS / "test_genes"
+COMPARED = METRICS / "compared"
+FIGURES = METRICS / "figures"
 CHECKPOINTS = Path(".anchordrug")
 
 RESPONSES = CURATED / "responses.parquet"
@@ -41,6 +45,10 @@ _WRITERS = {
     SCORES: "evaluate",
     RELIABILITY: "evaluate",
     RISK_COVERAGE: "evaluate",
+    TEST_DRUGS: "evaluate",
+    TEST_GENES: "evaluate",
+    COMPARED: "compare",
+    METRICS: "summarise",
     FINETUNED: "finetune",
 }
 

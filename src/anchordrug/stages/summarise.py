@@ -8,8 +8,8 @@ import pandera.pandas as pa
 import typer
 
 from anchordrug import schemas
+from anchordrug.evaluation.bootstrap import interval, macro_f1_of, resampled_macro_f1
 from anchordrug.io import read_table, write_json, write_table
-from anchordrug.plots import write_reliability, write_risk_coverage
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
 
@@ -19,6 +19,8 @@ def run(settings: Settings) -> None:
     names = [paths.run_name(target, seed) for target in settings.targets for seed in settings.seeds]
     scores = pd.concat([_read(paths.SCORES / f"{name}.csv", schemas.SCORES) for name in names])
     curves = pd.concat([_read(paths.ROUNDS / f"{name}.csv", schemas.LEARNING_CURVE) for name in names])
+    compared = pd.concat([_read(paths.COMPARED / f"{name}.csv", schemas.LEARNING_CURVE) for name in names])
+    tested = pd.concat([_read(paths.TEST_DRUGS / f"{name}.csv", schemas.TEST_DRUGS) for name in names])
 
     spread = scores.groupby(["target", "predictor"], sort=False)["macro_f1"].agg(["mean", "std"]).fillna(0)
     macro: dict[str, dict[str, float]] = {}
@@ -38,15 +40,16 @@ def run(settings: Settings) -> None:
         },
         paths.METRICS / "summary.json",
     )
-    curve = curves.groupby("drugs")["macro_f1"].mean().round(6).reset_index()
-    write_table(curve, paths.METRICS / "learning_curve.csv")
-    overview = scores.groupby("predictor", sort=False)["macro_f1"].mean().round(6).reset_index()
-    write_table(overview, paths.METRICS / "predictors.csv")
+    headline = _headline(tested)
+    path = paths.METRICS / "headline.csv"
+    write_table(schemas.validate(headline, schemas.HEADLINE, path).round(6), path)
+    others = compared[compared["strategy"] != settings.select.strategy]
+    together = pd.concat([curves, others]).groupby(["strategy", "drugs"], sort=False)["macro_f1"]
+    write_table(together.mean().round(6).reset_index(), paths.METRICS / "learning_curve.csv")
 
     diagrams = pd.concat([_read(paths.RELIABILITY / f"{name}.csv", schemas.RELIABILITY) for name in names])
     diagram = _diagram(_largest_budget(diagrams))
     write_table(diagram, paths.METRICS / "reliability.csv")
-    write_reliability(diagram, paths.METRICS / "reliability.svg")
     risks = pd.concat([_read(paths.RISK_COVERAGE / f"{name}.csv", schemas.RISK_COVERAGE) for name in names])
     risk = (
         _largest_budget(risks)
@@ -56,7 +59,6 @@ def run(settings: Settings) -> None:
         .reset_index()
     )
     write_table(risk, paths.METRICS / "risk_coverage.csv")
-    write_risk_coverage(risk, paths.METRICS / "risk_coverage.svg")
     losses = [
         read_table(paths.METRICS / "pretrain" / f"{target}.csv").assign(target=target)
         for target in settings.targets
@@ -69,6 +71,31 @@ def run(settings: Settings) -> None:
         f"predictor {settings.predictor}, strategy {settings.select.strategy}"
     )
     typer.echo(table.loc[scores["predictor"].unique(), list(settings.targets)].to_string())
+
+
+def _headline(tested: pd.DataFrame) -> pd.DataFrame:
+    """Return the macro-F1 of every predictor, mean over seeds, with its 95 % interval over test drugs.
+
+    Target `mean` is the mean over targets, also of the number of drugs learned from.
+    """
+    rows = []
+    for predictor, own in tested.groupby("predictor", sort=False):
+        cases = [(key, one) for key, one in own.groupby(["target", "seed"], sort=False)]
+        counts = [one[list(schemas.CONFUSION)].to_numpy() for _, one in cases]
+        names = [one["drug_id"].to_numpy().astype(str) for _, one in cases]
+        scores = np.array([macro_f1_of(one.sum(axis=0)) for one in counts])
+        drawn = resampled_macro_f1(counts, names, seed=0)
+        drugs = np.array([one["drugs"].iloc[0] for _, one in cases])
+        targets = np.array([str(target) for (target, _), _ in cases])
+        of_target = {
+            target: (drugs[own].mean(), scores[own].mean(), drawn[:, own].mean(axis=1))
+            for target in dict.fromkeys(targets)
+            for own in [targets == target]
+        }
+        of_target["mean"] = tuple(np.mean(part, axis=0) for part in zip(*of_target.values(), strict=True))
+        for target, (learned_from, macro, values) in of_target.items():
+            rows.append((target, predictor, round(learned_from), macro, *interval(values)))
+    return pd.DataFrame(rows, columns=list(schemas.HEADLINE.columns))
 
 
 def _largest_budget(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,26 +1,15 @@
 """The report of a finished campaign: one HTML file that opens offline."""
 
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.io import atomic_path, read_table
+from anchordrug.io import read_table
+from anchordrug.report.page import write_page
 from anchordrug.stages.bench import folder as files
 from anchordrug.stages.bench.measured import Measured, read_outcome, read_selection
 from anchordrug.stages.bench.world import World
-
-STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-code { font-size: .9em; overflow-wrap: anywhere; }
-"""
 
 
 def write_report(
@@ -28,41 +17,25 @@ def write_report(
 ) -> None:
     """Write the report: what was asked for, what came back, how far to trust it, and what is predicted."""
     campaign = world.campaign
-    targets = ", ".join(campaign.targets)
-    parts = [
-        f"<h1>{escape(targets)}: {len(measured.anchors)} anchor drugs</h1>",
-        f"<p>{escape(world.settings.predictor)}, strategy {escape(campaign.strategy)}, seed {campaign.seed}, "
+    lines = len(set(world.sources.cell_line.tolist()))
+    write_page(
+        "campaign.html",
+        path,
+        targets=", ".join(campaign.targets),
+        anchors=measured.anchors,
+        summary=f"{world.settings.predictor}, strategy {campaign.strategy}, seed {campaign.seed}, "
         f"{len(world.library)} drugs in the library, {len(world.aim)} to be predicted, "
-        f"{len(set(world.sources.cell_line.tolist()))} source cell lines"
-        f"{'; a rehearsal on measured responses' if campaign.rehearsal else ''}.</p>",
-        "<h2>How far to trust it</h2>",
-        "<p>Mean correlation over genes between an anchor's measured response and what is predicted for it "
-        "from the source lines alone, and from them and the other anchors. The second should be higher.</p>",
-        _table(_trust(metrics)),
-        "<h2>Rounds</h2>",
-        _table(_rounds(world)),
-        *_forecast(world),
-        "<h2>Anchor drugs</h2>",
-        _table(_anchors(world)),
-        "<h2>Strongest predicted responses</h2>",
-        "<p>The drugs predicted to change most genes; the parquet file beside this report has all.</p>",
-        _table(strongest[["cell_line", "drug_id", "name", "down", "up"]]),
-        "<h2>Files</h2>",
-        _table(
-            pd.DataFrame(
-                [(f"{one}.{kind}", what) for one in campaign.targets for kind, what in FILES.items()],
-                columns=["file", "holds"],
-            )
+        f"{lines} source cell lines{'; a rehearsal on measured responses' if campaign.rehearsal else ''}.",
+        trust=_trust(metrics),
+        rounds=_rounds(world),
+        forecast=_forecast(world),
+        outcomes=_anchors(world),
+        strongest=strongest[["cell_line", "drug_id", "name", "down", "up"]],
+        files=pd.DataFrame(
+            [(f"{one}.{kind}", what) for one in campaign.targets for kind, what in FILES.items()],
+            columns=["file", "holds"],
         ),
-    ]
-    head = (
-        "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{escape(targets)}</title><style>{STYLE}</style>"
     )
-    body = "".join(parts)
-    html = f"<!doctype html><html lang='en'><head>{head}</head><body>{body}</body></html>"
-    with atomic_path(path) as temporary:
-        temporary.write_text(html + "\n", encoding="utf-8")
 
 
 FILES = {
@@ -108,8 +81,8 @@ def _rounds(world: World) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _forecast(world: World) -> list[str]:
-    """Return what every round was expected to bring, where the predictor could tell."""
+def _forecast(world: World) -> pd.DataFrame | None:
+    """Return what every round was expected to bring; None where the predictor could not tell."""
     tables = []
     for number in files.round_numbers(world.folder):
         path = files.round_of(world.folder, number) / files.ADVICE
@@ -117,13 +90,8 @@ def _forecast(world: World) -> list[str]:
             advice = schemas.validate(read_table(path), schemas.ADVICE, path, files.RESTORE)
             tables.append(advice.groupby("cell_line", sort=False).nth(1).assign(round=number))
     if not tables:
-        return []
-    table = pd.concat(tables)[["round", "cell_line", "gain", "gain_low", "gain_high"]]
-    return [
-        "<h2>What each round was expected to bring</h2>",
-        "<p>Gain in macro-F1 with its 95 % interval.</p>",
-        _table(table),
-    ]
+        return None
+    return pd.concat(tables)[["round", "cell_line", "gain", "gain_low", "gain_high"]]
 
 
 def _anchors(world: World) -> pd.DataFrame:
@@ -135,25 +103,3 @@ def _anchors(world: World) -> pd.DataFrame:
     ]
     columns = ["round", "cell_line", "drug_id", "name", "moa", "status", "replicate_correlation", "changed"]
     return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
-
-
-def _table(table: pd.DataFrame) -> str:
-    numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in table.columns}
-
-    def cell(tag: str, name: str, value: object) -> str:
-        kind = " class='number'" if numeric[name] else ""
-        return f"<{tag}{kind}>{escape(_text(value))}</{tag}>"
-
-    head = "".join(cell("th", name, name.replace("_", " ")) for name in table.columns)
-    rows = [
-        "".join(cell("td", name, value) for name, value in zip(table.columns, row, strict=True))
-        for row in table.itertuples(index=False)
-    ]
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Reports: HTML pages of one file that open offline."""

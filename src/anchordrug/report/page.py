@@ -1,0 +1,52 @@
+"""Pages of one file: templates, style and script of this package put together, every text escaped."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from anchordrug.io import atomic_path
+
+
+def write_page(template: str, path: Path, **values: object) -> None:
+    """Write a page; whatever a value holds stands there as text, unless it is markup of our own.
+
+    Parameters
+    ----------
+    template
+        run.html or campaign.html of this package.
+    """
+    environment = Environment(
+        loader=PackageLoader("anchordrug", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"cell": _cell, "numeric": _numeric, "largest": _largest}
+    own = files("anchordrug.report")
+    page = environment.get_template(template).render(
+        style=Markup(own.joinpath("style.css").read_text(encoding="utf-8")),
+        script=Markup(own.joinpath("script.js").read_text(encoding="utf-8")),
+        **values,
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page + "\n", encoding="utf-8")
+
+
+def _numeric(table: pd.DataFrame, name: str) -> bool:
+    return pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name])
+
+
+def _largest(table: pd.DataFrame, name: str) -> float:
+    return max(float(table[name].max()), 1e-9)
+
+
+def _cell(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

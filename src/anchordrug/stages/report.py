@@ -1,0 +1,149 @@
+"""Stage report: the whole run on one page, metrics/report.html, and its figures as SVG files."""
+
+import pandas as pd
+import typer
+import yaml
+
+from anchordrug import __version__, plots
+from anchordrug.acquisition import strategy
+from anchordrug.atlas import ResponseAtlas
+from anchordrug.io import read_table, sha256
+from anchordrug.report.figures import Figures
+from anchordrug.report.page import write_page
+from anchordrug.settings import Settings
+from anchordrug.stages import paths
+from anchordrug.stages.report_line import line_panel
+from anchordrug.stages.report_tables import Tables, load_tables, rows_of
+from anchordrug.stages.tables import load_atlas
+
+# What readers of a report call the predictors and baselines of the metrics' tables.
+NAMES = {
+    "all_none": "all 'none'",
+    "gene_majority": "majority of the anchors, per gene",
+    "consensus": "consensus of other cell lines",
+    "nearest_neighbours": "nearest neighbours in structure",
+    "pretrained": "no anchors",
+    "shuffled": "drugs shuffled (control)",
+    paths.WHOLE_POOL: "whole pool (ceiling)",
+}
+
+
+def run(settings: Settings) -> None:
+    """Write metrics/report.html and metrics/figures/."""
+    atlas = load_atlas()
+    tables = load_tables(settings)
+    figures = Figures()
+    panels = [line_panel(settings, atlas, tables, target, figures) for target in settings.targets]
+    curve = tables.curves.groupby(["strategy", "drugs"], sort=False)["macro_f1"].mean().reset_index()
+    calibration = read_table(paths.require(paths.METRICS / "reliability.csv"))
+    risk = read_table(paths.require(paths.METRICS / "risk_coverage.csv"))
+    mean = _named(rows_of(tables.headline, target="mean"))
+    page = paths.METRICS / "report.html"
+    write_page(
+        "run.html",
+        page,
+        version=__version__,
+        settings=settings,
+        parameters=yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False),
+        anchors=max(settings.select.budget),
+        cards=[
+            _card(tables, name)
+            for name in (*(["mean"] if len(settings.targets) > 1 else []), *settings.targets)
+        ],
+        predictors=figures.add("predictors", plots.predictors(mean)),
+        headline=mean,
+        data=_data(atlas),
+        hashes=_hashes(),
+        funnel=read_table(paths.require(paths.FUNNEL)),
+        rejects=_rejects(),
+        principle=_principle(settings.select.strategy),
+        curves=figures.add("learning_curve", plots.learning_curve(curve)),
+        reliability=figures.add("reliability", plots.reliability(calibration)),
+        risk_coverage=figures.add("risk_coverage", plots.risk_coverage(risk)),
+        calibration=_calibration(tables),
+        seen=_seen(tables),
+        panels=panels,
+    )
+    figures.write(paths.FIGURES)
+    typer.echo(f"{page}: {page.stat().st_size / 2**20:.1f} MiB; open it in a browser")
+
+
+def _name(predictor: str, drugs: int) -> str:
+    return NAMES.get(predictor, f"{drugs} anchors")
+
+
+def _named(headline: pd.DataFrame) -> pd.DataFrame:
+    names = [_name(*pair) for pair in zip(headline["predictor"], headline["drugs"], strict=True)]
+    return headline.assign(predictor=names).drop(columns="target")
+
+
+def _card(tables: Tables, target: str) -> dict[str, object]:
+    """Return the headline of one target: our score and its interval, and what to hold beside it."""
+    headline = rows_of(tables.headline, target=target).set_index("predictor")[
+        ["drugs", "macro_f1", "low", "high"]
+    ]
+    curves = tables.curves if target == "mean" else rows_of(tables.curves, target=target)
+    ours = headline.loc[[tables.ours]].to_dict("records")[0]
+    scores = headline["macro_f1"].to_dict()
+    last = curves[curves["drugs"] == ours["drugs"]]
+    played = last.groupby("strategy", sort=False)["macro_f1"].mean()
+    beside = {f"{name} instead": float(score) for name, score in list(played.items())[1:]}
+    beside |= {
+        NAMES[name]: scores[name]
+        for name in ("pretrained", "consensus", "all_none", paths.WHOLE_POOL)
+        if name in scores
+    }
+    title = "mean over cell lines" if target == "mean" else target
+    return {"title": title, "beside": beside, **{str(name): value for name, value in ours.items()}}
+
+
+def _data(atlas: ResponseAtlas) -> pd.DataFrame:
+    rows = [
+        ("drugs", len(atlas.drugs)),
+        ("genes", len(atlas.genes)),
+        ("cell lines", len(atlas.cell_lines)),
+        ("responses (drug x cell line)", len(atlas.drug)),
+    ]
+    return pd.DataFrame(rows, columns=["what", "how many"])
+
+
+def _hashes() -> pd.DataFrame:
+    files = (paths.RESPONSES, paths.DRUGS, paths.GENES, paths.CELL_LINES, paths.SPLITS)
+    rows = [(path.as_posix(), sha256(paths.require(path))) for path in files]
+    return pd.DataFrame(rows, columns=["table", "sha256"])
+
+
+def _rejects() -> pd.DataFrame:
+    rejects = read_table(paths.require(paths.REJECTS))
+    table = rejects.groupby(["kind", "reason"]).size().reset_index(name="rows")
+    return table.sort_values("rows", ascending=False, kind="stable")
+
+
+def _principle(name: str) -> str:
+    return (strategy(name).__doc__ or "").strip().splitlines()[0]
+
+
+def _calibration(tables: Tables) -> pd.DataFrame:
+    own = rows_of(tables.scores, predictor=tables.ours).groupby("target", sort=False)
+    return own["ece"].mean().reset_index().rename(columns={"target": "cell line", "ece": "expected error"})
+
+
+def _seen(tables: Tables) -> pd.DataFrame:
+    """Return the macro-F1 on test drugs that other cell lines have seen, and on those new to all."""
+    first = tables.drugs[tables.drugs["predictor"] == tables.ours].drop_duplicates(["target", "drug_id"])
+    rows = []
+    for target, own in first.groupby("target", sort=False):
+        scores = rows_of(tables.scores, target=target).groupby("predictor")
+        seen, unseen = scores["macro_f1_seen"].mean(), scores["macro_f1_unseen"].mean()
+        rows.append(
+            {
+                "cell line": target,
+                "seen drugs": int(own["seen"].sum()),
+                "anchors, seen": seen[tables.ours],
+                "consensus, seen": seen["consensus"],
+                "new drugs": int((~own["seen"]).sum()),
+                "anchors, new": unseen[tables.ours],
+                "consensus, new": unseen["consensus"],
+            }
+        )
+    return pd.DataFrame(rows)
