@@ -70,13 +70,15 @@ def run(settings: Settings, target: str, seed: int) -> None:
     truth = labels_of(z, settings.curate.threshold)
     seen = np.isin(test, sources.measured_drugs())
     names = atlas.drugs["drug_id"].to_numpy()[test]
+    genewise = {"consensus", *(paths.budget_name(budget) for budget in settings.select.budget)}
     rows, diagrams, curves, by_drug, by_gene = [], [], [], [], []
     for one in _predictions(settings, atlas, features, sources, target, seed, test):
         where = {"target": target, "seed": seed, "predictor": one.name, "drugs": one.learned_from}
         rows.append(where | _scores(truth, z, one, seen))
         agreement = {"seen": seen, "z_correlation": correlations(z, one.z)}
         by_drug.append(_counts(truth, one.labels).assign(**where, drug_id=names, **agreement))
-        by_gene.append(_counts(truth.T, one.labels.T).assign(**where, gene=atlas.genes))
+        if one.name in genewise:
+            by_gene.append(_counts(truth.T, one.labels.T).assign(**where, gene=atlas.genes))
         if one.probabilities is not None:
             diagrams.append(reliability(truth, one.probabilities).assign(**where))
             margin = margins(one.probabilities, one.offsets)
