@@ -1,0 +1,90 @@
+"""CONTRIBUTING.md's examples do what the page says, as they stand there."""
+
+import re
+
+import numpy as np
+import pytest
+
+from anchordrug.acquisition import registry
+from anchordrug.campaign import play
+from anchordrug.errors import RawDataError
+from tests.acquisition.fakes import fake_view, random_catalogue
+from tests.conftest import ROOT
+
+EXAMPLES = dict(
+    re.findall(
+        r'^```python title="([^"]+)"\n(.*?)^```',
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
+        flags=re.M | re.S,
+    )
+)
+
+
+def example(path: str) -> dict:
+    names: dict = {"__name__": path.replace("/", ".").removesuffix(".py")}
+    exec(compile(EXAMPLES[path], path, "exec"), names)
+    return names
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    monkeypatch.setattr(registry, "_strategies", dict(registry._strategies))
+
+
+def test_there_is_an_example_of_each_kind():
+    assert {path.split("/")[2] for path in EXAMPLES} == {"acquisition", "predictors", "raw"}
+
+
+def test_a_strategy_is_registered_and_chooses_what_it_promises(own_registry):
+    example("src/anchordrug/acquisition/most_changed.py")
+    view = fake_view(0, 12, anchors=3)
+    chosen = registry.strategy("most_changed")(view, 4, np.random.default_rng(0))
+    changed = [1 - view.probabilities[place, :, 1].mean() for place in range(12)]
+    best = sorted(range(12), key=lambda place: -changed[place])[:4]
+    assert chosen.positions.tolist() == best
+    assert chosen.scores == pytest.approx([changed[place] for place in best])
+
+
+def test_every_module_of_the_package_is_found_by_itself():
+    for path in (ROOT / "src/anchordrug/acquisition").glob("*.py"):
+        for name in re.findall(r'^@register\("(\w+)"\)', path.read_text(encoding="utf-8"), flags=re.M):
+            assert name in registry.strategies()
+
+
+def test_a_predictor_plays_a_campaign():
+    predictor = example("src/anchordrug/predictors/gene_shares.py")["GeneSharesPredictor"](1.5)
+    z = np.random.default_rng(1).normal(0, 2, (20, 6)).astype(np.float32)
+    pool = np.arange(20)
+    rounds = list(
+        play(
+            predictor,
+            lambda drugs: z[drugs],
+            pool,
+            random_catalogue(np.random.default_rng(0), 20),
+            registry.strategy("random"),
+            budget=10,
+            batch=5,
+            seed=0,
+        )
+    )
+    anchors = np.concatenate([one.drugs for one in rounds])
+    down = (z[anchors] < -1.5).sum(axis=0)
+    probabilities = rounds[-1].fitted.probabilities(pool)
+    assert probabilities.shape == (20, 6, 3)
+    np.testing.assert_allclose(probabilities[7, :, 0], (down + 1) / 13, rtol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=2), 1, rtol=1e-6)
+    assert rounds[-1].fitted.labels(pool).shape == (20, 6)
+
+
+def test_a_reader_reads_what_is_in_the_file_and_refuses_what_is_not_a_number(tmp_path):
+    open_csv_signatures = example("src/anchordrug/raw/csv_signatures.py")["open_csv_signatures"]
+    path = tmp_path / "z.csv"
+    path.write_text("id,780,7849\nS1,1.5,-2\nS2,0,3\nS3,-1,4\n", encoding="utf-8")
+    with open_csv_signatures(path) as matrix:
+        assert matrix.signature_ids == ["S1", "S2", "S3"]
+        assert matrix.gene_ids == ["780", "7849"]
+        ((positions, block),) = matrix.blocks(np.array([2, 0]), np.array([1]))
+        assert block[np.argsort(positions), 0].tolist() == [4, -2]
+    path.write_text("id,780\nS1,high\n", encoding="utf-8")
+    with pytest.raises(RawDataError, match="'high' is not a finite number"), open_csv_signatures(path):
+        pass

@@ -1,0 +1,85 @@
+"""What must not be in the code, and what a file must not be able to do."""
+
+import ast
+import os
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from anchordrug.io import atomic_folder, atomic_path
+from tests.conftest import ROOT
+
+FILES = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "docs").rglob("*.py")]
+# Modules that build objects from bytes, or run what they are given.
+FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "tarfile", "telnetlib"}
+FORBIDDEN_CALLS = {
+    *("eval", "exec", "compile", "__import__"),
+    *("torch.load", "torch.save", "pd.read_pickle", "yaml.load", "yaml.unsafe_load"),
+    *("os.system", "os.popen", "tempfile.mktemp", "shutil.unpack_archive"),
+}
+UNSAFE = {"allow_pickle": True, "shell": True, "verify": False}
+
+
+def name_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{name_of(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def faults(code: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names if one.name.split(".")[0] in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in FORBIDDEN_MODULES:
+            yield str(node.module)
+        elif isinstance(node, ast.Call):
+            name = name_of(node.func)
+            if name in FORBIDDEN_CALLS or name.endswith((".to_pickle", ".extract", ".extractall")):
+                yield name
+            for keyword in node.keywords:
+                value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+                if value is not None and UNSAFE.get(keyword.arg or "") is value:
+                    yield f"{keyword.arg}={keyword.value.value}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_runs_what_a_file_holds(path):
+    assert list(faults(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("import pickle", "from joblib import load", "torch.load('a')", "np.load('a', allow_pickle=True)"),
+        *(
+            "yaml.load(text)",
+            "subprocess.run('ls', shell=True)",
+            "eval('1')",
+            "requests.get(url, verify=False)",
+        ),
+        *("table.to_pickle('a')", "archive.extractall()"),
+    ],
+)
+def test_the_search_finds_what_it_is_to_find(code):
+    assert list(faults(code))
+
+
+def test_what_is_half_written_is_nobody_elses_to_read(tmp_path):
+    umask = os.umask(0o022)
+    try:
+        with atomic_path(tmp_path / "a.csv") as temporary:
+            temporary.write_text("secret", encoding="utf-8")
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == 0o644
+        with atomic_folder(tmp_path / "b") as temporary:
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o700
+        assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o755
+    finally:
+        os.umask(umask)
+
+
+def test_every_package_of_the_environment_is_pinned():
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert all("==" in pin for pin in pins)
+    assert not any("/" in pin or "@" in pin for pin in pins)
