@@ -18,7 +18,7 @@ from anchordrug.errors import AnchorDrugError
 from tests.conftest import DEMO, run_cli, small_params, write_params
 
 COMMANDS = [
-    *("compare", "curate", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
+    *("compare", "curate", "doctor", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
     *("pack", "panel", "predict", "pretrain", "rank", "report", "select", "simulate", "split"),
     "summarise",
 ]
@@ -156,10 +156,10 @@ def test_the_help_of_every_command_of_the_bench_shows_an_example(command):
 
 
 def test_every_command_is_tested():
-    from anchordrug.cli import app, campaign_app
+    from anchordrug.cli import app, bench
 
     assert sorted(typer.main.get_command(app).commands) == sorted(["campaign", *COMMANDS])
-    assert sorted(typer.main.get_command(campaign_app).commands) == BENCH_COMMANDS
+    assert sorted(typer.main.get_command(bench.app).commands) == BENCH_COMMANDS
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

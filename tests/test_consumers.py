@@ -14,7 +14,14 @@ import pytest
 from anchordrug.inference import load_onnx, parse
 from anchordrug.prediction_tables import ANSWERS
 from tests.conftest import ROOT
+from tests.documents import commands, shell
 
+# What the tutorial tells to type, in the folder examples.
+INSTALL, PREDICT, PREDICT_A_FILE = (
+    line.removeprefix("cd examples && ")
+    for line in commands(ROOT / "docs/tutorial_onnx.md")
+    if line.startswith("cd examples && ")
+)
 MODEL = "models/onnx/SIM-T1.onnx"
 # Salts, charges that stay and charges that do not, stereo of both kinds, a sulfoxide; none is in the atlas.
 DIFFICULT = [
@@ -34,10 +41,11 @@ def consumer(tmp_path_factory) -> Path:
     """consumer.mjs beside its packages."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("node and npm are not installed")
-    folder = tmp_path_factory.mktemp("examples")
+    folder = tmp_path_factory.mktemp("consumer") / "examples"
+    folder.mkdir()
     for name in ("consumer.mjs", "package.json"):
         shutil.copy(ROOT / "examples" / name, folder)
-    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
+    command = [*INSTALL.split(), "--no-audit", "--no-fund", "--fetch-retries=0"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
@@ -124,3 +132,11 @@ def test_the_consumer_in_javascript_tells_what_it_cannot_read_and_goes_on(in_pro
     assert [one.head.split(":")[0] for one in said] == ["CCO", "CCN"]
     assert [len(one.genes) for one in said] == [5, 5]
     assert problems.splitlines() == ["C1CC: not a valid SMILES"]
+
+
+def test_the_words_of_the_tutorial_run(in_project, consumer):
+    (consumer.parent.parent / "models").symlink_to(in_project / "models")
+    (consumer.parent / "one_smiles_a_line.smi").write_text("CCO\nCCN\n")
+    for words, drugs in ((PREDICT, ["CC(=O)Oc1ccccc1C(=O)O", "CCO"]), (PREDICT_A_FILE, ["CCO", "CCN"])):
+        said = shell(words, consumer.parent)
+        assert [line.split(":")[0] for line in said.splitlines() if not line.startswith(" ")] == drugs

@@ -181,14 +181,14 @@ def test_predict_imports_nothing_of_the_pipeline(in_either_project, tmp_path):
 
 
 def code_in_the_docs(language):
-    page = (ROOT / "docs/onnx.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/tutorial_onnx.md").read_text(encoding="utf-8")
     return [part.split("```")[0] for part in page.split(f"```{language}\n")[1:]]
 
 
 def test_the_consumer_in_the_docs_runs_and_agrees(in_either_project, capsys):
     consumer, trust = code_in_the_docs("python")
     names = {}
-    exec(compile(consumer, "docs/onnx.md", "exec"), names)
+    exec(compile(consumer, "docs/tutorial_onnx.md", "exec"), names)
     lines = capsys.readouterr().out.splitlines()
     predictor = load_onnx(in_either_project / MODEL)
     parsed = parse(predictor, ["CC(=O)Oc1ccccc1C(=O)O"])
@@ -199,7 +199,7 @@ def test_the_consumer_in_the_docs_runs_and_agrees(in_either_project, capsys):
         assert line == f"{gene}: {LABELS[label]} (down {down:.2f}, none {none:.2f}, up {up:.2f})"
     assert len(lines) == 5
 
-    exec(compile(trust, "docs/onnx.md", "exec"), names)
+    exec(compile(trust, "docs/tutorial_onnx.md", "exec"), names)
     answered, change = capsys.readouterr().out.splitlines()
     answers = ours.answers(predictor.least_margin(0.8))
     assert 0 < (answers == UNKNOWN).mean() < 1

@@ -1,57 +1,58 @@
-"""The tutorials' commands, word for word."""
+"""The pages' commands, word for word, on the finished small project."""
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
-
-
-def commands(page: Path) -> list[str]:
-    """The fenced bash blocks of a page, in order."""
-    return re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+from tests.conftest import DEMO
+from tests.documents import STORIES, play, shell
 
 
 @pytest.fixture
-def fresh_project(project: Path, tmp_path: Path) -> Path:
-    """The finished demo project in a git and DVC repository of its own."""
+def home(project: Path, tmp_path: Path) -> Path:
+    """A copy of the finished demo project."""
     for name in ("tables", "models"):
         shutil.copytree(project / name, tmp_path / name)
     shutil.copy(project / "params.yaml", tmp_path)
+    (tmp_path / "data").symlink_to(DEMO)
     return tmp_path
 
 
-def run(script: str, folder: Path) -> str:
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-    }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
-
-
-def test_tutorial_of_the_bench(fresh_project):
-    run("git init -q . && dvc init -q", fresh_project)
-    said = [run(block, fresh_project) for block in commands(ROOT / "docs/tutorial_bench.md")]
-    campaign = fresh_project / "campaigns/rehearsal"
-    shown = "\n".join(said)
-    assert "round 1 waits for its results" in shown
-    assert "round 2, SIM-T1: 6 ok, 0 failed, 0 missing" in shown
-    assert "12 of 12 drugs measured" in shown
+def test_the_tutorial_of_the_bench(home):
+    shell("git init -q . && dvc init -q", home)
+    said = play(STORIES["bench"], home)
+    campaign = home / "campaigns/rehearsal"
+    assert "round 1 waits for its results" in said
+    assert "round 2, SIM-T1: 6 ok, 0 failed, 0 missing" in said
+    assert "12 of 12 drugs measured" in said
     assert (campaign / "finish/report.html").exists()
     assert (campaign / "rounds/01/R01-SIM-T1-P1.svg").exists()
     assert "next" in (campaign / "dvc.lock").read_text(encoding="utf-8")
-    assert (fresh_project / "more.parquet").exists()
+    assert (home / "more.parquet").exists()
+
+
+def test_the_how_to_pages(home):
+    said = play(STORIES["how-to"], home)
+    # Compounds: the same answers in whatever form they come; what is cut short is named.
+    expected = ["aspirin", "caffeine"]
+    for name in ("predictions.parquet", "top.csv", "labels.parquet", "from_excel.csv"):
+        table = pd.read_parquet(home / name) if name.endswith("parquet") else pd.read_csv(home / name)
+        assert table["drug_id"].unique().tolist() == expected, name
+    assert set(pd.read_csv(home / "water.csv")["drug_id"]) == {"W-1"}
+    assert said.count("C1CC(") == 2
+    # Signatures.
+    assert {"ranking.csv", "by_fold_change.csv", "like.csv"} <= {path.name for path in home.iterdir()}
+    # The campaign: each kind of results takes the place of the one before.
+    assert "MYLINE: is new to the atlas" in said
+    assert said.count("round 1, MYLINE: 10 ok, 0 failed, 0 missing") == 4
+    assert [path.name for path in (home / "campaigns/my-line/results/01").iterdir()] == ["de.csv"]
+    # The smallest bundle: two replicates become one experiment, another dose is left out.
+    responses = pd.read_parquet(home / "tiny/tables/curated/responses.parquet")
+    assert responses[["drug_id", "cell_line", "replicates"]].to_numpy().tolist() == [
+        ["D1", "THP1", 2],
+        ["D2", "JURKAT", 1],
+    ]
+    assert len((home / "gene_panel.txt").read_text().splitlines()) == 40
+    assert {path.name for path in (home / "simulated").iterdir()} == {path.name for path in DEMO.iterdir()}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # What is being written has such a name until it is whole.
 PARTIAL = ".partial-"
 _VALUES_A_ROW_GROUP = 2**24
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -39,6 +41,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _log.info("wrote %s", path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -52,6 +55,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         temporary.replace(path)
+        _log.info("wrote %s", path)
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
@@ -88,6 +92,7 @@ def require_file(path: Path, remedy: str) -> Path:
     """
     if not path.is_file():
         raise RawDataError(f"{path}: no such file; {remedy}")
+    _log.info("reading %s", path)
     return path
 
 

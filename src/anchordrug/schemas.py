@@ -296,6 +296,9 @@ def validate(
     wrong += [f"unknown column '{name}'" for name in table.columns if name not in schema.columns]
     if wrong:
         raise TableError(f"{path}: {', '.join(wrong)}; {remedy}")
+    if table.empty:  # a CSV without rows does not tell its types
+        types = {name: column.dtype for name, column in schema.columns.items() if column.dtype}
+        table = table.assign(**{name: kind.coerce(table[name]) for name, kind in types.items()})
     try:
         return schema.validate(table, lazy=True)
     except SchemaErrors as error:

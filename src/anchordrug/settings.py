@@ -1,5 +1,6 @@
 """params.yaml as typed, validated settings; an unknown key is an error."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -22,65 +23,88 @@ class Section(BaseModel):
 class Raw(Section):
     """Where the raw bundle lies."""
 
-    dir: Path
+    dir: Path = Field(description="The folder with the raw bundle (docs/data_formats.md).")
 
 
 class Curate(Section):
-    """Which signatures enter the atlas, and the z-score beyond which a gene counts as down or up."""
+    """Which signatures enter the atlas, and what counts as a change."""
 
-    dose_um: float = Field(gt=0)
-    time_h: float = Field(gt=0)
-    quality: Literal["gold", "any"]
-    threshold: float = Field(gt=0)
+    dose_um: float = Field(gt=0, description="The one dose in uM, within 10 %, that enters the atlas.")
+    time_h: float = Field(gt=0, description="The one time in hours that enters the atlas.")
+    quality: Literal["gold", "any"] = Field(
+        description="`gold`: `is_gold` = 1 where given, else cc_q75 >= 0.2 and pct_self_rank_q25 <= 5; "
+        "`any`: all signatures."
+    )
+    threshold: float = Field(gt=0, description="A gene is down if z < -threshold, up if z > threshold.")
 
 
 class DrugFeatures(Section):
-    """Morgan fingerprint: radius 2 is ECFP4."""
+    """The Morgan fingerprint."""
 
-    radius: int = Field(ge=0, le=6)
-    bits: int = Field(ge=64, le=16384)
+    radius: int = Field(
+        ge=0,
+        le=6,
+        description="The radius of the fingerprint: 2 with 1024 bits is the paper's ECFP4. "
+        "(The published code falls back to 3.)",
+    )
+    bits: int = Field(ge=64, le=16384, description="The length of the fingerprint.")
 
 
 class CellFeatures(Section):
-    """Autoencoder on untreated expression; `dim` is the width of its bottleneck."""
+    """The autoencoder on untreated expression that describes a cell line."""
 
-    dim: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    seed: int = Field(ge=0)
+    dim: int = Field(ge=1, description="The width of the autoencoder's bottleneck.")
+    epochs: int = Field(ge=1, description="How long it is trained.")
+    learning_rate: float = Field(gt=0, description="The step of its training.")
+    seed: int = Field(ge=0, description="Of its first weights and the order of its training.")
 
 
 class Featurize(Section):
-    """Feature blocks of drugs and cell lines; gene features are the annotation as it is."""
+    """Features: Morgan fingerprints of drugs, an autoencoder on the untreated expression of cell lines.
+
+    Those of genes are the annotation as it is.
+    """
 
     drug: DrugFeatures
     cell: CellFeatures
 
 
 class Split(Section):
-    """How the test drugs of a target are set aside."""
+    """How the test drugs of a target are set aside.
 
-    by: Literal["random", "scaffold"]
-    test_fraction: float = Field(gt=0, lt=1)
-    seed: int = Field(ge=0)
+    The paper sets aside 10 % of a target's drugs and has about a thousand drugs a target; the default is
+    20 %, because cell lines with a few hundred drugs need that many for a steady figure.
+    """
+
+    by: Literal["random", "scaffold"] = Field(
+        description="`scaffold`: test drugs have scaffolds that the pool lacks (deepchem's ScaffoldSplitter; "
+        "then `split.seed` has no effect)."
+    )
+    test_fraction: float = Field(
+        gt=0, lt=1, description="The share of a target's drugs set aside before anything else."
+    )
+    seed: int = Field(ge=0, description="Of the random split.")
 
 
 class Training(Section):
     """The training loop: a mini-batch is a block of `block_drugs` experiments x `block_genes` genes."""
 
-    epochs: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    block_drugs: int = Field(ge=1)
-    block_genes: int = Field(ge=1)
+    epochs: int = Field(ge=1, description="How often all examples are seen. (The paper pre-trains for 45.)")
+    learning_rate: float = Field(gt=0, description="The step of the training.")
+    block_drugs: int = Field(ge=1, description="Experiments in a mini-batch (docs/results.md#mini-batches).")
+    block_genes: int = Field(ge=1, description="Genes in a mini-batch.")
 
 
 class Pretrain(Training):
-    """The network's shape and its training: on all lines but the target and `leave_out`."""
+    """What every target learns from; for `mlp` and `mlp_response`, the network and its training."""
 
-    leave_out: tuple[str, ...]
-    hidden: tuple[int, int, int]
-    dropout: float = Field(ge=0, lt=1)
-    seed: int = Field(ge=0)
+    leave_out: tuple[str, ...] = Field(
+        description="Cell lines that are no source of any target; scenario `common` needs all targets here. "
+        "With the paper's three targets it is the paper's pre-training."
+    )
+    hidden: tuple[int, int, int] = Field(description="The widths of the three hidden layers.")
+    dropout: float = Field(ge=0, lt=1, description="After each hidden layer.")
+    seed: int = Field(ge=0, description="Of the first weights and the order of the training.")
 
 
 SectionType = TypeVar("SectionType", bound=Section)
@@ -91,67 +115,95 @@ def _one_or_more(value: object) -> object:
 
 
 class Select(Section):
-    """The campaign: `budget` drugs in rounds of `batch`; each of several budgets gets its own predictor.
+    """The campaign: which drugs are chosen, how many, and by what."""
 
-    Scenario `per_target` chooses a list for each target (the paper's S2), `common` one for all (S1).
-    """
-
-    scenario: Literal["per_target", "common"]
-    strategy: str
+    scenario: Literal["per_target", "common"] = Field(
+        description="`per_target`: a list of anchors for each target (the paper's S2). `common`: one list "
+        "for all targets (S1); the pool then holds the drugs that are in the pool of every target, and a "
+        "test drug of any target is in none."
+    )
+    strategy: str = Field(description="How drugs are chosen; one page each in docs/strategies/README.md.")
     budget: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_one_or_more), Field(min_length=1)
-    ]
-    batch: int = Field(ge=1)
+        tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_one_or_more)
+    ] = Field(
+        description="Drugs to choose, one number or a list. A list, such as 30 and 100, plays the largest "
+        "and fits a predictor for each."
+    )
+    batch: int = Field(ge=1, description="Drugs a round.")
 
 
 class Finetune(Training):
-    """Training on the anchors: `balance` down-samples the majority class, `whole_pool` adds that control."""
+    """Training of `mlp` and `mlp_response` on the anchors, always from the pre-trained weights; a control."""
 
-    balance: bool
-    whole_pool: bool
+    balance: bool = Field(
+        description="`mlp`: down-sample the majority class to half the sum of the two others in the final "
+        "fit (the paper's way)."
+    )
+    whole_pool: bool = Field(description="Also fit to all pool drugs, as a control.")
 
 
 class ResponseNet(Section):
-    """The network that predicts all genes of a drug at once: shape, and training before and on anchors."""
+    """Predictors `response_net` and `ensemble`: the network that predicts all genes of a drug at once."""
 
-    hidden: tuple[int, int]
-    dropout: float = Field(ge=0, lt=1)
-    epochs: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    finetune_epochs: int = Field(ge=1)
-    finetune_learning_rate: float = Field(gt=0)
-    seed: int = Field(ge=0)
+    hidden: tuple[int, int] = Field(description="The widths of the two hidden layers.")
+    dropout: float = Field(ge=0, lt=1, description="After each hidden layer.")
+    epochs: int = Field(ge=1, description="Training on the source cell lines.")
+    learning_rate: float = Field(gt=0, description="The step of that training.")
+    finetune_epochs: int = Field(
+        ge=1, description="Training on the anchors, always from the pre-trained weights."
+    )
+    finetune_learning_rate: float = Field(gt=0, description="The step of that training.")
+    seed: int = Field(ge=0, description="Of the weights, and of the anchors that the calibration draws.")
 
 
 class Ensemble(Section):
-    """What response_net contributes to the ensemble's log probabilities; response_gp has the rest."""
+    """How `response_net` and `response_gp` are put together."""
 
-    net_share: float = Field(gt=0, lt=1)
+    net_share: float = Field(
+        gt=0,
+        lt=1,
+        description="What `response_net` contributes to the log probabilities; `response_gp` has the rest.",
+    )
 
 
 class Predict(Section):
-    """The drugs to predict: a table with a SMILES column."""
+    """The drugs to predict."""
 
-    library: Path
+    library: Path = Field(description="A table or file in any format of docs/prediction.md.")
 
 
 class Settings(Section):
     """Everything in params.yaml."""
 
     raw: Raw
+    targets: tuple[CellLineName, ...] = Field(
+        min_length=1,
+        description="Cell lines to predict. For each of them all other lines of the atlas are *source* "
+        "cell lines, the other targets included: what a lab knows before it has measured anything in the new "
+        "line.",
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        min_length=1, description="One campaign per target and seed; the first seed's predictor is exported."
+    )
     curate: Curate
     featurize: Featurize
-    targets: tuple[CellLineName, ...] = Field(min_length=1)
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     split: Split
-    predictor: Literal["mlp", "mlp_response", "response_gp", "response_net", "ensemble"]
-    decision: Literal["balanced", "likeliest"]
+    predictor: Literal["mlp", "mlp_response", "response_gp", "response_net", "ensemble"] = Field(
+        description="`mlp` is the paper's network; docs/predictors.md tells what they all are."
+    )
+    decision: Literal["balanced", "likeliest"] = Field(
+        description="`balanced`: labels for macro-F1, with rare labels counting as much as the common one; "
+        "`likeliest`: the largest probability. For `mlp` it is always the likeliest (`finetune.balance` does "
+        "the balancing)."
+    )
     pretrain: Pretrain
     response_net: ResponseNet
     ensemble: Ensemble
     select: Select
     finetune: Finetune
-    compare: tuple[str, ...]
+    compare: tuple[str, ...] = Field(
+        description="Strategies that the report sets beside `select.strategy`; may be empty."
+    )
     predict: Predict
 
 
@@ -216,7 +268,9 @@ def _first_problem(error: ValidationError, section: type[BaseModel]) -> str:
         return f"unknown key '{key}'{near(key, _known_keys(section))}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing; the docs list them all with their defaults"
-    return f"{key}: {problem['input']!r} is not allowed ({problem['msg']})"
+    known = re.findall(r"'([^']*)'", problem["msg"]) if problem["type"] == "literal_error" else []
+    hint = near(str(problem["input"]), known)
+    return f"{key}: {problem['input']!r} is not allowed ({problem['msg']}){hint}"
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

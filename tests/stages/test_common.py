@@ -87,3 +87,14 @@ def test_the_predictors_are_fitted_and_scored_target_by_target(in_shared):
         run(["finetune", "--target", target, "--seed", "0"], ["evaluate", "--target", target, "--seed", "0"])
         scores = pd.read_csv(f"metrics/scores/{target}-0.csv")
         assert {"pretrained", "drugs-10", "consensus"} <= set(scores["predictor"])
+
+
+def test_strategies_are_compared_on_the_list_that_all_share(in_shared):
+    for target in TARGETS:
+        run(["compare", "--target", target, "--seed", "0"])
+    curves = [pd.read_csv(f"metrics/compared/{target}-0.csv") for target in TARGETS]
+    for target, curve in zip(TARGETS, curves, strict=True):
+        assert curve["strategy"].unique().tolist() == ["random"]
+        assert curve["drugs"].tolist() == [0, 5, 10]
+        start = pd.read_csv(f"metrics/rounds/{target}-0.csv")["macro_f1"].iloc[0]
+        assert curve["macro_f1"].iloc[0] == start

@@ -45,8 +45,8 @@ def strategies() -> list[str]:
     return sorted(_strategies)
 
 
-def strategy(name: str) -> Strategy:
-    """Return the strategy registered under `name`.
+def strategy(name: str, key: str = "select.strategy") -> Strategy:
+    """Return the strategy registered under `name`; `key` is the setting that asks for it.
 
     Raises
     ------
@@ -55,8 +55,7 @@ def strategy(name: str) -> Strategy:
     """
     if name not in _strategies:
         raise SettingsError(
-            f"select.strategy: '{name}' is unknown{near(name, _strategies)} "
-            f"(there are {', '.join(strategies())})"
+            f"{key}: '{name}' is unknown{near(name, _strategies)} (there are {', '.join(strategies())})"
         )
     return _strategies[name]
 

@@ -1,6 +1,5 @@
 """anchordrug inspect: the card of an exported model, for people."""
 
-import json
 from pathlib import Path
 from textwrap import wrap
 
@@ -12,8 +11,19 @@ from anchordrug.inference import OnnxPredictor, load_onnx
 WIDTH, INDENT = 110, 20
 
 
-def run(model: Path, *, as_json: bool) -> None:
-    """Print the card of `model`, as JSON with everything in it or as text.
+def card(model: Path) -> dict:
+    """Return everything that `model` says of itself.
+
+    Raises
+    ------
+    LibraryError
+        The file is no model of anchordrug's.
+    """
+    return load_onnx(model).card
+
+
+def run(model: Path) -> None:
+    """Print what matters of the card of `model`.
 
     Raises
     ------
@@ -21,9 +31,6 @@ def run(model: Path, *, as_json: bool) -> None:
         The file is no model of anchordrug's.
     """
     predictor = load_onnx(model)
-    if as_json:
-        typer.echo(json.dumps(predictor.card, indent=2, ensure_ascii=False))
-        return
     typer.echo(f"{model} ({model.stat().st_size / 1e6:.1f} MB)")
     for name, text in _lines(predictor):
         first, *rest = wrap(text, WIDTH - INDENT) or ["-"]

@@ -1,5 +1,6 @@
 """anchordrug campaign status: where a campaign stands and what to do next, on one screen."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,16 @@ from anchordrug.stages.bench.measured import OK, read_outcome, read_selection
 from anchordrug.stages.bench.next import advice_in_words
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What the folder of a campaign says of its rounds; `outcomes` are of those whose results are in."""
+
+    campaign: CampaignSettings
+    rounds: list[int]
+    outcomes: dict[int, pd.DataFrame]
+    measured: int
+
+
 def run(folder: Path, console: Console) -> None:
     """Show the campaign in `folder`; it reads the folder alone and changes nothing.
 
@@ -25,6 +36,71 @@ def run(folder: Path, console: Console) -> None:
     SettingsError
         It is no campaign's folder.
     """
+    standing = _standing(folder)
+    campaign, rounds, outcomes = standing.campaign, standing.rounds, standing.outcomes
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(
+            total=campaign.budget,
+            completed=min(standing.measured, campaign.budget),
+            width=40,
+            complete_style="green",
+        ),
+        f"{standing.measured} of {campaign.budget} drugs measured",
+    )
+    parts = [bar, Text()]
+    if rounds:
+        parts += [_rounds(folder, rounds, outcomes), Text()]
+    parts += [Text(line) for line in _forecast(folder, campaign, rounds, outcomes)]
+    what, command = _next_step(folder, standing)
+    # On a line of its own, a command can be copied whole.
+    parts.append(Text.assemble((f"{what}\n", "bold"), (command, "cyan")))
+    lines = ", ".join(campaign.targets)
+    rehearsal = " (rehearsal)" if campaign.rehearsal else ""
+    about = f"{campaign.strategy}, {campaign.rounds} rounds of {campaign.batch} drugs, seed {campaign.seed}"
+    console.print(
+        Panel(Group(*parts), title=f"{lines}{rehearsal}", subtitle=about, title_align="left", padding=(1, 2))
+    )
+
+
+def as_values(folder: Path) -> dict[str, object]:
+    """Return the same as JSON-serialisable values: a round waits until it has outcomes of its cell lines.
+
+    Raises
+    ------
+    SettingsError
+        It is no campaign's folder.
+    """
+    standing = _standing(folder)
+    campaign = standing.campaign
+    what, command = _next_step(folder, standing)
+    return {
+        "targets": list(campaign.targets),
+        "rehearsal": campaign.rehearsal,
+        "strategy": campaign.strategy,
+        "seed": campaign.seed,
+        "budget": campaign.budget,
+        "measured": standing.measured,
+        "rounds": [
+            {
+                "round": number,
+                "asked": len(read_selection(folder, number)),
+                "accepted": {
+                    str(line): {
+                        str(status): int(count) for status, count in own["status"].value_counts().items()
+                    }
+                    for line, own in standing.outcomes[number].groupby("cell_line", sort=False)
+                }
+                if number in standing.outcomes
+                else None,
+            }
+            for number in standing.rounds
+        ],
+        "next": {"what": what, "command": command},
+    }
+
+
+def _standing(folder: Path) -> Standing:
     files.require_campaign(folder)
     campaign = read_campaign(folder / files.SETTINGS)
     rounds = files.round_numbers(folder)
@@ -32,27 +108,7 @@ def run(folder: Path, console: Console) -> None:
     measured: set[str] = set()
     for outcome in outcomes.values():
         measured |= set(outcome.loc[outcome["status"] == OK, "drug_id"])
-    bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        ProgressBar(
-            total=campaign.budget,
-            completed=min(len(measured), campaign.budget),
-            width=40,
-            complete_style="green",
-        ),
-        f"{len(measured)} of {campaign.budget} drugs measured",
-    )
-    parts = [bar, Text()]
-    if rounds:
-        parts += [_rounds(folder, rounds, outcomes), Text()]
-    parts += [Text(line) for line in _forecast(folder, campaign, rounds, outcomes)]
-    parts.append(_next_step(folder, campaign, rounds, outcomes, len(measured)))
-    lines = ", ".join(campaign.targets)
-    rehearsal = " (rehearsal)" if campaign.rehearsal else ""
-    about = f"{campaign.strategy}, {campaign.rounds} rounds of {campaign.batch} drugs, seed {campaign.seed}"
-    console.print(
-        Panel(Group(*parts), title=f"{lines}{rehearsal}", subtitle=about, title_align="left", padding=(1, 2))
-    )
+    return Standing(campaign, rounds, outcomes, len(measured))
 
 
 def _rounds(folder: Path, rounds: list[int], outcomes: dict[int, pd.DataFrame]) -> Table:
@@ -98,24 +154,15 @@ def _forecast(
     ]
 
 
-def _next_step(
-    folder: Path,
-    campaign: CampaignSettings,
-    rounds: list[int],
-    outcomes: dict[int, pd.DataFrame],
-    measured: int,
-) -> Text:
-    if rounds and rounds[-1] not in outcomes:
+def _next_step(folder: Path, standing: Standing) -> tuple[str, str]:
+    """Return what to do next, in words and as a command or a file."""
+    rounds, campaign = standing.rounds, standing.campaign
+    if rounds and rounds[-1] not in standing.outcomes:
         here = files.round_of(folder, rounds[-1])
-        what = f"pipette {here / files.PLATE_MAP}, then", f"anchordrug campaign ingest {folder} RESULTS"
-    elif measured >= campaign.budget:
-        done = (folder / files.FINISH / files.REPORT).exists()
-        what = (
-            ("finished; open", str(folder / files.FINISH / files.REPORT))
-            if done
-            else ("the budget is spent:", f"anchordrug campaign finish {folder}")
-        )
-    else:
-        what = "next:", f"anchordrug campaign next {folder}"
-    # On a line of its own, a command can be copied whole.
-    return Text.assemble((f"{what[0]}\n", "bold"), (what[1], "cyan"))
+        return f"pipette {here / files.PLATE_MAP}, then", f"anchordrug campaign ingest {folder} RESULTS"
+    if standing.measured < campaign.budget:
+        return "next:", f"anchordrug campaign next {folder}"
+    report = folder / files.FINISH / files.REPORT
+    if report.exists():
+        return "finished; open", str(report)
+    return "the budget is spent:", f"anchordrug campaign finish {folder}"

@@ -1,0 +1,140 @@
+"""Write the pages of this folder from the code: python docs/reference/make.py (a test compares them)."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel
+from typer.cli import app as typer_cli
+from typer.testing import CliRunner
+
+from anchordrug.settings import Settings
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+MADE = "<!-- Made by make.py; change the code, then run it. -->\n"
+
+CLI = """
+Every command shows its options and an example with `--help`. A misspelt command, option, setting or value is answered
+with the near one that exists.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | `doctor` found a problem, or a question was not answered with yes |
+| 2 | a mistake in the line, the settings or the data, or the machine refuses (full disk, permissions, memory); the message says what to do |
+| 3 | a defect of AnchorDrug; run it again with `--debug` before the command to see the trace, and report it |
+| 130 | interrupted (Ctrl-C); no file is left half written. Long commands go on when the same line is run again, and say so |
+
+## Output
+
+What a command found goes to standard output; progress and errors go to standard error. An error is one line that begins
+with `anchordrug: `; only a wrong command or option is told in a box, with the near one.
+Three options stand before the command:
+
+- `--quiet` shows errors and what `--json` prints, and nothing else. `campaign ingest` then needs `--yes`.
+- `--verbose` also shows on standard error, with times, which files are read and written, and how long it all took.
+- `--debug` also shows the Python trace of an error.
+
+`inspect`, `doctor` and `campaign status` print JSON with `--json`, for scripts.
+
+## Completion
+
+`--install-completion` teaches the shell (bash, zsh, fish, PowerShell) to complete commands, options, and the targets in
+`params.yaml` with the Tab key; open a new terminal after it. `--show-completion` prints what it would install.
+
+"""  # noqa: E501
+
+PARAMS = """# Parameters
+
+`params.yaml` holds every setting of every stage; there are no hidden defaults. An unknown key is an error.
+The values in the repository, shown here, run the demo.
+"""
+
+
+def cli_page() -> str:
+    """Return the reference of the commands: how they behave, then what typer's own generator says of each."""
+    made = CliRunner().invoke(typer_cli, ["anchordrug.cli", "utils", "docs", "--name", "anchordrug"])
+    if made.exception:
+        raise made.exception
+    # These lists repeat in cut sentences what follows them.
+    text = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n", "", made.output)
+    text = re.sub(r"^#", "##", text, flags=re.M)
+    # A command is to be copied as it stands.
+    text = re.sub(r"^Example: (.*)$", r"Example:\n\n```console\n$ \1\n```", text, flags=re.M)
+    # The examples of the help's first page repeat those of the commands.
+    text = re.sub(r"Examples, one .*?(?=^###)", "", text, count=1, flags=re.M | re.S)
+    return f"# Commands\n\n{MADE}{CLI}{text.strip()}\n"
+
+
+def params_page() -> str:
+    """Return the reference of params.yaml: each key with its meaning, its value there, and what it may be."""
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    schema = Settings.model_json_schema()
+    parts = [PARAMS.replace("\n\n", f"\n\n{MADE}\n", 1)]
+    own = [name for name in shipped if not _section(Settings, name)]
+    parts.append(
+        "## On the top level\n\n" + _table(_rows(schema, {name: shipped[name] for name in own}, own))
+    )
+    for name in shipped:
+        section = _section(Settings, name)
+        if section:
+            said = " ".join((section.__doc__ or "").split())
+            rows = _rows(schema, {name: shipped[name]}, [name])
+            parts.append(f"## {name}\n\n{said}\n\n{_table(rows)}")
+    return _linked("\n".join(parts))
+
+
+def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    kind = model.model_fields[name].annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _rows(schema: dict, shipped: dict, names: list[str], prefix: str = "") -> Iterator[str]:
+    for name in names:
+        own = schema["properties"][name]
+        if "$ref" in own:
+            inner = Settings.model_json_schema()["$defs"][own["$ref"].split("/")[-1]]
+            order = [key for key in shipped[name] if key in inner["properties"]]
+            yield from _rows(inner, shipped[name], order, f"{prefix}{name}.")
+            continue
+        value = yaml.safe_dump(shipped[name], default_flow_style=True, sort_keys=False).removesuffix("...\n")
+        yield f"| `{prefix}{name}` | {own['description']} | `{value.strip()}` | {_allowed(own)} |"
+
+
+def _allowed(own: dict) -> str:
+    """Return in words what a JSON schema lets a value be."""
+    if "enum" in own:
+        return ", ".join(f"`{value}`" for value in own["enum"])
+    if own["type"] == "array":
+        inner = own.get("items") or own["prefixItems"][0]
+        exact = own["minItems"] if "maxItems" in own else None
+        least = "one or more" if own.get("minItems") else "any number"
+        return f"a list of {exact or least}: {_allowed(inner)}"
+    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
+    limits = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    if "pattern" in own:
+        return "text of letters, digits and . _ + -"
+    words = [f"{sign} {own[key]:g}" for key, sign in limits.items() if key in own]
+    return " ".join([kind[own["type"]], ", ".join(words)]).strip()
+
+
+def _table(rows: Iterator[str]) -> str:
+    return "\n".join(["| key | meaning | value | allowed |", "|---|---|---|---|", *rows, ""])
+
+
+def _linked(text: str) -> str:
+    """Make links of the pages that the descriptions name."""
+    return re.sub(
+        r"docs/([\w/]+)\.md(#[\w-]+)?",
+        lambda found: f"[{found[1].removesuffix('/README')}](../{found[1]}.md{found[2] or ''})",
+        text,
+    )
+
+
+if __name__ == "__main__":
+    (HERE / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (HERE / "params.md").write_text(params_page(), encoding="utf-8")

@@ -1,0 +1,69 @@
+"""The command line: the commands of the other modules, the global options, and `main`."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from anchordrug.cli import bench, pipeline, prediction, release, tools
+from anchordrug.cli.screen import INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
+
+app = typer.Typer(
+    name="anchordrug",
+    help="Choose the anchor drugs to assay in a new cell line; predict how every drug changes its genes.",
+    epilog="Examples, one of each group (anchordrug COMMAND --help has those of every command):"
+    "\n\n  anchordrug select --target SIM-T1 --seed 0"
+    "\n\n  anchordrug predict --model models/onnx/SIM-T1.onnx --drugs drugs.csv --out predictions.csv"
+    "\n\n  anchordrug campaign status campaigns/my-line"
+    "\n\n  anchordrug fetch lincs2020_matrix"
+    "\n\n  anchordrug doctor"
+    "\n\nStart: anchordrug predict --help",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+# The groups of --help, in its order.
+app.add_typer(pipeline.app)
+app.add_typer(prediction.app)
+app.add_typer(bench.app, name="campaign", rich_help_panel="At the bench")
+app.add_typer(release.app)
+app.add_typer(tools.app)
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show errors and what --json prints alone.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show with times which files are read and written.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the Python trace of an error.")] = False,
+) -> None:
+    """Do what the options before the command say."""
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them")
+    screen = context.ensure_object(Screen)
+    screen.debug, screen.quiet, screen.command = debug, quiet, context.invoked_subcommand or ""
+    if quiet and "--help" not in context.args:
+        be_quiet(context)
+    if verbose:
+        be_verbose(context)
+
+
+def main() -> None:
+    """Run the command line; every error is one line on standard error, the exit code says of which kind."""
+    screen = Screen()
+    try:
+        app(obj=screen)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print(f"anchordrug: {interrupted(screen.command)}", file=sys.stderr)
+        raise
+    except Exception as error:
+        if screen.debug:
+            traceback.print_exc()
+        line, code = explained(error)
+        print(f"anchordrug: {line}", file=sys.stderr)
+        sys.exit(code)

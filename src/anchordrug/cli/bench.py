@@ -1,0 +1,139 @@
+"""The commands of a campaign at the bench."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchordrug.cli.options import Params, Seed, settings_of
+from anchordrug.cli.screen import print_json
+from anchordrug.errors import AnchorDrugError
+
+app = typer.Typer(
+    help="A campaign at the bench: choose drugs, lay out plates, take results back, predict the library.",
+    epilog="In this order: new, then next and ingest in turn, then finish; status says where it stands.",
+    no_args_is_help=True,
+)
+Campaign = Annotated[Path, typer.Argument(help="The campaign's folder.", metavar="FOLDER")]
+
+
+@app.command(
+    epilog="Example: anchordrug campaign new campaigns/my-line --target MYLINE --library for_sale.csv "
+    "--expression untreated.csv"
+)
+def new(
+    folder: Campaign,
+    target: Annotated[
+        list[str], typer.Option(help="The cell line; give it again for one list for several lines.")
+    ],
+    library: Annotated[
+        Path,
+        typer.Option(help="Table of what can be bought: SMILES, InChIKey, drug_id or name; cost; stock."),
+    ],
+    predict: Annotated[
+        Path | None, typer.Option(help="Table of the drugs to be predicted; default: the library.")
+    ] = None,
+    expression: Annotated[
+        Path | None,
+        typer.Option(
+            help="Untreated expression of the target: counts, TPM or log2, by symbol or Ensembl id."
+        ),
+    ] = None,
+    budget: Annotated[int, typer.Option(min=1, help="Drugs in all.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds they are spread over.")] = 3,
+    strategy: Annotated[
+        str | None, typer.Option(help="How drugs are chosen; default: select.strategy of the settings.")
+    ] = None,
+    seed: Seed = 0,
+    rehearsal: Annotated[
+        bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
+    ] = False,
+    params: Params = Path("params.yaml"),
+) -> None:
+    """Make a campaign: resolve the library against the atlas, describe the target, learn its model."""
+    settings = settings_of(params)
+    from anchordrug.stages.bench import new as command
+
+    asked = command.NewCampaign(
+        tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal
+    )
+    command.run(folder, asked, settings)
+
+
+@app.command("next", epilog="Example: anchordrug campaign next campaigns/my-line")
+def next_(folder: Campaign, params: Params = Path("params.yaml")) -> None:
+    """Choose the drugs of the next round and lay out their plates."""
+    settings = settings_of(params)
+    from anchordrug.stages.bench import next as command
+
+    command.run(folder, settings)
+
+
+@app.command(epilog="Example: anchordrug campaign ingest campaigns/my-line plate1_counts.csv")
+def ingest(
+    context: typer.Context,
+    folder: Campaign,
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Counts, a DE table, z-scores, GCT or GCTX; default: what lies in FOLDER/results/."
+        ),
+    ] = None,
+    round_: Annotated[
+        int | None, typer.Option("--round", min=1, help="The round they are of; default: the last.")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(help="The plate or cell line, where a file does not say it itself.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept without asking.")] = False,
+    params: Params = Path("params.yaml"),
+) -> None:
+    """Take results back: check wells and replicates, put them on the atlas' scale, show, and accept."""
+    settings = settings_of(params)
+    from anchordrug.stages.bench import ingest as command
+
+    def accept() -> bool:
+        if context.obj.quiet and not yes:
+            raise AnchorDrugError("--quiet shows no results to be accepted; add --yes, or leave --quiet out")
+        return yes or typer.confirm("accept these results?")
+
+    command.run(folder, results or [], settings, number=round_, belongs_to=of, accept=accept)
+
+
+@app.command(epilog="Example: anchordrug campaign status campaigns/my-line")
+def status(
+    context: typer.Context,
+    folder: Campaign,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+) -> None:
+    """Show where a campaign stands and what to do next."""
+    from anchordrug.stages.bench import status as command
+
+    if as_json:
+        print_json(context, command.as_values(folder))
+        return
+    from rich.console import Console
+
+    command.run(folder, Console())
+
+
+@app.command(epilog="Example: anchordrug campaign finish campaigns/my-line")
+def finish(folder: Campaign, params: Params = Path("params.yaml")) -> None:
+    """Fit to everything measured, export ONNX, predict the library, write the report."""
+    settings = settings_of(params)
+    from anchordrug.stages.bench import finish as command
+
+    command.run(folder, settings)
+
+
+@app.command(epilog="Example: anchordrug campaign rehearse campaigns/try --out counts.csv")
+def rehearse(
+    folder: Campaign,
+    out: Annotated[Path, typer.Option(help="The table of counts to write: .csv, .tsv or .parquet.")],
+    params: Params = Path("params.yaml"),
+) -> None:
+    """Play the bench in a rehearsal: make up the counts of every well from measured responses."""
+    settings = settings_of(params)
+    from anchordrug.stages.bench import rehearse as command
+
+    command.run(folder, out, settings)

@@ -1,0 +1,92 @@
+"""What a user sees of a run: --quiet, --verbose, JSON, errors in one line, and the exit code."""
+
+import errno
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+from anchordrug.errors import AnchorDrugError
+
+FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
+# After an interrupt, these go on where they were; others begin anew.
+RESUMED = {"curate", "pretrain", "select", "compare", "predict", "fetch"}
+# The machine refuses; nobody's program is wrong.
+_REFUSED = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or have the quota raised",
+    errno.EACCES: "have its permissions changed, or name another place",
+    errno.EPERM: "have its permissions changed, or name another place",
+    errno.EROFS: "name another place",
+}
+
+
+@dataclass
+class Screen:
+    """What `main` has to know of the options and the command, and where JSON goes under --quiet too."""
+
+    debug: bool = False
+    quiet: bool = False
+    command: str = ""
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+
+
+def be_quiet(context: typer.Context) -> None:
+    """Send to nowhere what the command prints; errors are shown after it has ended."""
+    nowhere = context.with_resource(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    context.with_resource(redirect_stdout(nowhere))
+    context.with_resource(redirect_stderr(nowhere))
+
+
+def be_verbose(context: typer.Context) -> None:
+    """Show the log of anchordrug on standard error until the command ends, and how long it took."""
+    log, begun = logging.getLogger("anchordrug"), time.monotonic()
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.info("%s: begins", context.invoked_subcommand)
+
+    def end() -> None:
+        log.info("%s: ends after %.1f s", context.invoked_subcommand, time.monotonic() - begun)
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+
+    context.call_on_close(end)
+
+
+def print_json(context: typer.Context, value: object) -> None:
+    """Print `value` as indented JSON, under --quiet too."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False), file=context.obj.out)
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """Return an error in one line, and the exit code."""
+    if isinstance(error, AnchorDrugError):
+        return str(error), MISTAKE
+    if isinstance(error, MemoryError):
+        return "the memory does not suffice; end other programs, or take a machine with more", MISTAKE
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        return f"{error.filename or 'a file'}: {error.strerror}; {_REFUSED[error.errno]}", MISTAKE
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a defect of AnchorDrug, not a mistake of yours: {what} ({Path(place.filename).name}, line "
+        f"{place.lineno}); 'anchordrug --debug' and the rest of your line shows the trace; please report it",
+        DEFECT,
+    )
+
+
+def interrupted(command: str) -> str:
+    """Return what to tell who has interrupted `command`."""
+    if command in RESUMED:
+        return f"{command} was interrupted; run the same line again and it goes on"
+    return f"{command or 'it'} was interrupted; no file is half written, run the same line again"

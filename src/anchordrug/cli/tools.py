@@ -1,0 +1,62 @@
+"""The commands beside the pipeline: simulated data, gene panels, and what is wrong here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchordrug.cli.options import Params, settings_of
+from anchordrug.cli.screen import FAILED, print_json
+
+PANEL = "Tools"
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: anchordrug simulate --out datasets/demo --seed 0")
+def simulate(
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bundle.")] = 0,
+) -> None:
+    """Write a simulated raw bundle in the release's formats: real molecules, invented responses."""
+    from anchordrug.raw import simulate as simulator
+
+    simulator.simulate(out, seed)
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: anchordrug panel --size 307 --compare ../shared/lincs/gene_panel_307.txt",
+)
+def panel(
+    size: Annotated[int, typer.Option(min=1, help="How many genes the panel holds.")] = 307,
+    out: Annotated[Path, typer.Option(help="The panel, a gene a line, best first.")] = Path("gene_panel.txt"),
+    scores: Annotated[Path, typer.Option(help="The score of every gene: .csv, .tsv or .parquet.")] = Path(
+        "gene_scores.csv"
+    ),
+    compare: Annotated[Path | None, typer.Option(help="Another panel, to count the genes in both.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
+    params: Params = Path("params.yaml"),
+) -> None:
+    """Rank genes by how well source lines predict them, and write the best as a panel."""
+    settings = settings_of(params)
+    from anchordrug.stages import panel as command
+
+    command.run(settings, size, out, scores, compare, seed)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: anchordrug doctor")
+def doctor(
+    context: typer.Context,
+    params: Params = Path("params.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+) -> None:
+    """Check the environment, the machine and the project; say what is wrong and what to do about it."""
+    from anchordrug.stages import doctor as command
+
+    findings = command.examine(params)
+    if as_json:
+        print_json(context, command.as_values(findings))
+    else:
+        command.show(findings)
+    if any(finding.state == "problem" for finding in findings):
+        raise typer.Exit(FAILED)
