@@ -23,7 +23,7 @@ from anchordrug.atlas import labels_of
 from anchordrug.curate import Curated, Rules, curate
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.io import write_json
-from anchordrug.plates import well_name
+from anchordrug.plate_map import well_name
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 

@@ -15,7 +15,10 @@ from tests.conftest import ROOT, small_params, write_params
 from tests.documents import PIPELINE_STORY, play
 
 # Modules of campaigns at the bench, whose folders have a dvc.yaml of their own.
-BENCH = ("stages/bench/", "assays/", "advice.py", "library.py", "plates.py", "plate_picture.py")
+BENCH = (
+    *("stages/bench/", "assays/", "advice.py", "library.py"),
+    *("plates.py", "plate_map.py", "plate_picture.py"),
+)
 # Commands that are no stages of the root's pipeline.
 TOOLS = {
     "download.py",

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from anchordrug.campaign_settings import Plates
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.io import write_table
+from anchordrug.plate_map import read_plate_map
 from anchordrug.plate_picture import picture
-from anchordrug.plates import lay_out, pick_list, read_plate_map
+from anchordrug.plates import lay_out, pick_list
 
 KEY = "AAAAAAAAAAAAAA-BBBBBBBBBB-C"
 

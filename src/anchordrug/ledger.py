@@ -17,7 +17,7 @@ from pyarrow import ipc
 from anchordrug.errors import LibraryError
 from anchordrug.fingerprinting import Fingerprinted
 from anchordrug.io import PARTIAL, atomic_path
-from anchordrug.raw.molecules import Compound
+from anchordrug.raw.molecule_text import Compound
 
 SHOWN_CHARACTERS = 200
 DATABASE = "ledger.sqlite"

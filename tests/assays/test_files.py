@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from scipy.stats import norm
 
-from anchordrug.assays.files import Counts, Profiles, parse_well, read_assay
+from anchordrug.assays.contents import Counts, Profiles
+from anchordrug.assays.files import parse_well, read_assay
 from anchordrug.errors import AssayError
 from anchordrug.raw.gctx import write_gctx
 

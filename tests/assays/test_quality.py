@@ -7,7 +7,7 @@ import pytest
 from anchordrug.assays.quality import check_wells, failed_drugs, replicate_correlations, swapped_layout
 from anchordrug.assays.simulated_counts import simulate_counts
 from anchordrug.errors import AssayError
-from anchordrug.plates import SHAPES, well_name
+from anchordrug.plate_map import SHAPES, well_name
 from tests.assays.assay_worlds import (
     DRUGS,
     assay,

@@ -19,8 +19,9 @@ from rdkit import Chem
 
 from anchordrug.errors import LibraryError
 from anchordrug.formulas import unescaped
-from anchordrug.raw import molecules
-from anchordrug.raw.molecules import STDIN, Compound, open_compounds
+from anchordrug.raw import molecule_text, molecules
+from anchordrug.raw.molecule_text import Compound
+from anchordrug.raw.molecules import STDIN, open_compounds
 
 TABLE = "name,smiles\na,CCO\nb,CCN\n"
 ROWS = [("a", "CCO"), ("b", "CCN")]
@@ -232,7 +233,7 @@ def test_a_header_with_a_quotation_mark_that_is_not_closed(tmp_path):
 
 def test_an_id_of_absurd_length_is_a_problem(tmp_path):
     """It would stand in every row of the predictions."""
-    most = molecules.MOST_ID_CHARACTERS
+    most = molecule_text.MOST_ID_CHARACTERS
     good, bad = read(tmp_path, f"id,smiles\n{'x' * most},CCO\n{'y' * 5_000_000},CCN\n")
     assert (good.problem, len(good.drug_id)) == (None, most)
     assert bad.problem == f"a drug_id of 5,000,000 characters; give it one of at most {most}"
@@ -342,7 +343,7 @@ def test_a_cut_sdf_keeps_its_whole_records_wherever_it_is_cut(tmp_path, v3000):
 
 
 def test_an_sdf_record_without_end_is_one_row_and_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(molecules, "MOST_RECORD_CHARACTERS", 5000)
+    monkeypatch.setattr(molecule_text, "MOST_RECORD_CHARACTERS", 5000)
     text = sdf(("CCO", "a", {})) + "x" * 6000 + "\n$$$$\n" + "y\n" * 9000 + "$$$$\n" + sdf(("CCN", "b", {}))
     rows = read(tmp_path, text, "d.sdf")
     assert [row.problem for row in rows] == [
@@ -478,14 +479,14 @@ def test_unusable_pipes(monkeypatch, content, message):
 
 
 def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(molecules, "UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(molecule_text, "UNPACKED_BYTES", 2**20)
     told = problem(tmp_path, "smiles\n" + ("C" * 9999 + "\n") * 500, "d.csv.gz")
     assert told == "unpacks to more than 200 times its size; unpack it if you trust it"
     # As it does in one line.
-    monkeypatch.setattr(molecules, "LONGEST_LINE", 2**16)
+    monkeypatch.setattr(molecule_text, "LONGEST_LINE", 2**16)
     assert "a line of more than 65,536 characters" in problem(tmp_path, b"\0" * 2**18, "d.csv.gz")
     # The same file unpacked is anybody's own; one of usual rows packs worse.
-    monkeypatch.setattr(molecules, "LONGEST_LINE", 2**20)
+    monkeypatch.setattr(molecule_text, "LONGEST_LINE", 2**20)
     assert len(read(tmp_path, "smiles\n" + ("C" * 9999 + "\n") * 500, "d.csv")) == 500
     rng = random.Random(0)
     usual = "smiles\n" + "".join("C" * rng.randrange(1, 60) + "O\n" for _ in range(60_000))

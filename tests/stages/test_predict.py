@@ -420,7 +420,7 @@ def leftovers(folder: Path) -> set[str]:
     ],
 )
 def test_libraries_that_cannot_be_used(predict, tmp_path, monkeypatch, content, message):
-    monkeypatch.setattr("anchordrug.raw.molecules.LONGEST_LINE", 100)
+    monkeypatch.setattr("anchordrug.raw.molecule_text.LONGEST_LINE", 100)
     result, _ = predict(content)
     assert isinstance(result.exception, LibraryError)
     assert message in str(result.exception)

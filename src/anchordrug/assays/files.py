@@ -1,111 +1,38 @@
 """Assay results as they come back: raw counts of wells, or profiles of drugs, found by what a file holds."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
-from anchordrug.errors import AssayError, RawDataError, shortlist
-from anchordrug.raw.gene_names import dates_problem, excel_dates
+from anchordrug.assays.contents import (
+    DRUG_HEADERS,
+    LOOKED_FOR,
+    PLATE_HEADERS,
+    WELL_HEADERS,
+    Counts,
+    Profiles,
+    gene_column_of,
+    gene_hits,
+    no_genes,
+    require_no_dates,
+)
+from anchordrug.assays.long_tables import long_columns, profiles_from_long
+from anchordrug.errors import AssayError, RawDataError
 from anchordrug.raw.matrix import open_matrix
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
-
-Kind = Literal["z", "statistic", "log2_fold_change"]
 
 _WELL = re.compile(r"([A-P])0{0,2}([1-9]|1\d|2[0-4])", re.IGNORECASE)
 _PLATE_AND_WELL = re.compile(r"(.+?)[_:.\-\s/|]+([A-P]\d{1,3})", re.IGNORECASE)
 _SEPARATORS_OF_WELL = "_:.-/| \t"
 
-# Column names as `Sheet.columns_named` wants them, the preferred first.
-_DRUG_HEADERS = (
-    *("drugid", "pertid", "drug", "drugname", "compoundid", "compound", "compoundname", "pertiname"),
-    *("cmapname", "treatment", "perturbation", "perturbagen", "perturbator", "contrast", "condition"),
-    *("comparison", "group"),
-)
-_WELL_HEADERS = ("wellposition", "well", "wellid", "wellname", "detwell", "rnawell")
-_PLATE_HEADERS = ("plate", "plateid", "platename", "platebarcode", "detplate", "rnaplate")
-_VALUE_HEADERS = {
-    "fold change": (
-        *("log2foldchange", "log2foldchanges", "logfc", "log2fc", "lfc", "logfoldchange", "logfoldchanges"),
-        "log2fold",
-    ),
-    "standard error": ("lfcse", "se", "stderr", "standarderror", "logfcse", "log2fcse", "selogfc"),
-    "statistic": (
-        *("stat", "statistic", "t", "tstat", "tstatistic", "tvalue", "wald", "waldstat", "waldstatistic"),
-        *("zstat", "score", "scores"),
-    ),
-    "z": ("z", "zscore", "zscores", "zvalue", "modz"),
-    "p-value": ("pvalue", "pvalues", "pval", "pvals", "p", "rawp", "rawpvalue", "nominalp", "nominalpvalue"),
-    "adjusted p-value": (
-        *("padj", "fdr", "adjpval", "adjpvalue", "pvaladj", "pvaluesadj", "pvalsadj", "pvalueadj", "qvalue"),
-        *("qval", "q", "padjusted", "adjp", "bh", "fdrpvalue"),
-    ),
-}
-
-_FEW = 10  # examples that are asked to stand for a file
 _WHOLE_IN_COUNTS = 0.5  # share of the values other than 0; real counts have all, log values next to none
 _NEGATIVE_IN_Z = 0.1  # share of the values other than 0; z-scores have about half
 _SMALLEST_MEDIAN_Z = 0.15  # CMap's weakest profiles have 0.24, log fold changes of expressed genes about 0.1
 _EXACT_IN_FLOAT = 2.0**53
-
-_LOOKED_FOR = (
-    "looked for raw counts (genes x wells), z-scores (genes x drugs), and long tables with a column each "
-    "for drug, gene and z, or for drug, gene, log2 fold change and p-value or statistic"
-)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Raw counts.
-
-    Attributes
-    ----------
-    path
-        The file.
-    genes
-        Gene names as the file has them; a name may occur twice.
-    values
-        int64 [genes x wells]; columns are a MultiIndex (plate, well_position), plate "" where the file
-        does not say, well_position as in 'A01'; no well occurs twice.
-    """
-
-    path: Path
-    genes: list[str]
-    values: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Profiles:
-    """One value per drug, or per well, and gene.
-
-    Attributes
-    ----------
-    path
-        The file.
-    genes
-        Gene names as the file has them; a name may occur twice in a wide file.
-    values
-        float64 [names x genes], finite; the index is what the file calls the drugs or wells, each once.
-    kind
-        'z': z-scores. 'statistic': signed test statistics, or normal quantiles of p-values with the sign
-        of the fold change. 'log2_fold_change': log2 fold changes, with their standard error.
-    standard_error
-        float64 > 0 like `values` if they are log2 fold changes, else None.
-    incomplete
-        Genes left out because some drugs of a long table have no value for them.
-    """
-
-    path: Path
-    genes: list[str]
-    values: pd.DataFrame
-    kind: Kind
-    standard_error: pd.DataFrame | None = None
-    incomplete: tuple[str, ...] = ()
 
 
 class _Wide(NamedTuple):
@@ -152,9 +79,9 @@ def read_assay(
         if path.name.endswith((".gctx", ".gct", ".gct.gz")):
             return _from_wide(_wide_from_gct(path, is_gene), plates)
         sheet = read_sheet(path)
-        columns = _long_columns(sheet, is_gene)
+        columns = long_columns(sheet, is_gene)
         if columns:
-            return _from_long(sheet, columns, is_gene)
+            return profiles_from_long(sheet, columns, is_gene)
         return _from_wide(_wide_from_sheet(sheet, is_gene), plates)
     except RawDataError as error:
         raise AssayError(str(error)) from error
@@ -182,41 +109,6 @@ def _well(text: str) -> str | None:
     return f"{match[1].upper()}{int(match[2]):02d}" if match else None
 
 
-def _hits(names: Sequence[str], is_gene: Callable[[str], bool]) -> int:
-    return sum(map(is_gene, set(names) - {""}))
-
-
-def _gene_column(sheet: Sheet, is_gene: Callable[[str], bool]) -> tuple[int, int]:
-    """Return the column with the most names of genes, and how many.
-
-    Columns of numbers are only looked at where they are first or say that they hold genes, because
-    counts, too, are Entrez ids of genes.
-    """
-    named = sheet.columns_named(GENE_HEADERS)
-    texts = [column for column in range(len(sheet.header)) if column not in named and sheet.is_text(column)]
-    candidates = list(dict.fromkeys([*named, *texts, 0]))
-    hits = {column: _hits(sheet.names(column), is_gene) for column in candidates}
-    best = max(candidates, key=lambda column: hits[column])
-    return best, hits[best]
-
-
-def _no_genes(path: Path, first: Sequence[str], header: Sequence[str]) -> AssayError:
-    return AssayError(
-        f"{path}: neither a column nor the header names genes that are known (first column: "
-        f"{shortlist(first, 3)}; header: {shortlist(header, 3)}); {_LOOKED_FOR}; name genes by symbol, "
-        "Ensembl or Entrez id"
-    )
-
-
-def _require_no_dates(path: Path, genes: Sequence[str], place: Callable[[int], str]) -> None:
-    dated = excel_dates(genes)
-    if dated:
-        raise AssayError(f"{path}: {dates_problem(dated, [place(gene.position) for gene in dated])}")
-
-
-# ---- matrices ----
-
-
 def _wide_from_gct(path: Path, is_gene: Callable[[str], bool]) -> _Wide:
     with open_matrix(path) as matrix:
         values = np.empty((len(matrix.gene_ids), len(matrix.signature_ids)))
@@ -224,9 +116,9 @@ def _wide_from_gct(path: Path, is_gene: Callable[[str], bool]) -> _Wide:
             values[:, positions] = block.T
         fields = [[str(value) for value in column.fillna("")] for _, column in matrix.genes.items()]
         ids, described = matrix.signature_ids, matrix.signatures.get("pert_id")
-    genes = max(fields, key=lambda names: _hits(names, is_gene))
-    if not _hits(genes, is_gene):
-        raise _no_genes(path, genes, ids)
+    genes = max(fields, key=lambda names: gene_hits(names, is_gene))
+    if not gene_hits(genes, is_gene):
+        raise no_genes(path, genes, ids)
     # Counts belong to wells, which only the ids can name.
     is_whole = bool((values == np.floor(values)).all())
     names = ids if described is None or is_whole else described.fillna("").tolist()
@@ -243,10 +135,10 @@ def _wide_from_gct(path: Path, is_gene: Callable[[str], bool]) -> _Wide:
 
 
 def _wide_from_sheet(sheet: Sheet, is_gene: Callable[[str], bool]) -> _Wide:
-    column, in_column = _gene_column(sheet, is_gene)
-    in_header = _hits(sheet.header, is_gene)
+    column, in_column = gene_column_of(sheet, is_gene)
+    in_header = gene_hits(sheet.header, is_gene)
     if not in_column and not in_header:
-        raise _no_genes(sheet.path, sheet.names(0), sheet.header)
+        raise no_genes(sheet.path, sheet.names(0), sheet.header)
     return _genes_down(sheet, column) if in_column >= in_header else _genes_across(sheet, is_gene)
 
 
@@ -254,7 +146,7 @@ def _genes_down(sheet: Sheet, gene_column: int) -> _Wide:
     described = {gene_column, *sheet.columns_named((*GENE_HEADERS, *GENE_DESCRIPTIONS))}
     columns = [column for column in range(len(sheet.header)) if column not in described]
     if not columns:
-        raise AssayError(f"{sheet.path}: has no column of values beside its gene names; {_LOOKED_FOR}")
+        raise AssayError(f"{sheet.path}: has no column of values beside its gene names; {LOOKED_FOR}")
     return _wide(
         sheet.path,
         sheet.names(gene_column),
@@ -267,7 +159,7 @@ def _genes_down(sheet: Sheet, gene_column: int) -> _Wide:
 
 def _genes_across(sheet: Sheet, is_gene: Callable[[str], bool]) -> _Wide:
     wells, plates, drugs = (
-        sheet.columns_named(names) for names in (_WELL_HEADERS, _PLATE_HEADERS, _DRUG_HEADERS)
+        sheet.columns_named(names) for names in (WELL_HEADERS, PLATE_HEADERS, DRUG_HEADERS)
     )
     named = [column for column in (*wells, *drugs) if not is_gene(sheet.header[column])]
     if not named and is_gene(sheet.header[0]):
@@ -308,7 +200,7 @@ def _wide(
 
 
 def _from_wide(wide: _Wide, plates: Collection[str]) -> Counts | Profiles:
-    _require_no_dates(wide.path, wide.genes, wide.gene_place)
+    require_no_dates(wide.path, wide.genes, wide.gene_place)
     if _are_counts(wide):
         columns = _wells(wide, plates)
         index = pd.Index(wide.genes, name="gene")
@@ -379,155 +271,3 @@ def _wells(wide: _Wide, plates: Collection[str]) -> pd.MultiIndex:
             )
         first[well] = position
     return pd.MultiIndex.from_tuples(list(first), names=["plate", "well_position"])
-
-
-# ---- long tables ----
-
-
-def _long_columns(sheet: Sheet, is_gene: Callable[[str], bool]) -> dict[str, int]:
-    """Return what the value columns of a long table hold -> column; nothing if it is no long table.
-
-    Raises
-    ------
-    AssayError
-        Two columns hold the same.
-    """
-    if _hits(sheet.header, is_gene) > len(sheet.header) / 2:  # single letters name genes, too
-        return {}
-    columns = {role: sheet.columns_named(names) for role, names in _VALUE_HEADERS.items()}
-    for role, found in columns.items():
-        if len(found) > 1:
-            both = " and ".join(f"'{sheet.header[column]}'" for column in found[:2])
-            raise AssayError(f"{sheet.path}: columns {both} both look like the {role}; keep one of them")
-    return {role: found[0] for role, found in columns.items() if found}
-
-
-def _from_long(sheet: Sheet, columns: dict[str, int], is_gene: Callable[[str], bool]) -> Profiles:
-    gene_column, hits = _gene_column(sheet, is_gene)
-    if not hits:
-        raise _no_genes(sheet.path, sheet.names(gene_column), sheet.header)
-    drugs, genes = _names_of_drugs(sheet), sheet.names(gene_column)
-    for names, noun in ((drugs, "drug"), (genes, "gene")):
-        if "" in names:
-            raise AssayError(f"{sheet.path}: {sheet.row_place(names.index(''))} names no {noun}; fill it in")
-    _require_no_dates(sheet.path, genes, sheet.row_place)
-    pairs = pd.MultiIndex.from_arrays([drugs, genes])
-    _require_single(sheet, pairs)
-    kind, values, errors = _values(sheet, columns)
-
-    drug_codes, drug_names = pd.factorize(pd.Index(drugs, dtype=object))
-    gene_codes, gene_names = pd.factorize(pd.Index(genes, dtype=object))
-    table = np.full((2, len(drug_names), len(gene_names)), np.nan)
-    table[0, drug_codes, gene_codes] = values
-    table[1, drug_codes, gene_codes] = 1.0 if errors is None else errors
-    complete = np.asarray(np.isfinite(table).all(axis=(0, 1)))
-    if not complete.any():
-        raise AssayError(
-            f"{sheet.path}: no gene has a value for each of the {len(drug_names)} drugs; give every drug the "
-            "same genes, or a file of its own"
-        )
-    kept = gene_names[complete].tolist()
-    frames = [
-        pd.DataFrame(part[:, complete], pd.Index(drug_names, name="name"), pd.Index(kept, name="gene"))
-        for part in table
-    ]
-    return Profiles(
-        sheet.path,
-        kept,
-        frames[0],
-        kind,
-        None if errors is None else frames[1],
-        tuple(gene_names[~complete].tolist()),
-    )
-
-
-def _names_of_drugs(sheet: Sheet) -> list[str]:
-    """Return the drug of every row, or its plate and well."""
-    drugs, wells, plates = (
-        sheet.columns_named(names) for names in (_DRUG_HEADERS, _WELL_HEADERS, _PLATE_HEADERS)
-    )
-    if drugs:
-        return sheet.names(drugs[0])
-    if wells and plates:
-        both = zip(sheet.names(plates[0]), sheet.names(wells[0]), strict=True)
-        return [f"{plate}:{well}" if plate and well else "" for plate, well in both]
-    if wells:
-        return sheet.names(wells[0])
-    raise AssayError(
-        f"{sheet.path}: no column says which drug a row belongs to (found: {shortlist(sheet.header, _FEW)}); "
-        "add a column 'drug'"
-    )
-
-
-def _require_single(sheet: Sheet, pairs: pd.MultiIndex) -> None:
-    repeated = np.flatnonzero(pairs.duplicated())
-    if len(repeated):
-        drug, gene = pairs[repeated[0]]
-        first = next(row for row, pair in enumerate(pairs) if pair == (drug, gene))
-        raise AssayError(
-            f"{sheet.path}: drug '{drug}' and gene '{gene}' stand in {sheet.row_place(first)} and in "
-            f"{sheet.row_place(int(repeated[0]))}; keep one row for each pair"
-        )
-
-
-def _values(sheet: Sheet, columns: dict[str, int]) -> tuple[Kind, np.ndarray, np.ndarray | None]:
-    """Return kind, values [rows] and standard errors [rows] of the best that a long table offers.
-
-    Missing values are NaN but in a table of z-scores: tables of differential expression have none where a
-    gene could not be tested.
-    """
-    if "z" in columns and "fold change" not in columns:
-        return "z", sheet.finite_numbers(columns["z"]), None
-    changes = sheet.numbers(columns["fold change"]) if "fold change" in columns else None
-    statistic = columns.get("statistic", columns.get("z"))
-    if statistic is not None:
-        values = sheet.numbers(statistic)
-        # F and likelihood-ratio statistics, and absolute ones, say nothing about the direction.
-        if (values < 0).any() or (changes is not None and not (changes < 0).any()):
-            return "statistic", values, None
-    if changes is None:
-        lacks = "no column of signed statistics" if statistic is None else _unsigned(sheet, statistic)
-        raise AssayError(
-            f"{sheet.path}: {lacks} and none of log2 fold changes, so the direction of a change is unknown; "
-            "add the column 'stat' or 'log2FoldChange'"
-        )
-    if "p-value" in columns:
-        return "statistic", np.sign(changes) * _quantiles(sheet, columns["p-value"]), None
-    if "standard error" in columns:
-        return "log2_fold_change", changes, _standard_errors(sheet, columns["standard error"])
-    if "adjusted p-value" in columns:
-        raise AssayError(
-            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}) but no "
-            "raw ones, which are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
-        )
-    raise AssayError(
-        f"{sheet.path}: has log2 fold changes but no p-value, no signed statistic and no standard error, so "
-        "their noise is unknown; add the column 'pvalue', 'stat' or 'lfcSE'"
-    )
-
-
-def _unsigned(sheet: Sheet, column: int) -> str:
-    return f"{sheet.column_place(column)} has no negative value"
-
-
-def _quantiles(sheet: Sheet, column: int) -> np.ndarray:
-    """Return the normal quantiles >= 0 of two-sided p-values; p = 0 is the smallest positive double."""
-    p = sheet.numbers(column)
-    _require_range(sheet, column, (p < 0) | (p > 1), "is no p-value, which lies between 0 and 1")
-    return np.abs(ndtri(np.maximum(p / 2, np.nextafter(0, 1))))
-
-
-def _standard_errors(sheet: Sheet, column: int) -> np.ndarray:
-    errors = sheet.numbers(column)
-    _require_range(sheet, column, errors <= 0, "is no standard error, which is greater than 0")
-    return errors
-
-
-def _require_range(sheet: Sheet, column: int, wrong: np.ndarray, fault: str) -> None:
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        value = sheet.numbers(column)[row]
-        raise AssayError(
-            f"{sheet.path}: {sheet.row_place(row)}, {sheet.column_place(column)}: {value:.6g} {fault}; "
-            "correct it"
-        )

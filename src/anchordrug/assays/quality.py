@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import AssayError
-from anchordrug.plates import ROWS, SHAPES, well_name
+from anchordrug.plate_map import ROWS, SHAPES, well_name
 
 NO_COLUMN = "no column in the results"
 NO_READS = "no reads"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from anchordrug.errors import LibraryError, RawDataError, shortlist
-from anchordrug.raw.molecules import ID_NAMES, SMILES_NAMES
+from anchordrug.raw.molecule_text import ID_NAMES, SMILES_NAMES
 from anchordrug.raw.sheet import Sheet, read_sheet
 
 # Our name -> the names it goes by, without regard to case and punctuation.

@@ -23,7 +23,8 @@ from anchordrug.io import PARTIAL, atomic_path, fingerprint_of, sha256
 from anchordrug.ledger import Ledger
 from anchordrug.prediction_tables import TableShape, tables
 from anchordrug.progress import stream
-from anchordrug.raw.molecules import STDIN, Compound, CompoundFile, open_compounds
+from anchordrug.raw.molecule_text import Compound
+from anchordrug.raw.molecules import STDIN, CompoundFile, open_compounds
 
 DRUGS_A_BLOCK = 2048
 BLOCKS_AHEAD = 2

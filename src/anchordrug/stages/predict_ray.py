@@ -15,7 +15,7 @@ from anchordrug.errors import AnchorDrugError, LibraryError
 from anchordrug.fingerprinting import Fingerprinter
 from anchordrug.inference import opened
 from anchordrug.prediction_tables import TableShape, tables
-from anchordrug.raw.molecules import columns_of
+from anchordrug.raw.molecule_text import columns_of
 from anchordrug.stages.predict import load_predictors, predict_each
 
 DRUGS_A_BATCH = 1024

@@ -16,7 +16,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError, SettingsError
 from anchordrug.features.drugs import standardise
-from anchordrug.plates import read_plate_map
+from anchordrug.plate_map import read_plate_map
 from tests.conftest import DEMO, run_cli, write_params
 
 LIBRARY = "tables/curated/drugs.parquet"

@@ -12,11 +12,12 @@ from anchordrug import schemas
 from anchordrug.campaign_settings import read_campaign
 from anchordrug.errors import AssayError, SettingsError, shortlist
 from anchordrug.io import atomic_path, read_json, sha256, write_json, write_table
-from anchordrug.plates import read_plate_map
+from anchordrug.plate_map import read_plate_map
 from anchordrug.settings import Settings
 from anchordrug.stages.bench import folder as files
+from anchordrug.stages.bench.evaluated import Results
 from anchordrug.stages.bench.measured import OK
-from anchordrug.stages.bench.results import Results, evaluate, require_belongs
+from anchordrug.stages.bench.results import evaluate, require_belongs
 from anchordrug.stages.bench.world import World, load_world
 
 

@@ -8,7 +8,7 @@ import typer
 from anchordrug.assays.simulated_counts import simulate_counts
 from anchordrug.errors import SettingsError
 from anchordrug.io import remove_partial_of, write_table
-from anchordrug.plates import read_plate_map
+from anchordrug.plate_map import read_plate_map
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression

@@ -1,21 +1,13 @@
 """What the files of a round say: every drug's response on the atlas' scale, and what failed."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from anchordrug.assays import scale
-from anchordrug.assays.counts import differential_expression
-from anchordrug.assays.files import Counts, Profiles, parse_well, read_assay
-from anchordrug.assays.quality import (
-    check_wells,
-    failed_drugs,
-    replicate_correlations,
-    require_controls,
-    swapped_layout,
-)
+from anchordrug.assays.contents import Counts, Profiles
+from anchordrug.assays.files import parse_well, read_assay
 from anchordrug.atlas import NONE, labels_of
 from anchordrug.errors import AssayError, near, shortlist
 from anchordrug.raw.bundle import find_bundle
@@ -23,41 +15,18 @@ from anchordrug.raw.gene_names import GeneMatch, gene_predicate, match_genes
 from anchordrug.raw.tables import read_genes
 from anchordrug.stages import paths
 from anchordrug.stages.bench import folder as files
+from anchordrug.stages.bench.evaluated import (
+    Results,
+    gene_notes,
+    mean_correlation,
+    reference_responses,
+    stranger_notes,
+)
 from anchordrug.stages.bench.measured import OK, read_selection
+from anchordrug.stages.bench.result_counts import controls_of, counts_of, joined_counts, results_from_counts
 from anchordrug.stages.bench.world import World
-from anchordrug.stages.tables import positions
 
 FEWEST_GENES = 0.5
-# A well that the plate map leaves empty may have a few stray reads.
-STRAY_READS = 0.1
-# Replicates that agree less than this are no more than noise, which the atlas' spread would magnify.
-LEAST_AGREEMENT = 0.1
-
-
-@dataclass(frozen=True)
-class Results:
-    """Results of one file or of one plate's counts, on the atlas' scale.
-
-    Attributes
-    ----------
-    z
-        float64 [drugs, genes of the atlas] by drug_id, NaN for a gene that was not measured.
-    outcome
-        By drug_id: status, reason, wells, wells_failed, replicate_correlation.
-    notes
-        What the user should know.
-    factor
-        What the assay's own numbers were multiplied with.
-    source
-        The names of the files.
-    """
-
-    z: pd.DataFrame
-    outcome: pd.DataFrame
-    wells: pd.DataFrame | None
-    notes: list[str]
-    factor: float
-    source: str
 
 
 def evaluate(
@@ -89,19 +58,19 @@ def evaluate(
         match = match_genes(read.genes, genes)
         _require_genes(path, match, genes)
         if isinstance(read, Counts):
-            counts[path] = _counts(read, match, genes, plate_map, belongs_to)
+            counts[path] = counts_of(read, match, genes, plate_map, belongs_to)
         else:
             target = _target(world, path, plate_map, belongs_to)
             own = plate_map[plate_map["cell_line"] == target]
             parts[target].append(_from_profiles(world, number, read, match, genes, own))
     if counts:
-        table = _joined(counts)
+        table = joined_counts(counts)
         names = shortlist(path.name for path in counts)
         for target in world.campaign.targets:
             own = plate_map[plate_map["cell_line"] == target]
             here = table.loc[:, table.columns.get_level_values(0).isin(own["plate"].unique())]
             if here.shape[1]:
-                parts[target].append(_from_counts(world, number, names, here, own, genes))
+                parts[target].append(results_from_counts(world, number, names, here, own, genes))
     return {target: _merged(world, number, target, found) for target, found in parts.items() if found}
 
 
@@ -127,7 +96,7 @@ def _require_known(world: World, number: int, plate_map: pd.DataFrame) -> None:
     path = files.round_of(world.folder, number) / files.PLATE_MAP
     for column, known, what in (
         ("cell_line", list(world.campaign.targets), "no target of the campaign"),
-        ("drug_id", [*world.library["drug_id"], *_controls(plate_map)], "no drug of library.csv"),
+        ("drug_id", [*world.library["drug_id"], *controls_of(plate_map)], "no drug of library.csv"),
     ):
         strange = plate_map[~plate_map[column].isin(known)]
         if len(strange):
@@ -136,10 +105,6 @@ def _require_known(world: World, number: int, plate_map: pd.DataFrame) -> None:
                 f"{path}: plate {well['plate']}, well {well['well_position']}: {column} '{well[column]}' is "
                 f"{what}{near(str(well[column]), known)}; correct it"
             )
-
-
-def _controls(plate_map: pd.DataFrame) -> set[str]:
-    return set(plate_map.loc[plate_map["pert_type"] == "negcon", "drug_id"])
 
 
 def _gene_table(world: World) -> pd.DataFrame:
@@ -160,64 +125,6 @@ def _require_genes(path: Path, match: GeneMatch, genes: pd.DataFrame) -> None:
         )
 
 
-def _counts(
-    read: Counts, match: GeneMatch, genes: pd.DataFrame, plate_map: pd.DataFrame, belongs_to: str | None
-) -> pd.DataFrame:
-    """Return counts [genes x (plate, well)] with the atlas' genes under its names, each once."""
-    plates = plate_map["plate"].unique().tolist()
-    named = set(read.values.columns.get_level_values(0)) - {""}
-    unknown = sorted(named - set(plates))
-    if unknown:
-        raise AssayError(
-            f"{read.path}: plate '{unknown[0]}' is not in the plate map{near(unknown[0], plates)} "
-            f"(plates: {shortlist(plates)}); rename it"
-        )
-    table = read.values.copy()
-    if "" in table.columns.get_level_values(0):
-        of_line = plate_map.loc[plate_map["cell_line"] == belongs_to, "plate"].unique().tolist()
-        own = [belongs_to] if belongs_to in plates else of_line or plates
-        if len(own) > 1:
-            raise AssayError(
-                f"{read.path}: its wells do not say of which plate they are; name it with --of "
-                f"(plates: {shortlist(own)}) or write wells as {own[0]}_A01"
-            )
-        only = own[0]
-        table.columns = pd.MultiIndex.from_tuples([(plate or only, well) for plate, well in table.columns])
-    symbols = genes["gene"].to_numpy(dtype=object)
-    names = [symbols[row] if row >= 0 else name for name, row in zip(read.genes, match.rows, strict=True)]
-    # An unknown gene must not be counted with a known one that goes by its name.
-    clash = [row < 0 and name in set(symbols) for name, row in zip(names, match.rows, strict=True)]
-    table.index = pd.Index(names)
-    return table[~np.array(clash)].groupby(level=0, sort=True).sum()
-
-
-def _joined(counts: dict[Path, pd.DataFrame]) -> pd.DataFrame:
-    """Join counts of several files, with the genes that all of them have."""
-    table = pd.concat(counts.values(), axis=1, join="inner")
-    repeated = table.columns[table.columns.duplicated()]
-    if len(repeated):
-        twice = [str(path) for path, one in counts.items() if repeated[0] in one.columns]
-        raise AssayError(
-            f"{' and '.join(twice)}: both have well {repeated[0][1]} of plate {repeated[0][0]}; "
-            "remove it from one of them"
-        )
-    return table
-
-
-def _require_on_plate(names: str, table: pd.DataFrame, plate_map: pd.DataFrame) -> None:
-    wells = pd.MultiIndex.from_frame(plate_map[["plate", "well_position"]])
-    reads = table.sum(axis=0)
-    usual = float(reads[reads.index.isin(wells)].median()) if reads.index.isin(wells).any() else 0.0
-    empty = reads[~reads.index.isin(wells) & (reads > STRAY_READS * usual)]
-    if len(empty):
-        plate, well = empty.index[0]
-        raise AssayError(
-            f"{names}: plate {plate}: {len(empty)} wells that the plate map leaves empty have reads, "
-            f"such as {well} with {int(empty.iloc[0])}; is this the file of another plate, "
-            "or are rows and columns swapped?"
-        )
-
-
 def _target(world: World, path: Path, plate_map: pd.DataFrame, belongs_to: str | None) -> str:
     """Return the target that a file without wells is of."""
     first, *others = world.campaign.targets
@@ -228,59 +135,6 @@ def _target(world: World, path: Path, plate_map: pd.DataFrame, belongs_to: str |
         return first
     line_of = dict(zip(plate_map["plate"], plate_map["cell_line"], strict=True))
     return line_of.get(belongs_to, belongs_to)
-
-
-def _from_counts(
-    world: World,
-    number: int,
-    names: str,
-    table: pd.DataFrame,
-    plate_map: pd.DataFrame,
-    genes: pd.DataFrame,
-) -> Results:
-    """Judge the wells, compare drugs with controls, scale; `names` are the files', for errors."""
-    measured_plates = plate_map[plate_map["plate"].isin(table.columns.get_level_values(0).unique())]
-    plates = shortlist(measured_plates["plate"].unique())
-    swapped = swapped_layout(table, measured_plates)
-    if swapped:
-        raise AssayError(
-            f"{names}: plate {plates}: controls and replicates do not agree with the plate map, but would "
-            f"if the plate were {swapped}; correct the wells' names in the results, or the plate map"
-        )
-    _require_on_plate(names, table, measured_plates)
-    asked = [*read_selection(world.folder, number)["drug_id"], *_controls(plate_map)]
-    strangers = measured_plates.loc[~measured_plates["drug_id"].isin(asked), "drug_id"].unique()
-    notes = _stranger_notes(strangers.tolist())
-    measured_plates = measured_plates[measured_plates["drug_id"].isin(asked)]
-    wells = check_wells(table, measured_plates)
-    good = wells[~wells["failed"]]
-    require_controls(good)
-    correlations = replicate_correlations(table, good[measured_plates.columns])
-    bad = failed_drugs(wells, correlations).set_index("drug_id")["reason"]
-    treated = wells[wells["pert_type"] == "trt"]
-    outcome = treated.groupby("drug_id").agg(wells=("failed", "size"), wells_failed=("failed", "sum"))
-    outcome["replicate_correlation"] = correlations["correlation"].reindex(outcome.index)
-    outcome["reason"] = bad.reindex(outcome.index)
-    outcome["status"] = np.where(outcome["reason"].isna(), OK, "failed")
-    for reason, count in wells.loc[wells["failed"], "reason"].value_counts().items():
-        notes.append(f"{count} wells failed: {reason}")
-    agreement = outcome["replicate_correlation"].median()
-    if agreement < LEAST_AGREEMENT:
-        notes.append(
-            f"replicates hardly agree (median r {agreement:.2f}): if the cells did not respond, this is noise"
-        )
-    fine = outcome.index[outcome["status"] == OK].tolist()
-    symbols = genes["gene"].tolist()
-    if not fine:
-        return Results(pd.DataFrame(columns=symbols, dtype=float), outcome, wells, notes, float("nan"), names)
-    measured = [gene for gene in symbols if gene in table.index]
-    used = good[good["drug_id"].isin(fine) | (good["pert_type"] == "negcon")][measured_plates.columns]
-    effects = differential_expression(table, used, measured)
-    effect = scale.shrink(effects.log2_fold_change, effects.standard_error)
-    scaled, factor = scale.to_atlas_scale(effect, _reference(world, fine, measured))
-    z = pd.DataFrame(scaled, index=effects.drug_ids, columns=effects.genes).reindex(columns=symbols)
-    z[effects.without_counts] = np.nan
-    return Results(z, outcome, wells, [*notes, *_gene_notes(z)], factor, names)
 
 
 def _from_profiles(
@@ -306,11 +160,11 @@ def _from_profiles(
     z, factor = by_drug.median(), 1.0
     if read.kind != "z":
         measured = z.columns[z.notna().all()].tolist()
-        reference = _reference(world, z.index.tolist(), measured)
+        reference = reference_responses(world, z.index.tolist(), measured)
         scaled, factor = scale.to_atlas_scale(z[measured].to_numpy(), reference)
         z = z.astype(float)
         z[measured] = scaled
-    correlation = {drug: _mean_correlation(rows.to_numpy()) for drug, rows in by_drug}
+    correlation = {drug: mean_correlation(rows.to_numpy()) for drug, rows in by_drug}
     outcome = pd.DataFrame(
         {
             "wells": by_drug.size(),
@@ -322,7 +176,7 @@ def _from_profiles(
     )
     if read.incomplete:
         notes.append(f"{len(read.incomplete)} genes were left out, because some drugs have no value for them")
-    return Results(z, outcome, None, [*notes, *_gene_notes(z)], factor, str(read.path))
+    return Results(z, outcome, None, [*notes, *gene_notes(z)], factor, str(read.path))
 
 
 def _drugs(
@@ -336,7 +190,7 @@ def _drugs(
         for plate, well, drug in plate_map[["plate", "well_position", "drug_id"]].itertuples(index=False)
     }
     plates = plate_map["plate"].unique().tolist()
-    controls = _controls(plate_map)
+    controls = controls_of(plate_map)
     found: dict[str, str] = {}
     strangers = []
     for name in read.values.index:
@@ -355,13 +209,7 @@ def _drugs(
             f"{read.path}: none of its drugs ({shortlist(strangers)}) was asked for in round {number} "
             f"({shortlist(asked)}); name drugs as in {files.round_of(world.folder, number) / files.SELECTION}"
         )
-    return found, _stranger_notes(strangers)
-
-
-def _stranger_notes(strangers: list[str]) -> list[str]:
-    if not strangers:
-        return []
-    return [f"{len(strangers)} drugs nobody asked for in this round are left out: {shortlist(strangers)}"]
+    return found, stranger_notes(strangers)
 
 
 def _names_of_drugs(world: World) -> dict[str, str]:
@@ -375,31 +223,6 @@ def _names_of_drugs(world: World) -> dict[str, str]:
             if (folded == name).sum() == 1:
                 names.setdefault(name, drug)
     return names
-
-
-def _mean_correlation(rows: np.ndarray) -> float:
-    if len(rows) < 2:
-        return float("nan")
-    rows = rows[:, np.isfinite(rows).all(axis=0)]
-    matrix = np.corrcoef(rows)
-    return float(matrix[np.triu_indices(len(rows), 1)].mean())
-
-
-def _reference(world: World, drug_ids: list[str], genes: list[str]) -> np.ndarray:
-    """Return what source lines measured of these drugs on `genes`, or, of none of them, all they measured."""
-    own = np.isin(world.sources.drug, world.rows_of(pd.Series(drug_ids, dtype=object)))
-    z = world.sources.z[:, positions(genes, world.atlas.genes)]
-    return z[own] if own.any() else z
-
-
-def _gene_notes(z: pd.DataFrame) -> list[str]:
-    missing = z.columns[z.isna().any()]
-    if not len(missing):
-        return []
-    return [
-        f"{len(missing)} of {z.shape[1]} genes were not measured ({shortlist(missing, 3)}); "
-        "nothing is learned about them"
-    ]
 
 
 def _merged(world: World, number: int, target: str, parts: list[Results]) -> Results:

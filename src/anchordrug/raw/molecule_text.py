@@ -1,0 +1,318 @@
+"""Compounds in text, one by one: tables with a separator, SMILES files, SDF."""
+
+import csv
+import io
+import re
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from anchordrug.errors import LibraryError, near, shortlist
+from anchordrug.formulas import unescaped
+
+SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure")
+
+ID_NAMES = ("drug_id", "pert_id", "broad_sample", "compound_id", "id", "name", "compound")
+
+# An id stands in every row of the predictions.
+MOST_ID_CHARACTERS = 250
+
+LONGEST_LINE = 2**26
+
+# A quotation mark that is never closed would swallow the rest of the file.
+MOST_QUOTED_LINES = 100
+
+MOST_RECORD_CHARACTERS = 2**24
+
+# Lines from which the kind of a file without a telling suffix is found out.
+MOST_FIRST_LINES = 1000
+
+# What unpacks to more than this and to so many times its size is no table of compounds.
+UNPACKED_BYTES, UNPACKED_TIMES = 100 * 2**20, 200
+SEPARATORS = "\t;,"
+
+
+class Compound(NamedTuple):
+    """A row: its place in the file, id, structure (SMILES or molblock), and why it cannot be read, if so."""
+
+    place: str
+    drug_id: str
+    structure: str
+    problem: str | None = None
+
+
+def columns_of(
+    path: Path, header: Sequence[str], smiles_column: str | None = None, id_column: str | None = None
+) -> tuple[int, int | None]:
+    """Return the positions of the structure and of the id (None: there is none) in a table's header.
+
+    Raises
+    ------
+    LibraryError
+        There is no column of structures, or none of a name that was given.
+    """
+    names = ColumnNames(path, smiles_column, id_column)
+    return names.structure_in(header), names.key_in(header)
+
+
+@dataclass(frozen=True)
+class ColumnNames:
+    """The columns that the user asked for, if any."""
+
+    path: Path
+    smiles: str | None
+    key: str | None
+
+    def structure_in(self, header: Sequence[str]) -> int:
+        """Return the column of the SMILES: the one that the user names, or the one whose name says so."""
+        if self.smiles is not None:
+            return self._given(self.smiles, "--smiles-column", header)
+        found = _column(SMILES_NAMES, header)
+        if found is None:
+            raise LibraryError(
+                f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {_shown(header)}); "
+                "rename it or name it with --smiles-column"
+            )
+        return found
+
+    def key_in(self, header: Sequence[str]) -> int | None:
+        """Return the column of the ids, None where there is none."""
+        return _column(ID_NAMES, header) if self.key is None else self._given(self.key, "--id-column", header)
+
+    def _given(self, name: str, option: str, header: Sequence[str]) -> int:
+        if name not in header:
+            raise LibraryError(
+                f"{self.path}: no column '{name}' (found {_shown(header)}){near(name, header)}; "
+                f"correct {option}"
+            )
+        return list(header).index(name)
+
+
+def _shown(header: Sequence[str]) -> str:
+    """Return the first columns for a message of one line, whatever the file is."""
+    printable = ("".join(one if one.isprintable() else " " for one in name[:40]) for name in header)
+    return shortlist(printable)
+
+
+def _column(names: Sequence[str], header: Sequence[str]) -> int | None:
+    keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in header]
+    wanted = (re.sub(r"[^a-z0-9]", "", name) for name in names)
+    return next((keys.index(name) for name in wanted if name in keys), None)
+
+
+def lines_of(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of `text`, each with its line end, as long as they are not absurd."""
+    raw = getattr(text.buffer, "fileobj", None)
+    unpacked = 0
+    while line := _line(path, text):
+        unpacked += len(line)
+        if len(line) == LONGEST_LINE:
+            raise LibraryError(f"{path}: a line of more than {LONGEST_LINE:,} characters; is it a table?")
+        if raw is not None and unpacked > max(UNPACKED_BYTES, UNPACKED_TIMES * raw.tell()):
+            raise too_large(path)
+        yield line
+
+
+def _line(path: Path, text: io.TextIOWrapper) -> str:
+    try:
+        return text.readline(LONGEST_LINE)
+    except (OSError, EOFError, zlib.error) as error:
+        raise LibraryError(
+            f"{path}: cannot be read ({error}); the file is damaged or cut, get it again"
+        ) from error
+
+
+def too_large(path: Path) -> LibraryError:
+    """Return the error for a file that unpacks to far more than its size."""
+    return LibraryError(
+        f"{path}: unpacks to more than {UNPACKED_TIMES} times its size; unpack it if you trust it"
+    )
+
+
+def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -> Iterator[Compound]:
+    """Yield the compounds of a text file, whose kind its suffix or its first lines tell."""
+    if suffix in {".sdf", ".sd", ".mol"}:
+        return _rows_of_sdf(lines, names)
+    if suffix in {".smi", ".smiles", ".ism"}:
+        return _rows_of_smiles(lines)
+    if suffix not in {None, ".txt"}:
+        return _rows_of_table(lines, names)
+    # Nobody has said what it is. In SDF, the fourth line does.
+    first: list[str] = []
+    header = ""
+    for line in islice(lines, MOST_FIRST_LINES):
+        first.append(line)
+        header = header or (line if _says_something(line) else "")
+        if header and len(first) >= 4:
+            break
+    lines = chain(first, lines)
+    if suffix is None and header.startswith(("\x1f\x8b", "\xff\xfe", "\xfe\xff")):
+        kind = "gzip; unpack it on the way (zcat)" if header[0] == "\x1f" else "UTF-16 text; make it UTF-8"
+        raise LibraryError(f"{names.path}: is {kind}")
+    if any(re.search(r"V[23]000\s*$", line) for line in first[:4]):
+        return _rows_of_sdf(lines, names)
+    fields = _fields(header, _separator(header))
+    if names.smiles is not None or names.key is not None or _column(SMILES_NAMES, fields) is not None:
+        return _rows_of_table(lines, names)
+    return _rows_of_smiles(lines)
+
+
+def _says_something(line: str) -> bool:
+    """Say whether a line is neither empty nor a comment, as may stand before a table's header."""
+    return bool(line.strip(" \t\r\n,;")) and not line.lstrip('" ').startswith("#")
+
+
+def _separator(header: str) -> str:
+    return max(SEPARATORS, key=lambda one: len(_fields(header, one)))
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return [field.strip() for field in next(csv.reader([line], delimiter=separator), [])]
+
+
+def _rows_of_table(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
+    numbered = enumerate(lines, start=1)
+    first = next((one for one in numbered if _says_something(one[1])), None)
+    if first is None:
+        raise LibraryError(f"{names.path}: cannot be read as a table (it is empty); save it as CSV")
+    separator = _separator(first[1])
+    records = _records(chain([first], numbered), separator)
+    line, header, problem = next(records)
+    if problem:
+        raise LibraryError(f"{names.path}: line {line}: {problem}; close it or remove it")
+    structure, key = names.structure_in(header), names.key_in(header)
+    if key == structure:
+        key = None
+    tab = "a tab" if separator == "\t" else repr(separator)
+    for number, (line, cells, problem) in enumerate(records, start=1):
+        cells = [unescaped(cell) for cell in cells]
+        if problem is None and any(cells[len(header) :]):
+            problem = f"{len(cells)} cells, the header has {len(header)}; quote texts that hold {tab}"
+        cells += [""] * (len(header) - len(cells))
+        drug_id = (cells[key] if key is not None else "") or f"row_{number}"
+        yield Compound(f"line {line}", drug_id, cells[structure], problem)
+
+
+class _RecordLines(Iterator[str]):
+    """Numbered lines for the CSV reader, which takes as many as a row needs, but no absurd number.
+
+    Attributes
+    ----------
+    again
+        Lines that are to be read before all others.
+    taken
+        The lines that the reader has taken for its row.
+    cut
+        Whether it wanted more lines than it got: a quotation mark is not closed.
+    """
+
+    def __init__(self, numbered: Iterator[tuple[int, str]]) -> None:
+        self.numbered = numbered
+        self.again: deque[tuple[int, str]] = deque()
+        self.start()
+
+    def start(self) -> None:
+        """Begin a row."""
+        self.taken: list[tuple[int, str]] = []
+        self.size, self.cut = 0, False
+
+    def __next__(self) -> str:
+        full = len(self.taken) == MOST_QUOTED_LINES or self.size > MOST_RECORD_CHARACTERS
+        one = None if full else self.again.popleft() if self.again else next(self.numbered, None)
+        if one is None:
+            self.cut = True
+            raise StopIteration
+        self.taken.append(one)
+        self.size += len(one[1])
+        return one[1]
+
+
+def _records(
+    numbered: Iterator[tuple[int, str]], separator: str
+) -> Iterator[tuple[int, list[str], str | None]]:
+    """Yield the first line and the cells of each row that is not empty, and what is wrong with it, if so.
+
+    A row takes several lines where quoted text holds line ends. If a quotation mark is not closed, its line
+    is a row by itself, and the lines that it would have swallowed are read again.
+    """
+    lines = _RecordLines(numbered)
+    reader = csv.reader(lines, delimiter=separator)
+    while True:
+        lines.start()
+        cells = next(reader, None)
+        if cells is None:
+            return
+        line, text = lines.taken[0]
+        problem = None
+        if lines.cut or (len(lines.taken) > 1 and not _is_strict(lines.taken, separator)):
+            problem = "a quotation mark is not closed"
+            lines.again.extendleft(reversed(lines.taken[1:]))
+            cells = _fields(text, separator)
+        if cells:
+            yield line, [cell.strip() for cell in cells], problem
+
+
+def _is_strict(taken: Sequence[tuple[int, str]], separator: str) -> bool:
+    """Say whether every quotation mark in a row's lines stands where it belongs; else they may be several."""
+    try:
+        list(csv.reader((text for _, text in taken), delimiter=separator, strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
+def _rows_of_smiles(lines: Iterable[str]) -> Iterator[Compound]:
+    number = 0
+    begun = False
+    for line_number, line in enumerate(lines, start=1):
+        words = line.split(maxsplit=1)
+        if not words or (not begun and words[0].startswith("#")):
+            continue
+        header = not begun and words[0].lower() in SMILES_NAMES
+        begun = True
+        if header:
+            continue
+        number += 1
+        rest = words[1].strip() if len(words) > 1 else ""
+        # ChemAxon's extensions stand between the SMILES and its id.
+        rest = re.sub(r"^\|[^|]*\|\s*", "", rest)
+        yield Compound(f"line {line_number}", rest or f"row_{number}", words[0])
+
+
+def _rows_of_sdf(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
+    block: list[str] = []
+    number = size = 0
+    for line in chain(lines, ["$$$$\n"]):
+        if not line.startswith("$$$$"):
+            size += len(line)
+            # A record without end is read on, not kept.
+            if size <= MOST_RECORD_CHARACTERS:
+                block.append(line.rstrip("\r\n"))
+            continue
+        if size > MOST_RECORD_CHARACTERS or any(one.strip() for one in block):
+            number += 1
+            yield _record(block, number, size, names)
+        block, size = [], 0
+
+
+def _record(block: list[str], number: int, size: int, names: ColumnNames) -> Compound:
+    end = next((position for position, line in enumerate(block) if line.startswith("M  END")), None)
+    properties: dict[str, str] = {}
+    for line, following in pairwise(block[len(block) if end is None else end + 1 :]):
+        named = re.match(r">.*<(.+)>", line)
+        if named:
+            properties.setdefault(named.group(1), following.strip())
+    header = list(properties)
+    key = names.key_in(header) if names.key is None or names.key in properties else None
+    given = properties[header[key]] if key is not None else ""
+    title = block[0].strip() if block else ""
+    drug_id = given or title or f"row_{number}"
+    if size > MOST_RECORD_CHARACTERS:
+        problem = f"a record of {size:,} characters"
+    else:
+        problem = "no line 'M  END'; the record is cut" if end is None else None
+    return Compound(f"record {number}", drug_id, "\n".join(block[: 0 if end is None else end + 1]), problem)
