@@ -36,6 +36,7 @@ from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Settings, read_settings
 from anchordrug.splits import split_drugs
+from anchordrug.stages.tables import atlas_of
 from anchordrug.training import LEFT_OUT, Profiles, TrainingPlan, balanced, train
 
 ROOT = Path(__file__).parent.parent
@@ -49,17 +50,8 @@ def load(raw: Path, settings: Settings) -> tuple[ResponseAtlas, FeatureBlocks]:
     """Curate and featurize a raw bundle in memory, as the stages do."""
     bundle = find_bundle(raw)
     curated = curate(bundle, Rules(settings.curate.dose_um, settings.curate.time_h, settings.curate.quality))
-    lines = curated.cell_lines["cell_line"].tolist()
-    drug_ids = curated.drugs["drug_id"].tolist()
-    atlas = ResponseAtlas(
-        curated.z,
-        np.array([drug_ids.index(one) for one in curated.responses["drug_id"]]),
-        np.array([lines.index(one) for one in curated.responses["cell_line"]]),
-        curated.drugs,
-        lines,
-        curated.genes["gene"].tolist(),
-    )
-    return atlas, features_of(bundle, curated, lines, settings)
+    atlas = atlas_of(curated.responses, curated.z, curated.drugs, curated.genes, curated.cell_lines)
+    return atlas, features_of(bundle, curated, atlas.cell_lines, settings)
 
 
 def features_of(bundle: RawBundle, curated: Curated, lines: list[str], settings: Settings) -> FeatureBlocks:

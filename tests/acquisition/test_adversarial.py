@@ -161,6 +161,19 @@ def test_a_drug_that_nothing_moves_has_gone_nowhere():
     assert np.abs(selection.scores).tolist() == [0, 0, 0]
 
 
+def test_it_ends_as_soon_as_no_other_drug_can_come_first():
+    # The first drug ends at once. The second goes farther than it, but would not end within 200 steps.
+    sure = 1 - 5e-4
+    table = np.array([np.tile([0.5 + 1e-6, 0.5 - 1e-6, 0], (10, 1)), np.tile([sure, 1 - sure, 0], (10, 1))])
+    push = np.zeros((10, 3, 1))
+    push[:, 1] = 100
+    alone, both = Stored(table[:1], push=push), Stored(table, push=push)
+    choose("adversarial_bim", view_of(alone), 1)
+    assert alone.calls == 3  # the labels, the gradient where the drug stands, and where the first step led
+    assert choose("adversarial_bim", view_of(both), 1).positions.tolist() == [0]
+    assert both.calls < 150
+
+
 def test_drugs_are_known_by_their_rows_of_the_drug_table():
     predictor = gentle(4, 12, 10, 10.0)
     drugs = np.array([7, 2, 11, 5])

@@ -216,6 +216,28 @@ def test_of_two_drugs_that_stand_for_each_other_the_first_goes_first(seed):
     assert choose("facility_location", other, 2).positions.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("name", DESIGNS)
+def test_where_there_is_nothing_to_gain_every_drug_still_comes_once(name):
+    selection = choose(name, random_view(2, pool=6, aim=0), 6)
+    assert selection.scores.min() > 0
+    nothing = view_of(random_sources(2), np.arange(6), [], np.empty(0, np.int64))
+    selection = choose(name, nothing, 6)
+    assert selection.positions.tolist() == [0, 1, 2, 3, 4, 5]
+    assert selection.scores.tolist() == [0] * 6
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_drug_of_which_nothing_is_known_is_half_similar_to_every_other():
+    sources = random_sources(0)
+    sources.fingerprints[24] = 0
+    sources.mechanisms[24] = None
+    view = view_of(sources, [3, 24, 7, 11], [], [24, 5, 6])
+    assert not sources.prior.evidence_of(np.array([24])).prior.any()
+    check_greedy(
+        choose("facility_location", view, 4), 4, lambda chosen: added(view, chosen), rtol=1e-4, atol=1e-5
+    )
+
+
 def test_one_of_two_twins_is_enough_for_facility_location():
     sources = random_sources(1)
     chosen = choose("facility_location", view_of(sources, [24, 23, 5, 8], [], [23, 24, 5, 8]), 3).positions

@@ -109,7 +109,8 @@ class TestEveryStrategy:
             reordered(one.catalogue, np.zeros(drugs, np.int64)),
         )
         for batch in range(1, copies + 1):
-            selection = choose(name, view, batch)
+            with np.errstate(divide="raise", invalid="raise"):
+                selection = choose(name, view, batch)
             assert len(set(selection.positions.tolist())) == batch
             assert np.isfinite(selection.scores).all()
 
@@ -239,6 +240,10 @@ def test_a_view_asks_the_predictor_once_and_only_for_its_own_drugs():
 def test_strategies_are_listed_in_alphabetical_order():
     assert strategies() == sorted(strategies())
     assert set(strategies()) == ALL
+
+
+def test_every_strategy_says_what_it_does_in_its_own_words():
+    assert len({(strategy(name).__doc__ or "").strip() for name in ALL} - {""}) == len(ALL)
 
 
 def test_an_unknown_strategy_is_an_error_that_names_the_nearest_and_lists_all():

@@ -176,6 +176,23 @@ def test_clustering_takes_one_of_each_of_as_many_clusters_as_there_will_be_ancho
     assert groups_in_turn(group, list(range(pool, pool + anchors)), positions)
 
 
+def test_clustering_starts_from_as_many_different_drugs_as_clusters(monkeypatch):
+    starts = []
+
+    class Halves:
+        def __init__(self, clusters, init, **options):  # noqa: ARG002
+            starts.append(init)
+
+        def fit_predict(self, rows):
+            return np.arange(len(rows))
+
+    monkeypatch.setattr("kmodes.kmodes.KModes", Halves)
+    choose("clustering", pool_of(12, [4, 7], np.eye(12)), 8)
+    (start,) = starts
+    assert start.shape == (10, 12)
+    assert start.sum() == start.any(axis=0).sum() == 10
+
+
 def test_clustering_takes_every_drug_of_a_blob_equally_often():
     fingerprints, _ = blobs(np.random.default_rng(0), [4, 4])
     counts = Counter(

@@ -46,7 +46,8 @@ def global_options(
         raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them")
     screen = context.ensure_object(Screen)
     screen.debug, screen.quiet, screen.command = debug, quiet, context.invoked_subcommand or ""
-    if quiet and "--help" not in context.args:
+    # Help is asked for, and is printed before a command could say that it is.
+    if quiet and "--help" not in sys.argv:
         be_quiet(context)
     if verbose:
         be_verbose(context)

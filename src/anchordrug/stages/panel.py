@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from anchordrug import schemas
 from anchordrug.atlas import ResponseAtlas
-from anchordrug.curate import Curated, Rules, curate
+from anchordrug.curate import Rules, curate
 from anchordrug.errors import SettingsError
 from anchordrug.features.drugs import fingerprints
 from anchordrug.io import atomic_path, write_table
@@ -23,7 +23,7 @@ from anchordrug.raw.tables import read_genes
 from anchordrug.settings import Settings
 from anchordrug.stages import paths
 from anchordrug.stages.predictors import mechanisms_of
-from anchordrug.stages.tables import positions
+from anchordrug.stages.tables import atlas_of
 
 FOLDS = 5
 
@@ -42,7 +42,8 @@ def run(settings: Settings, size: int, out: Path, scores: Path, compare: Path | 
     work.mkdir(parents=True, exist_ok=True)
     rules = Rules(settings.curate.dose_um, settings.curate.time_h, settings.curate.quality)
     curated = curate(replace(bundle, panel=_landmarks(bundle, work / "landmarks.txt")), rules, work)
-    table = _scored(settings, _atlas(curated), seed)
+    atlas = atlas_of(curated.responses, curated.z, curated.drugs, curated.genes, curated.cell_lines)
+    table = _scored(settings, atlas, seed)
     if size > len(table):
         raise SettingsError(f"--size {size}: only {len(table)} genes can be ranked; ask for fewer")
     write_table(schemas.validate(table, schemas.GENE_SCORES, scores), scores)
@@ -68,18 +69,6 @@ def _landmarks(bundle: RawBundle, path: Path) -> Path | None:
         return None
     path.write_text("".join(f"{gene}\n" for gene in landmarks), encoding="utf-8")
     return path
-
-
-def _atlas(curated: Curated) -> ResponseAtlas:
-    lines = curated.cell_lines["cell_line"].tolist()
-    return ResponseAtlas(
-        curated.z,
-        positions(curated.responses["drug_id"], curated.drugs["drug_id"]),
-        positions(curated.responses["cell_line"], lines),
-        curated.drugs,
-        lines,
-        curated.genes["gene"].tolist(),
-    )
 
 
 def _scored(settings: Settings, atlas: ResponseAtlas, seed: int) -> pd.DataFrame:

@@ -44,8 +44,15 @@ def load_atlas() -> ResponseAtlas:
         raise TableError(
             f"{paths.RESPONSES}: its gene columns are not those of {paths.GENES}; run curate again"
         )
+    return atlas_of(responses, z.astype(np.float32), drugs, genes, lines)
+
+
+def atlas_of(
+    responses: pd.DataFrame, z: np.ndarray, drugs: pd.DataFrame, genes: pd.DataFrame, lines: pd.DataFrame
+) -> ResponseAtlas:
+    """Return curated tables as an atlas; `z` float32 [responses, genes] has the rows of `responses`."""
     return ResponseAtlas(
-        z.astype(np.float32),
+        z,
         positions(responses["drug_id"], drugs["drug_id"]),
         positions(responses["cell_line"], lines["cell_line"]),
         drugs,

@@ -146,6 +146,10 @@ def play(rounds):
         measure(number)
 
 
+def as_json():
+    return json.loads(ok("campaign", "status", "c", "--json").stdout)
+
+
 def status():
     return words(ok("campaign", "status", "c").output)
 
@@ -658,10 +662,22 @@ def test_status_shows_counts_and_the_next_command_at_every_stage(start):
     assert "1 3 - - - - - waiting" in text
     assert "3 more drugs are expected to bring" in text
     assert "pipette c/rounds/01/plate_map.csv, then anchordrug campaign ingest c RESULTS" in text
+    assert as_json()["rounds"] == [{"round": 1, "asked": 3, "accepted": None}]
     measure(1, without=table("selection")["drug_id"].tolist()[1:2])
     text = status()
     assert "2 of 6 drugs measured" in text
     assert re.search(r"1 3 2 0 1 - \d+% accepted", text)
+    accepted = {"NEWLINE": {"ok": 2, "missing": 1}}
+    assert as_json() == {
+        "targets": ["NEWLINE"],
+        "rehearsal": False,
+        "strategy": "a_optimal",
+        "seed": 0,
+        "budget": 6,
+        "measured": 2,
+        "rounds": [{"round": 1, "asked": 3, "accepted": accepted}],
+        "next": {"what": "next:", "command": "anchordrug campaign next c"},
+    }
     assert "next: anchordrug campaign next c" in text
     for number, measured in ((2, 5), (3, 6)):
         ok("campaign", "next", "c")

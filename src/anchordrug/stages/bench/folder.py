@@ -16,7 +16,6 @@ TEXT = (
     *("atlas_id", "cell_line", "status", "reason"),
 )
 LIBRARY = "library.csv"
-LIBRARY_REJECTS = "library.rejects.csv"
 AIM = "predict.csv"
 EXPRESSION = "expression.csv"
 MODEL = "model"

@@ -1,0 +1,118 @@
+"""anchordrug doctor: what is missing is told with its remedy, and scripts can read it."""
+
+import json
+import os
+import shutil
+from collections import namedtuple
+from importlib import metadata, util
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import enter_copy, run_cli, small_params, write_params
+
+KEYS = {"what", "state", "found", "remedy"}
+
+
+def findings(*arguments: str) -> dict[str, dict]:
+    """What doctor says as JSON, by what was looked at; it exits 1 if anything is a problem."""
+    result = run_cli("doctor", "--json", *arguments)
+    said = json.loads(result.stdout)
+    assert all(set(one) == KEYS for one in said["findings"])
+    assert said["ok"] == all(one["state"] != "problem" for one in said["findings"])
+    assert result.exit_code == (0 if said["ok"] else 1)
+    return {one["what"]: one for one in said["findings"]}
+
+
+def test_a_project_that_has_run_is_well(in_project):
+    said = findings()
+    assert {one["state"] for one in said.values()} <= {"ok", "warning"}
+    assert said["stages"]["found"] == "all have run"
+    assert metadata.version("anchordrug") in said["anchordrug"]["found"]
+    result = run_cli("doctor")
+    assert result.exit_code == 0
+    assert "0 problems" in result.stdout
+
+
+def test_it_tells_which_stages_have_not_run(project, tmp_path, monkeypatch):
+    folder = enter_copy(project, tmp_path, monkeypatch)
+    shutil.rmtree(folder / "models/onnx")
+    said = findings()
+    assert said["stages"]["found"].endswith("not yet export; 'dvc repro' runs them")
+
+
+def test_outside_a_project_nothing_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = findings()
+    assert said["project"]["state"] == "ok"
+    assert "raw bundle" not in said
+    assert findings("--params", "other.yaml")["project"]["found"].startswith("no other.yaml here")
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "remedy"),
+    [
+        (lambda params: params["raw"].update(dir="nowhere"), "raw bundle", "set raw.dir"),
+        (lambda params: params["curate"].update(dose=1), "settings", "did you mean 'curate.dose_um'"),
+    ],
+)
+def test_a_mistake_in_the_project_is_a_problem_with_its_remedy(tmp_path, monkeypatch, change, what, remedy):
+    params = small_params()
+    change(params)
+    write_params(tmp_path, params)
+    monkeypatch.chdir(tmp_path)
+    said = findings()
+    assert said[what]["state"] == "problem"
+    assert remedy in said[what]["remedy"]
+
+
+def test_a_package_that_is_missing_or_too_old_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "pandera":
+            raise metadata.PackageNotFoundError(name)
+        return "1.0" if name == "numpy" else real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    said = findings()["packages"]
+    assert said["state"] == "problem"
+    assert "numpy is 1.0, not >=2.0" in said["found"]
+    assert "pandera is missing" in said["found"]
+    assert "pip install" in said["remedy"]
+
+
+def test_an_installation_for_prediction_alone_is_well(in_project, monkeypatch):
+    real = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == "torch" else real(name, *rest))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    said = findings()
+    assert said["packages"]["found"].startswith("prediction only")
+    assert {said[name]["state"] for name in ("packages", "git", "dvc", "project")} == {"ok"}
+
+
+def test_what_the_machine_lacks_is_a_warning(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 2**30))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(10 * (os.cpu_count() or 1)))
+    said = findings()
+    assert {said[name]["state"] for name in ("disk", "threads", "git", "dvc")} == {"warning"}
+    assert "OMP_NUM_THREADS" in said["threads"]["remedy"]
+    assert said["disk"]["found"].startswith("1.0 GiB")
+
+
+def test_a_runtime_that_does_not_run_is_a_problem(tmp_path, monkeypatch):
+    import onnxruntime
+
+    def fails(*_, **__):
+        raise RuntimeError("illegal\ninstruction")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fails)
+    said = findings()["onnxruntime"]
+    assert said["state"] == "problem"
+    assert said["found"] == "RuntimeError: illegal instruction"
+    assert not Path("metrics").exists()
