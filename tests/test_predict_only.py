@@ -92,3 +92,10 @@ def test_a_command_of_the_pipeline_says_what_to_install(environment, in_project)
     assert done.returncode == 2
     assert done.stderr.startswith("anchordrug: this command needs ")
     assert "pip install 'anchordrug[pipeline]'" in done.stderr
+
+
+def test_doctor_finds_it_well(environment, in_project):
+    done = anchordrug(environment, "doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "prediction only" in done.stdout
+    assert "0 problems" in done.stdout

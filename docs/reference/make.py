@@ -24,7 +24,7 @@ with the near one that exists.
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | `doctor` found a problem, or a question was not answered with yes |
+| 1 | `doctor` found a problem, or a question was broken off (Ctrl-C or Ctrl-D at the prompt) |
 | 2 | a mistake in the line, the settings or the data, or the machine refuses (full disk, permissions, memory); the message says what to do |
 | 3 | a defect of AnchorDrug; run it again with `--debug` before the command to see the trace, and report it |
 | 130 | interrupted (Ctrl-C); no file is left half written. Long commands go on when the same line is run again, and say so |

@@ -18,7 +18,7 @@ from anchordrug.errors import AnchorDrugError
 
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
 # After an interrupt, these go on where they were; others begin anew.
-RESUMED = {"curate", "pretrain", "select", "compare", "predict", "fetch"}
+RESUMED = {"curate", "select", "compare", "predict", "fetch"}
 # The machine refuses; nobody's program is wrong.
 _REFUSED = {
     errno.ENOSPC: "free some space",

@@ -22,8 +22,6 @@ from anchordrug.predictors.response_net import (
     net_fit,
 )
 
-# The network's share of the ensemble's log probabilities.
-NET_SHARE = 0.4
 DRUGS_AT_ONCE = 256
 
 
