@@ -37,7 +37,7 @@ DE_COLUMNS = ["drug", "gene", "baseMean", "log2FoldChange", "lfcSE", "stat", "pv
 
 def write(folder, content, name="assay.csv", encoding="utf-8"):
     data = content.encode(encoding)
-    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    (folder / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return folder / name
 
 

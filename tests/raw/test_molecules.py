@@ -31,7 +31,7 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 
 def write(folder: Path, content: str | bytes, name: str = "drugs.csv") -> Path:
     data = content if isinstance(content, bytes) else content.encode()
-    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    (folder / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return folder / name
 
 
@@ -468,7 +468,7 @@ def test_tables_without_rows(tmp_path):
     ("content", "message"),
     [
         (b"", "-: holds no drugs"),
-        (gzip.compress(TABLE.encode()), r"-: is gzip; unpack it on the way \(zcat\)"),
+        (gzip.compress(TABLE.encode(), mtime=0), r"-: is gzip; unpack it on the way \(zcat\)"),
         (TABLE.encode("utf-16"), "-: is UTF-16 text; make it UTF-8"),
     ],
 )
@@ -504,7 +504,9 @@ def test_a_bomb_of_a_workbook_is_not_unpacked(tmp_path, monkeypatch):
 
 
 def test_a_gzip_file_that_is_cut_never_passes_for_a_whole_one(tmp_path):
-    whole = gzip.compress(("smiles,id\n" + "".join(f"{'C' * n}O,d{n}\n" for n in range(300))).encode())
+    whole = gzip.compress(
+        ("smiles,id\n" + "".join(f"{'C' * n}O,d{n}\n" for n in range(300))).encode(), mtime=0
+    )
     path = tmp_path / "d.csv.gz"
     for cut in range(1, len(whole), 5):
         path.write_bytes(whole[:cut])

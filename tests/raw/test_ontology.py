@@ -29,7 +29,7 @@ GAF = (
 
 
 def write(path, content):
-    path.write_bytes(gzip.compress(content.encode()) if path.suffix == ".gz" else content.encode())
+    path.write_bytes(gzip.compress(content.encode(), mtime=0) if path.suffix == ".gz" else content.encode())
     return path
 
 

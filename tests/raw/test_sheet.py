@@ -15,7 +15,7 @@ CSV = "gene,A01,A02\nSIMG1,1.5,-2\nSIMG2,3,4e1\n"
 
 def text_file(folder, content, name="t.csv", encoding="utf-8"):
     data = content.encode(encoding)
-    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    (folder / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return folder / name
 
 

@@ -13,7 +13,7 @@ from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
 
 def text_file(folder, content, name="de.csv"):
     data = content.encode()
-    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    (folder / name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return folder / name
 
 

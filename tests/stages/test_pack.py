@@ -100,7 +100,7 @@ def packed(request, tmp_path_factory):
         genes = pd.read_csv(demo("geneinfo*"), sep="\t", dtype=str)
         older = {"gene_id": "pr_gene_id", "gene_symbol": "pr_gene_symbol"}
         packed_text(downloads / release.genes, genes.rename(columns=older))
-        (downloads / release.matrix).write_bytes(gzip.compress(matrix))
+        (downloads / release.matrix).write_bytes(gzip.compress(matrix, mtime=0))
         packed_text(downloads / release.cells, pd.DataFrame({"cell_id": lines}))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
