@@ -18,17 +18,18 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
-from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import sources_of, split_drugs
 from anchordrug.evaluation.metrics import correlations, macro_f1, per_drug_macro_f1
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import atomic_path
-from anchordrug.predictors import calibration, prior
-from anchordrug.predictors.array_ops import NumpyOps
-from anchordrug.predictors.response import ResponseFitted, ResponsePredictor
-from anchordrug.predictors.response_gp import GpSettings, KernelWeights, fit_gp, leave_one_out
-from anchordrug.splits import sources_of, split_drugs
-from anchordrug.stages.predictors import mechanisms_of
-from anchordrug.stages.tables import load_atlas, load_features
+from anchordrug.files.atomic import atomic_path
+from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.labels import labels_of
+from anchordrug.predictors.loading import mechanisms_of
+from anchordrug.predictors.response import prior, pseudo_targets
+from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp, leave_one_out
+from anchordrug.predictors.response.predictor import ResponseFitted, ResponsePredictor
+from anchordrug.project.tables import load_atlas, load_features
 
 HERE = Path(__file__).resolve().parent
 THRESHOLD = 1.5
@@ -60,7 +61,7 @@ def by_leave_one_out(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray)
         left_out, _ = leave_one_out(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
         return float(correlations(prior.clipped(z), left_out).mean())
 
-    return max(calibration.NOISES, key=agreement)
+    return max(pseudo_targets.NOISES, key=agreement)
 
 
 def by_likelihood(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray) -> float:
@@ -75,7 +76,7 @@ def by_likelihood(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray) ->
         size = (residual * fit.coefficients).sum() / residual.size
         return float(-np.linalg.slogdet(noisy)[1] - len(anchors) * np.log(size))
 
-    return max(calibration.NOISES, key=likelihood)
+    return max(pseudo_targets.NOISES, key=likelihood)
 
 
 VARIANTS: dict[str, tuple[dict[tuple[ModuleType, str], object], KernelWeights, Noise | None]] = {
@@ -83,8 +84,8 @@ VARIANTS: dict[str, tuple[dict[tuple[ModuleType, str], object], KernelWeights, N
     "no mechanisms": ({(prior, "SAME_MECHANISM"): np.float32(0)}, KernelWeights(), None),
     "10 neighbours": ({(prior, "NEIGHBOURS"): 10}, KernelWeights(), None),
     "z not limited": ({(prior, "LARGEST_Z"): 10.0}, KernelWeights(), None),
-    "no line weights": ({(calibration, "RIDGES"): (1e9,)}, KernelWeights(), None),
-    "no residual process": ({(calibration, "NOISES"): (1e6,)}, KernelWeights(), None),
+    "no line weights": ({(pseudo_targets, "RIDGES"): (1e9,)}, KernelWeights(), None),
+    "no residual process": ({(pseudo_targets, "NOISES"): (1e6,)}, KernelWeights(), None),
     "kernel: offset only": ({}, KernelWeights(0, 0, 0, 1), None),
     "kernel: structure and offset": ({}, KernelWeights(0, 0, 1, 0.1), None),
     "kernel: cosine and offset": ({}, KernelWeights(1, 0, 0, 0.1), None),
@@ -119,10 +120,10 @@ def scores(atlas: ResponseAtlas, features: FeatureBlocks, target: str, variant: 
         orders.append((split, test, pool[order]))
     with constants(changes):
         tables = prior.prior_from(sources, features.drugs, mechanism, THRESHOLD)
-        played = list(calibration.pseudo_targets(sources, features.drugs, mechanism, THRESHOLD))
-        rates = calibration.gene_rates(sources, THRESHOLD)
-        learned = calibration.calibrate(played, kernel, rates, THRESHOLD, seed=0)
-        scale = calibration.mean_square(tables.evidence_of(tables.known).prior)
+        played = list(pseudo_targets.pseudo_targets(sources, features.drugs, mechanism, THRESHOLD))
+        rates = pseudo_targets.gene_rates(sources, THRESHOLD)
+        learned = pseudo_targets.fit_to_pseudo_targets(played, kernel, rates, THRESHOLD, seed=0)
+        scale = pseudo_targets.mean_square(tables.evidence_of(tables.known).prior)
         one = ResponsePredictor(sources, tables, scale, learned, THRESHOLD, None, 0)
         for split, test, order in orders:
             truth = labels_of(measured.responses_of(test), THRESHOLD)

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.assays.counts import Effects, differential_expression
-from anchordrug.assays.scale import shrink, to_atlas_scale
-from anchordrug.assays.simulated_counts import simulate_counts
-from anchordrug.atlas import labels_of
-from anchordrug.curate import Curated, Rules, curate
+from anchordrug.atlas.curate import Curated, Rules, curate
+from anchordrug.bench.assays.counts import Effects, differential_expression
+from anchordrug.bench.assays.scale import shrink, to_atlas_scale
+from anchordrug.bench.assays.simulated_counts import simulate_counts
+from anchordrug.bench.plates.plate_map import well_name
 from anchordrug.evaluation.metrics import correlations, macro_f1
-from anchordrug.io import write_json
-from anchordrug.plate_map import well_name
+from anchordrug.files.tables import write_json
+from anchordrug.labels import labels_of
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 

@@ -22,18 +22,17 @@ import pandas as pd
 from predictors import data, prepare
 
 from anchordrug.acquisition import strategy
-from anchordrug.atlas import labels_of
-from anchordrug.campaign import play
+from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.retrospective import catalogue_of
+from anchordrug.atlas.splits import split_drugs
 from anchordrug.evaluation.abstention import risk_coverage
-from anchordrug.evaluation.calibration import expected_calibration_error
-from anchordrug.io import write_json
-from anchordrug.predictors.logit_scale import margins
-from anchordrug.predictors.mlp import MlpFitted
-from anchordrug.predictors.response import ResponseFitted
-from anchordrug.splits import split_drugs
-from anchordrug.stages import paths
-from anchordrug.stages.groups import catalogue_of
-from anchordrug.stages.predictors import load_predictor
+from anchordrug.evaluation.calibration_error import expected_calibration_error
+from anchordrug.files.tables import write_json
+from anchordrug.labels import labels_of, margins
+from anchordrug.predictors.loading import load_predictor
+from anchordrug.predictors.mlp.predictor import MlpFitted
+from anchordrug.predictors.response.predictor import ResponseFitted
+from anchordrug.project import paths
 
 HERE = Path(__file__).resolve().parent
 BUDGET, SPLITS = 30, (0, 1, 2)

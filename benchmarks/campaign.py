@@ -18,15 +18,15 @@ import pandas as pd
 import yaml
 from typer.testing import CliRunner
 
-from anchordrug.assays.simulated_counts import simulate_counts
-from anchordrug.atlas import LABELS, labels_of
+from anchordrug.bench.assays.simulated_counts import simulate_counts
 from anchordrug.cli import app
 from anchordrug.evaluation.metrics import macro_f1
-from anchordrug.io import write_json, write_table
+from anchordrug.files.tables import write_json, write_table
+from anchordrug.labels import LABELS, labels_of
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_split
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
-from anchordrug.stages import paths
-from anchordrug.stages.tables import load_atlas, load_split
 
 ROOT = Path(__file__).parent.parent
 BUDGET, ROUNDS = 30, 3

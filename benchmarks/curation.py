@@ -29,8 +29,10 @@ import pandas as pd
 import yaml
 from inference import memory_of, molecules
 
-from anchordrug.io import atomic_path, sha256, write_json
-from anchordrug.progress import track
+from anchordrug.files.atomic import atomic_path
+from anchordrug.files.digests import sha256
+from anchordrug.files.progress import track
+from anchordrug.files.tables import write_json
 
 HERE = Path(__file__).resolve().parent
 SIGNATURES, GENES, PANEL = 720_216, 12_328, 307

@@ -14,17 +14,17 @@ import pandas as pd
 from predictors import data, prepare
 
 from anchordrug.acquisition import PoolView, strategy
-from anchordrug.advice import noise_scale, outlook
-from anchordrug.atlas import labels_of
-from anchordrug.campaign import choose
+from anchordrug.acquisition.campaign import choose
+from anchordrug.acquisition.retrospective import catalogue_of
+from anchordrug.atlas.splits import split_drugs
+from anchordrug.bench.forecast import noise_scale, outlook
 from anchordrug.evaluation.metrics import macro_f1
-from anchordrug.io import write_json
-from anchordrug.predictors.prior import mechanism_codes
-from anchordrug.predictors.response import ResponseFitted, ResponsePredictor
-from anchordrug.splits import split_drugs
-from anchordrug.stages import paths
-from anchordrug.stages.groups import catalogue_of
-from anchordrug.stages.predictors import load_predictor, mechanisms_of
+from anchordrug.files.tables import write_json
+from anchordrug.labels import labels_of
+from anchordrug.predictors.loading import load_predictor, mechanisms_of
+from anchordrug.predictors.response.predictor import ResponseFitted, ResponsePredictor
+from anchordrug.predictors.response.prior import mechanism_codes
+from anchordrug.project import paths
 
 ANCHORS = (0, 10, 20, 30)
 BATCH = 10

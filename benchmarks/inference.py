@@ -32,14 +32,16 @@ from predictors import data, prepare
 from rdkit import Chem, RDConfig, rdBase
 from torch.nn import functional
 
+from anchordrug.chem.workers import Fingerprinter
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.fingerprinting import Fingerprinter
-from anchordrug.inference import OnnxPredictor, load_onnx
-from anchordrug.io import atomic_path, write_json
-from anchordrug.predictors.mlp import SLOPE, FactorisedMlp, MlpFitted, MlpPredictor
-from anchordrug.stages import paths
+from anchordrug.files.atomic import atomic_path
+from anchordrug.files.tables import write_json
+from anchordrug.prediction.inference import OnnxPredictor, load_onnx
+from anchordrug.predictors.loading import load_predictor
+from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp
+from anchordrug.predictors.mlp.predictor import MlpFitted, MlpPredictor
+from anchordrug.project import paths
 from anchordrug.stages.export import write_onnx
-from anchordrug.stages.predictors import load_predictor
 
 HERE = Path(__file__).resolve().parent
 SUBSTITUENTS = (

@@ -25,19 +25,23 @@ import numpy as np
 import yaml
 
 from anchordrug.acquisition import strategy
-from anchordrug.atlas import ResponseAtlas, labels_of
-from anchordrug.campaign import play
-from anchordrug.evaluation.calibration import expected_calibration_error
+from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.retrospective import catalogue_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import sources_of, split_drugs
+from anchordrug.evaluation.calibration_error import expected_calibration_error
 from anchordrug.evaluation.metrics import macro_f1, per_drug_macro_f1
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import atomic_path, fingerprint_of, sha256, write_json
-from anchordrug.progress import track
+from anchordrug.files.atomic import atomic_path
+from anchordrug.files.digests import digest_of, sha256
+from anchordrug.files.progress import track
+from anchordrug.files.tables import write_json
+from anchordrug.labels import labels_of
+from anchordrug.predictors.loading import load_predictor
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features
 from anchordrug.settings import Settings, read_settings
-from anchordrug.splits import sources_of, split_drugs
-from anchordrug.stages import curate, featurize, paths, pretrain
-from anchordrug.stages.groups import catalogue_of
-from anchordrug.stages.predictors import load_predictor
-from anchordrug.stages.tables import load_atlas, load_features
+from anchordrug.stages import curate, featurize, pretrain
 
 HERE = Path(__file__).resolve().parent
 BASE = HERE / "paper/per_target/params.yaml"
@@ -168,7 +172,7 @@ def main() -> None:
         for seed, split, target in product(asked.seeds, asked.splits, asked.targets):
             for _, chosen_by in (method for method in methods if method[0] == predictor):
                 cell = (target, split, seed, chosen_by)
-                key = fingerprint_of(cell, predictor, budgets, weights[target])
+                key = digest_of(cell, predictor, budgets, weights[target])
                 name = f"{predictor}+{chosen_by}-{target}-{split}-{seed}-{'+'.join(map(str, budgets))}.json"
                 cells.append((cell, folder, work / "cells" / name, key))
     todo = [

@@ -40,16 +40,17 @@ from rdkit import Chem
 from safetensors.torch import load_file, save_file
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
-from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.cell_lines import embed_cell_lines
-from anchordrug.features.drugs import fingerprints
-from anchordrug.io import read_json, write_json
-from anchordrug.predictors.mlp import FactorisedMlp, MlpShape
+from anchordrug.files.tables import read_json, write_json
+from anchordrug.labels import labels_of
+from anchordrug.predictors.loading import load_predictor, load_prior
+from anchordrug.predictors.mlp.network import FactorisedMlp, MlpShape
+from anchordrug.predictors.mlp.training import Profiles, TrainingPlan, balanced, train
 from anchordrug.settings import Settings, read_settings
 from anchordrug.stages import pretrain
-from anchordrug.stages.predictors import load_predictor, load_prior
-from anchordrug.training import Profiles, TrainingPlan, balanced, train
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("training", "kill", "cell_lines", "response_gp", "response_net", "acquisition")

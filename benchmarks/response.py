@@ -20,18 +20,19 @@ from pathlib import Path
 import numpy as np
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
-from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import sources_of, split_drugs
 from anchordrug.evaluation.metrics import correlations, macro_f1
-from anchordrug.io import write_json
-from anchordrug.onnx_export import export_response
-from anchordrug.predictors.prior import ResponsePrior
-from anchordrug.predictors.response import ResponseFitted
+from anchordrug.files.tables import write_json
+from anchordrug.labels import labels_of
+from anchordrug.prediction.export import export_response
+from anchordrug.predictors.loading import load_predictor
+from anchordrug.predictors.response.predictor import ResponseFitted
+from anchordrug.predictors.response.prior import ResponsePrior
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features
 from anchordrug.settings import read_settings
-from anchordrug.splits import sources_of, split_drugs
-from anchordrug.stages import paths
 from anchordrug.stages.export import drugs_of
-from anchordrug.stages.predictors import load_predictor
-from anchordrug.stages.tables import load_atlas, load_features
 
 HERE = Path(__file__).resolve().parent
 POOL, AIM, GENES, BITS, KNOWN, BATCH = 100_000, 5_000, 307, 1024, 5_886, 100

@@ -20,15 +20,15 @@ import pandas as pd
 from predictors import data, prepare
 
 from anchordrug.acquisition import strategy
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.campaign import play
-from anchordrug.connectivity import Signature, expected_change, score
-from anchordrug.io import write_json
-from anchordrug.predictors.response import ResponseFitted
-from anchordrug.stages import paths
-from anchordrug.stages.groups import catalogue_of
-from anchordrug.stages.predictors import load_predictor
-from anchordrug.stages.rank import MOST_GENES_A_SIDE
+from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.retrospective import catalogue_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.files.tables import write_json
+from anchordrug.prediction.connectivity import Signature, expected_change, score
+from anchordrug.prediction.rank import MOST_GENES_A_SIDE
+from anchordrug.predictors.loading import load_predictor
+from anchordrug.predictors.response.predictor import ResponseFitted
+from anchordrug.project import paths
 
 HERE = Path(__file__).resolve().parent
 BUDGET = 30

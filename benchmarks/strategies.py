@@ -21,13 +21,14 @@ import numpy as np
 import torch
 
 from anchordrug.acquisition import Catalogue, PoolView, strategies, strategy
+from anchordrug.acquisition.retrospective import load_group, play_rounds
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
-from anchordrug.io import write_json
-from anchordrug.predictors.mlp import MlpFitted, load_mlp
+from anchordrug.files.tables import write_json
+from anchordrug.predictors.mlp.files import load_mlp
+from anchordrug.predictors.mlp.predictor import MlpFitted
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features
 from anchordrug.settings import read_settings
-from anchordrug.stages import paths
-from anchordrug.stages.groups import load_group, play_rounds
-from anchordrug.stages.tables import load_atlas, load_features
 
 ROOT = Path(__file__).resolve().parent
 PROJECT = ROOT / "paper/per_target"

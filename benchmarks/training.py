@@ -23,21 +23,23 @@ import torch
 from rdkit import Chem
 from torch import nn
 
-from anchordrug.atlas import ResponseAtlas, labels_of
-from anchordrug.curate import Curated, Rules, curate
+from anchordrug.atlas.curate import Curated, Rules, curate
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import split_drugs
+from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.cell_lines import embed_cell_lines
-from anchordrug.features.drugs import fingerprints
-from anchordrug.io import write_json
-from anchordrug.predictors.mlp import SLOPE, FactorisedMlp, MlpFitted, MlpShape
+from anchordrug.files.tables import write_json
+from anchordrug.labels import labels_of
+from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp, MlpShape
+from anchordrug.predictors.mlp.predictor import MlpFitted
+from anchordrug.predictors.mlp.training import LEFT_OUT, Profiles, TrainingPlan, balanced, train
+from anchordrug.project.tables import atlas_of
 from anchordrug.raw.bundle import RawBundle, find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Settings, read_settings
-from anchordrug.splits import split_drugs
-from anchordrug.stages.tables import atlas_of
-from anchordrug.training import LEFT_OUT, Profiles, TrainingPlan, balanced, train
 
 ROOT = Path(__file__).parent.parent
 DENSE_BATCH = 32

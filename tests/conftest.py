@@ -134,10 +134,10 @@ def in_either_project(request, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def load_fitted(budget: str):
     """Return the fitted predictor of SIM-T1, seed 0, in the current folder, and the atlas."""
+    from anchordrug.predictors.loading import FittedFiles, load_predictor
+    from anchordrug.project import paths
+    from anchordrug.project.tables import load_atlas, load_features
     from anchordrug.settings import read_settings
-    from anchordrug.stages import paths
-    from anchordrug.stages.predictors import FittedFiles, load_predictor
-    from anchordrug.stages.tables import load_atlas, load_features
 
     atlas = load_atlas()
     settings = read_settings(Path("params.yaml"))

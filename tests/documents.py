@@ -44,21 +44,22 @@ NOT_RUN = {
     "make test": "runs these tests",
     "source .venv/bin/activate": "the tests run in the environment",
     "anchordrug doctor": "what it says depends on the machine: its own tests set that up",
-    "pip install": f"{_NETWORK}tests/test_predict_only.py installs the package",
+    "pip install": f"{_NETWORK}tests/prediction/test_predict_only.py installs the package",
     "pipx run": f"{_NETWORK}it looks at what is installed, not at the code",
-    "cd examples && npm install": f"{_NETWORK}tests/test_consumers.py runs the words of the page",
-    "cd examples && node": "needs what npm installs: tests/test_consumers.py runs the words of the page",
-    "anchordrug predict --engine ray": "needs S3: tests/stages/test_predict_ray.py has folders instead",
+    "cd examples && npm install": f"{_NETWORK}tests/prediction/test_consumers.py runs the words of the page",
+    "cd examples && node": "needs what npm installs: "
+    "tests/prediction/test_consumers.py runs the words of the page",
+    "anchordrug predict --engine ray": "needs S3: tests/prediction/test_ray.py has folders instead",
     "anchordrug predict --model models/onnx/SIM-T1.onnx --model": "the small project has one model: "
-    "tests/stages/test_predict.py makes a second",
+    "tests/prediction/test_engine.py makes a second",
     "dvc plots diff$": _VARIANT + "the same with names",
-    "dvc exp run -S select.": _VARIANT + "tests/test_campaign.py plays scenario common",
+    "dvc exp run -S select.": _VARIANT + "tests/acquisition/test_campaign.py plays scenario common",
     "dvc exp run -S predictor=mlp": _VARIANT + "mlp_project of tests/conftest.py is that",
     r"dvc exp run -S raw.dir=\.\./shared/lincs": f"{_HOURS}tests/real curates and plays a small share",
     "(cosmic-ray|cr-filter-operators|cr-report) ": f"{_HOURS}docs/mutation.md has what came of it",
     "cd benchmarks/paper && dvc repro": f"{_HOURS}tests/test_paper_benchmark.py plays a small grid",
     "python benchmarks/": f"{_HOURS}tests/test_docs.py looks at the options",
-    "dvc repro sources/lincs/": f"{_NETWORK}tests/stages/test_fetch.py and test_pack.py do its parts",
+    "dvc repro sources/lincs/": f"{_NETWORK}tests/release/test_fetch.py and test_pack.py do its parts",
 }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anchordrug.acquisition import registry
-from anchordrug.campaign import play
+from anchordrug.acquisition.campaign import play
 from anchordrug.errors import RawDataError
 from tests.acquisition.fakes import fake_view, random_catalogue
 from tests.conftest import ROOT

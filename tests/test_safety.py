@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from anchordrug.io import atomic_folder, atomic_path
+from anchordrug.files.atomic import atomic_folder, atomic_path
 from tests.conftest import ROOT
 
 FILES = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "docs").rglob("*.py")]

@@ -25,9 +25,10 @@ from scipy import stats
 
 from anchordrug.evaluation.coverage import distance_variance, hull_coverage, response_plane
 from anchordrug.evaluation.statistics import holm, paired_difference
-from anchordrug.io import atomic_path, write_table
+from anchordrug.files.atomic import atomic_path
+from anchordrug.files.tables import write_table
+from anchordrug.project.tables import load_atlas, load_split, positions
 from anchordrug.settings import Settings, read_settings
-from anchordrug.stages.tables import load_atlas, load_split, positions
 
 HERE = Path(__file__).resolve().parent
 PAPER_TARGETS = {"A549", "MCF7", "PC3"}

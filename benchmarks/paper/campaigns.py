@@ -16,7 +16,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import yaml
 from play import HERE, Cell, cells, play_cell
 
-from anchordrug.progress import track
+from anchordrug.files.progress import track
 from anchordrug.settings import read_settings
 
 

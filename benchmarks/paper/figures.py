@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anchordrug.io import atomic_path
+from anchordrug.files.atomic import atomic_path
 
 HERE = Path(__file__).resolve().parent
 # Okabe and Ito's palette: told apart by colour-blind eyes, and by lightness in grey print.

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from analyse import HERE, load_cells
 
-from anchordrug.atlas import NONE, labels_of
-from anchordrug.io import write_table
+from anchordrug.acquisition.retrospective import load_group
+from anchordrug.files.tables import write_table
+from anchordrug.labels import NONE, labels_of
+from anchordrug.project.tables import load_atlas, load_features, positions
 from anchordrug.settings import read_settings
-from anchordrug.stages.groups import load_group
-from anchordrug.stages.tables import load_atlas, load_features, positions
 
 SHOWN = ["random", "bald", "least_confidence", "margin"]
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 import anchordrug
-from anchordrug.atlas import ResponseAtlas
+from anchordrug.acquisition.retrospective import Group, campaign_key, load_group, play_rounds
+from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import fingerprint_of, sha256, write_json
+from anchordrug.files.digests import digest_of, sha256
+from anchordrug.files.tables import write_json
+from anchordrug.project.tables import load_atlas, load_features
 from anchordrug.settings import Settings, read_settings
-from anchordrug.stages.groups import Group, campaign_key, load_group, play_rounds
-from anchordrug.stages.tables import load_atlas, load_features
 
 HERE = Path(__file__).resolve().parent
 MODULES = (
@@ -54,7 +55,7 @@ def code() -> str:
     """Return a name of the code that a campaign's course depends on."""
     package = Path(anchordrug.__file__).parent
     files = [file for name in MODULES for file in _sources(package / name)]
-    return fingerprint_of({file.relative_to(package).as_posix(): sha256(file) for file in sorted(files)})
+    return digest_of({file.relative_to(package).as_posix(): sha256(file) for file in sorted(files)})
 
 
 def _sources(path: Path) -> Iterator[Path]:

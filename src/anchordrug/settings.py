@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from anchordrug.errors import SettingsError, near
-from anchordrug.io import require_file
+from anchordrug.files.atomic import require_file
 
 # A target names files and DVC stages, so it must be safe as both.
 CellLineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]

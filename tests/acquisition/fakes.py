@@ -3,7 +3,7 @@
 import numpy as np
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
-from anchordrug.predictors.prior import ResponsePrior, mechanism_codes
+from anchordrug.predictors.response.prior import ResponsePrior, mechanism_codes
 
 MECHANISMS = ["HDAC inhibitor", "EGFR inhibitor", "EGFR inhibitor|HER2 inhibitor", None]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anchordrug.acquisition import Catalogue, PoolView
 from tests.acquisition.fakes import Stored, choose, random_probabilities, softmax, view_of
-from tests.predictors.networks import small_fitted
+from tests.predictors.mlp.networks import small_fitted
 
 SEEDS = st.integers(0, 10_000)
 quick = settings(max_examples=30, deadline=None)

@@ -8,8 +8,8 @@ from scipy.linalg import cholesky
 
 from anchordrug.acquisition import Catalogue, PoolView, design
 from anchordrug.errors import SettingsError
-from anchordrug.predictors.array_ops import NumpyOps
-from anchordrug.predictors.response_gp import DrugKernel, KernelWeights
+from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.predictors.response.gp import DrugKernel, KernelWeights
 from tests.acquisition.fakes import choose
 from tests.predictors.atlases import random_sources
 

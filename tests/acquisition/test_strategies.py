@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchordrug.acquisition import Catalogue, PoolView, strategies, strategy
-from anchordrug.campaign import play
+from anchordrug.acquisition.campaign import play
 from anchordrug.errors import SettingsError
 from tests.acquisition.fakes import (
     Stored,

@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.predictors.prior import ResponsePrior, mechanism_codes, prior_from
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.predictors.response.prior import ResponsePrior, mechanism_codes, prior_from
 
 LINES = ["SIM-S1", "SIM-S2", "SIM-S3", "SIM-S4"]
 MECHANISMS = ["EGFR inhibitor", "HDAC inhibitor", "EGFR inhibitor|HER2 inhibitor", None, None]

@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 from rdkit import DataStructs
 from sklearn.metrics import f1_score
 
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.features.similarity import tanimoto
-from anchordrug.predictors.baselines import (
-    all_none,
-    consensus_threshold,
-    gene_majority,
-    neighbour_consensus,
-)
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.chem.similarity import tanimoto
+from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
 
 SEEDS = st.integers(0, 10_000)
 LINES = ["SIM-S1", "SIM-S2", "SIM-S3", "SIM-T1"]

@@ -6,7 +6,7 @@ import pytest
 from anchordrug.acquisition import PoolView, strategies
 from anchordrug.predictors.joint import JointNetwork, JointPredictor
 from tests.acquisition.fakes import Stored, catalogue_of, choose, random_catalogue, random_probabilities
-from tests.predictors.networks import small_fitted
+from tests.predictors.mlp.networks import small_fitted
 
 DRUGS, GENES, TARGETS = 16, 5, 3
 

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from rdkit import Chem
 
 from anchordrug.errors import LibraryError
-from anchordrug.formulas import unescaped
+from anchordrug.files.formulas import unescaped
 from anchordrug.raw import molecule_text, molecules
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, open_compounds

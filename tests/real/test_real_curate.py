@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchordrug.atlas import labels_of
-from anchordrug.curate import Curated, Rules, curate
+from anchordrug.atlas.curate import Curated, Rules, curate
+from anchordrug.labels import labels_of
 from anchordrug.raw.bundle import find_bundle
-from tests.test_curate import assert_consistent
+from tests.atlas.test_curate import assert_consistent
 
 pytestmark = pytest.mark.real
 RULES = Rules(10, 24, "gold")

@@ -5,8 +5,9 @@ import shutil
 import pandas as pd
 import pytest
 
-from anchordrug.io import read_json, sha256
-from anchordrug.stages.tables import load_atlas, load_split
+from anchordrug.files.digests import sha256
+from anchordrug.files.tables import read_json
+from anchordrug.project.tables import load_atlas, load_split
 from tests.conftest import enter_copy, run_cli, small_params, write_params
 
 TARGETS = ["SIM-T1", "SIM-T2"]

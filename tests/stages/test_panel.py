@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchordrug.curate import Rules, curate
+from anchordrug.atlas.curate import Rules, curate
 from anchordrug.errors import SettingsError
 from anchordrug.raw.bundle import find_bundle, read_panel
 from tests.conftest import DEMO, run_cli, small_params, write_params

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from anchordrug import schemas
-from anchordrug.atlas import labels_of
 from anchordrug.errors import TableError
 from anchordrug.evaluation.metrics import macro_f1
-from anchordrug.io import read_json
-from anchordrug.stages.tables import load_atlas, load_features, load_split
+from anchordrug.files.tables import read_json
+from anchordrug.labels import labels_of
+from anchordrug.project.tables import load_atlas, load_features, load_split
 from tests.conftest import enter_copy, load_fitted, run_cli, small_params, write_params
 
 
@@ -129,7 +129,7 @@ def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_pa
 
 
 def test_a_campaign_that_was_cut_goes_on_after_its_last_round(copy, monkeypatch):
-    from anchordrug.stages import groups
+    from anchordrug.acquisition import retrospective as groups
 
     path = copy / "tables/selections/SIM-T1-0.csv"
     curve = copy / "metrics/rounds/SIM-T1-0.csv"

@@ -10,7 +10,7 @@ import pytest
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.settings import read_settings
 from anchordrug.stages import pretrain
-from tests.predictors.response_worlds import TARGET, random_world
+from tests.predictors.response.response_worlds import TARGET, random_world
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -9,10 +9,10 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from anchordrug.acquisition.registry import Selection, first_of_largest, register
 from anchordrug.acquisition.view import PoolView
 from anchordrug.errors import SettingsError
-from anchordrug.predictors.array_ops import NumpyOps
-from anchordrug.predictors.calibration import mean_square
-from anchordrug.predictors.prior import Evidence, ResponsePrior
-from anchordrug.predictors.response_gp import DrugKernel, KernelWeights
+from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.predictors.response.gp import DrugKernel, KernelWeights
+from anchordrug.predictors.response.prior import Evidence, ResponsePrior
+from anchordrug.predictors.response.pseudo_targets import mean_square
 
 NOISE = 1.0
 # With more drugs than this, the kernel is taken through so many of them (Nystroem): no [drugs, drugs] matrix.

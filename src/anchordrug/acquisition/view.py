@@ -8,7 +8,7 @@ import numpy as np
 
 from anchordrug.errors import SettingsError
 from anchordrug.predictors.base import FittedNetwork, FittedPredictor
-from anchordrug.predictors.prior import ResponsePrior
+from anchordrug.predictors.response.prior import ResponsePrior
 
 
 @dataclass(frozen=True)

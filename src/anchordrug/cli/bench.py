@@ -52,7 +52,7 @@ def new(
 ) -> None:
     """Make a campaign: resolve the library against the atlas, describe the target, learn its model."""
     settings = settings_of(params)
-    from anchordrug.stages.bench import new as command
+    from anchordrug.bench.commands import new as command
 
     asked = command.NewCampaign(
         tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal
@@ -64,7 +64,7 @@ def new(
 def next_(folder: Campaign, params: Params = Path("params.yaml")) -> None:
     """Choose the drugs of the next round and lay out their plates."""
     settings = settings_of(params)
-    from anchordrug.stages.bench import next as command
+    from anchordrug.bench.commands import next as command
 
     command.run(folder, settings)
 
@@ -90,7 +90,7 @@ def ingest(
 ) -> None:
     """Take results back: check wells and replicates, put them on the atlas' scale, show, and accept."""
     settings = settings_of(params)
-    from anchordrug.stages.bench import ingest as command
+    from anchordrug.bench.commands import ingest as command
 
     def accept() -> bool:
         if context.obj.quiet and not yes:
@@ -107,7 +107,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """Show where a campaign stands and what to do next."""
-    from anchordrug.stages.bench import status as command
+    from anchordrug.bench.commands import status as command
 
     if as_json:
         print_json(context, command.as_values(folder))
@@ -121,7 +121,7 @@ def status(
 def finish(folder: Campaign, params: Params = Path("params.yaml")) -> None:
     """Fit to everything measured, export ONNX, predict the library, write the report."""
     settings = settings_of(params)
-    from anchordrug.stages.bench import finish as command
+    from anchordrug.bench.commands import finish as command
 
     command.run(folder, settings)
 
@@ -134,6 +134,6 @@ def rehearse(
 ) -> None:
     """Play the bench in a rehearsal: make up the counts of every well from measured responses."""
     settings = settings_of(params)
-    from anchordrug.stages.bench import rehearse as command
+    from anchordrug.bench.commands import rehearse as command
 
     command.run(folder, out, settings)

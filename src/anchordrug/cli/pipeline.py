@@ -42,8 +42,8 @@ def pretrain(target: Target, device: Device = "cpu", params: Params = Path("para
     """Learn for a target what all other cell lines teach: priors, calibration, networks."""
     settings = settings_of(params)
     require_target(settings, target)
+    from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import pretrain as stage
-    from anchordrug.training import device_of
 
     stage.run(settings, target, device_of(device))
 
@@ -55,8 +55,8 @@ def select(
     """Choose the anchor drugs of a target, round by round."""
     settings = settings_of(params)
     require_target(settings, target)
+    from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import select as stage
-    from anchordrug.training import device_of
 
     stage.run(settings, target, seed, device_of(device))
 
@@ -68,8 +68,8 @@ def compare(
     """Play other strategies (compare in params.yaml), for the report's learning curves."""
     settings = settings_of(params)
     require_target(settings, target)
+    from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import compare as stage
-    from anchordrug.training import device_of
 
     stage.run(settings, target, seed, device_of(device))
 
@@ -81,8 +81,8 @@ def finetune(
     """Fit the final predictors of a target to its anchors."""
     settings = settings_of(params)
     require_target(settings, target)
+    from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import finetune as stage
-    from anchordrug.training import device_of
 
     stage.run(settings, target, seed, device_of(device))
 

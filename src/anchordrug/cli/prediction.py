@@ -57,8 +57,8 @@ def predict(
     Rows that cannot be predicted go to OUT's .rejects.csv with the reason, those that repeat a structure to
     its .duplicates.csv.
     """
-    from anchordrug.prediction_tables import LAYOUTS, VALUES, TableShape
-    from anchordrug.stages import predict as stage
+    from anchordrug.prediction import engine as stage
+    from anchordrug.prediction.tables import LAYOUTS, VALUES, TableShape
 
     if math.isnan(coverage):
         raise LibraryError("--coverage nan: give a share between 0 and 1")
@@ -70,7 +70,7 @@ def predict(
         raise LibraryError(f"--values {values}: not one of {', '.join(VALUES)}{near(values, VALUES)}")
     shape = TableShape(layout, values, top, coverage)
     if engine == "ray":
-        from anchordrug.stages import predict_ray
+        from anchordrug.prediction import ray as predict_ray
 
         predict_ray.run(model, drugs, out, shape, smiles_column, id_column)
         return
@@ -105,7 +105,7 @@ def rank(
     id_column: Annotated[str | None, typer.Option(help="As for predict.")] = None,
 ) -> None:
     """Rank drugs by how well their predicted responses reverse (or mimic) a signature."""
-    from anchordrug.stages import rank as stage
+    from anchordrug.prediction import rank as stage
 
     stage.run(
         model,
@@ -129,7 +129,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="The whole card as JSON.")] = False,
 ) -> None:
     """Show what a model is: target, genes, data, metrics, what it is for and where it ends."""
-    from anchordrug.stages import inspect as stage
+    from anchordrug.prediction import inspect as stage
 
     if as_json:
         print_json(context, stage.card(model))

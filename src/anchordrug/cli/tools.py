@@ -18,7 +18,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bundle.")] = 0,
 ) -> None:
     """Write a simulated raw bundle in the release's formats: real molecules, invented responses."""
-    from anchordrug.raw import simulate as simulator
+    from anchordrug.release import simulate as simulator
 
     simulator.simulate(out, seed)
 
@@ -51,7 +51,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """Check the environment, the machine and the project; say what is wrong and what to do about it."""
-    from anchordrug.stages import doctor as command
+    from anchordrug.cli import doctor as command
 
     findings = command.examine(params)
     if as_json:

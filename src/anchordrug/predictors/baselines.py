@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from anchordrug.atlas import NONE, ResponseAtlas, labels_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.chem.similarity import tanimoto
 from anchordrug.evaluation.metrics import macro_f1
-from anchordrug.features.similarity import tanimoto
+from anchordrug.labels import NONE, labels_of
 
 THRESHOLDS = tuple(round(0.3 + 0.1 * step, 1) for step in range(18))
 NEIGHBOURS = 10

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
-from anchordrug.io import atomic_path
+from anchordrug.files.atomic import atomic_path
 from anchordrug.raw.text import clean_text, open_text
 
 _GENE = re.compile(r"(.+) \((\d+)\)")  # TSPAN6 (7105)

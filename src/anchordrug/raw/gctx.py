@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.io import atomic_path, require_file
+from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text
 

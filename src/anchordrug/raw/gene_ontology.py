@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 
 from anchordrug.errors import RawDataError, shortlist
-from anchordrug.io import require_file
+from anchordrug.files.atomic import require_file
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
 

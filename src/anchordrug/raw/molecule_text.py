@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from anchordrug.errors import LibraryError, near, shortlist
-from anchordrug.formulas import unescaped
+from anchordrug.files.formulas import unescaped
 
 SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.formulas import unescaped
-from anchordrug.io import require_file
+from anchordrug.files.atomic import require_file
+from anchordrug.files.formulas import unescaped
 from anchordrug.raw.text import open_text
 
 SUFFIXES = ".csv, .tsv, .txt (each also .gz), .xlsx or .parquet"

@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from anchordrug.io import fingerprint_of
-from anchordrug.progress import stream
+from anchordrug.files.digests import digest_of
+from anchordrug.files.progress import stream
 from anchordrug.raw.signature_matrix import SignatureMatrix
 
 
@@ -26,7 +26,7 @@ def spooled(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray, fold
         return np.empty((0, len(columns)), np.float32)
     state = matrix.path.stat()
     source = (matrix.path.name, state.st_size, state.st_mtime_ns)
-    path = folder / f"{fingerprint_of(source, rows.tolist(), columns.tolist())}.float32"
+    path = folder / f"{digest_of(source, rows.tolist(), columns.tolist())}.float32"
     folder.mkdir(parents=True, exist_ok=True)
     for other in folder.glob("*.float32"):
         if other != path:

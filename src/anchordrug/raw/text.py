@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from anchordrug.errors import RawDataError
-from anchordrug.io import require_file
+from anchordrug.files.atomic import require_file
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from anchordrug.io import atomic_folder
-from anchordrug.plots import Figure
+from anchordrug.files.atomic import atomic_folder
 from anchordrug.report.inline_svg import inline_svg
+from anchordrug.report.plots import Figure
 
 
 @dataclass

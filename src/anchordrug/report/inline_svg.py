@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from anchordrug.plots import FAINT, INK, Figure
+from anchordrug.report.plots import FAINT, INK, Figure
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"

@@ -7,7 +7,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from anchordrug.io import atomic_path
+from anchordrug.files.atomic import atomic_path
 
 
 def write_page(template: str, path: Path, **values: object) -> None:

@@ -4,11 +4,11 @@ import pandas as pd
 
 from anchordrug import schemas
 from anchordrug.acquisition import strategy
-from anchordrug.io import write_table
+from anchordrug.files.tables import write_table
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
 from anchordrug.stages.select import Played, forget, load_target, play_target
-from anchordrug.stages.tables import load_atlas
 
 
 def run(settings: Settings, target: str, seed: int, device: str = "cpu") -> None:

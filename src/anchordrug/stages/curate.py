@@ -5,11 +5,11 @@ import shutil
 import typer
 
 from anchordrug import schemas
-from anchordrug.curate import Rules, curate
-from anchordrug.io import write_matrix, write_table
+from anchordrug.atlas.curate import Rules, curate
+from anchordrug.files.tables import write_matrix, write_table
+from anchordrug.project import paths
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
 
 
 def run(settings: Settings) -> None:

@@ -8,10 +8,11 @@ import pandas as pd
 import typer
 
 from anchordrug import schemas
-from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import sources_of
 from anchordrug.evaluation.abstention import risk_coverage
 from anchordrug.evaluation.bootstrap import confusion_by_row
-from anchordrug.evaluation.calibration import expected_calibration_error, reliability
+from anchordrug.evaluation.calibration_error import expected_calibration_error, reliability
 from anchordrug.evaluation.metrics import (
     confusion,
     correlations,
@@ -21,17 +22,16 @@ from anchordrug.evaluation.metrics import (
     strength_thirds,
 )
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import write_table
+from anchordrug.files.tables import write_table
+from anchordrug.labels import labels_of, margins
 from anchordrug.predictors.base import FittedPredictor
 from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
-from anchordrug.predictors.logit_scale import margins
-from anchordrug.predictors.mlp import MlpFitted
-from anchordrug.predictors.response import ResponseFitted
+from anchordrug.predictors.loading import FittedFiles, load_predictor
+from anchordrug.predictors.mlp.predictor import MlpFitted
+from anchordrug.predictors.response.predictor import ResponseFitted
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features, load_selection, load_split
 from anchordrug.settings import Settings
-from anchordrug.splits import sources_of
-from anchordrug.stages import paths
-from anchordrug.stages.predictors import FittedFiles, load_predictor
-from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
 @dataclass(frozen=True)

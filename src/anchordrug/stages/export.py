@@ -6,19 +6,19 @@ import numpy as np
 import typer
 
 from anchordrug import schemas
-from anchordrug.atlas import ResponseAtlas
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import sources_of
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import read_json, read_table
-from anchordrug.onnx_export import AtlasDrugs, PriorInputs, export_mlp, export_response
+from anchordrug.files.tables import read_json, read_table
+from anchordrug.labels import margins
+from anchordrug.prediction.export import AtlasDrugs, PriorInputs, export_mlp, export_response
 from anchordrug.predictors.base import FittedPredictor
-from anchordrug.predictors.logit_scale import margins
-from anchordrug.predictors.mlp import MlpFitted
-from anchordrug.predictors.response import ResponseFitted
+from anchordrug.predictors.loading import FittedFiles, basis_of, load_predictor, load_prior
+from anchordrug.predictors.mlp.predictor import MlpFitted
+from anchordrug.predictors.response.predictor import ResponseFitted
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features, positions
 from anchordrug.settings import Settings
-from anchordrug.splits import sources_of
-from anchordrug.stages import paths
-from anchordrug.stages.predictors import FittedFiles, basis_of, load_predictor, load_prior
-from anchordrug.stages.tables import load_atlas, load_features, positions
 
 # Drugs of the atlas by which is told what margins are usual.
 MARGIN_DRUGS = 2000

@@ -4,15 +4,15 @@ import pandas as pd
 import typer
 from rdkit import Chem
 
+from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.features.cell_lines import embed_cell_lines
-from anchordrug.features.drugs import fingerprints
-from anchordrug.io import read_table, write_matrix
+from anchordrug.files.tables import read_table, write_matrix
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, positions
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
-from anchordrug.stages.tables import load_atlas, positions
 
 
 def run(settings: Settings) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from pydantic import Field, StringConstraints
 
-from anchordrug.download import download
 from anchordrug.errors import SettingsError, near
-from anchordrug.io import require_file
+from anchordrug.files.atomic import require_file
+from anchordrug.release.download import download
 from anchordrug.settings import Section, checked, validated
 
 # DVC names stages by it and splits names of params at dots.
@@ -51,7 +51,7 @@ def run(key: str, manifest: Path, params: Path, into: Path) -> None:
     SettingsError
         The manifest or the params have a wrong key or value, or there is no such file in the manifest.
     RawDataError
-        As `anchordrug.download.download`.
+        As `anchordrug.release.download.download`.
     """
     wanted, mirror = _file_of(key, manifest), _mirror_of(params)
     path = into / wanted.file

@@ -3,11 +3,11 @@
 import typer
 
 from anchordrug.errors import TableError
-from anchordrug.io import sha256
+from anchordrug.files.digests import sha256
+from anchordrug.predictors.loading import load_predictor, save_fitted, training_of
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features, load_selection, load_split
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
-from anchordrug.stages.predictors import load_predictor, save_fitted, training_of
-from anchordrug.stages.tables import load_atlas, load_features, load_selection, load_split
 
 
 def run(settings: Settings, target: str, seed: int, device: str = "cpu") -> None:

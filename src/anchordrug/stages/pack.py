@@ -14,8 +14,10 @@ import typer
 from pydantic import Field
 
 from anchordrug.errors import RawDataError, SettingsError, near
-from anchordrug.io import PARTIAL, atomic_folder, require_file, sha256, write_json
-from anchordrug.progress import stream
+from anchordrug.files.atomic import PARTIAL, atomic_folder, require_file
+from anchordrug.files.digests import sha256
+from anchordrug.files.progress import stream
+from anchordrug.files.tables import write_json
 from anchordrug.raw.depmap import read_line_names, write_expression
 from anchordrug.raw.gene_ontology import GoAnnotation, annotate
 from anchordrug.raw.hgnc import read_other_names

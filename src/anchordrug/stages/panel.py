@@ -10,20 +10,21 @@ import typer
 from rdkit import Chem
 
 from anchordrug import schemas
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.curate import Rules, curate
+from anchordrug.atlas.curate import Rules, curate
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.errors import SettingsError
-from anchordrug.features.drugs import fingerprints
-from anchordrug.io import atomic_path, write_table
-from anchordrug.predictors.predictability import predictability
-from anchordrug.predictors.prior import mechanism_codes
+from anchordrug.files.atomic import atomic_path
+from anchordrug.files.tables import write_table
+from anchordrug.predictors.loading import mechanisms_of
+from anchordrug.predictors.response.predictability import predictability
+from anchordrug.predictors.response.prior import mechanism_codes
+from anchordrug.project import paths
+from anchordrug.project.tables import atlas_of
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, find_bundle, read_panel
 from anchordrug.raw.tables import read_genes
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
-from anchordrug.stages.predictors import mechanisms_of
-from anchordrug.stages.tables import atlas_of
 
 FOLDS = 5
 

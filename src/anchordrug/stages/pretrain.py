@@ -7,28 +7,15 @@ import numpy as np
 import pandas as pd
 import typer
 
-from anchordrug.atlas import ResponseAtlas, labels_of
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import require_targets, sources_of
 from anchordrug.errors import SettingsError
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.io import fingerprint_of, sha256, write_table
-from anchordrug.predictors.array_ops import NumpyOps
-from anchordrug.predictors.calibration import (
-    FEWEST_DRUGS,
-    Calibration,
-    PseudoTarget,
-    calibrate,
-    gene_rates,
-    pseudo_targets,
-)
-from anchordrug.predictors.mlp import FactorisedMlp, MlpShape, save_mlp
-from anchordrug.predictors.prior import mechanism_codes
-from anchordrug.predictors.response_files import save_start
-from anchordrug.predictors.response_gp import KernelWeights
-from anchordrug.predictors.response_net import pretrain_net, response_inputs
-from anchordrug.settings import Settings
-from anchordrug.splits import require_targets, sources_of
-from anchordrug.stages import paths
-from anchordrug.stages.predictors import (
+from anchordrug.files.digests import digest_of, sha256
+from anchordrug.files.tables import write_table
+from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.labels import labels_of
+from anchordrug.predictors.loading import (
     MLPS,
     basis_of,
     mechanisms_of,
@@ -37,8 +24,24 @@ from anchordrug.stages.predictors import (
     plan_of,
     prior_of,
 )
-from anchordrug.stages.tables import load_atlas, load_features
-from anchordrug.training import Profiles, train
+from anchordrug.predictors.mlp.files import save_mlp
+from anchordrug.predictors.mlp.network import FactorisedMlp, MlpShape
+from anchordrug.predictors.mlp.training import Profiles, train
+from anchordrug.predictors.response.files import save_start
+from anchordrug.predictors.response.gp import KernelWeights
+from anchordrug.predictors.response.net import pretrain_net, response_inputs
+from anchordrug.predictors.response.prior import mechanism_codes
+from anchordrug.predictors.response.pseudo_targets import (
+    FEWEST_DRUGS,
+    PseudoTarget,
+    SourceFit,
+    fit_to_pseudo_targets,
+    gene_rates,
+    pseudo_targets,
+)
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features
+from anchordrug.settings import Settings
 
 
 def data_hashes() -> dict[str, str]:
@@ -93,7 +96,9 @@ def _learn_response(
     """Let every source line play the target: calibrate the process, train the network; return its losses."""
     threshold, seed = settings.curate.threshold, settings.response_net.seed
     pseudo = _played(settings, features, sources, target)
-    calibration = calibrate(pseudo, KernelWeights(), gene_rates(sources, threshold), threshold, seed)
+    calibration = fit_to_pseudo_targets(
+        pseudo, KernelWeights(), gene_rates(sources, threshold), threshold, seed
+    )
     typer.echo(f"{target}: {len(pseudo)} source lines played the target; {_in_words(calibration)}")
     net, losses = None, []
     if net_share(settings):
@@ -132,7 +137,7 @@ def _played(
     return pseudo
 
 
-def _in_words(calibration: Calibration) -> str:
+def _in_words(calibration: SourceFit) -> str:
     gp = calibration.gp
     return f"slope {gp.slope:.2f}, noise {gp.noise:g}, ridge {gp.ridge:g}"
 
@@ -155,7 +160,7 @@ def _learn_mlp(
     network = FactorisedMlp(MlpShape(inputs, pretrain.hidden, pretrain.dropout), pretrain.seed)
     hashes = data_hashes()
     lines = sorted(sources.cell_lines[line] for line in set(sources.cell_line))
-    run_key = fingerprint_of(
+    run_key = digest_of(
         lines, settings.predictor, settings.curate.threshold, pretrain.model_dump(mode="json"), hashes
     )
     checkpoint = paths.CHECKPOINTS / f"pretrain-{run_key}.safetensors"

@@ -4,17 +4,19 @@ import pandas as pd
 import typer
 import yaml
 
-from anchordrug import __version__, plots
+from anchordrug import __version__
 from anchordrug.acquisition import strategy
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.io import read_table, sha256
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.files.digests import sha256
+from anchordrug.files.tables import read_table
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas
+from anchordrug.report import plots
 from anchordrug.report.figures import Figures
+from anchordrug.report.line import line_panel
 from anchordrug.report.page import write_page
+from anchordrug.report.tables import Tables, load_tables, rows_of
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
-from anchordrug.stages.report_line import line_panel
-from anchordrug.stages.report_tables import Tables, load_tables, rows_of
-from anchordrug.stages.tables import load_atlas
 
 # What readers of a report call the predictors and baselines of the metrics' tables.
 NAMES = {

@@ -8,12 +8,12 @@ import pandas as pd
 import typer
 
 from anchordrug import schemas
-from anchordrug.atlas import ResponseAtlas
-from anchordrug.io import write_table
+from anchordrug.acquisition.retrospective import Group, campaign_key, load_group, play_rounds
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.files.tables import write_table
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas, load_features
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
-from anchordrug.stages.groups import Group, campaign_key, load_group, play_rounds
-from anchordrug.stages.tables import load_atlas, load_features
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import pandas as pd
 import typer
 
 from anchordrug import schemas
-from anchordrug.io import write_table
+from anchordrug.atlas.splits import common_pool, require_targets, split_drugs
+from anchordrug.files.tables import write_table
+from anchordrug.project import paths
+from anchordrug.project.tables import load_atlas
 from anchordrug.settings import Settings
-from anchordrug.splits import common_pool, require_targets, split_drugs
-from anchordrug.stages import paths
-from anchordrug.stages.tables import load_atlas
 
 
 def run(settings: Settings) -> None:

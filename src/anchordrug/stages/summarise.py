@@ -9,9 +9,9 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.evaluation.bootstrap import interval, macro_f1_of, resampled_macro_f1
-from anchordrug.io import read_table, write_json, write_table
+from anchordrug.files.tables import read_table, write_json, write_table
+from anchordrug.project import paths
 from anchordrug.settings import Settings
-from anchordrug.stages import paths
 
 
 def run(settings: Settings) -> None:

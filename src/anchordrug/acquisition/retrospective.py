@@ -1,0 +1,167 @@
+"""Targets that share one list of anchors: a single one, or, in scenario common, all of them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.acquisition import Catalogue, strategy
+from anchordrug.acquisition.campaign import play
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.files.digests import digest_of, sha256
+from anchordrug.files.tables import read_table, write_table
+from anchordrug.labels import labels_of
+from anchordrug.predictors.base import Predictor
+from anchordrug.predictors.joint import JointFitted, JointPredictor
+from anchordrug.predictors.loading import load_predictor, load_prior, mechanisms_of
+from anchordrug.project import paths
+from anchordrug.project.tables import load_split
+from anchordrug.settings import Settings
+
+
+@dataclass(frozen=True)
+class Group:
+    """What a campaign of some targets needs; sequences are in the order of `targets`.
+
+    The measured responses are the oracle and the judge of a retrospective campaign; `play` hands the
+    responses of chosen drugs alone to the predictors.
+    """
+
+    targets: tuple[str, ...]
+    predictors: list[Predictor]
+    measured: list[ResponseAtlas]
+    test: list[np.ndarray]
+    pool: np.ndarray
+    catalogue: Catalogue
+    threshold: float
+
+    def reveal(self, drugs: np.ndarray) -> np.ndarray:
+        """Return z [drugs, targets x genes]."""
+        return np.concatenate([one.responses_of(drugs) for one in self.measured], axis=1)
+
+    def fit(self, anchors: np.ndarray, *, seed: int, final: bool) -> JointFitted:
+        """Fit every target to `anchors`."""
+        return JointPredictor(self.predictors).fit(anchors, self.reveal(anchors), seed=seed, final=final)
+
+    def scores(self, fitted: JointFitted) -> list[float]:
+        """Return the macro-F1 on each target's test drugs."""
+        truths = [
+            labels_of(one.responses_of(test), self.threshold)
+            for one, test in zip(self.measured, self.test, strict=True)
+        ]
+        return [
+            macro_f1(truth, part.labels(test))
+            for truth, part, test in zip(truths, fitted.parts, self.test, strict=True)
+        ]
+
+
+def catalogue_of(
+    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, aim: np.ndarray
+) -> Catalogue:
+    """Return what strategies may know of every drug before it is measured in `target`.
+
+    `aim` are the drugs that the campaign is for, int64 rows of the drug table.
+    """
+    _, prior = load_prior(settings, atlas, features, target)
+    return Catalogue(features.drugs, mechanisms_of(atlas), prior, aim)
+
+
+def load_group(
+    settings: Settings,
+    atlas: ResponseAtlas,
+    features: FeatureBlocks,
+    targets: tuple[str, ...],
+    own: str,
+    device: str = "cpu",
+) -> Group:
+    """Load the splits of `targets`, which share a pool, and what pretrain wrote for one of them, `own`.
+
+    Where there are several targets, all are left out of pre-training (the settings see to it), so that they
+    have the same source lines. The test drugs, of which strategies know all but the responses, are what the
+    campaign is for.
+    """
+    splits = [load_split(atlas, target) for target in targets]
+    return Group(
+        targets,
+        [
+            load_predictor(settings, atlas, features, target, paths.PRETRAINED / own, device)
+            for target in targets
+        ],
+        [atlas.of(target) for target in targets],
+        [split.test for split in splits],
+        splits[0].pool,
+        catalogue_of(settings, atlas, features, own, np.unique(np.concatenate([one.test for one in splits]))),
+        settings.curate.threshold,
+    )
+
+
+def campaign_key(settings: Settings, targets: tuple[str, ...], own: str, *more: object) -> str:
+    """Return a name of everything that a campaign's course depends on; `own` as in `load_group`."""
+    weights = paths.PRETRAINED / own / "weights.safetensors"
+    files = (paths.RESPONSES, paths.DRUGS, paths.DRUG_FEATURES, paths.SPLITS, weights)
+    sections = (settings.select, settings.finetune, settings.curate, settings.response_net, settings.ensemble)
+    return digest_of(
+        [sha256(path) for path in files],
+        [one.model_dump(mode="json") for one in sections],
+        [settings.predictor, settings.decision, settings.pretrain.leave_out],
+        targets,
+        more,
+    )
+
+
+def play_rounds(
+    group: Group,
+    name: str,
+    *,
+    budget: int,
+    batch: int,
+    seed: int,
+    partial: Path,
+    say: Callable[[str], None],
+) -> pd.DataFrame:
+    """Play a campaign with the strategy called `name`; one that was cut goes on after its last whole round.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row per anchor in order: round, drug (row of the drug table), score, the round's query_seconds,
+        train_seconds and evaluate_seconds, and for each target its macro-F1 on the test drugs after that
+        round, in a column of the target's name.
+        It also lies in the file `partial`, which the caller removes.
+    """
+    rows = read_table(partial) if partial.exists() else pd.DataFrame()
+    played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]
+    rounds = play(
+        JointPredictor(group.predictors),
+        group.reveal,
+        group.pool,
+        group.catalogue,
+        strategy(name),
+        budget=budget,
+        batch=batch,
+        seed=seed,
+        played=played,
+    )
+    for one in rounds:
+        assert isinstance(one.fitted, JointFitted)
+        start = time.perf_counter()
+        scores = dict(zip(group.targets, group.scores(one.fitted), strict=True))
+        new = {
+            "round": one.number,
+            "drug": one.drugs,
+            "score": one.scores,
+            "query_seconds": one.query_seconds,
+            "train_seconds": one.train_seconds,
+            "evaluate_seconds": time.perf_counter() - start,
+            **scores,
+        }
+        rows = pd.concat([rows, pd.DataFrame(new)], ignore_index=True)
+        write_table(rows, partial)
+        shown = ", ".join(f"{target} {score:.3f}" for target, score in scores.items())
+        say(f"round {one.number}, {len(rows)}/{budget} drugs, macro-F1 {shown}")
+    return rows

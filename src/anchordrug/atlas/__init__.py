@@ -1,0 +1,1 @@
+"""The response atlas, how it is curated, and how it is split for a target."""

@@ -1,0 +1,74 @@
+"""The response atlas: z-scores measured so far, drug x cell line x gene."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class ResponseAtlas:
+    """One response per measured (drug, cell line).
+
+    Attributes
+    ----------
+    z
+        float32 [experiments, genes].
+    drug, cell_line
+        int64 [experiments]: rows of `drugs` and positions in `cell_lines`.
+    drugs
+        One row per drug: drug_id, inchikey, smiles, name, moa, ...
+    cell_lines, genes
+        Names, in the order of the feature blocks.
+    """
+
+    z: np.ndarray
+    drug: np.ndarray
+    cell_line: np.ndarray
+    drugs: pd.DataFrame
+    cell_lines: list[str]
+    genes: list[str]
+
+    def restricted_to(self, experiments: np.ndarray) -> "ResponseAtlas":
+        """Return the atlas with only `experiments` (positions or mask); the index tables stay whole."""
+        return replace(
+            self, z=self.z[experiments], drug=self.drug[experiments], cell_line=self.cell_line[experiments]
+        )
+
+    def of(self, cell_line: str) -> "ResponseAtlas":
+        """Return the experiments of one cell line."""
+        return self.restricted_to(self.cell_line == self.cell_lines.index(cell_line))
+
+    def without(self, cell_lines: Collection[str]) -> "ResponseAtlas":
+        """Return the experiments of all other cell lines: the source cell lines of those targets."""
+        away = [self.cell_lines.index(name) for name in cell_lines]
+        return self.restricted_to(~np.isin(self.cell_line, away))
+
+    def measured_drugs(self) -> np.ndarray:
+        """Return the drugs with at least one response, as sorted rows of `drugs`."""
+        return np.unique(self.drug)
+
+    def responses_of(self, drugs: np.ndarray) -> np.ndarray:
+        """Return z [len(drugs), genes] of an atlas that holds one cell line.
+
+        Raises
+        ------
+        KeyError
+            One of `drugs` is not measured in it.
+        """
+        position = pd.Series(np.arange(len(self.drug)), index=self.drug)
+        return self.z[position.loc[drugs].to_numpy()]
+
+    def consensus(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean response of every drug over its cell lines.
+
+        Returns
+        -------
+        tuple
+            z float32 [drugs, genes], zero where nothing is measured, and int64 [drugs] number of lines.
+        """
+        total = np.zeros((len(self.drugs), self.z.shape[1]), np.float64)
+        np.add.at(total, self.drug, self.z)
+        lines = np.bincount(self.drug, minlength=len(self.drugs))
+        return (total / np.maximum(lines, 1)[:, None]).astype(np.float32), lines

@@ -1,0 +1,109 @@
+"""Source cell lines, test drugs and pool of a target cell line."""
+
+from collections.abc import Collection, Mapping
+from functools import reduce
+
+import numpy as np
+
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.errors import SettingsError, near
+
+
+def require_targets(targets: Collection[str], atlas: ResponseAtlas, leave_out: Collection[str] = ()) -> None:
+    """Check that every target has responses and that there is another cell line to learn from.
+
+    Raises
+    ------
+    SettingsError
+        Naming the target, or saying that no source cell line is left.
+    """
+    measured = [atlas.cell_lines[line] for line in np.unique(atlas.cell_line)]
+    for target in targets:
+        if target not in measured:
+            raise SettingsError(
+                f"targets: '{target}' has no response in the atlas{near(target, measured)} "
+                f"(cell lines: {', '.join(measured)})"
+            )
+    for line in leave_out:
+        if line not in atlas.cell_lines:
+            raise SettingsError(
+                f"pretrain.leave_out: '{line}' is no cell line of the atlas{near(line, atlas.cell_lines)} "
+                f"(cell lines: {', '.join(atlas.cell_lines)})"
+            )
+    for target in targets:
+        if not set(measured) - {target} - set(leave_out):
+            raise SettingsError(
+                f"targets: no cell line is left to learn {target} from; "
+                "add data of another one, or leave out fewer (pretrain.leave_out)"
+            )
+
+
+def sources_of(atlas: ResponseAtlas, target: str, leave_out: Collection[str] = ()) -> ResponseAtlas:
+    """Return what is known before anything is measured in `target`: the responses of its source cell lines.
+
+    These are all lines but the target and `leave_out`.
+    """
+    return atlas.without({target, *leave_out})
+
+
+def split_drugs(
+    atlas: ResponseAtlas,
+    target: str,
+    *,
+    by: str,
+    test_fraction: float,
+    seed: int,
+    leave_out: Collection[str] = (),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (test drugs, pool) of `target` as rows of the drug table, each ordered by InChIKey.
+
+    `test_fraction` of the target's drugs is set aside before anything else. The pool is what remains
+    and also occurs in a source cell line (PAPER, scenario S2).
+
+    Raises
+    ------
+    SettingsError
+        Test set or pool would be empty.
+    """
+    inchikeys = atlas.drugs["inchikey"].to_numpy()
+    measured = atlas.of(target).measured_drugs()
+    measured = measured[np.argsort(inchikeys[measured], kind="stable")]
+    size = round(test_fraction * len(measured))
+    if by == "scaffold":
+        test = _scaffold_test(atlas.drugs["smiles"].iloc[measured].tolist(), size)
+    else:
+        test = np.random.default_rng(seed).permutation(len(measured))[:size]
+    is_test = np.isin(np.arange(len(measured)), test)
+    known = sources_of(atlas, target, leave_out).measured_drugs()
+    pool = measured[~is_test & np.isin(measured, known)]
+    if not is_test.any() or not len(pool):
+        raise SettingsError(
+            f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs "
+            f"and {len(pool)} pool drugs seen in source lines; choose another target or test_fraction"
+        )
+    return measured[is_test], pool
+
+
+def common_pool(pools: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the drugs that are in the pool of every target (PAPER, scenario S1), in the pools' order.
+
+    A test drug of any target is in none of them.
+
+    Raises
+    ------
+    SettingsError
+        There is no such drug.
+    """
+    shared = reduce(lambda one, other: one[np.isin(one, other)], pools.values())
+    if not len(shared):
+        raise SettingsError(
+            f"select.scenario: no drug is in the pool of each of {', '.join(pools)}; "
+            "choose targets that share drugs, or scenario per_target"
+        )
+    return shared
+
+
+def _scaffold_test(smiles: list[str], size: int) -> np.ndarray:
+    from anchordrug.chem.scaffolds import scaffold_order
+
+    return scaffold_order(smiles)[len(smiles) - size :]

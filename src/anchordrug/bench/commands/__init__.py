@@ -1,0 +1,1 @@
+"""The commands of a campaign, one module each."""

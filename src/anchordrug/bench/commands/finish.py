@@ -1,0 +1,132 @@
+"""anchordrug campaign finish: fit to everything measured, export, predict the library, report."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+
+from anchordrug.bench import folder as files
+from anchordrug.bench.measured import filled, fit, measured_so_far
+from anchordrug.bench.report import write_report
+from anchordrug.bench.world import World, load_world
+from anchordrug.errors import SettingsError
+from anchordrug.evaluation.metrics import correlations
+from anchordrug.files.digests import sha256
+from anchordrug.files.tables import read_table, write_json, write_table
+from anchordrug.labels import LABELS, labels_of
+from anchordrug.prediction import engine as predict
+from anchordrug.predictors.base import Predictor
+from anchordrug.predictors.response.gp import leave_one_out
+from anchordrug.predictors.response.predictor import ResponsePredictor
+from anchordrug.predictors.response.prior import clipped
+from anchordrug.project import paths
+from anchordrug.settings import Settings
+from anchordrug.stages.export import write_onnx
+
+
+def run(folder: Path, settings: Settings) -> None:
+    """Finish the campaign in `folder` with what is measured so far; run again, it starts over.
+
+    Raises
+    ------
+    SettingsError
+        The folder is no campaign's, or nothing is measured yet.
+    """
+    with files.working_in(folder):
+        world = load_world(folder, settings)
+        measured = measured_so_far(world)
+        if not len(measured.anchors):
+            raise SettingsError(
+                f"{folder}: nothing is measured yet; run 'anchordrug campaign next' and 'ingest'"
+            )
+        rounds = files.round_numbers(folder)
+        if not files.is_ingested(folder, rounds[-1]):
+            typer.echo(f"round {rounds[-1]} has no results; finishing without it")
+        here = folder / files.FINISH
+        fitted = fit(world, measured, final=True)
+        compounds = _compounds(world)
+        write_table(compounds, here / files.COMPOUNDS)
+        about = {
+            "strategy": world.campaign.strategy,
+            "seed": world.campaign.seed,
+            "training_data": {path.as_posix(): sha256(path) for path in _data(world, rounds)},
+        }
+        metrics = {}
+        for target, predictor, part, drugs, z in zip(
+            world.campaign.targets,
+            world.predictors,
+            fitted.parts,
+            measured.drugs,
+            measured.z,
+            strict=True,
+        ):
+            path = here / f"{target}.onnx"
+            names = world.atlas.drugs["drug_id"].iloc[drugs].tolist()
+            metrics[target] = _metrics(world, predictor, drugs, z)
+            card = {**about, "metrics": _on_card(metrics[target])}
+            write_onnx(world.settings, world.atlas, world.features, target, part, path, names, card)
+            predict.run([path], here / files.COMPOUNDS, here / f"{target}.parquet")
+        write_json(metrics, here / files.METRICS)
+        write_report(world, measured, metrics, _strongest(world, here, compounds), here / files.REPORT)
+        typer.echo(f"{here / files.REPORT}: open it in a browser")
+
+
+def _data(world: World, rounds: list[int]) -> list[Path]:
+    responses = [files.round_of(world.folder, number) / files.RESPONSES for number in rounds]
+    return [paths.RESPONSES, world.folder / files.LIBRARY, *(path for path in responses if path.exists())]
+
+
+def _compounds(world: World) -> pd.DataFrame:
+    """Return drug_id, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
+    lists = [world.library]
+    if (world.folder / files.AIM).exists():
+        lists.append(read_table(world.folder / files.AIM, files.TEXT))
+    table = pd.concat(lists, ignore_index=True).drop_duplicates("inchikey")
+    repeated = table["drug_id"].duplicated()
+    table.loc[repeated, "drug_id"] = table["inchikey"]
+    return table[["drug_id", "name", "smiles", "inchikey"]].reset_index(drop=True)
+
+
+def _metrics(world: World, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:
+    """Return how well anchors are predicted from the other anchors, and from the source lines alone."""
+    threshold = world.settings.curate.threshold
+    measured = filled(world, drugs, z)
+    shares = np.bincount(labels_of(measured, threshold).ravel(), minlength=3) / measured.size
+    result: dict[str, object] = {
+        "anchors": len(drugs),
+        "label_shares": dict(zip(LABELS, np.round(shares, 4).tolist(), strict=True)),
+        "anchors_correlation_with_prior": _correlation(measured, world.prior.evidence_of(drugs).prior),
+    }
+    if isinstance(predictor, ResponsePredictor) and len(drugs) >= 2:
+        left_out, _ = leave_one_out(
+            predictor.calibration.gp, predictor.prior, predictor.sources, drugs, measured, predictor.scale
+        )
+        result["anchors_correlation_left_out"] = _correlation(measured, left_out)
+    return result
+
+
+def _on_card(metrics: dict[str, object]) -> dict[str, float]:
+    return {f"{name.replace('_', ' ')}": value for name, value in metrics.items() if isinstance(value, float)}
+
+
+def _correlation(measured: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean over drugs of Pearson's correlation over genes."""
+    return round(float(np.mean(correlations(clipped(measured), predicted))), 4)
+
+
+def _strongest(world: World, here: Path, compounds: pd.DataFrame) -> pd.DataFrame:
+    """Return, for every target, the drugs that are predicted to change most genes."""
+    tables = []
+    for target in world.campaign.targets:
+        labels = pd.read_parquet(here / f"{target}.parquet", columns=["drug_id", "label"])
+        counts = (
+            labels.groupby(["drug_id", "label"])
+            .size()
+            .unstack(fill_value=0)
+            .reindex(columns=LABELS, fill_value=0)
+        )
+        counts["changed"] = counts["down"] + counts["up"]
+        counts = counts.sort_values("changed", ascending=False, kind="stable").head(20).reset_index()
+        tables.append(counts.merge(compounds[["drug_id", "name"]], on="drug_id").assign(cell_line=target))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,227 @@
+"""anchordrug campaign new: resolve a library against the atlas, describe the target, learn its model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+
+from anchordrug.acquisition import strategy
+from anchordrug.atlas.splits import require_targets
+from anchordrug.bench import folder as files
+from anchordrug.bench.library import counts_in_words, resolve_library
+from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
+from anchordrug.bench.world import load_world
+from anchordrug.errors import LibraryError, SettingsError, near, shortlist
+from anchordrug.features.matching import quantile_match
+from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.files.tables import write_table
+from anchordrug.project.tables import load_atlas
+from anchordrug.raw.aliases import resolve
+from anchordrug.raw.bundle import find_bundle
+from anchordrug.raw.compounds import read_compounds_for_sale
+from anchordrug.raw.expression import read_expression
+from anchordrug.raw.gene_names import match_genes
+from anchordrug.raw.tables import read_genes
+from anchordrug.raw.untreated import read_untreated
+from anchordrug.settings import Settings, checked
+
+
+@dataclass(frozen=True)
+class NewCampaign:
+    """What the command line asks for."""
+
+    targets: tuple[str, ...]
+    library: Path
+    predict: Path | None
+    expression: Path | None
+    budget: int
+    rounds: int
+    strategy: str | None
+    seed: int
+    rehearsal: bool
+
+
+def run(folder: Path, asked: NewCampaign, settings: Settings) -> None:
+    """Make the campaign's folder; campaign.yaml is written last, so a folder without it is not finished.
+
+    Raises
+    ------
+    LibraryError
+        The library cannot be read, or nothing of it can be used.
+    SettingsError
+        A setting is not allowed, or the target's untreated expression is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.locked(folder):
+        if (folder / files.SETTINGS).exists():
+            typer.echo(
+                f"{folder} holds a campaign already; nothing was changed (edit {folder / files.SETTINGS}, "
+                "or give another folder)"
+            )
+            return
+        campaign = _campaign(asked, settings)
+        # What an earlier try that was cut may have left.
+        for name in (files.AIM, files.EXPRESSION):
+            (folder / name).unlink(missing_ok=True)
+        only = _measured(campaign) if campaign.rehearsal else None
+        usable = _resolve(asked.library, folder / files.LIBRARY, "library", only)
+        if campaign.budget > usable:
+            raise SettingsError(
+                f"--budget: {campaign.budget} drugs are asked for, "
+                f"but {usable} of {asked.library} can be used"
+            )
+        if asked.predict is not None:
+            _resolve(asked.predict, folder / files.AIM, "drugs to predict")
+        if asked.expression is not None:
+            _describe(asked, settings, folder)
+        known = load_atlas().cell_lines
+        for target in campaign.targets:
+            if target not in known:
+                typer.echo(f"{target}: is new to the atlas{near(target, known)}")
+        _write_dvc(folder)
+        load_world(folder, settings, campaign)
+        write_campaign(campaign, folder / files.SETTINGS)
+    typer.echo(
+        f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
+    )
+    typer.echo(f"  anchordrug campaign next {folder}")
+
+
+def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
+    name = asked.strategy or settings.select.strategy
+    strategy(name)
+    values = {
+        "targets": asked.targets,
+        "budget": asked.budget,
+        "rounds": asked.rounds,
+        "seed": asked.seed,
+        "strategy": name,
+        "stop_below": 0.005,
+        "rehearsal": asked.rehearsal,
+        "constraints": {
+            "include": (),
+            "exclude": (),
+            "cost": None,
+            "per_mechanism": None,
+            "per_scaffold": None,
+        },
+        "plates": {
+            "wells": 96,
+            "replicates": 3,
+            "controls": 6,
+            "use_edge": False,
+            "concentration_um": settings.curate.dose_um,
+            "well_volume_ul": 50,
+            "stock_mm": 10,
+        },
+    }
+    campaign = checked(values, CampaignSettings, "the command line")
+    check_campaign(campaign, "the command line")
+    return campaign
+
+
+def _measured(campaign: CampaignSettings) -> set[str]:
+    """Return the InChIKeys of the drugs that are measured in every target, so that a rehearsal knows them."""
+    atlas = load_atlas()
+    require_targets(campaign.targets, atlas)
+    keys = atlas.drugs["inchikey"].to_numpy()
+    return set.intersection(*(set(keys[atlas.of(one).measured_drugs()]) for one in campaign.targets))
+
+
+def _resolve(source: Path, path: Path, what: str, only: set[str] | None = None) -> int:
+    """Resolve a list of compounds, write it, say what was found; return how many are usable."""
+    resolved = resolve_library(read_compounds_for_sale(source), load_atlas().drugs)
+    library, rejects = resolved.library, resolved.rejects
+    if only is not None:
+        unknown = library[~library["inchikey"].isin(only)]
+        library = library.drop(unknown.index)
+        about = unknown.reindex(columns=rejects.columns).assign(
+            reason="not measured, so no rehearsal with it"
+        )
+        rejects = pd.concat([rejects, about], ignore_index=True)
+    rejects_path = path.with_suffix(".rejects.csv")
+    write_table(rejects, rejects_path)
+    typer.echo(
+        f"{what}: {len(library)} of {len(library) + len(rejects)} usable; "
+        + counts_in_words(library["match"])
+    )
+    for reason, count in rejects["reason"].value_counts().head(5).items():
+        typer.echo(f"  rejected: {count} ({reason})")
+    if len(rejects):
+        typer.echo(f"  all rejects: {rejects_path}")
+    if library.empty:
+        raise LibraryError(f"{source}: none of its {len(rejects)} compounds can be used; see {rejects_path}")
+    write_table(library, path)
+    return len(library)
+
+
+def _describe(asked: NewCampaign, settings: Settings, folder: Path) -> None:
+    """Write the targets' untreated expression on the scale of the atlas' lines."""
+    assert asked.expression is not None
+    bundle = find_bundle(settings.raw.dir)
+    lines, genes, values = read_expression(bundle.expression)
+    reference = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+    profiles = read_untreated(asked.expression, asked.targets)
+    match = match_genes(profiles.columns.tolist(), _named(genes, bundle.geneinfo))
+    known = profiles.loc[:, match.rows >= 0].to_numpy()
+    names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
+    by_gene = pd.DataFrame(known, index=profiles.index, columns=pd.Index(names)).T.groupby(level=0).mean()
+    matched = [quantile_match(by_gene[target], reference) for target in asked.targets]
+    table = pd.DataFrame([one.values for one in matched], columns=pd.Index(genes))
+    table.insert(0, "cell_line", list(asked.targets))
+    write_table(table, folder / files.EXPRESSION)
+    missing = matched[0].missing
+    typer.echo(
+        f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
+        f"{len(genes)} genes found" + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+    )
+
+
+def _named(genes: list[str], geneinfo: Path) -> pd.DataFrame:
+    """Return the genes in order with their Entrez and Ensembl ids, where the release has them."""
+    info = read_genes(geneinfo).dropna(subset=["gene"]).drop_duplicates("gene").set_index("gene")
+    found = resolve(genes, info.index.tolist())
+    ids = info.reindex([found.get(gene) for gene in genes]).reset_index(drop=True)
+    return ids.assign(gene=genes)
+
+
+def _write_dvc(folder: Path) -> None:
+    """Write the two DVC stages of a campaign, which run in the project's folder."""
+    home = Path.cwd().resolve()
+    own = folder.resolve()
+    if not own.is_relative_to(home):
+        return
+    name = own.relative_to(home).as_posix()
+    up = "/".join([".."] * len(own.relative_to(home).parts))
+    text = f"""# A new file in {files.RESULTS}/NN/ and `dvc repro {name}/dvc.yaml:next` give the next plate;
+# `dvc repro {name}/dvc.yaml` also predicts the library with what is measured so far.
+stages:
+  next:
+    wdir: {up}
+    cmd:
+      - anchordrug campaign ingest {name} --yes
+      - anchordrug campaign next {name}
+    deps:
+      - {name}/{files.LIBRARY}
+      - {name}/{files.MODEL}
+      - {name}/{files.RESULTS}
+      - {name}/{files.SETTINGS}
+    outs:
+      - {name}/{files.ROUNDS}:
+          cache: false
+          persist: true
+  finish:
+    wdir: {up}
+    cmd: anchordrug campaign finish {name}
+    deps:
+      - {name}/{files.ROUNDS}
+    outs:
+      - {name}/{files.FINISH}
+"""
+    (folder / files.RESULTS).mkdir(exist_ok=True)
+    with atomic_path(folder / ".gitignore") as temporary:
+        temporary.write_text(f"/.lock\n{PARTIAL}*\n/{files.MODEL}\n/{files.FINISH}\n", encoding="utf-8")
+    with atomic_path(folder / "dvc.yaml") as temporary:
+        temporary.write_text(text, encoding="utf-8")

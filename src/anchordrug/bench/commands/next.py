@@ -1,0 +1,222 @@
+"""anchordrug campaign next: the drugs of the next round, their plates, and what they may bring."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+
+from anchordrug import schemas
+from anchordrug.acquisition import PoolView, strategy
+from anchordrug.acquisition.campaign import choose
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.bench import folder as files
+from anchordrug.bench.constraints import allowed, limit, require_affordable, required
+from anchordrug.bench.forecast import noise_scale, outlook
+from anchordrug.bench.measured import Measured, fit, measured_so_far
+from anchordrug.bench.plates.layout import lay_out, pick_list
+from anchordrug.bench.plates.picture import picture
+from anchordrug.bench.world import World, load_world
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import atomic_folder
+from anchordrug.files.tables import write_table
+from anchordrug.predictors.joint import JointFitted
+from anchordrug.predictors.loading import mechanisms_of
+from anchordrug.predictors.response.predictor import ResponseFitted, ResponsePredictor
+from anchordrug.predictors.response.prior import mechanism_codes
+from anchordrug.settings import Settings
+
+
+def run(folder: Path, settings: Settings) -> None:
+    """Choose the next round of the campaign in `folder`, unless one waits for its results.
+
+    Raises
+    ------
+    SettingsError
+        The folder is no campaign's, or no drug may be chosen.
+    """
+    with files.working_in(folder):
+        rounds = files.round_numbers(folder)
+        if rounds and not files.is_ingested(folder, rounds[-1]):
+            here = files.round_of(folder, rounds[-1])
+            typer.echo(
+                f"round {rounds[-1]} waits for its results: pipette {here / files.PLATE_MAP}, then run\n"
+                f"  anchordrug campaign ingest {folder} RESULTS"
+            )
+            return
+        world = load_world(folder, settings)
+        measured = measured_so_far(world)
+        left = world.campaign.budget - measured.spent()
+        if left <= 0:
+            typer.echo(f"the budget of {world.campaign.budget} drugs is spent; run")
+            typer.echo(f"  anchordrug campaign finish {folder}")
+            return
+        _write_round(world, measured, rounds[-1] + 1 if rounds else 1, left)
+
+
+def _write_round(world: World, measured: Measured, number: int, left: int) -> None:
+    fitted = fit(world, measured, final=False)
+    order, scores, reasons = _order(world, measured, fitted, number, left)
+    batch = min(world.campaign.batch, left, len(order))
+    selection = _selection(world, order, scores, number)
+    path = files.round_of(world.folder, number)
+    targets = world.campaign.targets
+    plates = {target: _plates(world, selection.iloc[:batch], target, number) for target in targets}
+    plate_map = pd.concat(plates.values(), ignore_index=True)
+    advice = _advice(world, measured, fitted, order, batch)
+    with atomic_folder(path) as temporary:
+        chosen = schemas.validate(selection.iloc[:batch], schemas.BENCH_SELECTION, path / files.SELECTION)
+        write_table(chosen, temporary / files.SELECTION)
+        write_table(
+            schemas.validate(plate_map, schemas.PLATE_MAP, path / files.PLATE_MAP),
+            temporary / files.PLATE_MAP,
+        )
+        write_table(_picks(world, plate_map), temporary / files.PICK_LIST)
+        write_table(selection, temporary / files.PANEL)
+        if advice is not None:
+            write_table(
+                schemas.validate(advice, schemas.ADVICE, path / files.ADVICE), temporary / files.ADVICE
+            )
+        for own in plates.values():
+            for plate, svg in picture(own, f"Round {number}", wells=world.campaign.plates.wells).items():
+                (temporary / f"{plate}.svg").write_text(svg, encoding="utf-8")
+    for reason, count in reasons.items():
+        typer.echo(f"not in the choice: {count} drugs ({reason})")
+    _show(world, number, selection.iloc[:batch], plate_map, advice)
+
+
+def _order(
+    world: World, measured: Measured, fitted: JointFitted, number: int, left: int
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Return the drugs to be asked for, first those of this round, to the end of the budget.
+
+    The rest is what the strategy would take if it were asked for all of them now.
+    """
+    asked = np.unique(measured.asked)
+    anchors = measured.anchors
+    must = required(world, anchors)
+    require_affordable(world, asked, must)
+    free, reasons = allowed(world, np.concatenate([asked, must]), anchors)
+    if not len(free) and not len(must):
+        raise SettingsError(
+            f"{world.folder}: no drug of the library may be chosen any more; loosen the constraints in "
+            f"{files.SETTINGS} or finish the campaign"
+        )
+    view = PoolView(fitted, free, np.concatenate([anchors, must[:left]]), world.catalogue())
+    count = min(left - len(must[:left]), len(free))
+    chosen, scores = np.zeros(0, np.int64), np.zeros(0)
+    if count:
+        batch = max(1, min(world.campaign.batch - len(must), count))
+        allows = limit(world, np.concatenate([asked, must]))
+        play = strategy(world.campaign.strategy)
+        seed = world.campaign.seed
+        chosen, scores = choose(view, play, batch, seed=seed, number=number, allows=allows)
+        if count > len(chosen):
+            later = PoolView(
+                fitted, free[~np.isin(free, chosen)], np.concatenate([view.anchors, chosen]), view.catalogue
+            )
+            more = limit(world, np.concatenate([asked, must, chosen]))
+            rest, after = choose(later, play, count - len(chosen), seed=seed, number=number + 1, allows=more)
+            chosen, scores = np.concatenate([chosen, rest]), np.concatenate([scores, after])
+    drugs = np.concatenate([must[:left], chosen])
+    if not len(drugs):
+        raise SettingsError(
+            f"{world.folder}: no drug fits the constraints in {files.SETTINGS} any more "
+            "(cost, per_mechanism, per_scaffold); loosen them or finish the campaign"
+        )
+    return drugs, np.concatenate([np.full(len(must[:left]), np.nan), scores]), reasons
+
+
+def _selection(world: World, order: np.ndarray, scores: np.ndarray, number: int) -> pd.DataFrame:
+    library = world.library.drop_duplicates("row").set_index("row").loc[order].reset_index(drop=True)
+    batch = world.campaign.batch
+    table = library[["drug_id", "inchikey", "smiles", "name", "moa", "vendor", "cost"]].copy()
+    table.insert(0, "round", number + np.arange(len(order)) // batch)
+    table.insert(1, "rank", np.arange(1, len(order) + 1))
+    return table.assign(score=np.round(scores, 6))
+
+
+def _plates(world: World, selection: pd.DataFrame, target: str, number: int) -> pd.DataFrame:
+    return lay_out(
+        selection,
+        world.campaign.plates,
+        prefix=f"R{number:02d}-{target}",
+        cell_line=target,
+        seed=world.campaign.seed,
+    )
+
+
+def _picks(world: World, plate_map: pd.DataFrame) -> pd.DataFrame:
+    return pick_list(
+        plate_map, world.library[["drug_id", "source_plate", "source_well"]], world.campaign.plates
+    )
+
+
+def _advice(
+    world: World, measured: Measured, fitted: JointFitted, order: np.ndarray, batch: int
+) -> pd.DataFrame | None:
+    """Return what the next panels are expected to bring in every target; None without a posterior."""
+    steps = np.unique([0, *range(batch, len(order) + 1, batch), len(order)])
+    tables = []
+    units: dict[int, float] = {}
+    for target, predictor, part in zip(world.campaign.targets, world.predictors, fitted.parts, strict=True):
+        if not isinstance(predictor, ResponsePredictor) or predictor.net_share == 1:
+            return None
+        assert isinstance(part, ResponseFitted)
+        unit = units.setdefault(id(predictor.sources), _unit(world, predictor))
+        expected = outlook(
+            part,
+            predictor.calibration.gp.noise,
+            unit,
+            predictor.sources,
+            order,
+            steps,
+            world.aim,
+            world.campaign.seed,
+        )
+        tables.append(expected.table().assign(cell_line=target))
+    table = pd.concat(tables, ignore_index=True)
+    table["drugs"] = table.pop("more_drugs") + len(measured.anchors)
+    return table[list(schemas.ADVICE.columns)]
+
+
+def _unit(world: World, predictor: ResponsePredictor) -> float:
+    sources: ResponseAtlas = predictor.sources
+    mechanism = mechanism_codes(mechanisms_of(world.atlas))
+    threshold = world.settings.curate.threshold
+    return noise_scale(predictor.calibration.gp, sources, world.features.drugs, mechanism, threshold)
+
+
+def _show(
+    world: World, number: int, selection: pd.DataFrame, plate_map: pd.DataFrame, advice: pd.DataFrame | None
+) -> None:
+    here = files.round_of(world.folder, number)
+    typer.echo(f"round {number}: {len(selection)} drugs")
+    shown = selection[["rank", "drug_id", "name", "moa", "cost"]].dropna(axis=1, how="all")
+    typer.echo(shown.to_string(index=False, na_rep="-"))
+    plates = plate_map.groupby("plate", sort=False).size()
+    for plate, wells in plates.items():
+        typer.echo(f"  {here / f'{plate}.svg'}: {wells} wells")
+    typer.echo(f"  {here / files.PLATE_MAP}, {here / files.PICK_LIST}")
+    for line in advice_in_words(advice, world.campaign.stop_below):
+        typer.echo(line)
+    typer.echo(f"then: anchordrug campaign ingest {world.folder} RESULTS")
+
+
+def advice_in_words(advice: pd.DataFrame | None, stop_below: float) -> list[str]:
+    """Return a line for every target: what the next batch is expected to bring, and whether it pays."""
+    if advice is None:
+        return ["no forecast: this predictor has no posterior (response_gp and ensemble have one)"]
+    lines = []
+    for target, own in advice.groupby("cell_line", sort=False):
+        one = own.iloc[1]
+        verdict = (
+            f"below stop_below ({stop_below:g}): you may stop"
+            if one["gain"] < stop_below
+            else "worth measuring"
+        )
+        lines.append(
+            f"{target}: {int(one['drugs'] - own['drugs'].iloc[0])} more drugs are expected to bring "
+            f"{one['gain']:+.3f} macro-F1 [{one['gain_low']:+.3f}, {one['gain_high']:+.3f}]; {verdict}"
+        )
+    return lines

@@ -1,0 +1,63 @@
+"""anchordrug campaign rehearse: play the bench, with counts made from measured responses."""
+
+from pathlib import Path
+
+import pandas as pd
+import typer
+
+from anchordrug.bench import folder as files
+from anchordrug.bench.assays.simulated_counts import simulate_counts
+from anchordrug.bench.plates.plate_map import read_plate_map
+from anchordrug.bench.world import load_world
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import remove_partial_of
+from anchordrug.files.tables import write_table
+from anchordrug.raw.aliases import resolve
+from anchordrug.raw.bundle import find_bundle
+from anchordrug.raw.expression import read_expression
+from anchordrug.settings import Settings
+
+
+def run(folder: Path, out: Path, settings: Settings) -> None:
+    """Write the counts that a sequencer might give for the round that waits for its results.
+
+    Raises
+    ------
+    SettingsError
+        The campaign is no rehearsal, or no round waits.
+    """
+    with files.working_in(folder):
+        world = load_world(folder, settings)
+        if not world.campaign.rehearsal:
+            raise SettingsError(
+                f"{folder}: is a real campaign; counts are made up for a rehearsal alone "
+                "('campaign new --rehearsal')"
+            )
+        rounds = files.round_numbers(folder)
+        if not rounds or files.is_ingested(folder, rounds[-1]):
+            raise SettingsError(
+                f"{folder}: no round waits for results; run 'anchordrug campaign next {folder}'"
+            )
+        plate_map = read_plate_map(files.round_of(folder, rounds[-1]) / files.PLATE_MAP)
+        lines, genes, values = read_expression(find_bundle(settings.raw.dir).expression)
+        tables = []
+        for target in world.campaign.targets:
+            own = plate_map[plate_map["cell_line"] == target]
+            drugs = own.loc[own["pert_type"] == "trt", "drug_id"].drop_duplicates()
+            z = pd.DataFrame(
+                world.atlas.of(target).responses_of(world.rows_of(drugs)),
+                index=pd.Index(drugs),
+                columns=pd.Index(world.atlas.genes),
+            )
+            untreated = pd.Series(values[lines.index(target)], index=pd.Index(genes))
+            known = resolve(world.atlas.genes, genes)
+            untreated = untreated.rename({name: gene for gene, name in known.items()})
+            tables.append(simulate_counts(z[list(known)], own, untreated, seed=world.campaign.seed))
+        table = pd.concat(tables, axis=1).fillna(0).astype(int)
+        table.columns = pd.Index([f"{plate}_{well}" for plate, well in table.columns])
+        remove_partial_of(out)
+        write_table(table.rename_axis("gene").reset_index(), out)
+        typer.echo(
+            f"{out}: counts of {table.shape[0]} genes in {table.shape[1]} wells, made up; take them up with"
+        )
+        typer.echo(f"  anchordrug campaign ingest {folder} {out}")

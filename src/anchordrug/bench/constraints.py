@@ -1,0 +1,121 @@
+"""Which drugs of the library may be chosen."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from rdkit import Chem
+from rdkit.Chem.Scaffolds import MurckoScaffold
+
+from anchordrug.acquisition.campaign import Limit
+from anchordrug.bench import folder as files
+from anchordrug.bench.world import World
+from anchordrug.errors import SettingsError, near, shortlist
+
+
+def required(world: World, anchors: np.ndarray) -> np.ndarray:
+    """Return the drugs that must be in and are not measured yet, int64 rows in the order of the settings.
+
+    Raises
+    ------
+    SettingsError
+        campaign.yaml includes or excludes a drug that the library does not have, or includes one that is out
+        of stock or, under a cost ceiling, has no cost.
+    """
+    constraints = world.campaign.constraints
+    known = world.library["drug_id"].tolist()
+    for name, ids in (("include", constraints.include), ("exclude", constraints.exclude)):
+        for one in ids:
+            if one not in known:
+                raise SettingsError(
+                    f"{world.folder / files.SETTINGS}: constraints.{name}: '{one}' is not a drug_id of "
+                    f"{files.LIBRARY}{near(one, known)}; correct it"
+                )
+    chosen = world.library[world.library["drug_id"].isin(constraints.include)]
+    for problem, drugs in (
+        ("is out of stock", chosen[chosen["stock"].eq(0)]),
+        (
+            "has no cost, which a cost ceiling needs",
+            chosen[(constraints.cost is not None) & chosen["cost"].isna()],
+        ),
+    ):
+        if len(drugs):
+            raise SettingsError(
+                f"{world.folder / files.SETTINGS}: constraints.include: '{drugs['drug_id'].iloc[0]}' "
+                f"{problem}; correct {files.LIBRARY} or leave it out"
+            )
+    rows = world.rows_of(pd.Series(constraints.include, dtype=object))
+    return rows[~np.isin(rows, anchors)]
+
+
+def allowed(world: World, asked: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    """Return the drugs that may be chosen, by InChIKey, and for every reason how many may not."""
+    library, constraints = world.library, world.campaign.constraints
+    rows = library["row"]
+    reasons = {
+        "excluded": library["drug_id"].isin(constraints.exclude),
+        "out of stock": library["stock"].eq(0),
+        "no cost given, which a cost ceiling needs": (constraints.cost is not None) & library["cost"].isna(),
+    }
+    free = ~rows.isin([*asked, *anchors])
+    counts = {}
+    for reason, hit in reasons.items():
+        counts[reason] = int((hit & free).sum())
+        free &= ~hit
+    return world.by_inchikey(rows[free].to_numpy(np.int64)), {k: n for k, n in counts.items() if n}
+
+
+def limit(world: World, asked: np.ndarray) -> Limit | None:
+    """Return whether a drug may join its round, given those `asked` for before; None without limits."""
+    constraints = world.campaign.constraints
+    library = world.library.drop_duplicates("row").set_index("row")
+    kinds: list[tuple[dict, int]] = []
+    if constraints.per_mechanism is not None:
+        moa = library["moa"].dropna()
+        kinds.append((moa.to_dict(), constraints.per_mechanism))
+    if constraints.per_scaffold is not None:
+        scaffolds = {row: _scaffold(smiles) for row, smiles in library["smiles"].items()}
+        kinds.append(({row: one for row, one in scaffolds.items() if one}, constraints.per_scaffold))
+    ceiling = constraints.cost
+    if not kinds and ceiling is None:
+        return None
+    cost = library["cost"].fillna(0.0).to_dict()
+    spent = sum(cost.get(row, 0.0) for row in asked)
+
+    def allows(drug: int, chosen: Sequence[int] | np.ndarray) -> bool:
+        if ceiling is not None and spent + sum(cost.get(row, 0.0) for row in (*chosen, drug)) > ceiling:
+            return False
+        for kind_of, most in kinds:
+            counts = Counter(kind_of.get(row) for row in (*asked, *chosen))
+            if drug in kind_of and counts[kind_of[drug]] >= most:
+                return False
+        return True
+
+    return allows
+
+
+def require_affordable(world: World, asked: np.ndarray, must: np.ndarray) -> None:
+    """Check that the drugs that must be in do not break the cost ceiling.
+
+    Raises
+    ------
+    SettingsError
+        They do.
+    """
+    ceiling = world.campaign.constraints.cost
+    if ceiling is None:
+        return
+    cost = world.library.drop_duplicates("row").set_index("row")["cost"]
+    total = float(cost.reindex([*asked, *must]).fillna(0).sum())
+    if total > ceiling:
+        names = shortlist(world.atlas.drugs["drug_id"].iloc[must])
+        raise SettingsError(
+            f"{world.folder / files.SETTINGS}: constraints.cost: {ceiling:g} is not enough for the drugs "
+            f"that must be in ({names}), which bring it to {total:g}; raise it or include fewer"
+        )
+
+
+def _scaffold(smiles: str) -> str:
+    """Return the Bemis-Murcko scaffold as SMILES, empty for a drug without rings."""
+    return MurckoScaffold.MurckoScaffoldSmiles(mol=Chem.MolFromSmiles(smiles))

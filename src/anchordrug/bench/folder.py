@@ -1,0 +1,101 @@
+"""The folder of a campaign: which file lies where, and who may work in it."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import remove_partial
+
+SETTINGS = "campaign.yaml"
+RESTORE = "restore the file as the campaign wrote it"
+# Columns of the folder's tables that are text, whatever they look like.
+TEXT = (
+    *("drug_id", "inchikey", "smiles", "name", "moa", "vendor", "source_plate", "source_well", "match"),
+    *("atlas_id", "cell_line", "status", "reason"),
+)
+LIBRARY = "library.csv"
+AIM = "predict.csv"
+EXPRESSION = "expression.csv"
+MODEL = "model"
+ROUNDS = "rounds"
+RESULTS = "results"
+FINISH = "finish"
+
+SELECTION = "selection.csv"
+PANEL = "panel.csv"
+PLATE_MAP = "plate_map.csv"
+PICK_LIST = "pick_list.csv"
+ADVICE = "advice.csv"
+OUTCOME = "outcome.csv"
+WELLS = "wells.csv"
+RESPONSES = "responses.csv"
+INGEST = "ingest.json"
+COMPOUNDS = "compounds.csv"
+METRICS = "metrics.json"
+REPORT = "report.html"
+
+
+def round_of(folder: Path, number: int) -> Path:
+    """Return the folder of a round."""
+    return folder / ROUNDS / f"{number:02d}"
+
+
+def results_of(folder: Path, number: int) -> Path:
+    """Return the folder that keeps the results of a round as they came."""
+    return folder / RESULTS / f"{number:02d}"
+
+
+def round_numbers(folder: Path) -> list[int]:
+    """Return the rounds chosen so far, in order."""
+    rounds = folder / ROUNDS
+    names = [path.name for path in rounds.iterdir()] if rounds.is_dir() else []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def is_ingested(folder: Path, number: int) -> bool:
+    """Return whether the results of a round are accepted; ingest.json is written last."""
+    return (round_of(folder, number) / INGEST).is_file()
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keep other commands out of a campaign's folder, and tidy what a killed one left half written.
+
+    Raises
+    ------
+    SettingsError
+        It is no campaign's folder, or another command works in it.
+    """
+    require_campaign(folder)
+    with locked(folder):
+        yield
+
+
+def require_campaign(folder: Path) -> None:
+    """Check that `folder` is a campaign's.
+
+    Raises
+    ------
+    SettingsError
+        It is not.
+    """
+    if not (folder / SETTINGS).is_file():
+        raise SettingsError(
+            f"{folder}: no campaign there (no {SETTINGS}); make one with 'anchordrug campaign new'"
+        )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of `folder`, which exists; the system lets go of it when the process ends, however."""
+    with (folder / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"{folder}: another anchordrug command works in it; wait until it ends"
+            ) from error
+        remove_partial(folder)
+        yield

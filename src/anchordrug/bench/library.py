@@ -1,0 +1,165 @@
+"""Compounds for sale, resolved against the drugs of the atlas.
+
+A compound is identified by its standardised structure, and where it has none by its InChIKey, its id or its
+name. Stereo counts: another stereo-isomer is another drug. But where one side states no stereo at all, a
+compound is taken for the atlas' drug of the same skeleton (first block of the InChIKey) if there is only one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from anchordrug.chem.structures import standardise
+
+# The second block of the InChIKey of a structure without stereo, isotopes and the like.
+NO_STEREO = "UHFFFAOYSA"
+SAME_STRUCTURE, SAME_SKELETON, SAME_INCHIKEY, SAME_ID, SAME_NAME, NEW = (
+    "structure",
+    "skeleton",
+    "InChIKey",
+    "drug_id",
+    "name",
+    "new",
+)
+COLUMNS = (
+    *("drug_id", "inchikey", "smiles", "name", "moa", "vendor", "cost", "stock"),
+    *("source_plate", "source_well", "match", "atlas_id"),
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Usable compounds and the others.
+
+    Attributes
+    ----------
+    library
+        `COLUMNS`; `match` says by what the compound was found in the atlas, as drug `atlas_id` (None: new).
+    rejects
+        line, drug_id, name, smiles, inchikey, reason.
+    """
+
+    library: pd.DataFrame
+    rejects: pd.DataFrame
+
+
+class _UnusableError(Exception):
+    """A compound that cannot be used; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class _Atlas:
+    """The atlas' drugs by everything that names them; positions are rows of `drugs`."""
+
+    drugs: pd.DataFrame
+    by_key: dict[str, int]
+    by_skeleton: dict[str, list[int]]
+    by_id: dict[str, int]
+    by_name: dict[str, list[int]]
+
+
+def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resolved:
+    """Resolve what `anchordrug.raw.compounds` read against the drug table of an atlas.
+
+    Rows keep their order. Of several rows of one drug the first is kept, the others are rejects. Where a
+    compound is in the atlas, structure, InChIKey and mechanism are the atlas'.
+    """
+    atlas = _indexed(atlas_drugs)
+    rows, rejects = [], []
+    taken: dict[str, tuple[str, int]] = {}
+    ids: set[str] = set()
+    for compound in compounds.to_dict("records"):
+        try:
+            row = _resolve(compound, atlas)
+            if row["inchikey"] in taken:
+                first, line = taken[row["inchikey"]]
+                raise _UnusableError(f"the same compound as '{first}' in line {line}")
+            if row["drug_id"] in ids:
+                raise _UnusableError(f"drug_id '{row['drug_id']}' stands for another compound too; rename it")
+        except _UnusableError as reason:
+            about = {key: compound[key] for key in ("line", "drug_id", "name", "smiles", "inchikey")}
+            rejects.append({**about, "reason": str(reason)})
+            continue
+        taken[row["inchikey"]] = row["drug_id"], compound["line"]
+        ids.add(row["drug_id"])
+        rows.append(row)
+    columns = ["line", "drug_id", "name", "smiles", "inchikey", "reason"]
+    return Resolved(pd.DataFrame(rows, columns=list(COLUMNS)), pd.DataFrame(rejects, columns=columns))
+
+
+def _indexed(drugs: pd.DataFrame) -> _Atlas:
+    by_id, by_name, by_skeleton = {}, defaultdict(list), defaultdict(list)
+    for row, one in enumerate(drugs.to_dict("records")):
+        others = one["other_ids"].split("|") if isinstance(one["other_ids"], str) else []
+        by_id |= dict.fromkeys([one["drug_id"], *others], row)
+        if isinstance(one["name"], str):
+            by_name[one["name"].casefold()].append(row)
+        by_skeleton[one["inchikey"][:14]].append(row)
+    by_key = {key: row for row, key in enumerate(drugs["inchikey"])}
+    return _Atlas(drugs, by_key, dict(by_skeleton), by_id, dict(by_name))
+
+
+def _resolve(compound: dict, atlas: _Atlas) -> dict:
+    structure = None
+    if compound["smiles"]:
+        try:
+            structure = standardise(compound["smiles"])
+        except ValueError as error:
+            raise _UnusableError(str(error)) from error
+    key = structure.inchikey if structure else compound["inchikey"]
+    match, row = NEW, None
+    if key:
+        match, row = _by_key(key, atlas, SAME_STRUCTURE if structure else SAME_INCHIKEY)
+    elif compound["drug_id"] in atlas.by_id:
+        match, row = SAME_ID, atlas.by_id[compound["drug_id"]]
+    elif compound["name"]:
+        named = atlas.by_name.get(compound["name"].casefold(), [])
+        if len(named) > 1:
+            raise _UnusableError(
+                f"{len(named)} drugs of the atlas are called '{compound['name']}'; add a SMILES"
+            )
+        match, row = (SAME_NAME, named[0]) if named else (NEW, None)
+    if row is None and structure is None:
+        raise _UnusableError("no structure, and not in the atlas; add a SMILES")
+    if row is None:
+        assert structure is not None
+        drug_id = compound["drug_id"] or compound["name"] or f"row_{compound['line'] - 1}"
+        if drug_id in atlas.by_id:
+            raise _UnusableError(f"drug_id '{drug_id}' is another structure in the atlas; rename it")
+        own = {"inchikey": structure.inchikey, "smiles": structure.smiles, "moa": compound["moa"]}
+        return {**compound, **own, "drug_id": drug_id, "match": match, "atlas_id": None}
+    drug = atlas.drugs.iloc[row]
+    known = {name: value if isinstance(value, str) else None for name, value in drug.items()}
+    return {
+        **compound,
+        **{name: known[name] for name in ("inchikey", "smiles", "moa")},
+        "drug_id": compound["drug_id"] or known["drug_id"],
+        "name": compound["name"] or known["name"],
+        "match": match,
+        "atlas_id": known["drug_id"],
+    }
+
+
+def _by_key(key: str, atlas: _Atlas, exactly: str) -> tuple[str, int | None]:
+    if key in atlas.by_key:
+        return exactly, atlas.by_key[key]
+    same = atlas.by_skeleton.get(key[:14], [])
+    stereo_free = [row for row in same if key[15:25] == NO_STEREO or _stereo(atlas, row) == NO_STEREO]
+    if len(same) == 1 and stereo_free:
+        return SAME_SKELETON, same[0]
+    return NEW, None
+
+
+def _stereo(atlas: _Atlas, row: int) -> str:
+    return atlas.drugs["inchikey"].iloc[row][15:25]
+
+
+def counts_in_words(matches: Iterable[str]) -> str:
+    """Return how many compounds were found by what, for the screen."""
+    counts = pd.Series(list(matches)).value_counts()
+    order = (SAME_STRUCTURE, SAME_INCHIKEY, SAME_SKELETON, SAME_ID, SAME_NAME)
+    parts = [f"{counts[name]} by {name}" for name in order if name in counts]
+    known = sum(int(counts[name]) for name in order if name in counts)
+    return f"{known} in the atlas ({', '.join(parts) or 'none'}), {int(counts.get(NEW, 0))} new to it"

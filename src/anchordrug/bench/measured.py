@@ -1,0 +1,104 @@
+"""What a campaign has asked for and got back so far, read from its folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug import schemas
+from anchordrug.acquisition.campaign import fit_seed
+from anchordrug.bench import folder as files
+from anchordrug.bench.world import World
+from anchordrug.errors import TableError
+from anchordrug.files.tables import read_table
+from anchordrug.predictors.base import FittedPredictor
+from anchordrug.predictors.joint import JointFitted
+
+OK = "ok"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Anchors of every target in order of measurement, and every drug asked for.
+
+    Attributes
+    ----------
+    drugs, z
+        One entry a target: int64 [anchors] rows of the drug table, float32 [anchors, genes], NaN where an
+        assay did not measure a gene.
+    asked
+        int64 rows in order, those of the campaign's rounds, with or without a result.
+    """
+
+    drugs: list[np.ndarray]
+    z: list[np.ndarray]
+    asked: np.ndarray
+
+    @property
+    def anchors(self) -> np.ndarray:
+        """The drugs measured in any target, in order of measurement."""
+        together = np.concatenate(self.drugs)
+        return together[np.sort(np.unique(together, return_index=True)[1])]
+
+    def spent(self) -> int:
+        """Return how much of the budget is spent: the drugs asked for that gave a result in some target."""
+        return int(np.isin(np.unique(self.asked), self.anchors).sum())
+
+
+def read_selection(folder: Path, number: int) -> pd.DataFrame:
+    """Return the drugs that a round asks for, in order."""
+    path = files.round_of(folder, number) / files.SELECTION
+    return schemas.validate(read_table(path, files.TEXT), schemas.BENCH_SELECTION, path, files.RESTORE)
+
+
+def read_outcome(folder: Path, number: int) -> pd.DataFrame:
+    """Return what became of every drug of an ingested round, in every target."""
+    path = files.round_of(folder, number) / files.OUTCOME
+    return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path, files.RESTORE)
+
+
+def measured_so_far(world: World) -> Measured:
+    """Read the accepted responses of all rounds, after those that the atlas has of a target."""
+    parts = {target: [world.measured_before(target)] for target in world.campaign.targets}
+    asked = [np.zeros(0, np.int64)]
+    for number in files.round_numbers(world.folder):
+        asked.append(world.rows_of(read_selection(world.folder, number)["drug_id"]))
+        if not files.is_ingested(world.folder, number):
+            continue
+        path = files.round_of(world.folder, number) / files.RESPONSES
+        table = read_table(path, files.TEXT)
+        if table.columns.tolist() != ["cell_line", "drug_id", *world.atlas.genes]:
+            raise TableError(
+                f"{path}: its genes are not those of the project's atlas; delete "
+                f"{path.parent / files.INGEST} and run 'anchordrug campaign ingest' again"
+            )
+        for target, taken in parts.items():
+            own = table[table["cell_line"] == target]
+            values = own[world.atlas.genes].to_numpy(np.float32)
+            taken.append((world.rows_of(own["drug_id"]), values))
+    drugs, z = [], []
+    for taken in parts.values():
+        rows, values = zip(*taken, strict=True)
+        # A drug that was asked for again counts with its last result.
+        together, measured = np.concatenate(rows), np.concatenate(values)
+        last = len(together) - 1 - np.unique(together[::-1], return_index=True)[1]
+        drugs.append(together[np.sort(last)])
+        z.append(measured[np.sort(last)])
+    return Measured(drugs, z, np.concatenate(asked))
+
+
+def fit(world: World, measured: Measured, *, final: bool) -> JointFitted:
+    """Fit every target to its anchors; what an assay did not measure is taken to be as the prior says."""
+    parts: list[FittedPredictor] = []
+    for predictor, drugs, z in zip(world.predictors, measured.drugs, measured.z, strict=True):
+        seed = fit_seed(world.campaign.seed, len(drugs))
+        parts.append(predictor.fit(drugs, filled(world, drugs, z), seed=seed, final=final))
+    return JointFitted(parts)
+
+
+def filled(world: World, drugs: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return z [drugs, genes] with the prior response in place of NaN, so that nothing is learned there."""
+    if np.isfinite(z).all():
+        return z
+    return np.where(np.isfinite(z), z, world.prior.evidence_of(drugs).prior)

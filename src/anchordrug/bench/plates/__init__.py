@@ -1,0 +1,1 @@
+"""Plates: layout, plate maps, pick lists, pictures."""

@@ -1,0 +1,95 @@
+"""campaign.yaml as typed, validated settings: what one campaign at the bench is to do."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import atomic_path, require_file
+from anchordrug.settings import CellLineName, Section, validated
+
+
+class Plates(Section):
+    """How drugs come onto plates: every drug in `replicates` wells, `controls` wells of vehicle a plate."""
+
+    wells: Literal[96, 384]
+    replicates: int = Field(ge=1)
+    controls: int = Field(ge=0)
+    use_edge: bool
+    concentration_um: float = Field(gt=0)
+    well_volume_ul: float = Field(gt=0)
+    stock_mm: float = Field(gt=0)
+
+
+class Constraints(Section):
+    """What may be bought: drug_ids of the library, the cost of all rounds, drugs of one kind."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    cost: float | None = Field(gt=0)
+    per_mechanism: int | None = Field(ge=1)
+    per_scaffold: int | None = Field(ge=1)
+
+
+class CampaignSettings(Section):
+    """Everything in campaign.yaml."""
+
+    targets: tuple[CellLineName, ...] = Field(min_length=1)
+    budget: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    strategy: str
+    stop_below: float = Field(ge=0)
+    rehearsal: bool
+    constraints: Constraints
+    plates: Plates
+
+    @property
+    def batch(self) -> int:
+        """Drugs a round."""
+        return -(-self.budget // self.rounds)
+
+
+def read_campaign(path: Path) -> CampaignSettings:
+    """Read and validate campaign.yaml.
+
+    Raises
+    ------
+    SettingsError
+        The file is not YAML, a key is unknown or missing, or a value is out of its range.
+    """
+    settings = validated(
+        require_file(path, "make a campaign with 'anchordrug campaign new'"), CampaignSettings
+    )
+    check_campaign(settings, path)
+    return settings
+
+
+def check_campaign(settings: CampaignSettings, source: object) -> None:
+    """Check what no single value shows; `source` names the place in errors.
+
+    Raises
+    ------
+    SettingsError
+        A target stands twice, a drug is both included and excluded, or there are more rounds than drugs.
+    """
+    if len(set(settings.targets)) < len(settings.targets):
+        raise SettingsError(f"{source}: targets names the same cell line twice; remove the repetition")
+    both = sorted(set(settings.constraints.include) & set(settings.constraints.exclude))
+    if both:
+        raise SettingsError(f"{source}: constraints include and exclude drug '{both[0]}'; remove it from one")
+    if settings.rounds > settings.budget:
+        raise SettingsError(
+            f"{source}: {settings.rounds} rounds of a budget of {settings.budget} drugs; ask for fewer rounds"
+        )
+
+
+def write_campaign(settings: CampaignSettings, path: Path) -> None:
+    """Write campaign.yaml."""
+    values = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            f"# A campaign at the bench; docs/campaign.md explains every key.\n{values}", "utf-8"
+        )

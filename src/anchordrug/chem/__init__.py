@@ -1,0 +1,1 @@
+"""Structures, fingerprints, similarity and scaffolds: the only room that imports rdkit."""

@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, tables, digests, text that spreadsheets would compute, progress."""

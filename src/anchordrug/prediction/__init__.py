@@ -1,0 +1,1 @@
+"""Prediction from exported predictors, and the export; neither torch nor the pipeline's packages."""

@@ -1,0 +1,336 @@
+"""Stage predict: every drug of a library x every gene, from exported predictors alone, in flat memory."""
+
+import csv as text_csv
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from glob import escape
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import typer
+from pyarrow import csv, ipc, parquet
+
+import anchordrug
+from anchordrug.chem.workers import Fingerprinted, Fingerprinter, Fingerprinting
+from anchordrug.errors import LibraryError
+from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.files.digests import digest_of, sha256
+from anchordrug.files.formulas import escaped
+from anchordrug.files.progress import stream
+from anchordrug.prediction.inference import OnnxPredictor, Prediction, load_onnx
+from anchordrug.prediction.ledger import Ledger
+from anchordrug.prediction.tables import TableShape, tables
+from anchordrug.raw.molecule_text import Compound
+from anchordrug.raw.molecules import STDIN, CompoundFile, open_compounds
+
+DRUGS_A_BLOCK = 2048
+BLOCKS_AHEAD = 2
+# Cells of a row group: enough to compress well, few enough to be held at once.
+CELLS_A_GROUP = 2**23
+SUFFIXES = (".parquet", ".csv", ".arrow")
+REJECTS = ("place", "drug_id", "structure", "reason")
+DUPLICATES = ("place", "drug_id", "same_as", "same_place")
+TableOf = Callable[[list[str], list[Prediction]], pa.Table]
+
+
+def run(
+    models: Sequence[Path],
+    library: Path,
+    out: Path,
+    shape: TableShape | None = None,
+    smiles_column: str | None = None,
+    id_column: str | None = None,
+) -> None:
+    """Predict every drug of `library` once; a run that was cut goes on where it stood.
+
+    Beside `out`, .rejects.csv holds the rows that cannot be predicted with reasons, .duplicates.csv those
+    whose structure is that of an earlier row. Until all is done, OUT.part holds what there is.
+
+    Raises
+    ------
+    LibraryError
+        A model or the library cannot be used, no structure can be read, or `out` is of another kind, the
+        library itself, or being made by another command.
+    """
+    shape = shape or TableShape()
+    predictors = load_predictors(models)
+    _require_possible(shape, predictors)
+
+    def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
+        return tables(shape, predictors, drug_ids, predictions)
+
+    about = ["predict", [sha256(model) for model in models], asdict(shape)]
+    ledger = predicted(out, about, predictors, library, (smiles_column, id_column), table_of)
+    drugs = write_rest(ledger, library, out)
+    write_tables(out, shape.schema(predictors), ledger.tables())
+    ledger.remove()
+    genes = len(dict.fromkeys(gene for one in predictors for gene in one.genes))
+    targets = ", ".join(one.card["target"] for one in predictors)
+    typer.echo(f"{out}: {drugs:,} drugs x {genes} genes in {targets}")
+
+
+def predicted(
+    out: Path,
+    about: Sequence[object],
+    predictors: Sequence[OnnxPredictor],
+    library: Path,
+    columns: tuple[str | None, str | None],
+    table_of: TableOf,
+) -> Ledger:
+    """Predict every drug of `library`, or what a run that was cut has left of them.
+
+    Parameters
+    ----------
+    out
+        The file to be made in the end; the ledger lies beside it.
+    about
+        Whatever the tables depend on beside the library: if it has changed, the work starts over.
+    columns
+        Names of the columns of SMILES and ids, None to find them.
+    table_of
+        Makes a block's table from ids and, for each predictor, predictions.
+
+    Raises
+    ------
+    LibraryError
+        The library cannot be used, or `out` is of another kind, the library itself, or being made by
+        another command.
+    """
+    if out.suffix not in SUFFIXES:
+        raise LibraryError(f"{out}: cannot write '{out.suffix}' files; use {', '.join(SUFFIXES)}")
+    for path in (out, *_beside(out)):
+        if library != STDIN and path.exists() and library.exists() and path.samefile(library):
+            raise LibraryError(f"{library}: would be overwritten; name another --out")
+    key = digest_of(anchordrug.__version__, about, out.suffix, library.as_posix(), columns, DRUGS_A_BLOCK)
+    # First of all, so that a wrong name costs nothing that an earlier run has done.
+    with open_compounds(library, *columns) as source:
+        ledger = Ledger(out.with_name(f"{out.name}.part"), key)
+        if _went_on(ledger, source, predictors, table_of):
+            return ledger
+    if library == STDIN:
+        ledger.leave()
+        raise LibraryError(f"{ledger.folder}: was begun with another input; remove it and run again")
+    typer.echo(f"{library}: is another one than when this was begun; starting over", err=True)
+    ledger.start_over(key)
+    with open_compounds(library, *columns) as source:
+        _went_on(ledger, source, predictors, table_of)
+    return ledger
+
+
+def _beside(out: Path) -> tuple[Path, Path]:
+    """Return where rejects and duplicates go."""
+    return out.with_suffix(".rejects.csv"), out.with_suffix(".duplicates.csv")
+
+
+def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
+    """Open models of different targets.
+
+    Raises
+    ------
+    LibraryError
+        A model cannot be used, or two are of one target.
+    """
+    predictors = [load_onnx(model) for model in models]
+    targets = [one.card["target"] for one in predictors]
+    if len(set(targets)) < len(targets):
+        twice = next(one for one in targets if targets.count(one) > 1)
+        raise LibraryError(f"two models are of '{twice}'; predict them one at a time")
+    return predictors
+
+
+def _require_possible(shape: TableShape, predictors: Sequence[OnnxPredictor]) -> None:
+    if shape.layout == "wide" and shape.top is not None:
+        raise LibraryError("--top: a wide table has a column for every gene; use it with --layout long")
+    if shape.layout == "long" and shape.values != "label":
+        raise LibraryError(f"--values {shape.values}: a long table holds all of them; use --layout wide")
+    if shape.values == "z" and all("z" not in _outputs(one) for one in predictors):
+        raise LibraryError("--values z: this predictor gives none; use label or p_down, p_none, p_up")
+
+
+def _outputs(predictor: OnnxPredictor) -> list[str]:
+    return [one.name for one in predictor.session.get_outputs()]
+
+
+def _went_on(
+    ledger: Ledger, source: CompoundFile, predictors: Sequence[OnnxPredictor], table_of: TableOf
+) -> bool:
+    """Predict what is not done yet; return False if the library is not the one that was begun with."""
+    kinds = list(dict.fromkeys(one.fingerprint for one in predictors))
+    blocks = _blocks(source.rows)
+    try:
+        for block in islice(blocks, ledger.blocks):
+            ledger.has_read(block)
+        if ledger.blocks and not ledger.is_same_input():
+            return False
+        if ledger.blocks:
+            typer.echo(f"{ledger.folder}: going on after row {ledger.blocks * DRUGS_A_BLOCK:,}", err=True)
+        with Fingerprinter(kinds) as fingerprinting:
+            results = _fingerprinted(fingerprinting, blocks)
+            done = ledger.count("structures")
+            for block, found in stream(results, "predicting", source.share_read):
+                chosen = ledger.sort(block, found)
+                predictions = predict_each(predictors, kinds, [drug for _, drug in chosen], done)
+                done += len(chosen)
+                ledger.has_read(block)
+                ledger.add(table_of([row.drug_id for row, _ in chosen], predictions))
+    except BaseException:
+        ledger.leave()
+        raise
+    return True
+
+
+def _blocks(rows: Iterator[Compound]) -> Iterator[list[Compound]]:
+    while block := list(islice(rows, DRUGS_A_BLOCK)):
+        yield block
+
+
+def _fingerprinted(
+    fingerprinting: Fingerprinting, blocks: Iterable[list[Compound]]
+) -> Iterator[tuple[list[Compound], list[Fingerprinted | str]]]:
+    waiting: deque[list[Compound]] = deque()
+
+    def structures() -> Iterator[list[str]]:
+        for block in blocks:
+            waiting.append(block)
+            yield ["" if row.problem else row.structure for row in block]
+
+    for results in fingerprinting.of(structures(), BLOCKS_AHEAD):
+        yield waiting.popleft(), results
+
+
+def predict_each(
+    predictors: Sequence[OnnxPredictor],
+    kinds: Sequence[tuple[int, int]],
+    drugs: Sequence[Fingerprinted],
+    done: int = 0,
+) -> list[Prediction]:
+    """Return the predictions of `drugs` by each predictor; `kinds` are the fingerprints that they have.
+
+    So many drugs are `done` before. Where a drug's numbers lie in memory decides the last digit of sums over
+    them (onnxruntime's ReduceSum), so every drug gets the place that it has if all are predicted at once.
+    """
+    keys = [one.inchikey for one in drugs]
+    bits = {}
+    for place, kind in enumerate(kinds):
+        packed = np.frombuffer(b"".join(one.packed[place] for one in drugs), np.uint8)
+        bits[kind] = np.unpackbits(packed.reshape(len(drugs), (kind[1] + 7) // 8), axis=1, count=kind[1])
+    return [
+        _predicted(one, bits[one.fingerprint], keys, done % one.card["drugs_a_run"]) for one in predictors
+    ]
+
+
+def _predicted(predictor: OnnxPredictor, bits: np.ndarray, keys: list[str], before: int) -> Prediction:
+    """Predict drugs with so many places before them left empty."""
+    padded = np.concatenate([np.zeros((before, bits.shape[1]), bits.dtype), bits])
+    found = predictor.predict(padded, [*[""] * before, *keys])
+    return replace(
+        found, **{name: values[before:] for name, values in vars(found).items() if values is not None}
+    )
+
+
+def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
+    """Write rejects and duplicates beside `out`, say how many there are, and return how many drugs remain.
+
+    Raises
+    ------
+    LibraryError
+        None remains.
+    """
+    drugs, rejected, repeated = (ledger.count(one) for one in ("structures", "rejects", "duplicates"))
+    rejects, duplicates = _beside(out)
+    for path in (out, rejects, duplicates):
+        _remove_left_over(path)
+    _write_rows(rejects, REJECTS, ledger.rows("rejects"))
+    _write_rows(duplicates, DUPLICATES, ledger.rows("duplicates"))
+    if not drugs:
+        ledger.remove()
+        raise LibraryError(f"{library}: none of its {rejected} structures can be read; see {rejects}")
+    first = next(ledger.rows("rejects"), None)
+    if first is not None:
+        typer.echo(f"{rejects}: {rejected:,} rows rejected ({first[3]}{', ...' if rejected > 1 else ''})")
+    if repeated:
+        typer.echo(f"{duplicates}: {repeated:,} rows repeat a structure of an earlier row")
+    return drugs
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what a killed command left half written of the file `path`, and of no other."""
+    # The eight are `tempfile`'s; a file of a longer name has more.
+    for partial in path.parent.glob(f"{PARTIAL}{escape(path.stem)}-????????{path.suffix}"):
+        partial.unlink(missing_ok=True)
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = text_csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([escaped(cell) for cell in row] for row in rows)
+
+
+def write_tables(out: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Write tables of one schema one after the other as one file."""
+    with atomic_path(out) as temporary, _writer(temporary, schema) as writer:
+        for table in _regrouped(parts, CELLS_A_GROUP // len(schema)):
+            writer.write_table(table)
+
+
+def _regrouped(parts: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of `rows` rows, the last one of fewer."""
+    held, count = [], 0
+    for part in parts:
+        while len(part):
+            piece = part.slice(0, rows - count)
+            part, count = part.slice(len(piece)), count + len(piece)
+            held.append(piece)
+            if count == rows:
+                yield pa.concat_tables(held)
+                held, count = [], 0
+    if held:
+        yield pa.concat_tables(held)
+
+
+class _CsvWriter:
+    """Writes tables as CSV; text that starts like a formula gets an apostrophe."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.schema = pa.schema([(one.name, _plain(one.type)) for one in schema])
+        self.writer = csv.CSVWriter(path, self.schema)
+
+    def write_table(self, table: pa.Table) -> None:
+        table = table.cast(self.schema)
+        for place, field in enumerate(self.schema):
+            if pa.types.is_string(field.type):
+                table = table.set_column(place, field, _escaped(table.column(place)))
+        self.writer.write_table(table)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+def _escaped(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    coded = column.combine_chunks().dictionary_encode()
+    texts = pa.array([escaped(text) for text in coded.dictionary.to_pylist()], pa.string())
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(coded.indices, texts).cast(pa.string())])
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+@contextmanager
+def _writer(path: Path, schema: pa.Schema):
+    if path.suffix == ".parquet":
+        # Without Arrow's own schema, every reader sees the names of drugs, genes and labels as text.
+        writer = parquet.ParquetWriter(path, schema, compression="zstd", store_schema=False)
+    elif path.suffix == ".csv":
+        writer = _CsvWriter(path, schema)
+    else:
+        writer = ipc.new_file(str(path), schema)
+    try:
+        yield writer
+    finally:
+        writer.close()

@@ -1,0 +1,214 @@
+"""Prediction from an exported ONNX file; needs onnxruntime, numpy and rdkit only."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from anchordrug.chem.fingerprints import fingerprints
+from anchordrug.chem.structures import standardise
+from anchordrug.errors import LibraryError
+
+FORMAT_VERSION = "3"
+# The answer where the predictor abstains, after down, none, up.
+UNKNOWN = 3
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted for n drugs.
+
+    Attributes
+    ----------
+    probabilities
+        float32 [n, genes, 3] of down, none, up.
+    z
+        float32 [n, genes], or None where the predictor has none.
+    labels
+        int8 [n, genes]: 0 down, 1 none, 2 up.
+    margin
+        float32 [n, genes]: by how much the label is decided, log probability (plus offset) of the best
+        less that of the second.
+    nearest
+        int64 [n] position in the card's `learned_drugs` of the drug with the most similar structure.
+    similarity
+        float32 [n], its Tanimoto similarity.
+    source_lines
+        int64 [n] number of source lines that have measured the drug itself.
+    """
+
+    probabilities: np.ndarray
+    z: np.ndarray | None
+    labels: np.ndarray
+    margin: np.ndarray
+    nearest: np.ndarray
+    similarity: np.ndarray
+    source_lines: np.ndarray
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """float32 [n]: share of the drug's labels that are expected to be right."""
+        return np.take_along_axis(self.probabilities, self.labels[..., None], axis=2).mean(axis=(1, 2))
+
+    @property
+    def strength(self) -> np.ndarray:
+        """float32 [n]: number of genes that are expected to change."""
+        return (1 - self.probabilities[..., 1]).sum(axis=1)
+
+    def answers(self, least_margin: float) -> np.ndarray:
+        """Return `labels`, `UNKNOWN` where they are decided by less than `least_margin`."""
+        return np.where(self.margin < least_margin, np.int8(UNKNOWN), self.labels)
+
+
+@dataclass(frozen=True)
+class OnnxPredictor:
+    """An exported predictor: its session and its card (target, genes, labels, fingerprint, ...)."""
+
+    session: onnxruntime.InferenceSession
+    card: dict[str, Any]
+
+    @property
+    def genes(self) -> list[str]:
+        """Gene symbols in the order of the output."""
+        return self.card["genes"]
+
+    @property
+    def fingerprint(self) -> tuple[int, int]:
+        """Radius and number of bits of the fingerprints it takes."""
+        return self.card["fingerprint"]["radius"], self.card["fingerprint"]["bits"]
+
+    def least_margin(self, coverage: float) -> float:
+        """Return the margin below which to abstain, so that about this share of labels is answered.
+
+        The share is that of the drugs of the atlas.
+        """
+        if coverage >= 1:
+            return 0.0
+        return float(np.interp(100 * (1 - coverage), range(101), self.card["margins"]))
+
+    def predict(self, bits: np.ndarray, inchikeys: Sequence[str]) -> Prediction:
+        """Predict n drugs.
+
+        Parameters
+        ----------
+        bits
+            [n, bits] fingerprints, 0 or 1.
+        inchikeys
+            [n], by which a drug is found among those of the atlas; "" for an unknown one.
+        """
+        names = [one.name for one in self.session.get_outputs()]
+        at_once = self.card["drugs_a_run"]
+        # Always as many drugs a call: the arithmetic, to its last digit, may depend on their number.
+        n, short = len(bits), -len(bits) % at_once
+        padded = np.concatenate([bits, np.zeros((short, bits.shape[1]), bits.dtype)])
+        keys = np.array([*inchikeys, *[""] * short], object)
+        shapes = {"probabilities": (len(self.genes), 3), "z": (len(self.genes),)}
+        found = {
+            name: np.empty(
+                (n + short, *shapes.get(name, ())),
+                np.int64 if name in {"nearest", "source_lines"} else np.float32,
+            )
+            for name in names
+        }
+        for start in range(0, n, at_once):
+            rows = slice(start, start + at_once)
+            feed = {"fingerprint": padded[rows].astype(np.float32), "inchikey": keys[rows]}
+            for name, part in zip(names, self.session.run(names, feed), strict=True):
+                found[name][rows] = np.asarray(part)
+        found = {name: values[:n] for name, values in found.items()}
+        labels, margin = _decided(found["probabilities"], self.card["decision_offsets"])
+        return Prediction(
+            found["probabilities"],
+            found.get("z"),
+            labels,
+            margin,
+            found["nearest"],
+            found["similarity"],
+            found["source_lines"],
+        )
+
+
+def _decided(probabilities: np.ndarray, offsets: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels int8 and margins float32 of probabilities [..., 3]."""
+    # By three whole arrays: numpy's reductions over an axis of three are ten times slower.
+    down, none, up = (
+        np.log(np.maximum(probabilities[..., one], np.float32(1e-12))) + np.float32(offsets[one])
+        for one in range(3)
+    )
+    larger, smaller = np.maximum(down, none), np.minimum(down, none)
+    labels = np.where(up > larger, np.int8(2), (none > down).astype(np.int8))
+    best, second = np.maximum(larger, up), np.maximum(smaller, np.minimum(larger, up))
+    return labels, best - second
+
+
+def load_onnx(path: Path) -> OnnxPredictor:
+    """Open an exported predictor.
+
+    Raises
+    ------
+    LibraryError
+        The file is missing, is not ONNX, or was not exported by this version of anchordrug.
+    """
+    if not path.is_file():
+        raise LibraryError(f"{path}: no such model; 'dvc repro' writes one per target into models/onnx")
+    return opened(path.read_bytes(), path, threads=0)
+
+
+def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
+    """Open an exported predictor from the bytes of its file.
+
+    Parameters
+    ----------
+    path
+        Its name, for messages.
+    threads
+        Threads that compute with it; 0 for one a core.
+
+    Raises
+    ------
+    LibraryError
+        As `load_onnx`.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no public base class
+        raise LibraryError(f"{path}: not a readable ONNX model; export it again") from error
+    stored = session.get_modelmeta().custom_metadata_map
+    if "format_version" not in stored or "fingerprint" not in stored:
+        raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
+    card = {key: json.loads(value) for key, value in stored.items()}
+    if card["format_version"] != FORMAT_VERSION:
+        raise LibraryError(
+            f"{path}: has format {card['format_version']}, this anchordrug reads {FORMAT_VERSION}; "
+            "run 'anchordrug export' again"
+        )
+    return OnnxPredictor(session, card)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Fingerprints uint8 [n, bits], InChIKeys and positions of readable SMILES; reasons for the others."""
+
+    bits: np.ndarray
+    inchikeys: list[str]
+    positions: list[int]
+    reasons: dict[int, str]
+
+
+def parse(predictor: OnnxPredictor, structures: Sequence[str]) -> Parsed:
+    """Standardise structures and compute the fingerprints that `predictor` takes, in this process."""
+    drugs, positions, reasons = [], [], {}
+    for position, text in enumerate(structures):
+        try:
+            drugs.append(standardise(text))
+            positions.append(position)
+        except ValueError as error:
+            reasons[position] = str(error)
+    bits = fingerprints([drug.molecule for drug in drugs], *predictor.fingerprint)
+    return Parsed(bits, [drug.inchikey for drug in drugs], positions, reasons)

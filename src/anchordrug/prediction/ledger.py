@@ -1,0 +1,216 @@
+"""What a long prediction has done so far, in a folder on disk: it goes on after a kill, in flat memory.
+
+Rows are taken in blocks. The predictions of a block are one Arrow file; which structures and ids have been
+seen, rejects and duplicates are a SQLite database. A block counts once its transaction is committed.
+"""
+
+import hashlib
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from anchordrug.chem.workers import Fingerprinted
+from anchordrug.errors import LibraryError
+from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.raw.molecule_text import Compound
+
+SHOWN_CHARACTERS = 200
+DATABASE = "ledger.sqlite"
+# The databases of this process, lest one that an error has left open keeps it out itself.
+_OPEN: dict[Path, sqlite3.Connection] = {}
+_TABLES = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE structures (inchikey TEXT PRIMARY KEY, place TEXT, drug_id TEXT) WITHOUT ROWID;
+CREATE TABLE ids (drug_id TEXT PRIMARY KEY, place TEXT, inchikey TEXT) WITHOUT ROWID;
+CREATE TABLE rejects (place TEXT, drug_id TEXT, structure TEXT, reason TEXT);
+CREATE TABLE duplicates (place TEXT, drug_id TEXT, same_as TEXT, same_place TEXT);
+"""
+
+
+class Ledger:
+    """The state of one prediction in `folder`; what another one (of another `key`) left there is removed.
+
+    Raises
+    ------
+    LibraryError
+        The folder holds something else, or another process works in it.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        _require_own(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.database = _connected(folder)
+        except sqlite3.DatabaseError:
+            (folder / DATABASE).unlink()
+            self.database = _connected(folder)
+        self.digest = hashlib.sha256()
+        if not self._holds(key):
+            self.start_over(key)
+
+    def _holds(self, key: str) -> bool:
+        """Say whether what is here was begun with `key` and is whole; a power cut may have damaged it."""
+        try:
+            if self._about("key") != key:
+                return False
+            for number in range(self.blocks):
+                with pa.memory_map(str(self._path_of(number))) as file:
+                    ipc.open_file(file)
+            return self.database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        except (sqlite3.Error, TypeError, pa.ArrowInvalid, OSError):
+            return False
+
+    def _path_of(self, block: int) -> Path:
+        return self.folder / f"{block:06}.arrow"
+
+    def start_over(self, key: str) -> None:
+        """Forget everything."""
+        self.remove()
+        self.folder.mkdir(parents=True)
+        self.database = _connected(self.folder)
+        with self.database:
+            self.database.executescript("BEGIN;" + _TABLES)
+            self.database.executemany(
+                "INSERT INTO about VALUES (?, ?)", [("key", key), ("blocks", "0"), ("digest", "")]
+            )
+        self.digest = hashlib.sha256()
+
+    def leave(self) -> None:
+        """Keep what is done for the next time; remove the folder if that is nothing."""
+        if self.blocks:
+            self.database.close()
+        else:
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        self.database.close()
+        shutil.rmtree(self.folder)
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks that are done."""
+        return int(self._about("blocks"))
+
+    def _about(self, key: str) -> str:
+        return self.database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()[0]
+
+    def has_read(self, block: Iterable[Compound]) -> None:
+        """Take note of the rows of a block, so that another input under the same name is recognised."""
+        for one in block:
+            self.digest.update(repr(tuple(one)).encode("utf-8", "backslashreplace"))
+
+    def is_same_input(self) -> bool:
+        """Say whether the rows read so far are those that the blocks done were made of."""
+        return self._about("digest") == self.digest.hexdigest()
+
+    def sort(
+        self, block: Sequence[Compound], results: Sequence[Fingerprinted | str]
+    ) -> list[tuple[Compound, Fingerprinted]]:
+        """Return the drugs of `block` to predict; note the other rows as rejects or duplicates.
+
+        Parameters
+        ----------
+        results
+            For each row, its fingerprint or the reason why there is none.
+        """
+        chosen = []
+        for row, result in zip(block, results, strict=True):
+            if row.problem is not None or isinstance(result, str):
+                self._reject(row, row.problem or str(result))
+                continue
+            key = result.inchikey
+            _, place, owner = self._first("ids", "drug_id", (row.drug_id, row.place, key))
+            if owner != key:
+                self._reject(
+                    row, f"drug_id {row.drug_id!r} stands for another structure in {place}; rename it"
+                )
+                continue
+            _, place, same_as = self._first("structures", "inchikey", (key, row.place, row.drug_id))
+            if place == row.place:
+                chosen.append((row, result))
+            else:
+                values = (row.place, row.drug_id, same_as, place)
+                self.database.execute("INSERT INTO duplicates VALUES (?, ?, ?, ?)", values)
+        return chosen
+
+    def _first(self, table: str, column: str, values: tuple[str, str, str]) -> tuple[str, str, str]:
+        """Insert a row unless its key is there; return the one that is."""
+        self.database.execute(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", values)
+        return self.database.execute(f"SELECT * FROM {table} WHERE {column} = ?", values[:1]).fetchone()
+
+    def _reject(self, row: Compound, reason: str) -> None:
+        more = "..." if len(row.structure) > SHOWN_CHARACTERS else ""
+        shown = row.structure[:SHOWN_CHARACTERS] + more
+        self.database.execute(
+            "INSERT INTO rejects VALUES (?, ?, ?, ?)", (row.place, row.drug_id, shown, reason)
+        )
+
+    def add(self, table: pa.Table) -> None:
+        """Write the predictions of a block and count it as done."""
+        number = self.blocks
+        with atomic_path(self._path_of(number)) as temporary:
+            file = ipc.new_file(str(temporary), table.schema, options=_OPTIONS)
+            file.write_table(table)
+            file.close()
+        self.database.execute("UPDATE about SET value = ? WHERE key = 'blocks'", (str(number + 1),))
+        self.database.execute("UPDATE about SET value = ? WHERE key = 'digest'", (self.digest.hexdigest(),))
+        self.database.commit()
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the predictions of the blocks in order."""
+        for number in range(self.blocks):
+            with pa.memory_map(str(self._path_of(number))) as file:
+                yield ipc.open_file(file).read_all()
+
+    def count(self, table: str) -> int:
+        """Return the number of `structures` (drugs predicted), `rejects` or `duplicates`."""
+        return self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+    def rows(self, table: str) -> Iterator[tuple[str, ...]]:
+        """Yield the `rejects` or `duplicates` in the order of the input."""
+        return self.database.execute(f"SELECT * FROM {table} ORDER BY rowid")
+
+
+_OPTIONS = ipc.IpcWriteOptions(compression="lz4")
+
+
+def _require_own(folder: Path) -> None:
+    """Check that there is nothing in `folder` but what a ledger leaves there, however it was ended."""
+    names = [one.name for one in folder.iterdir()] if folder.is_dir() else []
+    own = re.compile(rf"{re.escape(DATABASE)}.*|\d+\.arrow|{re.escape(PARTIAL)}.*")
+    if (folder.exists() and not folder.is_dir()) or not all(own.fullmatch(name) for name in names):
+        raise LibraryError(
+            f"{folder}: is in the way, and nothing that anchordrug wrote; move it or name another --out"
+        )
+
+
+def _connected(folder: Path) -> sqlite3.Connection:
+    """Open the database and keep other processes out of it until it is closed, or this one ends."""
+    if (left_open := _OPEN.pop(folder.absolute(), None)) is not None:
+        left_open.close()
+    database = sqlite3.connect(folder / DATABASE, timeout=0)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # A killed process loses nothing that it has written; only a power cut might, and that costs a new
+        # start.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA cache_size = -65536")
+        database.execute("BEGIN EXCLUSIVE")
+        database.commit()
+    except sqlite3.DatabaseError as error:
+        database.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise LibraryError(
+                f"{folder}: another anchordrug command works in it; wait until it ends"
+            ) from error
+        raise
+    _OPEN[folder.absolute()] = database
+    return database

@@ -1,0 +1,175 @@
+"""anchordrug rank: the drugs of a library by how well they reverse, or mimic, a signature."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import typer
+
+from anchordrug.errors import LibraryError, RawDataError, shortlist
+from anchordrug.files.digests import sha256
+from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
+from anchordrug.prediction.engine import predicted, write_rest, write_tables
+from anchordrug.prediction.inference import Prediction, load_onnx
+from anchordrug.prediction.tables import of_drugs
+from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
+
+# Genes of a table that make up each side of the connectivity score (CMap queries hold up to 150 of 978).
+MOST_GENES_A_SIDE = 50
+FEWEST_GENES = 10
+
+
+def run(
+    model: Path,
+    library: Path,
+    out: Path,
+    signature: Path | None,
+    column: str | None,
+    up: Path | None,
+    down: Path | None,
+    *,
+    mimic: bool,
+    permutations: int,
+    seed: int,
+    columns: tuple[str | None, str | None],
+) -> None:
+    """Score every drug of `library` against a signature and write them, best first by cosine.
+
+    On real data the cosine finds a drug's class more often than connectivity (benchmarks/reversal.py).
+
+    Parameters
+    ----------
+    signature, column
+        A table of differential expression or GCT, and its column of values; or else
+    up, down
+        lists of genes.
+    mimic
+        Rank the drugs that resemble it first; otherwise those that reverse it.
+
+    Raises
+    ------
+    LibraryError
+        As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
+        predicted.
+    """
+    predictor = load_onnx(model)
+    asked = _signature(predictor.genes, signature, column, up, down)
+
+    def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
+        (prediction,) = predictions
+        scores = score(
+            expected_change(prediction.probabilities, prediction.z),
+            asked,
+            permutations,
+            seed,
+            reverse=not mimic,
+        )
+        return pa.table(
+            {
+                "drug_id": pa.array(drug_ids, pa.string()),
+                "connectivity": scores.connectivity,
+                "p_connectivity": scores.p_connectivity,
+                "cosine": scores.cosine,
+                "p_cosine": scores.p_cosine,
+                **of_drugs(predictor, prediction),
+            }
+        )
+
+    about = ["rank", sha256(model), asked.values.tolist(), asked.up.tolist(), asked.down.tolist()]
+    ledger = predicted(out, [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
+    drugs = write_rest(ledger, library, out)
+    table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
+    write_tables(out, table.schema, iter([table]))
+    ledger.remove()
+    verb = "mimics" if mimic else "reverses"
+    typer.echo(
+        f"{out}: {drugs:,} drugs by how well each {verb} {len(asked.up)} up and {len(asked.down)} down genes "
+        f"in {predictor.card['target']}"
+    )
+    for line in _best(table):
+        typer.echo(line)
+
+
+def _signature(
+    genes: list[str], table: Path | None, column: str | None, up: Path | None, down: Path | None
+) -> Signature:
+    lists = [one for one in (up, down) if one is not None]
+    if (table is None) == (not lists):
+        raise LibraryError("give either --signature (a table or GCT) or gene lists (--up, --down, or both)")
+    try:
+        if table is not None:
+            return _from_table(genes, table, column)
+        if column is not None:
+            raise LibraryError("--column names a column of --signature; gene lists have none")
+        return _from_lists(genes, up, down)
+    except RawDataError as error:
+        raise LibraryError(str(error)) from error
+
+
+def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
+    values, significant = read_signature(path, column)
+    found = on_genes(list(values), genes)
+    _require_enough(path, len(found), genes, list(values))
+    vector = np.array([values[found[gene]] if gene in found else 0.0 for gene in genes])
+    counts = vector.copy()
+    if significant is not None:
+        counts[[found.get(gene) not in significant for gene in genes]] = 0
+    order = np.argsort(-counts, kind="stable")
+    up = [one for one in order[:MOST_GENES_A_SIDE] if counts[one] > 0]
+    down = [one for one in order[::-1][:MOST_GENES_A_SIDE] if counts[one] < 0]
+    if not up and not down:
+        raise LibraryError(f"{path}: no predicted gene changes significantly in it; give gene lists instead")
+    return Signature(vector, np.array(up, np.int64), np.array(down, np.int64))
+
+
+def _from_lists(genes: list[str], up: Path | None, down: Path | None) -> Signature:
+    sides = []
+    for path in (up, down):
+        names = [] if path is None else read_gene_list(path)
+        found = on_genes(names, genes)
+        if path is not None:
+            typer.echo(f"{path}: {len(found)} of {len(names)} genes are predicted")
+            if not found:
+                raise LibraryError(
+                    f"{path}: none of its genes is predicted (found {shortlist(names)}); "
+                    "name genes by HGNC symbol"
+                )
+        sides.append(np.array([place for place, gene in enumerate(genes) if gene in found], np.int64))
+    both = set(sides[0]) & set(sides[1])
+    if both:
+        raise LibraryError(f"{up}, {down}: '{genes[min(both)]}' is in both lists; remove it from one")
+    values = np.zeros(len(genes))
+    values[sides[0]], values[sides[1]] = 1, -1
+    return Signature(values, *sides)
+
+
+def _require_enough(path: Path, found: int, genes: list[str], names: list[str]) -> None:
+    if found < FEWEST_GENES:
+        raise LibraryError(
+            f"{path}: {found} of its {len(names)} genes are predicted ({shortlist(genes)}, ...), "
+            f"{FEWEST_GENES} are needed; name genes by HGNC symbol (found {shortlist(names)})"
+        )
+    typer.echo(f"{path}: {found} of the {len(genes)} predicted genes are in it")
+
+
+def _ranked(table: pa.Table, *, mimic: bool) -> pa.Table:
+    """Return the table best first, with ranks and false discovery rates."""
+    values = {
+        name: table[name].to_numpy() for name in ("connectivity", "cosine", "p_connectivity", "p_cosine")
+    }
+    sign = -1 if mimic else 1
+    order = np.lexsort((sign * values["connectivity"], sign * values["cosine"]))
+    places = {name: place for place, name in enumerate(table.schema.names)}
+    for name in ("cosine", "connectivity"):
+        rates = pa.array(false_discovery_rate(values[f"p_{name}"]))
+        table = table.add_column(places[f"p_{name}"] + 1, f"fdr_{name}", rates)
+    return table.take(pa.array(order)).add_column(0, "rank", pa.array(np.arange(1, len(order) + 1)))
+
+
+def _best(table: pa.Table) -> Iterator[str]:
+    for row in table.slice(0, 10).to_pylist():
+        yield (
+            f"{row['rank']:>4}  {row['drug_id']:<24.24}  cosine {row['cosine']:+.3f}  "
+            f"FDR {row['fdr_cosine']:.3f}  connectivity {row['connectivity']:+.3f}"
+        )

@@ -1,0 +1,117 @@
+"""anchordrug predict --engine ray: the same predictions on a Ray cluster, from and to partitioned parquet.
+
+Ray Data reads, spreads the record batches over actors, starts a lost actor again, and writes; what is done
+to a batch is what `anchordrug.prediction.engine` does to a block. Nothing is known of other batches, so
+duplicates are predicted each, and rows that cannot be predicted stay in the table with a `reason`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import typer
+
+from anchordrug.chem.workers import Fingerprinter
+from anchordrug.errors import AnchorDrugError, LibraryError
+from anchordrug.prediction.engine import load_predictors, predict_each
+from anchordrug.prediction.inference import opened
+from anchordrug.prediction.tables import TableShape, tables
+from anchordrug.raw.molecule_text import columns_of
+
+DRUGS_A_BATCH = 1024
+
+
+class _Worker:
+    """Predicts record batches: an actor of the cluster, with a process of its own for what rdkit may do."""
+
+    def __init__(
+        self, models: Sequence[tuple[str, bytes]], shape: TableShape, columns: tuple[str, str | None]
+    ):
+        self.predictors = [opened(model, Path(name), threads=1) for name, model in models]
+        self.kinds = list(dict.fromkeys(one.fingerprint for one in self.predictors))
+        self.shape, self.columns = shape, columns
+        self.fingerprinting = Fingerprinter(self.kinds, processes=1).__enter__()
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        smiles, key = self.columns
+        structures = ["" if one is None else str(one).strip() for one in batch.column(smiles).to_pylist()]
+        given = [None] * len(batch) if key is None else batch.column(key).to_pylist()
+        ids = [None if one is None else str(one).strip() for one in given]
+        (results,) = self.fingerprinting.of([structures], ahead=1)
+        rows = [place for place, one in enumerate(results) if not isinstance(one, str)]
+        drugs = [one for one in results if not isinstance(one, str)]
+        predictions = predict_each(self.predictors, self.kinds, drugs)
+        # Without an id, a drug is called by its structure: a batch does not know which row it starts with.
+        names = [one or structure[:200] for one, structure in zip(ids, structures, strict=True)]
+        table = tables(self.shape, self.predictors, [names[row] for row in rows], predictions)
+        bad = [(names[place], one) for place, one in enumerate(results) if isinstance(one, str)]
+        return _with_reasons(table, bad)
+
+
+def _with_reasons(table: pa.Table, bad: list[tuple[str, str]]) -> pa.Table:
+    """Return `table` as plain text and numbers, with a column `reason` and a row for each bad structure."""
+    schema = pa.schema(
+        (one.name, one.type.value_type if pa.types.is_dictionary(one.type) else one.type)
+        for one in table.schema
+    ).append(pa.field("reason", pa.string()))
+    good = table.append_column("reason", pa.nulls(len(table), pa.string())).cast(schema)
+    rejects = {name: pa.nulls(len(bad), kind) for name, kind in zip(schema.names, schema.types, strict=True)}
+    rejects["drug_id"] = pa.array([name for name, _ in bad], pa.string())
+    rejects["reason"] = pa.array([reason for _, reason in bad], pa.string())
+    return pa.concat_tables([good, pa.table(rejects, schema=schema)])
+
+
+def run(
+    models: Sequence[Path],
+    library: str,
+    out: str,
+    shape: TableShape,
+    smiles_column: str | None,
+    id_column: str | None,
+) -> None:
+    """Predict `library`, a parquet file or folder, into the folder `out`; both may be URLs that fsspec knows.
+
+    Raises
+    ------
+    LibraryError
+        A model or the library cannot be used, or `out` is not empty.
+    AnchorDrugError
+        Ray is not installed.
+    """
+    try:
+        import fsspec
+        import ray
+    except ImportError as error:
+        raise AnchorDrugError(
+            "--engine ray needs ray, which is not installed; run: pip install 'anchordrug[ray]'"
+        ) from error
+    predictors = load_predictors(models)
+    source, path = fsspec.core.url_to_fs(library)
+    target, folder = fsspec.core.url_to_fs(out)
+    if not source.exists(path):
+        raise LibraryError(f"{library}: no such file or folder; name parquet files with a SMILES column")
+    if target.exists(folder) and target.ls(folder):
+        raise LibraryError(f"{out}: is not empty; give another folder")
+    # An existing cluster, by RAY_ADDRESS or on this machine, or else one of this machine alone.
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    try:
+        cores = int(ray.cluster_resources()["CPU"])
+        data = ray.data.read_parquet(path, filesystem=source)
+        header = data.columns() or []
+        smiles, key = columns_of(Path(library), header, smiles_column, id_column)
+        columns = header[smiles], None if key is None else header[key]
+        predicted = data.select_columns([one for one in columns if one is not None]).map_batches(
+            _Worker,
+            fn_constructor_args=([(str(path), path.read_bytes()) for path in models], shape, columns),
+            batch_format="pyarrow",
+            batch_size=DRUGS_A_BATCH,
+            # One core is left for reading and writing.
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, cores - 1)),
+        )
+        predicted.write_parquet(folder, filesystem=target)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LibraryError(
+            f"{library}: cannot be read as parquet ({' '.join(str(error).split())})"
+        ) from error
+    targets = ", ".join(one.card["target"] for one in predictors)
+    typer.echo(f"{out}: {len(predictors[0].genes)} genes in {targets}; rows that have a 'reason' are rejects")

@@ -1,0 +1,162 @@
+"""Predictions as Arrow tables: a row per drug and gene, or a row per drug with a column per gene."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from anchordrug.prediction.inference import OnnxPredictor, Prediction
+
+Layout = Literal["long", "wide"]
+Values = Literal["label", "z", "p_down", "p_none", "p_up"]
+LAYOUTS: tuple[Layout, ...] = ("long", "wide")
+VALUES: tuple[Values, ...] = ("label", "z", "p_down", "p_none", "p_up")
+ANSWERS = ("down", "none", "up", "unknown")
+# Few distinct texts, stored as numbers.
+CODED, LABEL = pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int8(), pa.string())
+# Of a drug, whatever the gene.
+OF_DRUG = (
+    ("confidence", pa.float32()),
+    ("strength", pa.float32()),
+    ("nearest_drug", pa.string()),
+    ("similarity", pa.float32()),
+    ("source_lines", pa.int64()),
+)
+OF_PAIR = (
+    ("label", LABEL),
+    *((f"p_{name}", pa.float32()) for name in ANSWERS[:3]),
+    ("z", pa.float32()),
+)
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """How predictions are laid out.
+
+    Attributes
+    ----------
+    layout
+        "long", a row per drug and gene, or "wide", a column per gene.
+    values
+        What the columns of a wide table hold.
+    top
+        Of each drug only so many genes, those likeliest to change, in that order; None for all. Long only.
+    coverage
+        The share of labels to be answered; the least certain ones are "unknown".
+    """
+
+    layout: Layout = "long"
+    values: Values = "label"
+    top: int | None = None
+    coverage: float = 0.8
+
+    def schema(self, predictors: Sequence[OnnxPredictor]) -> pa.Schema:
+        """Return the columns of the table that several predictors give together."""
+        drug = [("target", CODED), ("drug_id", pa.string())]
+        if self.layout == "long":
+            return pa.schema([*drug, ("gene", CODED), *OF_PAIR, *OF_DRUG])
+        genes = dict.fromkeys(gene for one in predictors for gene in one.genes)
+        kind = dict(OF_PAIR)[self.values]
+        return pa.schema([*drug, *OF_DRUG, *((gene, kind) for gene in genes)])
+
+
+def tables(
+    shape: TableShape,
+    predictors: Sequence[OnnxPredictor],
+    drug_ids: Sequence[str],
+    predictions: Sequence[Prediction],
+) -> pa.Table:
+    """Return the predictions of n drugs by each predictor, drug by drug in the order given."""
+    schema = shape.schema(predictors)
+    make = _long if shape.layout == "long" else _wide
+    parts = [
+        make(shape, predictor, drug_ids, prediction)
+        for predictor, prediction in zip(predictors, predictions, strict=True)
+    ]
+    if len(parts) == 1:
+        return parts[0].select(schema.names).cast(schema)
+    rows_of = [len(part) // max(1, len(drug_ids)) for part in parts]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    order = [
+        np.arange(len(drug_ids))[:, None] * rows + np.arange(rows) + start
+        for rows, start in zip(rows_of, starts[:-1], strict=True)
+    ]
+    whole = pa.concat_tables(parts, promote_options="default").unify_dictionaries().combine_chunks()
+    return whole.take(pa.array(np.concatenate(order, axis=1).ravel())).select(schema.names).cast(schema)
+
+
+def of_drugs(predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.Array]:
+    """Return the columns `OF_DRUG` of n drugs: how far to trust what is predicted for them."""
+    learned = pa.array(predictor.card["learned_drugs"], pa.string())
+    return {
+        "confidence": pa.array(prediction.confidence),
+        "strength": pa.array(prediction.strength),
+        "nearest_drug": learned.take(pa.array(prediction.nearest)),
+        "similarity": pa.array(prediction.similarity),
+        "source_lines": pa.array(prediction.source_lines),
+    }
+
+
+def _answers(shape: TableShape, predictor: OnnxPredictor, prediction: Prediction) -> np.ndarray:
+    return prediction.answers(predictor.least_margin(shape.coverage))
+
+
+def _text(codes: np.ndarray) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(ANSWERS))
+
+
+def _long(
+    shape: TableShape, predictor: OnnxPredictor, drug_ids: Sequence[str], prediction: Prediction
+) -> pa.Table:
+    n, genes = prediction.labels.shape
+    chosen = np.broadcast_to(np.arange(genes), (n, genes))
+    if shape.top is not None and shape.top < genes:
+        chosen = np.argsort(prediction.probabilities[..., 1], axis=1, kind="stable")[:, : shape.top]
+    drug = pa.array(np.repeat(np.arange(n), chosen.shape[1]))
+
+    def of_pair(values: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(values, chosen, axis=1).ravel()
+
+    z = prediction.z
+    columns = {
+        "target": _repeated(predictor.card["target"], len(drug)),
+        "drug_id": pa.array(drug_ids, pa.string()).take(drug),
+        "gene": pa.DictionaryArray.from_arrays(
+            pa.array(chosen.astype(np.int32).ravel()), pa.array(predictor.genes)
+        ),
+        "label": _text(of_pair(_answers(shape, predictor, prediction))),
+        **{
+            f"p_{name}": pa.array(of_pair(prediction.probabilities[..., one]))
+            for one, name in enumerate(ANSWERS[:3])
+        },
+        "z": pa.nulls(len(drug), pa.float32()) if z is None else pa.array(of_pair(z)),
+        **{name: values.take(drug) for name, values in of_drugs(predictor, prediction).items()},
+    }
+    return pa.table(columns)
+
+
+def _wide(
+    shape: TableShape, predictor: OnnxPredictor, drug_ids: Sequence[str], prediction: Prediction
+) -> pa.Table:
+    columns = {
+        "target": _repeated(predictor.card["target"], len(drug_ids)),
+        "drug_id": pa.array(drug_ids, pa.string()),
+        **of_drugs(predictor, prediction),
+    }
+    if shape.values == "label":
+        codes = np.asfortranarray(_answers(shape, predictor, prediction))
+        of_genes = (_text(codes[:, one]) for one in range(codes.shape[1]))
+    elif shape.values == "z":
+        z = prediction.z
+        values = np.full(prediction.labels.shape, np.nan, np.float32) if z is None else z
+        of_genes = (pa.array(column, from_pandas=True) for column in np.asfortranarray(values).T)
+    else:
+        one = VALUES.index(shape.values) - 2
+        of_genes = (pa.array(column) for column in np.asfortranarray(prediction.probabilities[..., one]).T)
+    return pa.table({**columns, **dict(zip(predictor.genes, of_genes, strict=True))})
+
+
+def _repeated(text: str, times: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(times, np.int32)), pa.array([text]))

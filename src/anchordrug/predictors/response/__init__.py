@@ -1,0 +1,1 @@
+"""Predictors that start from prior responses: a Gaussian process, a network, and both."""

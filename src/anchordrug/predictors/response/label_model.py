@@ -1,0 +1,140 @@
+"""From a predicted z and what is known of drug and gene to calibrated probabilities of the labels.
+
+A multinomial logistic regression on functions of the predicted z, its uncertainty and the source lines'
+evidence. It is learned where the answer is known, on source lines that play the target
+(`anchordrug.predictors.response.pseudo_targets`), so that anchors chosen on purpose cannot bias it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anchordrug.graph.numpy_ops import Array, NumpyOps
+from anchordrug.predictors.response.prior import Evidence
+
+PENALTY = 1e-3
+
+
+@dataclass(frozen=True)
+class GeneRates:
+    """How often a gene changes in the source lines: share down, share up, and spread of z, each [genes]."""
+
+    down: np.ndarray
+    up: np.ndarray
+    spread: np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelModel:
+    """The regression's weights for features of (drug, gene), of drugs, and of genes.
+
+    Attributes
+    ----------
+    pair, drug
+        float32 [features, 3].
+    gene
+        float32 [genes, 3]: the genes' share of the logits and the intercept.
+    """
+
+    pair: np.ndarray
+    drug: np.ndarray
+    gene: np.ndarray
+    spread: np.ndarray
+
+    def logits(self, ops: type, evidence: Evidence, mean: Array, deviation: Array) -> Array:
+        """Return logits [n, genes, 3] for a predicted `mean` [n, genes] with its `deviation` [n, 1]."""
+        pair, drug = features(ops, evidence, mean, deviation, self.spread)
+        return pair @ self.pair + ops.expand(drug @ self.drug, 1) + self.gene
+
+
+def features(
+    ops: type, evidence: Evidence, mean: Array, deviation: Array, spread: np.ndarray
+) -> tuple[Array, Array]:
+    """Return the features of every (drug, gene) [n, genes, features] and of every drug [n, features].
+
+    Signed ones tell down from up, their sizes tell either from none; squashed ones bend the line where the
+    label's threshold lies. `spread` [genes] is the typical size of the gene's z.
+    """
+    one, half = np.float32(1), np.float32(0.5)
+    genes = np.float32(len(spread))
+    size = ops.abs(mean)
+    root = ops.sqrt(size)
+    strength = ops.sqrt(ops.total(mean * mean) / genes + np.float32(1e-12))
+    lines = ops.log(evidence.lines + one)
+    relative = mean / spread
+    pair = [
+        mean,
+        size,
+        root,
+        root * ops.tanh(mean * np.float32(50)),
+        ops.log(size + np.float32(0.1)),
+        ops.tanh(mean),
+        ops.tanh(mean * half),
+        ops.tanh(mean - np.float32(1.5)),
+        ops.tanh(mean + np.float32(1.5)),
+        relative,
+        relative / ops.maximum(deviation, np.float32(0.05)),
+        evidence.prior,
+        ops.abs(evidence.prior),
+        evidence.down,
+        evidence.up,
+        evidence.down * lines,
+        evidence.up * lines,
+        mean * deviation,
+        size * deviation,
+        mean * lines,
+        size * lines,
+        mean * strength,
+        size * strength,
+    ]
+    drug = [
+        deviation,
+        strength,
+        ops.sqrt(strength),
+        ops.log(strength + np.float32(0.1)),
+        lines,
+        evidence.nearest,
+    ]
+    return ops.stack(pair), ops.concat(drug)
+
+
+def fit_label_model(
+    pair: np.ndarray, drug: np.ndarray, gene: np.ndarray, labels: np.ndarray, rates: GeneRates
+) -> LabelModel:
+    """Fit the regression to rows of (drug, gene).
+
+    Parameters
+    ----------
+    pair, drug
+        [rows, features] of `features`, those of its drug repeated for each gene.
+    gene
+        int64 [rows], position of the gene in `rates`.
+    labels
+        [rows]: 0, 1, 2, each of which must occur.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    by_gene = np.stack([rates.down, rates.up, rates.spread], axis=1)
+    inputs = np.concatenate([pair, drug, by_gene[gene]], axis=1).astype(np.float64)
+    centre, width = inputs.mean(axis=0), inputs.std(axis=0)
+    width[width < 1e-9] = 1
+    # scikit-learn's C is the inverse of a penalty on the sum over rows, ours is on their mean.
+    regression = LogisticRegression(C=1 / (PENALTY * len(inputs)), max_iter=300)
+    regression.fit((inputs - centre) / width, labels)
+    weights = (regression.coef_ / width).T
+    intercept = regression.intercept_ - centre @ weights
+    split = (pair.shape[1], pair.shape[1] + drug.shape[1])
+    of_pair, of_drug, of_gene = np.split(weights, split)
+    return LabelModel(
+        of_pair.astype(np.float32),
+        of_drug.astype(np.float32),
+        (by_gene @ of_gene + intercept).astype(np.float32),
+        rates.spread.astype(np.float32),
+    )
+
+
+def probabilities(
+    model: LabelModel, evidence: Evidence, mean: np.ndarray, deviation: np.ndarray
+) -> np.ndarray:
+    """Return float32 [n, genes, 3] of numpy arrays."""
+    return NumpyOps.softmax(model.logits(NumpyOps, evidence, mean, deviation))

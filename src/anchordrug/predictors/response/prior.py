@@ -1,0 +1,179 @@
+"""The prior response of a drug: how it acted in other cell lines, and how drugs like it did.
+
+The consensus of a drug over its source cell lines is shrunk towards the mean consensus of its nearest
+neighbours, weighted by the cube of their similarity, so that a drug no source line has seen has a prior too:
+
+    prior = (sum of its responses + neighbours' mean) / (number of its lines + 1)
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.graph.numpy_ops import Array, NumpyOps
+
+NEIGHBOURS = 30
+# Similarity is Tanimoto plus this where two drugs share their mechanisms of action.
+SAME_MECHANISM = np.float32(0.1)
+# z-scores beyond it say no more than that a gene changes; their size would drown the others.
+LARGEST_Z = 4.0
+ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of n drugs before anything is measured in the target.
+
+    Attributes
+    ----------
+    prior
+        [n, genes] z.
+    down, up
+        [n, genes] share of the drug's source lines in which the gene went down or up.
+    lines
+        [n, 1] number of source lines that have measured the drug.
+    nearest
+        [n, 1] similarity of the most similar other drug of the source lines.
+    """
+
+    prior: Array
+    down: Array
+    up: Array
+    lines: Array
+    nearest: Array
+
+
+@dataclass(frozen=True)
+class ResponsePrior:
+    """Tables with a row per drug of the atlas, and a last row for a drug that is not in it.
+
+    Attributes
+    ----------
+    bits
+        float32 [drugs, bits], 0 or 1 (no last row, as for the next).
+    mechanism
+        int64 [drugs], equal for drugs of the same mechanisms, negative where unknown.
+    lines
+        float32 [drugs + 1] number of source lines.
+    total, down, up
+        float32 [drugs + 1, genes]: sum of responses, and number of lines with the label.
+    """
+
+    bits: np.ndarray
+    mechanism: np.ndarray
+    lines: np.ndarray
+    total: np.ndarray
+    down: np.ndarray
+    up: np.ndarray
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Consensus float32 [drugs, genes]; 0 where no source line has the drug."""
+        return (self.total / np.maximum(self.lines, 1)[:, None])[:-1]
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """int64 rows of the drugs that source lines have measured."""
+        return np.flatnonzero(self.lines[:-1])
+
+    def similarity(self, ops: type, bits: Array, row: Array, drugs: np.ndarray) -> Array:
+        """Return the similarity [n, m] of n drugs to `drugs`, rows of the atlas; at most 1.1."""
+        columns = self._known_columns if drugs is self.known else self._columns(drugs)
+        mechanism_of = self.mechanism[drugs]
+        both = bits @ columns
+        tanimoto = both / ops.maximum(ops.total(bits) + columns.sum(axis=0) - both, np.float32(1))
+        asked = np.append(np.where(self.mechanism < 0, -1, self.mechanism), -1)
+        known = np.where(mechanism_of < 0, -2, mechanism_of)
+        same = ops.equal(ops.expand(ops.rows(asked, row), 1), known)
+        return tanimoto + ops.cast(same, np.float32) * SAME_MECHANISM
+
+    def _columns(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the bits of `drugs`, float32 [bits, drugs]."""
+        return np.ascontiguousarray(self.bits[drugs].T)
+
+    @cached_property
+    def _known_columns(self) -> np.ndarray:
+        # Asked for by every block of a library.
+        return self._columns(self.known)
+
+    def self_similarity(self, ops: type, bits: Array, row: Array) -> Array:
+        """Return the similarity of n drugs to themselves, [n, 1]."""
+        mechanism = SAME_MECHANISM * np.append(self.mechanism >= 0, False).astype(np.float32)
+        return ops.cast(ops.total(bits) > np.float32(0), np.float32) + ops.expand(ops.rows(mechanism, row), 1)
+
+    def evidence(self, ops: type, bits: Array, row: Array) -> Evidence:
+        """Return what is known of n drugs with `bits` float32 [n, bits] and atlas `row` int64 [n] (or -1).
+
+        A drug is never its own neighbour. Neighbours are the drugs of source lines that are at least as
+        similar as the 30th; those without any similarity count for nothing.
+        """
+        similarity = self.similarity(ops, bits, row, self.known)
+        similarity = ops.where(ops.equal(ops.expand(row, 1), self.known), np.float32(-1), similarity)
+        nearest = ops.maximum(ops.kth_largest(similarity, 1), np.float32(0))
+        cut = ops.kth_largest(similarity, min(NEIGHBOURS, len(self.known)))
+        positive = ops.maximum(similarity, np.float32(0))
+        weights = ops.where(similarity >= cut, positive * positive * positive, np.float32(0))
+        neighbours = (weights @ self.mean[self.known]) / ops.maximum(ops.total(weights), np.float32(1e-12))
+        lines = ops.expand(ops.rows(self.lines, row), 1)
+        seen = ops.maximum(lines, np.float32(1))
+        return Evidence(
+            (ops.rows(self.total, row) + neighbours) / (lines + np.float32(1)),
+            ops.rows(self.down, row) / seen,
+            ops.rows(self.up, row) / seen,
+            lines,
+            nearest,
+        )
+
+    def evidence_of(self, drugs: np.ndarray) -> Evidence:
+        """Return what is known of `drugs`, int64 rows of the atlas, as numpy arrays."""
+        parts = [
+            self.evidence(NumpyOps, self.bits[part], part)
+            for part in np.split(drugs, range(ROWS_AT_ONCE, len(drugs), ROWS_AT_ONCE))
+        ]
+        names = ("prior", "down", "up", "lines", "nearest")
+        return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def clipped(z: np.ndarray) -> np.ndarray:
+    """Return z-scores with their size limited to `LARGEST_Z`."""
+    return np.clip(z, -LARGEST_Z, LARGEST_Z)
+
+
+def mechanism_codes(mechanisms: list[str | None]) -> np.ndarray:
+    """Return a number for every distinct mechanism text, int64 [drugs]; -1 where there is none."""
+    codes = {name: code for code, name in enumerate(sorted({name for name in mechanisms if name}))}
+    return np.array([codes[name] if name else -1 for name in mechanisms], np.int64)
+
+
+def prior_from(
+    sources: ResponseAtlas, fingerprints: np.ndarray, mechanism: np.ndarray, threshold: float
+) -> ResponsePrior:
+    """Return the prior that the experiments of the source lines give.
+
+    Parameters
+    ----------
+    fingerprints
+        [drugs, bits], above 0 where a bit is set.
+    mechanism
+        As `mechanism_codes` returns.
+    threshold
+        |z| beyond which a gene is down or up.
+    """
+    return ResponsePrior(
+        (fingerprints > 0).astype(np.float32),
+        mechanism,
+        np.bincount(sources.drug, minlength=len(sources.drugs) + 1).astype(np.float32),
+        sum_by_drug(sources, clipped(sources.z)),
+        sum_by_drug(sources, (sources.z < -threshold).astype(np.float32)),
+        sum_by_drug(sources, (sources.z > threshold).astype(np.float32)),
+    )
+
+
+def sum_by_drug(sources: ResponseAtlas, values: np.ndarray) -> np.ndarray:
+    """Return float32 [drugs + 1, genes] sums of `values` float32 [experiments, genes]; the last row is 0."""
+    shape = (len(sources.drugs) + 1, len(sources.drug))
+    ones = np.ones(shape[1], np.float32)
+    return csr_array((ones, (sources.drug, np.arange(shape[1]))), shape) @ values

@@ -1,0 +1,218 @@
+"""What the source lines teach before anything is measured in the target: every one plays the target in turn.
+
+For each source line the prior is made without it, some of its drugs are anchors, and the others, whose
+responses are known, say how far a prediction can be trusted. The target's own responses are not among the
+sources, so nothing of it is seen.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.evaluation.metrics import correlations, macro_f1
+from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.labels import labels_of
+from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
+from anchordrug.predictors.response.label_model import (
+    GeneRates,
+    LabelModel,
+    features,
+    fit_label_model,
+    probabilities,
+)
+from anchordrug.predictors.response.prior import Evidence, ResponsePrior, clipped, prior_from
+
+ANCHORS = (0, 10, 30, 100)
+NOISES = (0.3, 1.0, 3.0)
+RIDGES = (1000.0, 3000.0, 10000.0)
+TAUS = tuple(round(0.1 * step, 1) for step in range(11))
+# A line with fewer drugs teaches little, and of many lines the largest suffice.
+FEWEST_DRUGS, MOST_LINES = 10, 40
+ROWS = 300_000
+
+
+@dataclass(frozen=True)
+class SourceFit:
+    """Settings of the process, the label model, and what decides between labels.
+
+    `offsets` float32 [3] is added to log probabilities before the largest is taken: -tau x log class share.
+    """
+
+    gp: GpSettings
+    labels: LabelModel
+    offsets: np.ndarray
+
+
+@dataclass(frozen=True)
+class PseudoTarget:
+    """A source line that plays the target: its drugs and z, and the prior that the other lines give."""
+
+    line: int
+    drugs: np.ndarray
+    z: np.ndarray
+    sources: ResponseAtlas
+    prior: ResponsePrior
+    evidence: Evidence
+    scale: float
+
+
+def pseudo_targets(
+    sources: ResponseAtlas, fingerprints: np.ndarray, mechanism: np.ndarray, threshold: float
+) -> Iterator[PseudoTarget]:
+    """Yield the source lines with enough drugs, largest first, if another line is left to learn from."""
+    sizes = np.bincount(sources.cell_line, minlength=len(sources.cell_lines))
+    bits = (fingerprints > 0).astype(np.float32)
+    if (sizes > 0).sum() < 2:
+        return
+    for line in np.argsort(-sizes, kind="stable")[:MOST_LINES]:
+        if sizes[line] < FEWEST_DRUGS:
+            return
+        own = sources.cell_line == line
+        others = sources.restricted_to(~own)
+        # One array of bits for all of them.
+        prior = replace(prior_from(others, bits, mechanism, threshold), bits=bits)
+        drugs = sources.drug[own]
+        evidence = prior.evidence_of(drugs)
+        yield PseudoTarget(
+            int(line), drugs, sources.z[own], others, prior, evidence, mean_square(evidence.prior)
+        )
+
+
+def mean_square(prior: np.ndarray) -> float:
+    """Return the scale of `DrugKernel`; never 0."""
+    return max(float(np.square(prior, dtype=np.float64).mean()), 1e-6)
+
+
+def fit_to_pseudo_targets(
+    targets: list[PseudoTarget], kernel: KernelWeights, rates: GeneRates, threshold: float, seed: int
+) -> SourceFit:
+    """Choose the process' settings and fit the label model on source lines that play the target.
+
+    Slope by least squares; noise and ridge from a small grid, by the mean correlation over held-out drugs
+    with 30 anchors; then the label model on held-out drugs with 0, 10, 30 and 100 anchors (at most half of a
+    line's drugs), and tau by macro-F1 on the same.
+
+    Raises
+    ------
+    ValueError
+        There is no pseudo-target.
+    """
+    if not targets:
+        raise ValueError("no source line can play the target")
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(one.drugs)) for one in targets]
+    slope = slope_of(targets)
+    agreements = {
+        (noise, ridge): _agreement(targets, orders, GpSettings(slope, noise, ridge, kernel))
+        for noise, ridge in product(NOISES, RIDGES)
+    }
+    noise, ridge = max(agreements, key=agreements.__getitem__)
+    settings = GpSettings(slope, noise, ridge, kernel)
+    held_out = list(_held_out(targets, orders, settings))
+    model = _fit_labels(held_out, rates, threshold, rng)
+    return SourceFit(settings, model, _offsets(held_out, model, threshold))
+
+
+def slope_of(targets: Iterable[PseudoTarget]) -> float:
+    """Return the least-squares slope of measured z on prior responses."""
+    both = squares = 0.0
+    for one in targets:
+        both += float((clipped(one.z) * one.evidence.prior).sum(dtype=np.float64))
+        squares += float(np.square(one.evidence.prior, dtype=np.float64).sum())
+    return both / max(squares, 1e-6)
+
+
+def _agreement(targets: list[PseudoTarget], orders: list[np.ndarray], settings: GpSettings) -> float:
+    """Return the mean correlation of predicted and measured z over held-out drugs.
+
+    A squared error would be settled by the few drugs that change most genes.
+    """
+    means = []
+    for one, order in zip(targets, orders, strict=True):
+        rest, mean, _ = _predict(one, order, 30, settings)
+        means.append(correlations(clipped(one.z[rest]), mean).mean())
+    return float(np.mean(means))
+
+
+def _predict(
+    target: PseudoTarget, order: np.ndarray, anchors: int, settings: GpSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit to the first `anchors` of `order`, at most half of it; return the rest, its mean and deviation."""
+    cut = min(anchors, len(order) // 2)
+    known, rest = order[:cut], order[cut:]
+    fit = fit_gp(settings, target.prior, target.sources, target.drugs[known], target.z[known], target.scale)
+    drugs = target.drugs[rest]
+    mean, deviation = fit.predict(NumpyOps, _part(target.evidence, rest), target.prior.bits[drugs], drugs)
+    return rest, mean, deviation
+
+
+def _part(evidence: Evidence, rows: np.ndarray) -> Evidence:
+    return Evidence(
+        evidence.prior[rows],
+        evidence.down[rows],
+        evidence.up[rows],
+        evidence.lines[rows],
+        evidence.nearest[rows],
+    )
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    evidence: Evidence
+    mean: np.ndarray
+    deviation: np.ndarray
+    z: np.ndarray
+
+
+def _held_out(
+    targets: list[PseudoTarget], orders: list[np.ndarray], settings: GpSettings
+) -> Iterator[_HeldOut]:
+    for one, order in zip(targets, orders, strict=True):
+        for anchors in ANCHORS:
+            rest, mean, deviation = _predict(one, order, anchors, settings)
+            yield _HeldOut(_part(one.evidence, rest), mean, deviation, one.z[rest])
+
+
+def _fit_labels(
+    held_out: list[_HeldOut], rates: GeneRates, threshold: float, rng: np.random.Generator
+) -> LabelModel:
+    """Fit to as many (drug, gene) rows as are affordable, the same number of each pseudo-target."""
+    each = ROWS // len(held_out)
+    columns = []
+    for one in held_out:
+        pair, drug = features(NumpyOps, one.evidence, one.mean, one.deviation, rates.spread)
+        row = rng.permutation(one.z.size)[:each]
+        of_drug, gene = np.divmod(row, one.z.shape[1])
+        labels = labels_of(one.z, threshold)
+        columns.append((pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene]))
+    pair, drug, gene, labels = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return fit_label_model(pair, drug, gene, labels, rates)
+
+
+def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> np.ndarray:
+    measured = [labels_of(one.z, threshold) for one in held_out]
+    logs = [np.log(probabilities(model, one.evidence, one.mean, one.deviation)) for one in held_out]
+    counts = sum(np.bincount(labels.ravel(), minlength=3) for labels in measured)
+    share = np.log(counts / np.sum(counts)).astype(np.float32)
+    scores = [
+        np.mean(
+            [
+                macro_f1(labels, (log - np.float32(tau) * share).argmax(axis=2))
+                for labels, log in zip(measured, logs, strict=True)
+            ]
+        )
+        for tau in TAUS
+    ]
+    return -np.float32(TAUS[int(np.argmax(scores))]) * share
+
+
+def gene_rates(sources: ResponseAtlas, threshold: float) -> GeneRates:
+    """Return how often every gene changes in the source lines."""
+    return GeneRates(
+        (sources.z < -threshold).mean(axis=0),
+        (sources.z > threshold).mean(axis=0),
+        np.maximum(clipped(sources.z).std(axis=0), 1e-3),
+    )

@@ -1,0 +1,1 @@
+"""From files of a release, or a simulation, to a raw bundle."""

@@ -1,0 +1,396 @@
+"""Plate layouts, maps edited by hand, pick lists and pictures: what must hold for every one of them."""
+
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from anchordrug.bench.plates.layout import lay_out, pick_list
+from anchordrug.bench.plates.picture import picture
+from anchordrug.bench.plates.plate_map import read_plate_map
+from anchordrug.bench.settings import Plates
+from anchordrug.errors import SettingsError, TableError
+from anchordrug.files.tables import write_table
+
+KEY = "AAAAAAAAAAAAAA-BBBBBBBBBB-C"
+
+
+def plates_of(**changes):
+    values = {"wells": 96, "replicates": 3, "controls": 6, "use_edge": False}
+    values |= {"concentration_um": 10.0, "well_volume_ul": 100.0, "stock_mm": 10.0}
+    return Plates(**(values | changes))
+
+
+def drugs_of(count, names=None):
+    return pd.DataFrame(
+        {
+            "drug_id": [f"BRD-K{i:03}" for i in range(count)],
+            "name": names or [f"drug {i}" for i in range(count)],
+            "inchikey": KEY,
+            "smiles": "CC",
+        }
+    )
+
+
+def laid_out(count=10, seed=1, prefix="R1", cell_line="THP1", **changes):
+    return lay_out(drugs_of(count), plates_of(**changes), prefix=prefix, cell_line=cell_line, seed=seed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(1, 90),
+    wells=st.sampled_from([96, 384]),
+    replicates=st.integers(1, 7),
+    controls=st.integers(0, 30),
+    use_edge=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_layout_invariants(count, wells, replicates, controls, use_edge, seed):
+    table = laid_out(count, seed, wells=wells, replicates=replicates, controls=controls, use_edge=use_edge)
+    treated, negative = table[table["pert_type"] == "trt"], table[table["pert_type"] == "negcon"]
+    assert not table.duplicated(["plate", "well_position"]).any()
+    for _, of_drug in treated.groupby("drug_id"):
+        assert sorted(of_drug["replicate"]) == list(range(1, replicates + 1))
+    assert treated["drug_id"].nunique() == count
+
+    rows, columns = (8, 12) if wells == 96 else (16, 24)
+    row = table["well_position"].str[0].map("ABCDEFGHIJKLMNOP".index)
+    column = table["well_position"].str[1:].astype(int)
+    edge = 0 if use_edge else 1
+    assert row.between(edge, rows - 1 - edge).all()
+    assert column.between(1 + edge, columns - edge).all()
+
+    names = list(dict.fromkeys(table["plate"]))
+    usable = (rows - 2 * edge) * (columns - 2 * edge)
+    assert names == [f"R1-P{i + 1}" for i in range(-(-count * replicates // (usable - controls)))]
+    for name in names:
+        here = negative[negative["plate"] == name]
+        assert list(here["replicate"]) == list(range(1, controls + 1))
+        assert (here["drug_id"] == "DMSO").all()
+        assert (here["concentration"] == 0).all()
+    spread = (
+        treated.groupby(["drug_id", "plate"])
+        .size()
+        .unstack(fill_value=0)
+        .reindex(columns=names, fill_value=0)
+    )
+    assert (spread.max(axis=1) - spread.min(axis=1)).max() <= 1
+    order = table.assign(number=table["plate"].map(names.index), row=row, column=column)
+    assert order.sort_values(["number", "row", "column"]).index.equals(table.index)
+
+
+def test_controls_are_spread_over_the_plate():
+    for seed in range(30):
+        table = laid_out(seed=seed)
+        wells = table.loc[table["pert_type"] == "negcon", "well_position"]
+        columns = wells.str[1:].astype(int)
+        # Of the usable rows B to G and columns 2 to 11, each half has three; of those one in its upper third.
+        for half in (columns <= 6, columns > 6):
+            assert half.sum() == 3
+            assert wells[half].str[0].isin(["B", "C"]).sum() == 1
+        places = np.column_stack([wells.str[0].map(ord), columns])
+        apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+        assert apart[np.triu_indices(6, 1)].min() >= 2
+
+
+def test_layout_follows_seed_prefix_and_cell_line():
+    pd.testing.assert_frame_equal(laid_out(seed=5), laid_out(seed=5))
+    wells = laid_out(seed=5).set_index("well_position")["drug_id"]
+    for other in (laid_out(seed=6), laid_out(seed=5, prefix="R2"), laid_out(seed=5, cell_line="A549")):
+        assert not wells.equals(other.set_index("well_position")["drug_id"])
+
+
+def test_positions_are_random():
+    """The first drug is met all over the plate, not in a few wells."""
+    wells = Counter(
+        well
+        for seed in range(200)
+        for well in laid_out(20, seed).query("drug_id == 'BRD-K000'")["well_position"]
+    )
+    assert len(wells) == 60
+    assert max(wells.values()) < 30
+
+
+def test_layout_keeps_what_is_known_of_a_drug():
+    drugs = drugs_of(2, ["first", None])
+    table = lay_out(drugs, plates_of(), prefix="x", cell_line="THP1", seed=0)
+    first = table[table["drug_id"] == "BRD-K000"].iloc[0]
+    assert (first["name"], first["InChIKey"], first["SMILES"]) == ("first", KEY, "CC")
+    assert (first["concentration"], first["unit"], first["cell_line"]) == (10, "uM", "THP1")
+    assert table.loc[table["drug_id"] == "BRD-K001", "name"].isna().all()
+    assert table.loc[table["drug_id"] == "DMSO", ["InChIKey", "SMILES"]].isna().all(axis=None)
+
+
+def test_layout_says_what_does_not_fit():
+    with pytest.raises(SettingsError, match=r"no drug to lay out; select at least one"):
+        laid_out(0)
+    assert laid_out(1, controls=59, replicates=1)["well_position"].nunique() == 60
+    with pytest.raises(SettingsError, match=r"plates.controls: 60 leave no well .* 60 usable .* fewer"):
+        laid_out(controls=60)
+    for drugs in (pd.concat([drugs_of(1)] * 2), drugs_of(1).assign(drug_id="dmso")):
+        with pytest.raises(TableError, match="stands twice or is the vehicle"):
+            lay_out(drugs, plates_of(), prefix="x", cell_line="THP1", seed=0)
+
+
+# Text that survives a strip and XML's and CSV's line ends; quotes, separators and all scripts are in it.
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" ,;\t\"'"), min_size=1).map(
+    str.strip
+)
+
+
+@example(names=["=1+1", "'=1+1", "-"], suffix=".csv", concentration=1, cell_line="=", replicates=1)
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(st.one_of(st.none(), NAMES.filter(bool)), min_size=1, max_size=12),
+    suffix=st.sampled_from([".csv", ".tsv"]),
+    concentration=st.floats(1e-6, 1e6),
+    cell_line=NAMES.filter(bool),
+    replicates=st.integers(1, 9),
+)
+def test_round_trip(tmp_path_factory, names, suffix, concentration, cell_line, replicates):
+    path = tmp_path_factory.mktemp("map") / f"map{suffix}"
+    made = lay_out(
+        drugs_of(len(names), names),
+        plates_of(concentration_um=concentration, replicates=replicates),
+        prefix="R1",
+        cell_line=cell_line,
+        seed=1,
+    )
+    write_table(made, path)
+    pd.testing.assert_frame_equal(read_plate_map(path), made)
+
+
+def read_text(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "map.csv"
+    path.write_bytes(text.encode(encoding))
+    return read_plate_map(path)
+
+
+def test_map_as_a_german_spreadsheet_leaves_it(tmp_path):
+    text = (
+        "\r\nMetadata_Plate;Metadata_Well;Metadata_broad_sample;Metadata_InChIKey;concentration;unit;cell_line;note\r\n"
+        f"P1;a1;BRD-1;{KEY};2,5;µM;THP1;\r\n"
+        f"P1; h12 ;BRD-1;{KEY};500;nM;THP1;splashed\r\n"
+        "P1;B002;dmso;;;;THP1\r\n"
+        ";;;;;;;\r\n"
+    )
+    for encoding in ("latin-1", "utf-8-sig"):
+        table = read_text(tmp_path, text, encoding)
+        assert list(table["well_position"]) == ["A01", "H12", "B02"]
+        assert list(table["concentration"]) == [2.5, 0.5, 0]
+        assert list(table["pert_type"]) == ["trt", "trt", "negcon"]
+        assert list(table["drug_id"]) == ["BRD-1", "BRD-1", "DMSO"]
+        assert list(table["replicate"]) == [1, 2, 1]
+        assert table["name"].isna().tolist() == [True, True, False]
+        assert table["InChIKey"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "unit", "expected"),
+    [
+        ("concentration", "3", "uM", 3),
+        ("concentration", "3", "μM", 3),
+        ("concentration", "3", "nM", 0.003),
+        ("concentration", "0.003", "mM", 3),
+        ("concentration_um", "3", "", 3),
+        ("concentration_um", "3", "uM", 3),
+        ("mmoles_per_liter", "3", "", 3),
+    ],
+)
+def test_units(tmp_path, header, value, unit, expected):
+    text = f"plate\twell\tdrug_id\tcell_line\t{header}\tconcentration_unit\nP\tP24\tx\tL\t{value}\t{unit}\n"
+    assert read_text(tmp_path, text)["concentration"].tolist() == pytest.approx([expected], rel=1e-12)
+
+
+def test_broad_map_marks_controls_by_their_type(tmp_path):
+    text = "plate_map_name\twell_position\tbroad_sample\tmmoles_per_liter\tpert_type\tcell_line\n"
+    table = read_text(tmp_path, text + "M\tA01\t\t\tnegcon\tU2OS\nM\tA02\tBRD-1\t5.0\ttrt\tU2OS\n")
+    assert list(table["drug_id"]) == ["DMSO", "BRD-1"]
+    assert list(table["concentration"]) == [0, 5]
+
+
+HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,replicate\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"holds no wells"),
+        (HEADER, r"holds no wells"),
+        (
+            "plate,drug_id,concentration,cell_line\nP,x,1,L\n",
+            r"no column 'well_position' .* well, metadata_well",
+        ),
+        ("plate,well,Well,drug_id\nP,A1,A1,x\n", r"column 'well' stands twice"),
+        (HEADER + "P,A1,x,1,uM,L,,,1\nP,a01,y,1,uM,L,,,1\n", r"line 3: well A01 .* 'x' \(line 2\) and 'y'"),
+        (HEADER + "P,A1,x,1,uM,L,,,1\nP,A1,x,1,uM,L,,,2\n", r"line 3: well A01 .* 'x' \(line 2\) and 'x'"),
+        (HEADER + "P,Q1,x,1,uM,L,,,1\n", r"line 2: well 'Q1' is on no 96- or 384-well plate; write A01"),
+        (HEADER + "P,A25,x,1,uM,L,,,1\n", r"line 2: well 'A25'"),
+        (HEADER + "P,A0,x,1,uM,L,,,1\n", r"line 2: well 'A0'"),
+        (HEADER + "P,A1,x,1,,L,,,1\n", r"line 2: units missing for concentration '1'"),
+        ("plate,well,drug_id,concentration,cell_line\nP,A1,x,1,L\n", r"line 2: units missing"),
+        (HEADER + "P,A1,x,1,mg/ml,L,,,1\n", r"line 2: unit 'mg/ml' is unknown; write uM, nM or mM"),
+        (
+            "plate,well,drug_id,concentration_um,unit,cell_line\nP,A1,x,1,nM,L\n",
+            r"line 2: unit 'nM' contradicts the column name",
+        ),
+        (
+            HEADER + "P,A1,x,ten,uM,L,,,1\n",
+            r"line 2: concentration 'ten' of drug 'x' is not a positive number",
+        ),
+        (HEADER + 'P,A1,x,"1,5",uM,L,,,1\n', r"line 2: concentration '1,5'"),
+        (HEADER + "P,A1,x,0,uM,L,,,1\n", r"line 2: concentration '0'"),
+        (HEADER + "P,A1,x,1,5,uM,L,,,1\n", r"line 2: has 10 cells, the first line 9"),
+        (HEADER + "P,A1,x,1,uM,L,,,one\n", r"line 2: replicate 'one' is not a whole number"),
+        (HEADER + "P,A1,,1,uM,L,,,1\n", r"line 2: drug_id '' is empty; fill it in"),
+        (HEADER + "P,A1,x,1,uM,,,,1\n", r"line 2: cell_line '' is empty"),
+        (HEADER + "P,A1,x,1,uM,L,negcon,,1\n", r"line 2: drug_id 'x' contradicts pert_type 'negcon'"),
+        (HEADER + "P,A1,DMSO,1,uM,L,trt,,1\n", r"line 2: drug_id 'DMSO' contradicts pert_type 'trt'"),
+        (HEADER + "P,A1,x,1,uM,L,poscon,,1\n", r"line 2: pert_type 'poscon' is unknown; write trt or negcon"),
+        (
+            HEADER + "P,A1,x,1,uM,L,,K1,1\nP,A2,x,1,uM,L,,K2,2\n",
+            r"line 3: drug 'x' has InChIKey 'K2', but 'K1'",
+        ),
+        (HEADER + 'P,A1,"x,1,uM,L,,,1\n', r"line 2: .*save the sheet as CSV again"),
+    ],
+)
+def test_map_errors_name_line_value_and_remedy(tmp_path, text, message):
+    with pytest.raises(TableError, match=message) as raised:
+        read_text(tmp_path, text)
+    assert str(raised.value).startswith(str(tmp_path / "map.csv"))
+    assert "\n" not in str(raised.value)
+
+
+def sources_of(*rows):
+    return pd.DataFrame(rows, columns=["drug_id", "source_plate", "source_well"], dtype="str")
+
+
+def test_pick_list_by_hand():
+    table = laid_out(3, concentration_um=3, well_volume_ul=50, stock_mm=10)
+    sources = sources_of(("BRD-K002", None, None), ("BRD-K001", "SOURCE1", "a1"), ("other", "L", "B2"))
+    got = pick_list(table, sources, plates_of(concentration_um=99, well_volume_ul=50, stock_mm=10))
+    # 3 uM x 50 uL / 10 mM = 15 nL in every well, vehicle too; the concentration is the map's own.
+    assert (got["Transfer Volume"] == 15).all()
+    assert list(got["Sample ID"]) == list(table["drug_id"])
+    assert list(got["Sample Name"]) == list(table["name"])
+    assert list(got["Destination Plate Name"]) == list(table["plate"])
+    assert [f"{well[0]}{int(well[1:]):02}" for well in got["Destination Well"]] == list(
+        table["well_position"]
+    )
+    assert set(got["Source Plate Type"]) == {"384PP_DMSO2"}
+    source = got.drop_duplicates("Sample ID").set_index("Sample ID")
+    assert set(source["Source Plate Name"]) == {"SOURCE1"}
+    # A1 is taken by BRD-K001; then the order of sources, of the map, and the vehicle.
+    assert source["Source Well"].to_dict() == {
+        "BRD-K001": "A1",
+        "BRD-K002": "A2",
+        "BRD-K000": "A3",
+        "DMSO": "A4",
+    }
+    assert list(got.columns) == [
+        *("Source Plate Name", "Source Plate Type", "Source Well", "Destination Plate Name"),
+        *("Destination Well", "Transfer Volume", "Sample Name", "Sample ID"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("concentration", "well", "stock", "volume"),
+    [
+        (10, 100, 10, 100),
+        (10, 50, 10, 50),
+        (1, 36, 10, 2.5),
+        (1, 37.5, 10, 5),
+        (1, 12.5, 10, 2.5),
+        (7, 41, 10, 27.5),
+    ],
+)
+def test_volumes_are_multiples_of_the_drop(concentration, well, stock, volume):
+    plates = plates_of(concentration_um=concentration, well_volume_ul=well, stock_mm=stock)
+    table = lay_out(drugs_of(2), plates, prefix="x", cell_line="L", seed=0)
+    assert (pick_list(table, sources_of(), plates)["Transfer Volume"] == volume).all()
+
+
+def test_more_drugs_than_a_source_plate_holds():
+    table = laid_out(400, replicates=1)
+    got = pick_list(table, sources_of(), plates_of()).drop_duplicates("Sample ID")
+    assert Counter(got["Source Plate Name"]) == {"SOURCE1": 384, "SOURCE2": 17}
+    assert not got.duplicated(["Source Plate Name", "Source Well"]).any()
+
+
+def test_pick_list_says_what_cannot_be_transferred():
+    table = laid_out(2)
+    with pytest.raises(SettingsError, match=r"needs 0.5 nL.*dilute the stock"):
+        pick_list(table, sources_of(), plates_of(well_volume_ul=0.5))
+    with pytest.raises(SettingsError, match=r"more than the well holds; correct plates.stock_mm"):
+        pick_list(table, sources_of(), plates_of(stock_mm=0.01))
+    with pytest.raises(TableError, match=r"'BRD-K000': source_plate 'L'.*give both or neither"):
+        pick_list(table, sources_of(("BRD-K000", "L", None)), plates_of())
+    with pytest.raises(TableError, match=r"'BRD-K000': well 'Z9' is on no"):
+        pick_list(table, sources_of(("BRD-K000", "L", "Z9")), plates_of())
+    with pytest.raises(TableError, match=r"'BRD-K001': well A1 of plate 'L' also holds 'BRD-K000'"):
+        pick_list(table, sources_of(("BRD-K000", "L", "A01"), ("BRD-K001", "L", "A1")), plates_of())
+    with pytest.raises(TableError, match=r"'BRD-K000' stands twice"):
+        pick_list(table, sources_of(*[("BRD-K000", "L", "A01")] * 2), plates_of())
+    with pytest.raises(TableError, match=r"no column 'source_well'"):
+        pick_list(table, sources_of().drop(columns="source_well"), plates_of())
+    mixed = table.assign(concentration=np.where(table["drug_id"] == "BRD-K000", 5.0, table["concentration"]))
+    with pytest.raises(TableError, match=r"plate 'R1-P1' holds drugs at .* uM"):
+        pick_list(mixed, sources_of(), plates_of())
+
+
+def texts(svg):
+    return [
+        element.text
+        for element in ElementTree.fromstring(svg.encode()).iter()
+        if element.tag.endswith("text")
+    ]
+
+
+def test_picture_names_every_drug_of_its_plate():
+    table = laid_out(40)
+    pictures = picture(table, "Round 1")
+    assert list(pictures) == ["R1-P1", "R1-P2", "R1-P3"]
+    assert pictures == picture(table, "Round 1")
+    for plate, svg in pictures.items():
+        here = table[table["plate"] == plate]
+        shown = texts(svg)
+        assert {plate, "THP1", "Round 1", "A01"} <= set(shown)
+        assert any("10 µM" in text for text in shown)
+        assert shown.count("DMSO") == 6
+        for name, wells in here[here["pert_type"] == "trt"].groupby("name"):
+            assert shown.count(name) == len(wells) + 1  # wells and legend
+        assert svg.count("<circle") == 96 + here["drug_id"].nunique()
+
+
+def test_picture_of_384_wells_codes_its_drugs():
+    table = laid_out(100, wells=384, use_edge=True, controls=16)
+    (svg,) = picture(table, "").values()
+    shown = texts(svg)
+    assert {"P", "24"} <= set(shown)
+    axis = Counter(str(number) for number in range(1, 25))
+    vehicle = Counter(str(number) for number in range(1, 17))
+    for number, name in enumerate(sorted(table.loc[table["pert_type"] == "trt", "name"].unique())):
+        code = str(number + 1)
+        assert shown[shown.index(name) - 1] == code
+        assert shown.count(code) == 3 + 1 + axis[code] + vehicle[code]
+    assert picture(laid_out(1), "")["R1-P1"].count("<circle") == 98
+    assert picture(laid_out(1), "", wells=384)["R1-P1"].count("<circle") == 386
+
+
+@settings(max_examples=40, deadline=None)
+@given(names=st.lists(st.one_of(st.none(), st.text()), min_size=1, max_size=12), title=st.text())
+def test_picture_is_xml_whatever_the_names(names, title):
+    table = lay_out(drugs_of(len(names), names), plates_of(), prefix=title, cell_line="A<&>", seed=0)
+    for svg in picture(table, title).values():
+        assert "A<&>" in texts(svg)
+
+
+def test_picture_escapes_and_tells_namesakes_apart():
+    names = ['<script>alert("x")</script>', "same", "same", None]
+    (svg,) = picture(lay_out(drugs_of(4, names), plates_of(), prefix="x", cell_line="L", seed=0), "").values()
+    assert "<script" not in svg
+    assert {names[0], "BRD-K001", "BRD-K002", "BRD-K003"} <= set(texts(svg))

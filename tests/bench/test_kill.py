@@ -1,0 +1,291 @@
+"""Commands that are killed: nothing is lost, and run again they end as if nothing had happened.
+
+ANCHORDRUG_KILLS says how often each command is killed at a random moment; from 10 on, it is also killed
+before every file that it finishes, not only before each third.
+"""
+
+import contextlib
+import hashlib
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from anchordrug.bench import folder as files
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import PARTIAL
+from tests.conftest import run_cli, write_params
+
+KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "1"))
+# Before every file in turn, or only before each third.
+STRIDE = 1 if KILLS >= 10 else 3
+NEW = (
+    *("campaign", "new", "c", "--target", "SIM-T1", "--library", "tables/curated/drugs.parquet"),
+    *("--budget", "4", "--rounds", "2", "--rehearsal"),
+)
+NEXT, FINISH = ("campaign", "next", "c"), ("campaign", "finish", "c")
+REHEARSE = [("campaign", "rehearse", "c", "--out", f"counts{n}.csv") for n in (1, 2)]
+INGEST = [("campaign", "ingest", "c", f"counts{n}.csv", "--yes") for n in (1, 2)]
+# Finished once in between, so that the last finish has files to replace.
+WHOLE = (NEW, NEXT, REHEARSE[0], INGEST[0], FINISH, NEXT, REHEARSE[1], INGEST[1], FINISH)
+TESTED = {0: "new", 5: "next", 6: "rehearse", 7: "ingest", 8: "finish"}
+every_command = pytest.mark.parametrize("command", TESTED.values())
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, the folder it starts from, the files before and after it, and how long it took."""
+
+    words: tuple[str, ...]
+    start: Path
+    before: dict[str, str]
+    after: dict[str, str]
+    seconds: float
+
+
+def play(folder: Path, words: tuple[str, ...], rename: int, number: int) -> None:
+    """Run a command in this process; give it signal `number` before it renames its `rename`-th file."""
+    import torch
+
+    from anchordrug.cli import app
+
+    torch.set_num_threads(1)
+    os.chdir(folder)
+    log = os.open(folder.parent / f"{folder.name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    replace, count = Path.replace, 0
+
+    def counted(path: Path, target: Path) -> Path:
+        nonlocal count
+        count += 1
+        if count == rename:
+            os.kill(os.getpid(), number)
+        return replace(path, target)
+
+    Path.replace = counted
+    app(list(words), standalone_mode=False)
+
+
+class Bench:
+    """Starts commands in forks of a process with one thread that has imported everything."""
+
+    def __init__(self) -> None:
+        self.context = multiprocessing.get_context("forkserver")
+        commands = [f"anchordrug.bench.{name}" for name in TESTED.values()]
+        self.context.set_forkserver_preload(["pytest", "torch", "pydeseq2.dds", "anchordrug.cli", *commands])
+
+    def start(
+        self, folder: Path, words: tuple[str, ...], rename: int = 0, number: int = signal.SIGKILL
+    ) -> BaseProcess:
+        process = self.context.Process(target=play, args=(folder, words, rename, number))
+        process.start()
+        return process
+
+    def run(self, folder: Path, words: tuple[str, ...], rename: int = 0) -> bool:
+        """Return whether the command ended; it may only end well or be killed before a rename."""
+        process = self.start(folder, words, rename)
+        process.join()
+        expected = (0, -signal.SIGKILL) if rename else (0,)
+        assert process.exitcode in expected, (words, (folder.parent / f"{folder.name}.log").read_text())
+        return process.exitcode == 0
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            patch.setenv(name, "1")
+        bench = Bench()
+        # So that the first command is as fast as others.
+        bench.start(tmp_path_factory.mktemp("warm"), ("--help",)).join()
+        yield bench
+
+
+def small_project(project: Path, folder: Path) -> Path:
+    """Copy tables with little of two source lines, and the target, so that a campaign learns at once."""
+    shutil.copytree(project / "tables/curated", folder / "tables/curated")
+    shutil.copytree(project / "tables/features", folder / "tables/features")
+    path = folder / "tables/curated/responses.parquet"
+    responses = pd.read_parquet(path)
+    largest = responses["cell_line"].value_counts().drop(["SIM-T1", "SIM-T2"]).index[:2]
+    sources = [responses[responses["cell_line"] == line].head(60) for line in largest]
+    together = pd.concat([responses[responses["cell_line"] == "SIM-T1"], *sources])
+    together.sort_index().to_parquet(path, index=False)
+    params = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    write_params(folder, params | {"predictor": "response_gp"})
+    return folder
+
+
+def thin(counts: Path, genes: list[str]) -> None:
+    """Keep the atlas' genes and some others, so that ingest takes a second."""
+    table = pd.read_csv(counts)
+    keep = table["gene"].isin(genes) | (table.index % 20 == 0)
+    table[keep].to_csv(counts, index=False)
+
+
+def copied(folder: Path, copy: Path) -> Path:
+    return Path(shutil.copytree(folder, copy, symlinks=True))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the hash of every file but the lock and the tables, which no command touches."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock" and "tables" not in path.relative_to(folder).parts
+    }
+
+
+@pytest.fixture(scope="module")
+def steps(project: Path, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Step]:
+    """A campaign from new to finish without interruption."""
+    home = tmp_path_factory.mktemp("kill")
+    small = small_project(project, home / "small")
+    genes = pd.read_parquet(small / "tables/curated/genes.parquet")["gene"].tolist()
+    folder = home / "whole"
+    folder.mkdir()
+    (folder / "tables").symlink_to(small / "tables")
+    shutil.copy(small / "params.yaml", folder / "params.yaml")
+    found = {}
+    for number, words in enumerate(WHOLE):
+        start, before = copied(folder, home / str(number)), hashes(folder)
+        clock = time.perf_counter()
+        bench.run(folder, words)
+        seconds = time.perf_counter() - clock
+        if number in TESTED:
+            found[TESTED[number]] = Step(words, start, before, hashes(folder), seconds)
+        if "rehearse" in words:
+            thin(folder / words[-1], genes)
+    return found
+
+
+def require_whole(folder: Path, step: Step) -> None:
+    """Check that every file is as it was before the command or as the command makes it, and none is gone."""
+    found = hashes(folder)
+    assert step.before.keys() & step.after.keys() <= found.keys()
+    for name, key in found.items():
+        # Nor is what a cut prediction goes on from a result.
+        if PARTIAL not in name and ".part/" not in name:
+            assert key in (step.before.get(name), step.after.get(name)), name
+
+
+def require_the_same_end(folder: Path, step: Step) -> None:
+    """Check that the files are those of an uninterrupted run, and no others."""
+    found = hashes(folder)
+    assert sorted(found) == sorted(step.after)
+    assert [name for name, key in found.items() if key != step.after[name]] == []
+
+
+def test_a_whole_campaign_has_files_to_lose(steps):
+    assert steps["new"].before.keys() == {"params.yaml"}
+    for step in steps.values():
+        assert step.before != step.after
+        assert not [name for name in step.after if PARTIAL in name]
+    rewritten = {name for name, key in steps["finish"].before.items() if steps["finish"].after[name] != key}
+    assert {"c/finish/report.html", "c/finish/SIM-T1.onnx", "c/finish/metrics.json"} <= rewritten
+
+
+@every_command
+def test_a_command_killed_at_any_moment_loses_nothing_and_ends_the_same_when_run_again(
+    steps, bench, tmp_path, command
+):
+    step, rng, killed = steps[command], random.Random(command), 0
+    for number in range(KILLS):
+        folder = copied(step.start, tmp_path / str(number))
+        process = bench.start(folder, step.words)
+        process.join(rng.random() * step.seconds)
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        require_whole(folder, step)
+        bench.run(folder, step.words)
+        require_the_same_end(folder, step)
+        shutil.rmtree(folder)
+    print(f"{command}: {step.seconds:.2f} s, {killed} of {KILLS} killed before the end")
+
+
+@every_command
+def test_a_command_killed_before_each_file_it_finishes_gets_there_all_the_same(
+    steps, bench, tmp_path, command
+):
+    step = steps[command]
+    folder = copied(step.start, tmp_path / "folder")
+    kills = 0
+    # Every run starts from what the one before left, and gets a file or three further.
+    while not bench.run(folder, step.words, rename=kills * STRIDE + 1):
+        kills += 1
+        require_whole(folder, step)
+    assert kills >= 1
+    require_the_same_end(folder, step)
+
+
+def test_results_that_are_copied_but_not_evaluated_are_taken_up_without_naming_them_again(
+    steps, bench, tmp_path
+):
+    step = steps["ingest"]
+    folder = copied(step.start, tmp_path / "folder")
+    assert not bench.run(folder, step.words, rename=2)
+    assert (folder / "c/results/02/counts2.csv").exists()
+    assert not (folder / "c/rounds/02/responses.csv").exists()
+    bench.run(folder, ("campaign", "ingest", "c", "--yes"))
+    require_the_same_end(folder, step)
+
+
+def test_a_round_whose_ingest_was_killed_before_its_last_file_still_waits(steps, bench, tmp_path):
+    step = steps["ingest"]
+    folder = copied(step.start, tmp_path / "folder")
+    written = len(step.after.keys() - step.before.keys())
+    assert not bench.run(folder, step.words, rename=written)
+    assert not files.is_ingested(folder / "c", 2)
+    bench.run(folder, ("campaign", "status", "c"))
+    assert "campaign ingest c" in (tmp_path / "folder.log").read_text(encoding="utf-8")
+    before = hashes(folder)
+    bench.run(folder, NEXT)
+    left_over = {name for name in before if PARTIAL in name}
+    assert hashes(folder) == {name: key for name, key in before.items() if name not in left_over}
+
+
+@every_command
+def test_a_second_command_in_one_folder_is_refused_and_changes_nothing(steps, tmp_path, monkeypatch, command):
+    step = steps[command]
+    folder = copied(step.start, tmp_path / "folder")
+    monkeypatch.chdir(folder)
+    Path("c").mkdir(exist_ok=True)
+    with files.locked(Path("c")):
+        before = hashes(folder)
+        result = run_cli(*step.words)
+        assert isinstance(result.exception, SettingsError)
+        assert str(result.exception) == "c: another anchordrug command works in it; wait until it ends"
+        assert hashes(folder) == before
+
+
+def test_a_command_that_another_process_runs_is_not_disturbed_by_a_second_one(steps, bench, tmp_path):
+    step = steps["ingest"]
+    folder = copied(step.start, tmp_path / "folder")
+    process = bench.start(folder, step.words, rename=2, number=signal.SIGSTOP)
+    while not (folder / "c/results/02/counts2.csv").exists() and process.is_alive():
+        time.sleep(0.01)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            result = run_cli(*NEXT)
+            assert run_cli("campaign", "status", "c").exit_code == 0
+        assert isinstance(result.exception, SettingsError)
+        assert "another anchordrug command works in it" in str(result.exception)
+    finally:
+        while process.is_alive():
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.kill(process.pid, signal.SIGCONT)
+            process.join(0.05)
+    assert process.exitcode == 0
+    require_the_same_end(folder, step)

@@ -1,0 +1,142 @@
+"""The consumer in another language: it says of drugs what Python says."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+from anchordrug.prediction.inference import load_onnx, parse
+from anchordrug.prediction.tables import ANSWERS
+from tests.conftest import ROOT
+from tests.documents import commands, shell
+
+# What the tutorial tells to type, in the folder examples.
+INSTALL, PREDICT, PREDICT_A_FILE = (
+    line.removeprefix("cd examples && ")
+    for line in commands(ROOT / "docs/tutorial_onnx.md")
+    if line.startswith("cd examples && ")
+)
+MODEL = "models/onnx/SIM-T1.onnx"
+# Salts, charges that stay and charges that do not, stereo of both kinds, a sulfoxide; none is in the atlas.
+DIFFICULT = [
+    "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]",
+    "C[NH2+]CCC=C1c2ccccc2CCc2ccccc21.[Cl-]",
+    "C[N+](C)(C)CC(O)CC(=O)[O-]",
+    "C[N+](C)(C)CCOC(C)=O.OC(=O)/C=C/C(=O)[O-]",
+    "CCCCCCCCCCCCC/C=C/[C@@H](O)[C@@H](N)CO",
+    "C[S@](=O)c1ccc(C)cc1",
+    "O=[N+]([O-])c1ccc([O-])cc1.[K+]",
+]
+OTHERS = ["CCO", "CC(C)Cc1ccc(cc1)C(C)C(=O)[O-].[Na+]"]
+
+
+@pytest.fixture(scope="module")
+def consumer(tmp_path_factory) -> Path:
+    """consumer.mjs beside its packages."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("node and npm are not installed")
+    folder = tmp_path_factory.mktemp("consumer") / "examples"
+    folder.mkdir()
+    for name in ("consumer.mjs", "package.json"):
+        shutil.copy(ROOT / "examples" / name, folder)
+    command = [*INSTALL.split(), "--no-audit", "--no-fund", "--fetch-retries=0"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm install takes more than a minute")
+    # Packages that cannot be reached are no fault of the project's; versions that do not exist are.
+    assert "ETARGET" not in done.stderr, done.stderr
+    if done.returncode:
+        reason = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        pytest.skip(f"npm cannot install the packages: {' '.join(reason[:1])}")
+    return folder / "consumer.mjs"
+
+
+@dataclass
+class Said:
+    """What the consumer prints of one drug."""
+
+    head: str
+    genes: list[str]
+    answers: list[str]
+    probabilities: list[list[float]]
+
+
+def run(consumer, *arguments, stdin=""):
+    command = ["node", consumer, *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    drugs = []
+    for is_gene, lines in groupby(done.stdout.splitlines(), lambda line: line.startswith("  ")):
+        if not is_gene:
+            drugs.extend(Said(line, [], [], []) for line in lines)
+            continue
+        for line in lines:
+            gene, answer, *probabilities = line.split()
+            drugs[-1].genes.append(gene)
+            drugs[-1].answers.append(answer)
+            drugs[-1].probabilities.append([float(one) for one in probabilities])
+    return drugs, done.stderr
+
+
+def model_that_knows(structures, path):
+    """Write the project's model with the InChIKeys of `structures` for those of drugs of its source lines."""
+    model, predictor = onnx.load(MODEL), load_onnx(Path(MODEL))
+    (encoder,) = (node for node in model.graph.node if node.op_type == "LabelEncoder")
+    (keys,) = (one.strings for one in encoder.attribute if one.name == "keys_strings")
+    drugs = pd.read_parquet("tables/curated/drugs.parquet")["drug_id"]
+    measured = {*predictor.card["learned_drugs"]} - {*predictor.card["anchors"]}
+    rows = [row for row, drug in enumerate(drugs) if drug in measured][-len(structures) :]
+    for row, key in zip(rows, parse(predictor, structures).inchikeys, strict=True):
+        keys[row] = key.encode()
+    onnx.save(model, path)
+    return path
+
+
+def test_the_consumer_in_javascript_says_what_python_says(in_project, consumer, tmp_path):
+    path = model_that_knows(DIFFICULT, tmp_path / "model.onnx")
+    predictor = load_onnx(path)
+    known = pd.read_parquet("tables/curated/drugs.parquet")["smiles"].tolist()[:200:40]
+    structures = [*known, *DIFFICULT, *OTHERS]
+    parsed = parse(predictor, structures)
+    expected = predictor.predict(parsed.bits, parsed.inchikeys)
+    assert expected.source_lines[:-2].all()
+    assert not expected.source_lines[-2:].any()
+    said, _ = run(consumer, path, "--genes", "1000", stdin="\n".join(structures) + "\n")
+    assert len(said) == len(structures)
+    assert all(one.genes == predictor.genes for one in said)
+    np.testing.assert_allclose([one.probabilities for one in said], expected.probabilities, atol=1e-4)
+    least = predictor.least_margin(0.8)
+    answers = np.array(ANSWERS)[expected.answers(least)]
+    # A label that is decided by less than a rounding error may differ.
+    clear = np.minimum(expected.margin, np.abs(expected.margin - least)) > 1e-4
+    assert clear.mean() > 0.99
+    np.testing.assert_array_equal(np.array([one.answers for one in said])[clear], answers[clear])
+    assert set(answers.ravel()) == set(ANSWERS)
+    for place, (one, structure) in enumerate(zip(said, structures, strict=True)):
+        nearest = predictor.card["learned_drugs"][expected.nearest[place]]
+        assert one.head.startswith(f"{structure}: nearest {nearest}, similarity ")
+        assert one.head.endswith(f", source lines {expected.source_lines[place]}")
+        similarity = float(one.head.removeprefix(f"{structure}: ").split()[3].rstrip(","))
+        assert similarity == pytest.approx(expected.similarity[place], abs=1e-4)
+
+
+def test_the_consumer_in_javascript_tells_what_it_cannot_read_and_goes_on(in_project, consumer):
+    said, problems = run(consumer, in_project / MODEL, "C1CC", "CCO", "", "CCN")
+    assert [one.head.split(":")[0] for one in said] == ["CCO", "CCN"]
+    assert [len(one.genes) for one in said] == [5, 5]
+    assert problems.splitlines() == ["C1CC: not a valid SMILES"]
+
+
+def test_the_words_of_the_tutorial_run(in_project, consumer):
+    (consumer.parent.parent / "models").symlink_to(in_project / "models")
+    (consumer.parent / "one_smiles_a_line.smi").write_text("CCO\nCCN\n")
+    for words, drugs in ((PREDICT, ["CC(=O)Oc1ccccc1C(=O)O", "CCO"]), (PREDICT_A_FILE, ["CCO", "CCN"])):
+        said = shell(words, consumer.parent)
+        assert [line.split(":")[0] for line in said.splitlines() if not line.startswith(" ")] == drugs

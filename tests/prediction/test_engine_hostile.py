@@ -1,0 +1,532 @@
+"""anchordrug predict on ten thousand rows that nobody should have written, and on what rdkit chokes on."""
+
+import csv
+import importlib
+import itertools
+import random
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from rdkit import Chem, RDConfig
+
+from anchordrug.chem import workers as fingerprinting
+from anchordrug.chem.fingerprints import fingerprints, packed_fingerprints
+from anchordrug.chem.structures import standardise
+from anchordrug.chem.workers import Fingerprinted, Fingerprinter
+from anchordrug.files.formulas import escaped
+from anchordrug.prediction import engine as stage
+from anchordrug.prediction.inference import load_onnx
+from tests.conftest import run_cli
+
+MODEL = Path("models/onnx/SIM-T1.onnx")
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+C60 = (
+    "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2c7c3"
+    "c3c8c4c4c9c5c1c1c6c2c3c41"
+)
+KINDS = ((2, 1024), (3, 100))
+
+
+def ring_bonds(edges: list[tuple[int, int]], atom: str, atoms: int) -> str:
+    """Return a SMILES in which every bond is a ring closure."""
+    closures: list[str] = [""] * atoms
+    free = list(range(1, 1000))
+    taken: dict[tuple[int, int], int] = {}
+    for one in range(atoms):
+        for edge in sorted(edge for edge in edges if one in edge):
+            number = taken.pop(edge, None)
+            if number is None:
+                number = taken[edge] = free.pop(0)
+            else:
+                free.insert(0, number)
+            closures[one] += f"%({number})"
+    return ".".join(f"[{atom}]{one}" for one in closures)
+
+
+def bipartite(n: int) -> str:
+    """Return n iron atoms, each bound to n others: rdkit's search for rings grows out of hand."""
+    return ring_bonds([(one, n + other) for one in range(n) for other in range(n)], "Fe", 2 * n)
+
+
+def dendrimer(depth: int) -> str:
+    return "C" if depth == 0 else f"C({dendrimer(depth - 1)})({dendrimer(depth - 1)})"
+
+
+# Two that take seconds, and one that would take minutes.
+ENDLESS = {"iron 15": bipartite(15), "iron 17": bipartite(17), "iron 22": bipartite(22)}
+READABLE = {
+    "mixture": f"CCO.{ASPIRIN}.c1ccncc1",
+    "salt": "CC(=O)[O-].[Na+]",
+    "charges": "C[N+](C)(C)CC(=O)[O-]",
+    "isotopes": "[13CH3][14CH2][2H]",
+    "impossible isotope": "[999C]",
+    "radical": "[CH3]",
+    "carbene": "[CH2]",
+    "hydrogen": "[H][H]",
+    "proton": "[H+]",
+    "metal": "[Pt]",
+    "cisplatin": "N[Pt](N)(Cl)Cl",
+    "ferrocene": "[CH-]1C=CC=C1.[CH-]1C=CC=C1.[Fe+2]",
+    "dative": "[NH3]->[Pt](Cl)(Cl)<-[NH3]",
+    "hypervalent": "FS(F)(F)(F)(F)F",
+    "fullerene": C60,
+    "huge ring": "C1" + "C" * 497 + "C1",
+    "ladder": "C1CC1" + "C2CC2" * 100,
+    "deep": "C(" * 200 + "C" + ")" * 200,
+    "dendrimer": dendrimer(7),
+    "many parts": ".".join(["[Na+].[Cl-]"] * 200),
+    "stereo": "".join("[C@H](F)" for _ in range(100)) + "C",
+    "triangles": ring_bonds(list(itertools.combinations(range(12), 2)), "Fe", 12),
+    "cumulene": "C=" * 100 + "C",
+    "nitro": "CN(=O)=O",
+    "named": "CCCCCCO hexanol",
+    "extended": "CCCCCCCO |$;;;;;;;$|",
+    "superheavy": "[Og]",
+}
+UNREADABLE = {
+    "five megabytes": "C" * 5_000_000,
+    "five megabytes of brackets": "(" * 5_000_000,
+    "null": "CC\0O",
+    "control": "C\x01C\x1b[31mO",
+    "vertical tab": "CC\x0bO",
+    "polymer": "*CCO*",
+    "attachment": "[*:1]CC",
+    "reaction": "CCO>>CC=O",
+    "reaction with agents": "CCO>[Pt]>CC=O.[H][H]",
+    "SMARTS": "[#6;R]~[!#1]",
+    "SMARTS with recursion": "[$([NX3])]",
+    "InChI": "InChI=1S/C2H6O/c1-2-3/h3H,2H2,1H3",
+    "InChIKey": "LFQSCWFLJHTTHZ-UHFFFAOYSA-N",
+    "emoji": "💊",
+    "right to left": "\u202eOCC",
+    "byte-order mark": "\ufeffOCC",
+    "dash": "\u2013CCO",
+    "control character at the end": "OCC\x1b",
+    "Arabic": "دواء",
+    "full width": "\uff23\uff23\uff2f",
+    "zero width": "C\u200bCO",
+    "formula": "=cmd|' /C calc'!A0",
+    "formula of a link": '=HYPERLINK("http://x","y")',
+    "number": "1.5",
+    "date": "2022-01-05",
+    "error": "#N/A",
+    "nothing": "",
+    "brackets": "[" * 5000,
+    "open": "C(C",
+    "ring not closed": "C1CC",
+    "rings beyond count": "C%(99999)",
+    "valence": "C(C)(C)(C)(C)C",
+    "aromatic": "c1cccc1",
+    "no element": "[Xx]",
+    "charge": "[C+9999999999]",
+    "atom count": "[CH9999999999]",
+    "isotope": "[99999999999C]",
+    "too many atoms": "C" * 501,
+    "quadruple": "[Cr]$[Cr]",
+    "lines": "CC\nO",
+    "molblock": "\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\nM  END",
+    "HTML": "<script>alert(1)</script>",
+    "path": "../../etc/passwd",
+    "percent": "%s%n%x",
+    "quotation marks": '""","',
+    "SQL": "'; DROP TABLE structures; --",
+}
+
+
+def real_smiles() -> list[str]:
+    lines = (Path(RDConfig.RDDataDir) / "NCI/first_5K.smi").read_text().splitlines()
+    return [line.split()[0] for line in lines[:400]]
+
+
+ALPHABET = "CNOPScnops()[]=#@+-/\\.%0123456789HFBrIl*:~$>|&^,{} \t'\"\0é"
+
+
+def mutated(count: int) -> list[tuple[str, str]]:
+    """Return ids and real structures with some characters put in, cut out or doubled."""
+    rng = random.Random(3)
+    smiles, found = real_smiles(), []
+    for number in range(count):
+        text = rng.choice(smiles)
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            start, length = rng.randrange(len(text) + 1), rng.randrange(4)
+            put_in = "".join(rng.choices(ALPHABET, k=rng.randrange(3)))
+            text = text[:start] + put_in + text[start + rng.choice((-1, 0, 1)) * length :]
+        found.append((f"m{number % 3000}", text))
+    return found
+
+
+def generated(count: int) -> list[tuple[str, str]]:
+    """Return ids and structures as hypothesis thinks them up, the same ones every time."""
+    found: list[tuple[str, str]] = []
+
+    @given(st.text(max_size=8), st.text(st.sampled_from(ALPHABET), max_size=20) | st.text(max_size=20))
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def collect(drug_id: str, structure: str) -> None:
+        found.append((drug_id, structure))
+
+    collect()
+    return found
+
+
+def command(project: Path, library: str | Path, out: Path, piped: bytes | None = None) -> str:
+    """Run the command in a process of its own; return what it printed, in which there is no traceback."""
+    script = Path(sys.executable).with_name("anchordrug")
+    words = [
+        script,
+        "predict",
+        "--model",
+        project / MODEL,
+        "--drugs",
+        library,
+        "--layout",
+        "wide",
+        "--out",
+        out,
+    ]
+    done = subprocess.run([str(word) for word in words], input=piped, capture_output=True, cwd=project)
+    printed = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, printed
+    assert "Traceback" not in printed
+    # Nothing of the input steers the terminal.
+    assert "\x1b" not in printed
+    return printed
+
+
+def outcome(out: Path, rows: int) -> tuple[list[str], list[list[str]], list[list[str]]]:
+    """Return ids predicted, rejects and duplicates; every row of the input is one of them."""
+    predicted = pd.read_parquet(out)
+    rest = []
+    for path, header in zip(stage._beside(out), (stage.REJECTS, stage.DUPLICATES), strict=True):
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file))
+        assert tuple(lines[0]) == header
+        assert all(len(line) == len(header) for line in lines)
+        # As they stand, no cells are formulas; those of ids and structures have the mark of text.
+        assert [cell for line in lines for cell in line if escaped(cell) != cell and cell[0] != "'"] == []
+        rest.append(lines[1:])
+    rejects, duplicates = rest
+    assert len(predicted) + len(rejects) + len(duplicates) == rows
+    assert predicted["drug_id"].is_unique
+    places = [line[0] for line in (*rejects, *duplicates)]
+    assert len(set(places)) == len(places)
+    assert all(reason.isprintable() and reason for *_, reason in rejects)
+    assert all(len(structure) <= 204 for _, _, structure, _ in rejects)
+    numbers = predicted.select_dtypes("float")
+    assert np.isfinite(numbers).all(axis=None)
+    return predicted["drug_id"].tolist(), rejects, duplicates
+
+
+def test_a_table_of_hostile_rows(project, tmp_path):
+    hand = [*READABLE.items(), *UNREADABLE.items()]
+    # Formulas and the like as ids of good structures, too; and ids that are absurd.
+    hand += [(text[:100], "C" * n + "S") for n, text in enumerate(UNREADABLE.values(), start=1)]
+    hand += [("x" * 5_000_000, "CCCCCl"), ("a\nb\n\nc", "CCCCBr"), ("", "CCCCI")]
+    rows = [*hand, *ENDLESS.items(), *generated(1500), *mutated(5000), *hand]
+    library = tmp_path / "drugs.csv"
+    with library.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "note", "smiles"])
+        writer.writerows((drug_id, "=1+1", structure) for drug_id, structure in rows)
+    printed = command(project, library, tmp_path / "out.parquet")
+    drugs, rejects, duplicates = outcome(tmp_path / "out.parquet", len(rows))
+    assert len(printed) < 3000
+    known = {*drugs, *(line[1] for line in duplicates)}
+    assert [name for name in READABLE if name not in known] == []
+    reasons = {line[1]: line[3] for line in rejects}
+    assert [name for name in UNREADABLE if name not in reasons] == []
+    assert {reasons[name] for name in ENDLESS} == {"rdkit took more than 1 s for it"}
+    assert not any("crashed" in reason for reason in reasons.values())
+    # The second time, nothing new is found among the same rows.
+    assert len(duplicates) >= len(READABLE)
+    good = pd.read_parquet(tmp_path / "out.parquet").set_index("drug_id")
+    assert good.loc["fullerene", "similarity"] <= 1
+
+
+def test_lines_of_any_bytes_from_a_pipe(project, tmp_path):
+    rng = random.Random(0)
+    smiles = real_smiles()
+    lines = []
+    for _ in range(2500):
+        kind = rng.randrange(6)
+        text = rng.choice(smiles)
+        if kind == 0:
+            line = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 60)))
+        elif kind == 1:
+            line = f"{text} {rng.choice(['µ-opioid', 'ß', 'é'])}".encode("latin-1")
+        elif kind == 2:
+            line = text.encode("utf-16")
+        elif kind == 3:
+            line = f"{text} 医薬品{rng.random()}".encode("shift-jis")
+        elif kind == 4:
+            line = f"{text[: rng.randrange(len(text) + 1)]}\t{rng.random()}\textra, cells".encode()
+        else:
+            line = f'{text} "{rng.random()}'.encode()
+        lines.append(line.replace(b"\n", b"").replace(b"\r", b""))
+    content = b"\n".join(lines) + b"\n"
+    # As the reader takes them: lines that are not blank.
+    decoded = content.decode("utf-8", "anchordrug.latin1").split("\n")
+    rows = sum(bool(line.strip()) for line in decoded)
+    # Nothing but a comment stands before the first row.
+    assert not decoded[0].lstrip().startswith("#")
+    command(project, "-", tmp_path / "out.parquet", piped=content)
+    drugs, rejects, duplicates = outcome(tmp_path / "out.parquet", rows)
+    assert rows > 2000
+    assert min(len(drugs), len(rejects), len(duplicates)) > 100
+
+
+def test_ragged_rows(in_project, tmp_path):
+    rng = random.Random(1)
+    lines = ["id,smiles,x"]
+    for number in range(700):
+        cells = [f"d{number}", "C" * rng.randrange(1, 40) + "O", *("y" for _ in range(rng.randrange(4)))]
+        rng.shuffle(cells)
+        # A mark that opens a cell and is never closed, alone in its line.
+        lines.append(",".join(cells[rng.randrange(2) :]).replace("y", '"y' if number % 50 == 0 else "y", 1))
+    (tmp_path / "drugs.csv").write_text("\n".join(lines) + "\n")
+    words = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv", "--layout", "wide")
+    result = run_cli(*words, "--out", tmp_path / "out.parquet")
+    assert result.exit_code == 0, result.exception
+    _, rejects, _ = outcome(tmp_path / "out.parquet", 700)
+    reasons = Counter(line[3].split(";")[0] for line in rejects)
+    assert reasons["4 cells, the header has 3"] > 20
+    assert reasons["a quotation mark is not closed"] > 5
+
+
+def test_records_of_damaged_sdf(in_project, tmp_path):
+    rng = random.Random(2)
+    blocks = []
+    for text in real_smiles()[:120]:
+        molecule = Chem.MolFromSmiles(text)
+        if molecule is not None:
+            blocks += [Chem.MolToMolBlock(molecule), Chem.MolToMolBlock(molecule, forceV3000=True)]
+    odd = [
+        *("M  CHG  8   1   1   2   3", "M  RGP  1   1   1", "M  V30 COUNTS 999999999 1 0 0 0", "A    1\nfoo"),
+        *("M  V30 1 C 0 0 0 0 CHG=99999999999", "M  STY  1   1 SRU", "> <ID>", "M  END", "M  ISO  1   1 999"),
+        *("999999  0  0  0  0  0  0  0  0  0999 V2000", "", "\0", "💊", "=cmd()"),
+    ]
+    records = []
+    for _ in range(600):
+        lines = rng.choice(blocks).split("\n")
+        for _ in range(rng.randrange(3)):
+            place = rng.randrange(len(lines))
+            if rng.random() < 0.5:
+                lines.insert(place, rng.choice(odd))
+            else:
+                lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
+        records.append("\n".join(lines[: rng.randrange(5, 200)]).rstrip("\n") + "\n$$$$\n")
+    (tmp_path / "drugs.sdf").write_text("".join(records))
+    words = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.sdf", "--layout", "wide")
+    result = run_cli(*words, "--out", tmp_path / "out.parquet")
+    assert result.exit_code == 0, result.exception
+    drugs, rejects, _ = outcome(tmp_path / "out.parquet", 600)
+    assert len(drugs) > 50
+    assert {"not a valid molblock", "no line 'M  END'; the record is cut"} <= {line[3] for line in rejects}
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Fingerprinted]:
+    """Real structures and their fingerprints, computed in this process."""
+    found = {}
+    for text in real_smiles()[:60]:
+        drug = standardise(text)
+        found[text] = Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, KINDS))
+    return found
+
+
+def test_fingerprints_are_those_of_a_single_process(alone):
+    texts = list(alone)
+    batches = [texts[:7], [], texts[7:8], texts[8:], ["C(C"], texts[:3]]
+    with Fingerprinter(KINDS, processes=2) as running:
+        found = list(running.of(batches, ahead=2))
+    assert [len(one) for one in found] == [len(one) for one in batches]
+    assert [one for part in found for one in part if not isinstance(one, str)] == [
+        alone[text] for part in batches for text in part if text in alone
+    ]
+    assert found[4] == ["not a valid SMILES"]
+    for place, (radius, bits) in enumerate(KINDS):
+        packed = [np.frombuffer(one.packed[place], np.uint8) for one in alone.values()]
+        unpacked = np.unpackbits(np.stack(packed), axis=1, count=bits)
+        molecules = [standardise(text).molecule for text in texts]
+        np.testing.assert_array_equal(unpacked, fingerprints(molecules, radius, bits))
+
+
+def test_no_more_batches_are_read_than_are_computed_ahead():
+    """A library may be endless, or a pipe that has no more for now."""
+    read = 0
+
+    def endless() -> Iterator[list[str]]:
+        nonlocal read
+        while True:
+            read += 1
+            yield ["C" * read]
+
+    with Fingerprinter([KINDS[0]], processes=1) as running:
+        results = running.of(endless(), ahead=2)
+        for number in range(1, 4):
+            assert len(next(results)) == 1
+            assert read <= number + 2
+
+
+def test_structures_that_take_rdkit_too_long_cost_their_limit_and_no_other_row(alone):
+    texts = list(alone)
+    slow = bipartite(13)
+    batch = [*texts[:30], slow, *texts[30:], slow, ENDLESS["iron 22"]]
+    with Fingerprinter(KINDS, processes=2, seconds=0.4) as running:
+        (found,) = running.of([batch], ahead=1)
+    assert found[30] == found[-1] == found[-2] == "rdkit took more than 0.4 s for it"
+    assert [one for one in found if not isinstance(one, str)] == list(alone.values())
+    # It is the limit that refused it, not the structure.
+    with Fingerprinter(KINDS, processes=1, seconds=120) as running:
+        (found,) = running.of([[slow]], ahead=1)
+    assert isinstance(found[0], Fingerprinted)
+
+
+MISCHIEF = """
+import os, pathlib, signal, sys, time
+from anchordrug.chem import workers as fingerprinting
+from anchordrug.chem import structures as drugs
+
+def mischief(structure, real=drugs.standardise):
+    word, _, rest = structure.partition(" ")
+    if word == "SIGNAL":
+        os.kill(os.getpid(), int(rest))
+    if word == "EXIT":
+        os._exit(int(rest))
+    if word == "ONCE" and not pathlib.Path(rest).exists():
+        pathlib.Path(rest).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "SLEEP":
+        time.sleep(float(rest))
+    if word == "HANG":
+        while True:
+            pass
+    if word == "RAISE":
+        raise {"memory": MemoryError, "exit": SystemExit, "runtime": RuntimeError}[rest](rest)
+    return real("CCO" if word in {"ONCE", "SLEEP"} else structure)
+
+def serve(*given):
+    drugs.standardise = mischief
+    fingerprinting._serve(*given)
+"""
+
+
+@pytest.fixture(scope="module")
+def mischief(tmp_path_factory):
+    """Let rdkit do to its processes what a structure says."""
+    folder = tmp_path_factory.mktemp("mischief")
+    (folder / "anchordrug_mischief.py").write_text(MISCHIEF)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        serve = importlib.import_module("anchordrug_mischief").serve
+        patch.setattr(fingerprinting, "_serve", serve)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("SIGNAL 11", "rdkit crashed on it"),
+        ("SIGNAL 6", "rdkit crashed on it"),
+        ("SIGNAL 9", "rdkit crashed on it"),
+        ("EXIT 0", "rdkit crashed on it"),
+        ("EXIT 3", "rdkit crashed on it"),
+        ("RAISE exit", "rdkit crashed on it"),
+        ("RAISE memory", "rdkit cannot read it (MemoryError)"),
+        ("RAISE runtime", "rdkit cannot read it (RuntimeError)"),
+        ("HANG", "rdkit took more than 0.3 s for it"),
+    ],
+)
+def test_a_structure_that_ends_its_process_costs_no_other_row(mischief, alone, word, reason):
+    texts = list(alone)
+    batches = [[word, *texts[:20], word], texts[20:], [word], [*texts[:5], word]]
+    with Fingerprinter(KINDS, processes=2, seconds=0.3) as running:
+        found = list(running.of(batches, ahead=2))
+    for batch, results in zip(batches, found, strict=True):
+        assert results == [alone.get(text, reason) for text in batch]
+
+
+def test_structures_that_crash_at_once_while_the_machine_is_busy(mischief, alone):
+    """Of a process that ends before anybody has heard of its task, it is known what it was doing."""
+    batches = [["SIGNAL 11", text] for text in list(alone)[:30]]
+    busy = threading.Event()
+
+    def spin() -> None:
+        while not busy.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=spin) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        with Fingerprinter(KINDS, processes=2) as running:
+            found = list(running.of(batches, ahead=3))
+    finally:
+        busy.set()
+        for thread in threads:
+            thread.join()
+    assert found == [["rdkit crashed on it", alone[text]] for _, text in batches]
+
+
+def test_a_process_that_the_system_kills_once_costs_no_row(mischief, alone, tmp_path):
+    texts = list(alone)[:10]
+    with Fingerprinter(KINDS, processes=1) as running:
+        (found,) = running.of([[*texts, f"ONCE {tmp_path / 'killed'}"]], ahead=1)
+    assert (tmp_path / "killed").exists()
+    drug = standardise("CCO")
+    ethanol = Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, KINDS))
+    assert found == [*(alone[text] for text in texts), ethanol]
+
+
+def test_only_its_own_processor_time_counts_against_a_structure(mischief):
+    """Else a busy machine would refuse what an idle one predicts."""
+    with Fingerprinter(KINDS, processes=1, seconds=0.3) as running:
+        (found,) = running.of([["SLEEP 0.7", "CCO", "SLEEP 0"]], ahead=1)
+    assert len(set(found)) == 1
+    assert isinstance(found[0], Fingerprinted)
+
+
+def test_no_process_outlives_the_context(mischief):
+    def processes() -> set[int]:
+        return {one.pid for one in psutil.Process().children(recursive=True)}
+
+    with Fingerprinter(KINDS, processes=1) as running:
+        next(running.of([["CCO"]], ahead=1))
+    # The server of forks, which stays.
+    before = processes()
+    with Fingerprinter(KINDS, processes=2, seconds=1000) as running:
+        # Two processes are busy, and would be for hours, when the caller has had enough.
+        next(running.of([["CCO"], ["HANG"] * 200], ahead=2))
+        assert len(processes() - before) == 2
+    assert processes() == before
+
+
+def test_a_library_of_crashes_ends_like_any_other(mischief, in_project, tmp_path):
+    words = [f"SIGNAL {number}" for number in (4, 6, 7, 8, 9, 11)]
+    rows = [*words, "CCO", "EXIT 1", ASPIRIN]
+    (tmp_path / "drugs.csv").write_text("smiles\n" + "\n".join(rows) + "\n")
+    out = tmp_path / "out.parquet"
+    result = run_cli("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
+    assert result.exit_code == 0, result.exception
+    found = pd.read_parquet(out)
+    assert found["drug_id"].unique().tolist() == ["row_7", "row_9"]
+    assert len(found) == 2 * len(load_onnx(MODEL).genes)
+    rejects = pd.read_csv(out.with_suffix(".rejects.csv"))
+    assert rejects["place"].tolist() == [f"line {number}" for number in (2, 3, 4, 5, 6, 7, 9)]
+    assert set(rejects["reason"]) == {"rdkit crashed on it"}

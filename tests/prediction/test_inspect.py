@@ -1,0 +1,132 @@
+"""anchordrug inspect: what a model file says of itself."""
+
+import json
+
+import onnx
+import pandas as pd
+import pytest
+import yaml
+from onnx import TensorProto, helper
+
+import anchordrug
+from anchordrug.errors import LibraryError
+from anchordrug.files.digests import sha256
+from anchordrug.prediction.inference import FORMAT_VERSION, load_onnx
+from tests.conftest import run_cli
+
+MODEL = "models/onnx/SIM-T1.onnx"
+
+
+def shown(*arguments):
+    result = run_cli("inspect", *arguments)
+    assert result.exit_code == 0, result.exception
+    return result.output
+
+
+def entries(text):
+    """What stands under each name, lines joined; a name is repeated or empty where there are several."""
+    found = []
+    for line in text.splitlines()[1:]:
+        name, rest = line[:20].strip(), line[20:]
+        if name or rest.startswith("test drugs, "):
+            found.append([name, rest])
+        else:
+            found[-1][1] += f" {rest}"
+    return found
+
+
+@pytest.mark.parametrize("project_name", ["project", "mlp_project"])
+def test_a_person_reads_what_the_model_is(request, project_name, monkeypatch):
+    folder = request.getfixturevalue(project_name)
+    monkeypatch.chdir(folder)
+    text = shown(MODEL)
+    assert text.splitlines()[0] == f"{MODEL} ({(folder / MODEL).stat().st_size / 1e6:.1f} MB)"
+    assert max(map(len, text.splitlines())) <= 110
+    told = entries(text)
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
+    anchors = pd.read_csv("tables/selections/SIM-T1-0.csv").sort_values("rank")["drug_id"].tolist()
+    responses = pd.read_parquet("tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
+    sources = responses[responses["cell_line"] != "SIM-T1"]
+    lines = sorted(sources["cell_line"].unique())
+    learned = set(sources["drug_id"]) | set(anchors)
+
+    one = dict(told)
+    assert one["target"] == "SIM-T1"
+    assert one["predictor"] == (
+        f"{params['predictor']}, format {FORMAT_VERSION}, anchordrug {anchordrug.__version__}"
+    )
+    assert one["genes"] == f"{len(genes)}: {', '.join(genes[:5])} and {len(genes) - 5} more"
+    assert one["labels"] == f"down, none, up at |z| > {params['curate']['threshold']:g}"
+    assert one["structures"] == "morgan of radius 2, 1024 bits, of rdkit ChargeParent"
+    assert one["inputs"] == "fingerprint tensor(float) ['n', 1024]; inchikey tensor(string) ['n']"
+    outputs = [output.split()[0] for output in one["outputs"].split("; ")]
+    # The paper's network has no z.
+    z = ["z"] if project_name == "project" else []
+    assert outputs == ["probabilities", *z, "nearest", "similarity", "source_lines"]
+    strategy = params["select"]["strategy"]
+    assert one["anchors"] == f"20 ({strategy}, seed 0): {', '.join(anchors[:5])} and 15 more"
+    assert one["learned from"].startswith(f"{len(learned)} drugs: ")
+    assert set(one["learned from"].split(": ")[1].split(" and ")[0].split(", ")) < learned
+    assert one["source cell lines"] == f"{len(lines)}: {', '.join(lines)}"
+    data = [rest.split(" sha256 ") for name, rest in told if name.startswith("data ")]
+    assert len(data) >= 2
+    for path, key in data:
+        assert sha256(folder / path) == key
+    scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor").loc["drugs-20"]
+    measured = [rest for name, rest in told if rest.startswith("test drugs, ")]
+    assert f"test drugs, macro-F1 {scores['macro_f1']:.3f}" in measured
+    assert f"test drugs, expected calibration error {scores['ece']:.3f}" in measured
+    assert len(measured) == 5
+    assert "not advice for the clinic" in one["intended use"]
+    assert "is a guess" in one["limits"]
+
+
+@pytest.mark.parametrize("project_name", ["project", "mlp_project"])
+def test_a_program_reads_the_whole_card(request, project_name):
+    path = request.getfixturevalue(project_name) / MODEL
+    card = json.loads(shown(path, "--json"))
+    assert card == load_onnx(path).card
+    stored = onnx.load(path, load_external_data=False).metadata_props
+    assert card == {one.key: json.loads(one.value) for one in stored}
+    assert card["target"] == "SIM-T1"
+
+
+def test_letters_of_other_alphabets_are_written_as_they_are(in_project, tmp_path):
+    model = onnx.load(MODEL)
+    card = {one.key: json.loads(one.value) for one in model.metadata_props}
+    card["anchors"] = ["β-estradiol", "two\nlines"]
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in card.items()})
+    onnx.save(model, tmp_path / "m.onnx")
+    assert "β-estradiol" in shown(tmp_path / "m.onnx", "--json")
+    # A line break in a name does not break the column.
+    assert dict(entries(shown(tmp_path / "m.onnx")))["anchors"].endswith(": β-estradiol, two lines")
+
+
+def with_props(path, props):
+    """A model that does nothing, with `props`."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, props)
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_another_file_is_told_in_one_line(tmp_path, options):
+    with_props(tmp_path / "other.onnx", {})
+    with_props(tmp_path / "old.onnx", {"format_version": '"1"', "fingerprint": "{}"})
+    (tmp_path / "text.onnx").write_text("no model", encoding="utf-8")
+    (tmp_path / "folder.onnx").mkdir()
+    for name, message in {
+        "other": "an ONNX model, but not one of anchordrug's; give one from models/onnx",
+        "old": f"has format 1, this anchordrug reads {FORMAT_VERSION}; run 'anchordrug export' again",
+        "text": "not a readable ONNX model; export it again",
+        "folder": "no such model; 'dvc repro' writes one per target into models/onnx",
+        "missing": "no such model; 'dvc repro' writes one per target into models/onnx",
+    }.items():
+        path = tmp_path / f"{name}.onnx"
+        result = run_cli("inspect", path, *options)
+        assert isinstance(result.exception, LibraryError)
+        assert str(result.exception) == f"{path}: {message}"
+        assert result.output == ""

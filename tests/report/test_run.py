@@ -1,0 +1,291 @@
+"""The report: its numbers are those of the tables, and a browser shows it as it should."""
+
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anchordrug.files.digests import sha256
+from anchordrug.files.tables import read_table, write_table
+from anchordrug.project import paths
+from anchordrug.report.page import write_page
+from tests.conftest import FROM_PRETRAIN, run_cli, run_stages, small_params, write_params
+
+HOSTILE = "<script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def reported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished project with two targets and a drug of a hostile name among the anchors of the first."""
+    folder = tmp_path_factory.mktemp("reported")
+    for name in ("curated", "features"):
+        shutil.copytree(project / "tables" / name, folder / "tables" / name)
+    params = small_params()
+    params["targets"] = ["SIM-T1", "SIM-T2"]
+    params["select"]["budget"] = 10
+    write_params(folder, params)
+    stages = ("pretrain", "select", "compare", "finetune", "evaluate")
+    commands = [command for command in FROM_PRETRAIN if command[0] in stages]
+    second = [[part.replace("SIM-T1", "SIM-T2") for part in command] for command in commands]
+    run_stages(folder, (["split"], *commands, *second, ["summarise"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        drugs = read_table(paths.DRUGS)
+        first = read_table(paths.SELECTIONS / "SIM-T1-0.csv")["drug_id"].iloc[0]
+        drugs.loc[drugs["drug_id"] == first, "name"] = HOSTILE
+        write_table(drugs, paths.DRUGS)
+    run_stages(folder, (["report"],))
+    return folder
+
+
+@pytest.fixture
+def in_reported(reported: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The report's text; its project is the current folder."""
+    monkeypatch.chdir(reported)
+    return Path("metrics/report.html").read_text(encoding="utf-8")
+
+
+class TextOf(HTMLParser):
+    """The text of a page without style and script, in pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self.inside: list[str] = []
+
+    def handle_starttag(self, tag, attrs):  # noqa: ARG002
+        if tag in {"style", "script"}:
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.inside and self.inside[-1] == tag:
+            self.inside.pop()
+
+    def handle_data(self, data):
+        if not self.inside and data.strip():
+            self.pieces.append(" ".join(data.split()))
+
+
+def text_of(page: str) -> str:
+    parser = TextOf()
+    parser.feed(page)
+    return "\n".join(parser.pieces)
+
+
+def test_the_headline_is_what_the_scores_say(in_reported):
+    text = text_of(in_reported)
+    headline = pd.read_csv("metrics/headline.csv").set_index(["target", "predictor"])
+    for target in ("SIM-T1", "SIM-T2"):
+        scores = pd.read_csv(f"metrics/scores/{target}-0.csv").set_index("predictor")["macro_f1"]
+        for predictor, score in scores.items():
+            row = headline.loc[(target, predictor)]
+            assert row["macro_f1"] == pytest.approx(score, abs=2e-6)
+            assert row["low"] <= row["macro_f1"] <= row["high"]
+            assert row["low"] < row["high"]
+        ours = headline.loc[(target, "drugs-10")]
+        assert f"{target}\n{ours['macro_f1']:.3f}\n" in text
+        assert f"95 % interval {ours['low']:.3f} to {ours['high']:.3f}" in text
+        random = pd.read_csv(f"metrics/compared/{target}-0.csv").query("drugs == 10")["macro_f1"].item()
+        assert f"random instead\n{random:.3f}\n" in text
+        assert f"consensus of other cell lines\n{scores['consensus']:.3f}\n" in text
+        assert f"whole pool (ceiling)\n{scores['whole-pool']:.3f}" in text
+    both = headline.loc["mean", "macro_f1"]["drugs-10"]
+    assert both == pytest.approx(
+        headline.loc[[("SIM-T1", "drugs-10"), ("SIM-T2", "drugs-10")], "macro_f1"].mean()
+    )
+
+
+def test_it_says_which_data_and_settings_were_run(in_reported):
+    text = text_of(in_reported)
+    for path in (paths.RESPONSES, paths.DRUGS, paths.SPLITS):
+        assert f"{path.as_posix()}\n{sha256(path)}" in text
+    for row in pd.read_csv(paths.FUNNEL).itertuples():
+        assert f"{row.step}\n{row.unit}\n{row.kept}\n{row.dropped}" in text
+    rejects = pd.read_csv(paths.REJECTS)
+    for (kind, reason), rows in rejects.groupby(["kind", "reason"]).size().items():
+        assert f"{kind}\n{reason}\n{rows}" in text
+    assert "strategy: a_optimal" in in_reported
+    assert "net_share: 0.4" in in_reported
+
+
+def test_every_anchor_is_in_the_table_and_on_the_map(in_reported):
+    text = text_of(in_reported)
+    selection = pd.read_csv("tables/selections/SIM-T2-0.csv")
+    drugs = read_table(paths.DRUGS).set_index("drug_id")
+    for row in selection.itertuples():
+        assert f"{row.round}\n{row.name}\n" in text
+        mechanism = drugs.loc[row.drug_id, "moa"]
+        told = row.name if pd.isna(mechanism) else f"{row.name}, {mechanism}"
+        assert f'aria-label="{told} (round {row.round})"' in in_reported
+
+
+def test_the_worst_drug_and_the_best_gene_are_those_of_the_tables(in_reported):
+    text = text_of(in_reported)
+    counts = pd.read_csv("metrics/test_drugs/SIM-T1-0.csv").query("predictor == 'drugs-10'")
+    changed = counts.filter(regex="^(down|up)_as_").sum(axis=1)
+    strong = counts[changed >= changed.median()]
+    scores = []
+    for row in strong.itertuples():
+        f1 = []
+        for label in ("down", "none", "up"):
+            others = [other for other in ("down", "none", "up") if other != label]
+            right = getattr(row, f"{label}_as_{label}")
+            missed = sum(getattr(row, f"{label}_as_{other}") for other in others)
+            wrong = sum(getattr(row, f"{other}_as_{label}") for other in others)
+            f1.append(2 * right / (2 * right + missed + wrong) if right + missed + wrong else 0)
+        scores.append(np.mean(f1))
+    worst = strong.iloc[int(np.argmin(scores))]["drug_id"]
+    name = read_table(paths.DRUGS).set_index("drug_id").loc[worst, "name"]
+    (place,) = [
+        found.end() for found in re.finditer("lowest macro-F1, of the half that changes most genes", text)
+    ][:1]
+    assert text[place:].split("correlation\n", 1)[1].startswith(f"{name}\n")
+    assert f"{min(scores):.3f}" in text[place : place + 400]
+
+
+def test_it_is_one_file_that_opens_offline(in_reported):
+    assert len(in_reported.encode()) < 5 * 2**20
+    assert not re.search(r"<(link|img|iframe|script)[^>]*(src|href)\s*=", in_reported)
+    assert not re.search(r"url\(\s*['\"]?(https?:)?//", in_reported)
+    assert "@import" not in in_reported
+    ids = re.findall(r'\bid="([^"]+)"', in_reported)
+    assert len(ids) == len(set(ids))
+    for reference in re.findall(r'(?:href="|url\()#([^")]+)', in_reported):
+        assert reference in ids
+
+
+def test_names_are_text_wherever_they_stand(in_reported):
+    assert "owned" in text_of(in_reported)
+    assert in_reported.count("<script") == 1
+
+
+def test_figures_are_files_too_and_the_same_bytes_again(in_reported):
+    figures = {path.name: path.read_bytes() for path in Path("metrics/figures").iterdir()}
+    assert {"predictors.svg", "learning_curve.svg", "reliability.svg", "map_SIM-T1.svg"} <= set(figures)
+    result = run_cli("report")
+    assert result.exit_code == 0, result.output
+    assert {path.name: path.read_bytes() for path in Path("metrics/figures").iterdir()} == figures
+    assert Path("metrics/report.html").read_text(encoding="utf-8") == in_reported
+
+
+def test_without_its_tables_it_names_the_stage_to_run(in_reported, tmp_path, monkeypatch):
+    shutil.copytree(".", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    Path("metrics/compared/SIM-T2-0.csv").unlink()
+    result = run_cli("report")
+    assert "run 'anchordrug compare' first" in str(result.exception)
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, or the test is skipped."""
+    sync = pytest.importorskip("playwright.sync_api")
+    names = (os.environ.get("ANCHORDRUG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
+    program = next((found for found in map(shutil.which, filter(None, names)) if found), None)
+    if program is None:
+        pytest.skip("no Chromium; install it or set ANCHORDRUG_BROWSER to run this test")
+    with sync.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file in a page of a browser; whatever goes wrong there, the test fails in the end."""
+    troubles, contexts = [], []
+
+    def opened(path: Path, width: int = 1280, scheme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console", lambda said: troubles.append(said.text) if said.type in {"error", "warning"} else None
+        )
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "request", lambda asked: None if asked.url.startswith("file:") else troubles.append(asked.url)
+        )
+        page.goto(path.resolve().as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def campaign_report(tmp_path_factory) -> Path:
+    """The page of a finished campaign at the bench, with little in it."""
+    path = tmp_path_factory.mktemp("campaign") / "report.html"
+    table = pd.DataFrame({"cell line": ["SIM-T1", HOSTILE], "value": [0.5, np.nan]})
+    names = ("anchors", "trust", "rounds", "forecast", "outcomes", "strongest", "files")
+    write_page("campaign.html", path, targets="SIM-T1", summary=HOSTILE, **dict.fromkeys(names, table))
+    return path
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+@pytest.mark.parametrize("kind", ["run", "campaign"])
+def test_anyone_can_read_it(reported, campaign_report, open_page, kind, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page(reported / "metrics/report.html" if kind == "run" else campaign_report, width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.title() != "owned"
+    found = axe.Axe().run(page).response["violations"]
+    assert [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}
+    ] == []
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")
+
+
+def test_tabs_work_by_mouse_and_by_keyboard(reported, open_page):
+    page = open_page(reported / "metrics/report.html")
+    first, second = page.get_by_role("tab").all()
+    panels = [page.locator("#panel-1"), page.locator("#panel-2")]
+    assert [panel.is_visible() for panel in panels] == [True, False]
+    second.click()
+    assert [panel.is_visible() for panel in panels] == [False, True]
+    assert second.get_attribute("aria-selected") == "true"
+    second.press("ArrowRight")
+    assert [panel.is_visible() for panel in panels] == [True, False]
+    assert first.evaluate("one => one === document.activeElement")
+    page.emulate_media(media="print")
+    assert [panel.is_visible() for panel in panels] == [True, True]
+
+
+def test_points_tell_their_names_on_hover_and_focus(reported, open_page):
+    page = open_page(reported / "metrics/report.html")
+    tip = page.locator("#tip")
+    assert not tip.is_visible()
+    anchor = page.locator("#panel-1 [data-tip][tabindex]").first
+    anchor.focus()
+    assert tip.inner_text() == anchor.get_attribute("aria-label")
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    gene = page.locator("#panel-1 figure").last.locator("[data-tip]").first
+    gene.scroll_into_view_if_needed()
+    gene.hover(force=True)
+    assert tip.inner_text() == gene.get_attribute("data-tip")
+
+
+def test_tables_sort_and_genes_are_found(reported, open_page):
+    page = open_page(reported / "metrics/report.html")
+    table = page.locator("#genes-1")
+    table.get_by_role("button", name="changed").click()
+    shown = [float(text) for text in table.locator("tbody td:nth-child(2)").all_inner_texts()]
+    assert shown == sorted(shown, reverse=True)
+    assert len(set(shown)) > 1
+    gene = table.locator("tbody td").first.inner_text()
+    page.get_by_label("Find a gene").first.fill(gene.lower())
+    rows = table.locator("tbody tr")
+    assert [row.is_visible() for row in rows.all()].count(True) == 1
