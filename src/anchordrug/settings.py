@@ -86,25 +86,13 @@ class Split(Section):
     seed: int = Field(ge=0, description="Of the random split.")
 
 
-class Training(Section):
-    """The training loop: a mini-batch is a block of `block_drugs` experiments x `block_genes` genes."""
-
-    epochs: int = Field(ge=1, description="How often all examples are seen. (The paper pre-trains for 45.)")
-    learning_rate: float = Field(gt=0, description="The step of the training.")
-    block_drugs: int = Field(ge=1, description="Experiments in a mini-batch (docs/results.md#mini-batches).")
-    block_genes: int = Field(ge=1, description="Genes in a mini-batch.")
-
-
-class Pretrain(Training):
-    """What every target learns from; for `mlp` and `mlp_response`, the network and its training."""
+class Pretrain(Section):
+    """What every target learns from; how is set for each predictor (`predictors`)."""
 
     leave_out: tuple[str, ...] = Field(
-        description="Cell lines that are no source of any target; scenario `common` needs all targets here. "
-        "With the paper's three targets it is the paper's pre-training."
+        description="Cell lines that are not a source of any target; scenario `common` needs all targets "
+        "here. With the paper's three targets it is the paper's pre-training."
     )
-    hidden: tuple[int, int, int] = Field(description="The widths of the three hidden layers.")
-    dropout: float = Field(ge=0, lt=1, description="After each hidden layer.")
-    seed: int = Field(ge=0, description="Of the first weights and the order of the training.")
 
 
 SectionType = TypeVar("SectionType", bound=Section)
@@ -132,38 +120,10 @@ class Select(Section):
     batch: int = Field(ge=1, description="Drugs a round.")
 
 
-class Finetune(Training):
-    """Training of `mlp` and `mlp_response` on the anchors, always from the pre-trained weights; a control."""
+class Finetune(Section):
+    """The final fits of a campaign."""
 
-    balance: bool = Field(
-        description="`mlp`: down-sample the majority class to half the sum of the two others in the final "
-        "fit (the paper's way)."
-    )
     whole_pool: bool = Field(description="Also fit to all pool drugs, as a control.")
-
-
-class ResponseNet(Section):
-    """Predictors `response_net` and `ensemble`: the network that predicts all genes of a drug at once."""
-
-    hidden: tuple[int, int] = Field(description="The widths of the two hidden layers.")
-    dropout: float = Field(ge=0, lt=1, description="After each hidden layer.")
-    epochs: int = Field(ge=1, description="Training on the source cell lines.")
-    learning_rate: float = Field(gt=0, description="The step of that training.")
-    finetune_epochs: int = Field(
-        ge=1, description="Training on the anchors, always from the pre-trained weights."
-    )
-    finetune_learning_rate: float = Field(gt=0, description="The step of that training.")
-    seed: int = Field(ge=0, description="Of the weights, and of the anchors that the calibration draws.")
-
-
-class Ensemble(Section):
-    """How `response_net` and `response_gp` are put together."""
-
-    net_share: float = Field(
-        gt=0,
-        lt=1,
-        description="What `response_net` contributes to the log probabilities; `response_gp` has the rest.",
-    )
 
 
 class Predict(Section):
@@ -188,17 +148,19 @@ class Settings(Section):
     curate: Curate
     featurize: Featurize
     split: Split
-    predictor: Literal["mlp", "mlp_response", "response_gp", "response_net", "ensemble"] = Field(
-        description="`mlp` is the paper's network; docs/predictors.md tells what they all are."
+    predictor: str = Field(
+        description="Name of a registered predictor: `mlp` is the paper's network; docs/predictors.md "
+        "describes them all. Predictors of other packages are found by their entry points."
+    )
+    predictors: dict[str, dict[str, object]] = Field(
+        description="One block of settings per predictor, which the predictor itself checks."
     )
     decision: Literal["balanced", "likeliest"] = Field(
         description="`balanced`: labels for macro-F1, with rare labels counting as much as the common one; "
-        "`likeliest`: the largest probability. For `mlp` it is always the likeliest (`finetune.balance` does "
-        "the balancing)."
+        "`likeliest`: the largest probability. For `mlp` it is always the likeliest "
+        "(`predictors.mlp.balance` does the balancing)."
     )
     pretrain: Pretrain
-    response_net: ResponseNet
-    ensemble: Ensemble
     select: Select
     finetune: Finetune
     compare: tuple[str, ...] = Field(
@@ -247,8 +209,15 @@ def validated(path: Path, section: type[SectionType]) -> SectionType:
     return checked(values, section, str(path))
 
 
-def checked(values: object, section: type[SectionType], source: str) -> SectionType:
-    """Return `values` as a `section`; `source` names the place in errors.
+def checked(values: object, section: type[SectionType], source: str, within: str = "") -> SectionType:
+    """Return `values` as a `section`.
+
+    Parameters
+    ----------
+    source
+        Names the file in errors.
+    within
+        The key that holds the values, for errors; "" for the top level.
 
     Raises
     ------
@@ -258,14 +227,15 @@ def checked(values: object, section: type[SectionType], source: str) -> SectionT
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"{source}: {_first_problem(error, section)}") from error
+        raise SettingsError(f"{source}: {_first_problem(error, section, within)}") from error
 
 
-def _first_problem(error: ValidationError, section: type[BaseModel]) -> str:
+def _first_problem(error: ValidationError, section: type[BaseModel], within: str) -> str:
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    prefix = (within,) if within else ()
+    key = ".".join(str(part) for part in (*prefix, *problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{near(key, _known_keys(section))}"
+        return f"unknown key '{key}'{near(key, _known_keys(section, f'{within}.' if within else ''))}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing; the docs list them all with their defaults"
     known = re.findall(r"'([^']*)'", problem["msg"]) if problem["type"] == "literal_error" else []

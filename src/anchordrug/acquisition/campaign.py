@@ -8,7 +8,7 @@ import numpy as np
 
 from anchordrug.acquisition import Catalogue, PoolView, Strategy
 from anchordrug.errors import SettingsError
-from anchordrug.predictors.base import FittedPredictor, Predictor
+from anchordrug.predictors.base import FittedPredictor, Learner
 
 # Given drug rows, their measured z [drugs, genes] in the target: an atlas, or an assay.
 Oracle = Callable[[np.ndarray], np.ndarray]
@@ -32,7 +32,7 @@ class Round:
 
 
 def play(
-    predictor: Predictor,
+    predictor: Learner,
     reveal: Oracle,
     pool: np.ndarray,
     catalogue: Catalogue,

@@ -1,15 +1,16 @@
-"""Targets that share one list of anchors: a single one, or, in scenario common, all of them."""
+"""Retrospective campaigns: rounds played against measured responses, for targets that share their anchors."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from anchordrug.acquisition import Catalogue, strategy
 from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.registry import strategy
+from anchordrug.acquisition.view import Catalogue
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.features.blocks import FeatureBlocks
@@ -18,24 +19,23 @@ from anchordrug.files.tables import read_table, write_table
 from anchordrug.labels import labels_of
 from anchordrug.predictors.base import Predictor
 from anchordrug.predictors.joint import JointFitted, JointPredictor
-from anchordrug.predictors.loading import load_predictor, load_prior, mechanisms_of
-from anchordrug.project import paths
-from anchordrug.project.tables import load_split
-from anchordrug.settings import Settings
+from anchordrug.predictors.loading import load_predictor, task_of
+from anchordrug.predictors.registry import params_of
+from anchordrug.project.project import Project
 
 
 @dataclass(frozen=True)
 class Group:
-    """What a campaign of some targets needs; sequences are in the order of `targets`.
+    """Targets that share one list of anchors; sequences are in the order of `targets`.
 
     The measured responses are the oracle and the judge of a retrospective campaign; `play` hands the
     responses of chosen drugs alone to the predictors.
     """
 
     targets: tuple[str, ...]
-    predictors: list[Predictor]
-    measured: list[ResponseAtlas]
-    test: list[np.ndarray]
+    predictors: Sequence[Predictor]
+    measured: Sequence[ResponseAtlas]
+    test: Sequence[np.ndarray]
     pool: np.ndarray
     catalogue: Catalogue
     threshold: float
@@ -60,19 +60,8 @@ class Group:
         ]
 
 
-def catalogue_of(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, aim: np.ndarray
-) -> Catalogue:
-    """Return what strategies may know of every drug before it is measured in `target`.
-
-    `aim` are the drugs that the campaign is for, int64 rows of the drug table.
-    """
-    _, prior = load_prior(settings, atlas, features, target)
-    return Catalogue(features.drugs, mechanisms_of(atlas), prior, aim)
-
-
 def load_group(
-    settings: Settings,
+    project: Project,
     atlas: ResponseAtlas,
     features: FeatureBlocks,
     targets: tuple[str, ...],
@@ -82,32 +71,34 @@ def load_group(
     """Load the splits of `targets`, which share a pool, and what pretrain wrote for one of them, `own`.
 
     Where there are several targets, all are left out of pre-training (the settings see to it), so that they
-    have the same source lines. The test drugs, of which strategies know all but the responses, are what the
-    campaign is for.
+    have the same source lines. The campaign is for the test drugs, of which strategies know all but the
+    responses. Networks are fitted on `device`, "cpu" or "cuda".
     """
-    splits = [load_split(atlas, target) for target in targets]
+    settings = project.settings
+    splits = [project.split(atlas, target) for target in targets]
+    tasks = {target: task_of(settings, atlas, features, target, device) for target in targets}
+    queries = np.unique(np.concatenate([split.test for split in splits]))
     return Group(
         targets,
-        [
-            load_predictor(settings, atlas, features, target, paths.PRETRAINED / own, device)
-            for target in targets
-        ],
+        [load_predictor(settings, task, project.pretrained(own)) for task in tasks.values()],
         [atlas.of(target) for target in targets],
         [split.test for split in splits],
         splits[0].pool,
-        catalogue_of(settings, atlas, features, own, np.unique(np.concatenate([one.test for one in splits]))),
+        Catalogue.of(tasks[own], queries),
         settings.curate.threshold,
     )
 
 
-def campaign_key(settings: Settings, targets: tuple[str, ...], own: str, *more: object) -> str:
+def campaign_key(project: Project, targets: tuple[str, ...], own: str, *more: object) -> str:
     """Return a name of everything that a campaign's course depends on; `own` as in `load_group`."""
-    weights = paths.PRETRAINED / own / "weights.safetensors"
-    files = (paths.RESPONSES, paths.DRUGS, paths.DRUG_FEATURES, paths.SPLITS, weights)
-    sections = (settings.select, settings.finetune, settings.curate, settings.response_net, settings.ensemble)
+    settings = project.settings
+    weights = project.pretrained(own)
+    files = [project.responses, project.drugs, project.drug_features, project.splits]
+    files += sorted(path for path in weights.iterdir() if path.is_file())
+    sections = (settings.select, settings.curate, params_of(settings))
     return digest_of(
         [sha256(path) for path in files],
-        [one.model_dump(mode="json") for one in sections],
+        [section.model_dump(mode="json") for section in sections],
         [settings.predictor, settings.decision, settings.pretrain.leave_out],
         targets,
         more,
@@ -132,7 +123,7 @@ def play_rounds(
         A row per anchor in order: round, drug (row of the drug table), score, the round's query_seconds,
         train_seconds and evaluate_seconds, and for each target its macro-F1 on the test drugs after that
         round, in a column of the target's name.
-        It also lies in the file `partial`, which the caller removes.
+        The file `partial` holds it too; the caller removes it.
     """
     rows = read_table(partial) if partial.exists() else pd.DataFrame()
     played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from anchordrug.errors import SettingsError
-from anchordrug.predictors.base import FittedNetwork, FittedPredictor
-from anchordrug.predictors.response.prior import ResponsePrior
+from anchordrug.predictors.base import FittedNetwork, FittedPredictor, Task, network_of
+from anchordrug.predictors.response.prior import ResponsePrior, mechanisms_of, prior_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Catalogue:
     mechanisms: list[str | None]
     prior: ResponsePrior | None = None
     aim: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, task: Task, aim: np.ndarray | None = None) -> "Catalogue":
+        """Return what is known of every drug of the atlas before anything is measured in the target."""
+        return cls(task.features.drugs, mechanisms_of(task.sources.drugs), prior_of(task), aim)
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,13 @@ class PoolView:
         SettingsError
             It has neither dropout nor embeddings nor gradients.
         """
-        if not isinstance(self.predictor, FittedNetwork):
+        network = network_of(self.predictor)
+        if network is None:
             raise SettingsError(
                 "select.strategy: needs a network's dropout, embeddings or gradients, which this predictor "
                 "does not offer; choose predictor mlp, or strategy a_optimal, facility_location or random"
             )
-        return self.predictor
+        return network
 
     def dropout_probabilities(self, passes: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield `passes` arrays like `probabilities` under dropout noise."""

@@ -1,6 +1,6 @@
 """The response atlas: z-scores measured so far, drug x cell line x gene."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,6 +44,15 @@ class ResponseAtlas:
         """Return the experiments of all other cell lines: the source cell lines of those targets."""
         away = [self.cell_lines.index(name) for name in cell_lines]
         return self.restricted_to(~np.isin(self.cell_line, away))
+
+    def measured_lines(self) -> list[str]:
+        """Return the names of the cell lines with at least one response, sorted."""
+        return sorted(self.cell_lines[line] for line in np.unique(self.cell_line))
+
+    def rows_of(self, drug_ids: Sequence[str]) -> np.ndarray:
+        """Return int64 rows of the drug table of those of `drug_ids` that it holds, in their order."""
+        row = pd.Index(self.drugs["drug_id"]).get_indexer(pd.Index(list(drug_ids)))
+        return row[row >= 0].astype(np.int64)
 
     def measured_drugs(self) -> np.ndarray:
         """Return the drugs with at least one response, as sorted rows of `drugs`."""

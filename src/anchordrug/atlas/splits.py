@@ -1,9 +1,10 @@
 """Source cell lines, test drugs and pool of a target cell line."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
+import pandas as pd
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError, near
@@ -44,6 +45,46 @@ def sources_of(atlas: ResponseAtlas, target: str, leave_out: Collection[str] = (
     These are all lines but the target and `leave_out`.
     """
     return atlas.without({target, *leave_out})
+
+
+def split_targets(
+    atlas: ResponseAtlas,
+    targets: Sequence[str],
+    *,
+    by: str,
+    test_fraction: float,
+    seed: int,
+    leave_out: Collection[str] = (),
+    common: bool = False,
+) -> pd.DataFrame:
+    """Return target, drug_id and role ("test" or "pool") of every drug that is split.
+
+    Parameters
+    ----------
+    by, test_fraction, seed
+        See `split_drugs`.
+    common
+        Whether the targets share one pool (PAPER, scenario S1).
+
+    Raises
+    ------
+    SettingsError
+        As `require_targets`, `split_drugs` and `common_pool`.
+    """
+    require_targets(targets, atlas, leave_out)
+    tests, pools = {}, {}
+    for target in targets:
+        tests[target], pools[target] = split_drugs(
+            atlas, target, by=by, test_fraction=test_fraction, seed=seed, leave_out=leave_out
+        )
+    if common:
+        pools = dict.fromkeys(pools, common_pool(pools))
+    drug_ids = atlas.drugs["drug_id"].to_numpy()
+    rows = []
+    for target in targets:
+        rows += [(target, drug_ids[drug], "test") for drug in tests[target]]
+        rows += [(target, drug_ids[drug], "pool") for drug in pools[target]]
+    return pd.DataFrame(rows, columns=["target", "drug_id", "role"])
 
 
 def split_drugs(

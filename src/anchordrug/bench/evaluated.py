@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from anchordrug.atlas.tables import positions
 from anchordrug.bench.world import World
 from anchordrug.errors import shortlist
-from anchordrug.project.tables import positions
 
 # Replicates that agree less than this are no more than noise, which the atlas' spread would magnify.
 LEAST_AGREEMENT = 0.1

@@ -1,149 +1,79 @@
-"""What the next drugs of a campaign are expected to be worth, by the predictor's own posterior.
-
-The responses that the next drugs would show are drawn from the Gaussian process given the anchors so far, the
-process is updated with each draw, and what it then says of the drugs to be predicted is scored against labels
-drawn from what it believes. Nothing has to be measured; the mean over draws is the expected macro-F1, and the
-spread its interval. Draws are correlated between drugs by the process and between genes as in the source
-lines, because independent ones would make every interval too narrow.
-"""
-
-from dataclasses import dataclass
+"""The forecast of a campaign: how much macro-F1 the next batches of drugs are expected to add."""
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import cholesky, solve_triangular
-from scipy.special import ndtr
 
-from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.evaluation.metrics import macro_f1
-from anchordrug.graph.numpy_ops import NumpyOps
-from anchordrug.labels import decide
-from anchordrug.predictors.response.gp import GpSettings, fit_gp
-from anchordrug.predictors.response.predictor import ResponseFitted
-from anchordrug.predictors.response.prior import clipped
-from anchordrug.predictors.response.pseudo_targets import pseudo_targets
+from anchordrug import schemas
+from anchordrug.bench.model import Model
+from anchordrug.predictors.base import Outlook
+from anchordrug.predictors.joint import JointFitted
 
-DRAWS = 40
-MOST_AIMED = 300
-PSEUDO_TARGETS, PSEUDO_ANCHORS = 3, 30
 INTERVAL = (0.025, 0.975)
 
 
-def noise_scale(
-    settings: GpSettings,
-    sources: ResponseAtlas,
-    fingerprints: np.ndarray,
-    mechanism: np.ndarray,
-    threshold: float,
-) -> float:
-    """Return the variance of z that a variance of 1 of the process stands for.
-
-    The process' mean depends on the ratio of its variances alone. Their unit is measured on the largest
-    source lines: each plays the target with 30 anchors, and its other drugs show how far predictions miss.
-    """
-    missed = expected = 0.0
-    for number, one in enumerate(pseudo_targets(sources, fingerprints, mechanism, threshold)):
-        if number == PSEUDO_TARGETS:
-            break
-        known = min(PSEUDO_ANCHORS, len(one.drugs) // 2)
-        order = np.random.default_rng(number).permutation(len(one.drugs))
-        anchors, rest = order[:known], order[known:]
-        fit = fit_gp(settings, one.prior, one.sources, one.drugs[anchors], one.z[anchors], one.scale)
-        drugs = one.drugs[rest]
-        mean, deviation = fit.predict(NumpyOps, one.prior.evidence_of(drugs), one.prior.bits[drugs], drugs)
-        missed += float(np.square(clipped(one.z[rest]) - mean).sum(dtype=np.float64))
-        expected += float((np.square(deviation, dtype=np.float64) + settings.noise).sum()) * mean.shape[1]
-    return missed / expected if expected else 1.0
+def outlook_table(outlook: Outlook) -> pd.DataFrame:
+    """Return expected macro-F1 and gain over the step before with 95% intervals, one row per step."""
+    scores = outlook.scores
+    gains = np.diff(scores, axis=1, prepend=np.nan)
+    low, high = np.quantile(scores, INTERVAL, axis=0)
+    gain_low, gain_high = np.quantile(gains, INTERVAL, axis=0)
+    return pd.DataFrame(
+        {
+            "more_drugs": outlook.drugs,
+            "macro_f1": scores.mean(axis=0),
+            "low": low,
+            "high": high,
+            "gain": gains.mean(axis=0),
+            "gain_low": gain_low,
+            "gain_high": gain_high,
+        }
+    ).round(6)
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What is expected after more drugs of an order: one entry of each array per number of drugs.
-
-    `drugs` int64 [steps] are how many more; `scores` float64 [draws, steps] the macro-F1 of every draw.
-    """
-
-    drugs: np.ndarray
-    scores: np.ndarray
-
-    def table(self) -> pd.DataFrame:
-        """Return expected macro-F1 and gain over the step before, each with its 95 % interval."""
-        gains = np.diff(self.scores, axis=1, prepend=np.nan)
-        low, high = np.quantile(self.scores, INTERVAL, axis=0)
-        gain_low, gain_high = np.quantile(gains, INTERVAL, axis=0)
-        return pd.DataFrame(
-            {
-                "more_drugs": self.drugs,
-                "macro_f1": self.scores.mean(axis=0),
-                "low": low,
-                "high": high,
-                "gain": gains.mean(axis=0),
-                "gain_low": gain_low,
-                "gain_high": gain_high,
-            }
-        ).round(6)
-
-
-def outlook(
-    fitted: ResponseFitted,
-    noise: float,
-    unit: float,
-    sources: ResponseAtlas,
-    order: np.ndarray,
-    steps: np.ndarray,
-    aim: np.ndarray,
-    seed: int,
-) -> Outlook:
-    """Return the expected macro-F1 on `aim` after the first `steps` drugs of `order` have been measured.
+def forecast(
+    model: Model, fitted: JointFitted, order: np.ndarray, anchors: int, batch: int
+) -> pd.DataFrame | None:
+    """Return the forecast of every target in schema ADVICE; None where the predictor has no posterior.
 
     Parameters
     ----------
-    noise
-        `GpSettings.noise`.
-    unit
-        As `noise_scale` returns.
+    fitted
+        The predictors fitted to all anchors so far.
     order
-        int64 rows of drugs that may be measured next, best first.
-    steps
-        int64, rising, at most the length of `order`; 0 is the present.
-    aim
-        int64 rows of the drugs to be predicted; of many, evenly spaced ones are looked at.
+        int64 rows of the drugs that may be measured next, best first.
+    anchors
+        Number of drugs measured so far.
+    batch
+        Drugs per round; the forecast has one step per round.
     """
-    rng = np.random.default_rng(seed)
-    aim = aim[np.unique(np.linspace(0, len(aim) - 1, min(len(aim), MOST_AIMED)).astype(np.int64))]
-    evidence, bits = fitted.prior.evidence_of(aim), fitted.prior.bits[aim]
-    mean, _ = fitted.gp.predict(NumpyOps, evidence, bits, aim)
-    net = None if fitted.net is None else fitted.net.logits(NumpyOps, evidence, bits)
-    between = fitted.gp.covariance(aim, order)
-    own = fitted.gp.covariance(order, order)
-    factor = cholesky((own + own.T) / 2 + (noise + 1e-9) * np.eye(len(order)), lower=True)
-    # Column k is what drug k of the order tells about every drug, given the drugs before it.
-    told = solve_triangular(factor, between.T, lower=True).T
-    left = fitted.gp.covariance(aim, aim) - told @ told.T
-    rest = cholesky((left + left.T) / 2 + (noise + 1e-6) * np.eye(len(aim)), lower=True)
-    genes = _gene_factor(sources)
-    size = np.sqrt(unit)
-    scores = np.empty((DRAWS, len(steps)))
-    for draw in range(DRAWS):
-        news = told * size, rng.standard_normal((len(order), len(genes))) @ genes
-        remainder = size * (rest @ (rng.standard_normal((len(aim), len(genes))) @ genes))
-        for place, step in enumerate(steps):
-            learned = mean + (news[0][:, :step] @ news[1][:step]).astype(np.float32)
-            missing = news[0][:, step:] @ news[1][step:] + remainder
-            variance = np.einsum("nk,nk->n", told[:, step:], told[:, step:]) + left.diagonal()
-            deviation = np.sqrt(variance)[:, None].astype(np.float32)
-            probabilities = fitted.mixed(NumpyOps, evidence, learned, deviation, net)
-            rank = ndtr(missing / (size * np.sqrt(variance + noise))[:, None])
-            truth = 1 + (rank > 1 - probabilities[:, :, 2]).astype(np.int8)
-            truth[rank < probabilities[:, :, 0]] = 0
-            scores[draw, place] = macro_f1(truth, decide(probabilities, fitted.offsets))
-    return Outlook(steps, scores)
+    steps = np.unique([0, *range(batch, len(order) + 1, batch), len(order)])
+    tables = []
+    campaign = model.world.campaign
+    for target, predictor, part in zip(campaign.targets, model.predictors, fitted.parts, strict=True):
+        forecaster = predictor.forecaster()
+        if forecaster is None:
+            return None
+        expected = forecaster.outlook(part, order, steps, model.world.aim, campaign.seed)
+        tables.append(outlook_table(expected).assign(cell_line=target))
+    table = pd.concat(tables, ignore_index=True)
+    table["drugs"] = table.pop("more_drugs") + anchors
+    return table[list(schemas.ADVICE.columns)]
 
 
-def _gene_factor(sources: ResponseAtlas) -> np.ndarray:
-    """Return float64 [genes, genes] that gives independent normal rows the genes' correlation."""
-    correlation = np.corrcoef(clipped(sources.z).T.astype(np.float64))
-    correlation = np.where(np.isfinite(correlation), correlation, 0)
-    np.fill_diagonal(correlation, 1)
-    shrunk = 0.9 * correlation + 0.1 * np.eye(len(correlation))
-    return cholesky(shrunk, lower=True).T
+def forecast_in_words(advice: pd.DataFrame | None, stop_below: float) -> list[str]:
+    """Return a line for every target: what the next batch is expected to bring, and whether it pays."""
+    if advice is None:
+        return ["no forecast: this predictor has no posterior (response_gp and ensemble have one)"]
+    lines = []
+    for target, own in advice.groupby("cell_line", sort=False):
+        one = own.iloc[1]
+        verdict = (
+            f"below stop_below ({stop_below:g}): you may stop"
+            if one["gain"] < stop_below
+            else "worth measuring"
+        )
+        lines.append(
+            f"{target}: {int(one['drugs'] - own['drugs'].iloc[0])} more drugs are expected to bring "
+            f"{one['gain']:+.3f} macro-F1 [{one['gain_low']:+.3f}, {one['gain_high']:+.3f}]; {verdict}"
+        )
+    return lines

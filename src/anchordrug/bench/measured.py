@@ -7,13 +7,10 @@ import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.acquisition.campaign import fit_seed
 from anchordrug.bench import folder as files
 from anchordrug.bench.world import World
 from anchordrug.errors import TableError
 from anchordrug.files.tables import read_table
-from anchordrug.predictors.base import FittedPredictor
-from anchordrug.predictors.joint import JointFitted
 
 OK = "ok"
 
@@ -86,19 +83,3 @@ def measured_so_far(world: World) -> Measured:
         drugs.append(together[np.sort(last)])
         z.append(measured[np.sort(last)])
     return Measured(drugs, z, np.concatenate(asked))
-
-
-def fit(world: World, measured: Measured, *, final: bool) -> JointFitted:
-    """Fit every target to its anchors; what an assay did not measure is taken to be as the prior says."""
-    parts: list[FittedPredictor] = []
-    for predictor, drugs, z in zip(world.predictors, measured.drugs, measured.z, strict=True):
-        seed = fit_seed(world.campaign.seed, len(drugs))
-        parts.append(predictor.fit(drugs, filled(world, drugs, z), seed=seed, final=final))
-    return JointFitted(parts)
-
-
-def filled(world: World, drugs: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Return z [drugs, genes] with the prior response in place of NaN, so that nothing is learned there."""
-    if np.isfinite(z).all():
-        return z
-    return np.where(np.isfinite(z), z, world.prior.evidence_of(drugs).prior)

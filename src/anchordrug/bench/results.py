@@ -21,7 +21,6 @@ from anchordrug.bench.result_counts import controls_of, counts_of, joined_counts
 from anchordrug.bench.world import World
 from anchordrug.errors import AssayError, near, shortlist
 from anchordrug.labels import NONE, labels_of
-from anchordrug.project import paths
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.gene_names import GeneMatch, gene_predicate, match_genes
 from anchordrug.raw.tables import read_genes
@@ -109,8 +108,8 @@ def _require_known(world: World, number: int, plate_map: pd.DataFrame) -> None:
 
 def _gene_table(world: World) -> pd.DataFrame:
     """Return the atlas' genes in order, with Entrez and, where the release has them, Ensembl ids."""
-    table = pd.read_parquet(paths.GENES)
-    info = read_genes(find_bundle(world.settings.raw.dir).geneinfo)
+    table = pd.read_parquet(world.project.genes)
+    info = read_genes(find_bundle(world.project.raw).geneinfo)
     if "ensembl_id" not in info.columns:
         return table[["gene", "gene_id"]]
     return table[["gene", "gene_id"]].merge(info[["gene_id", "ensembl_id"]], on="gene_id", how="left")

@@ -2,11 +2,13 @@
 
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from anchordrug.cli import bench, pipeline, prediction, release, tools
+from anchordrug.cli.options import ROOT
 from anchordrug.cli.screen import INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
 
 app = typer.Typer(
@@ -40,10 +42,14 @@ def global_options(
         bool, typer.Option("--verbose", help="Show with times which files are read and written.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the Python trace of an error.")] = False,
+    project: Annotated[
+        Path, typer.Option("--project", help="The project's folder; default: the current folder.")
+    ] = Path(),
 ) -> None:
     """Do what the options before the command say."""
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them")
+    ROOT.set(project)
     screen = context.ensure_object(Screen)
     screen.debug, screen.quiet, screen.command = debug, quiet, context.invoked_subcommand or ""
     # Help is asked for, and is printed before a command could say that it is.

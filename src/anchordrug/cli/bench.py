@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import Params, Seed, settings_of
+from anchordrug.cli.options import Params, Seed, project_of
 from anchordrug.cli.screen import print_json
 from anchordrug.errors import AnchorDrugError
 
@@ -48,25 +48,25 @@ def new(
     rehearsal: Annotated[
         bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
     ] = False,
-    params: Params = Path("params.yaml"),
+    params: Params = None,
 ) -> None:
     """Make a campaign: resolve the library against the atlas, describe the target, learn its model."""
-    settings = settings_of(params)
+    project = project_of(params)
     from anchordrug.bench.commands import new as command
 
     asked = command.NewCampaign(
         tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal
     )
-    command.run(folder, asked, settings)
+    command.run(folder, asked, project)
 
 
 @app.command("next", epilog="Example: anchordrug campaign next campaigns/my-line")
-def next_(folder: Campaign, params: Params = Path("params.yaml")) -> None:
+def next_(folder: Campaign, params: Params = None) -> None:
     """Choose the drugs of the next round and lay out their plates."""
-    settings = settings_of(params)
+    project = project_of(params)
     from anchordrug.bench.commands import next as command
 
-    command.run(folder, settings)
+    command.run(folder, project)
 
 
 @app.command(epilog="Example: anchordrug campaign ingest campaigns/my-line plate1_counts.csv")
@@ -86,10 +86,10 @@ def ingest(
         str | None, typer.Option(help="The plate or cell line, where a file does not say it itself.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept without asking.")] = False,
-    params: Params = Path("params.yaml"),
+    params: Params = None,
 ) -> None:
     """Take results back: check wells and replicates, put them on the atlas' scale, show, and accept."""
-    settings = settings_of(params)
+    project = project_of(params)
     from anchordrug.bench.commands import ingest as command
 
     def accept() -> bool:
@@ -97,7 +97,7 @@ def ingest(
             raise AnchorDrugError("--quiet shows no results to be accepted; add --yes, or leave --quiet out")
         return yes or typer.confirm("accept these results?")
 
-    command.run(folder, results or [], settings, number=round_, belongs_to=of, accept=accept)
+    command.run(folder, results or [], project, number=round_, belongs_to=of, accept=accept)
 
 
 @app.command(epilog="Example: anchordrug campaign status campaigns/my-line")
@@ -118,22 +118,22 @@ def status(
 
 
 @app.command(epilog="Example: anchordrug campaign finish campaigns/my-line")
-def finish(folder: Campaign, params: Params = Path("params.yaml")) -> None:
+def finish(folder: Campaign, params: Params = None) -> None:
     """Fit to everything measured, export ONNX, predict the library, write the report."""
-    settings = settings_of(params)
+    project = project_of(params)
     from anchordrug.bench.commands import finish as command
 
-    command.run(folder, settings)
+    command.run(folder, project)
 
 
 @app.command(epilog="Example: anchordrug campaign rehearse campaigns/try --out counts.csv")
 def rehearse(
     folder: Campaign,
     out: Annotated[Path, typer.Option(help="The table of counts to write: .csv, .tsv or .parquet.")],
-    params: Params = Path("params.yaml"),
+    params: Params = None,
 ) -> None:
     """Play the bench in a rehearsal: make up the counts of every well from measured responses."""
-    settings = settings_of(params)
+    project = project_of(params)
     from anchordrug.bench.commands import rehearse as command
 
-    command.run(folder, out, settings)
+    command.run(folder, out, project)

@@ -12,7 +12,6 @@ from typing import Literal
 import typer
 
 from anchordrug.errors import AnchorDrugError
-from anchordrug.project import paths
 
 GIB = 2**30
 # docs/performance.md: what predicting needs, and what learning from 35,000 drugs x 307 genes needs.
@@ -24,16 +23,17 @@ ONNX_MODEL = (
     b'\x08\x08:7\n\x0e\n\x01x\n\x01x\x12\x01y"\x03Add\x12\x01gZ\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03'
     b"\x12\x01nb\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\x11"
 )
+# One output of every stage that runs once per project or first target.
 OUTPUTS = {
-    "curate": paths.CURATED,
-    "featurize": paths.FEATURES,
-    "split": paths.SPLITS,
-    "pretrain": paths.PRETRAINED,
-    "select": paths.SELECTIONS,
-    "finetune": paths.FINETUNED,
-    "evaluate": paths.SCORES,
-    "export": paths.ONNX,
-    "summarise": paths.METRICS / "summary.json",
+    "curate": "tables/curated",
+    "featurize": "tables/features",
+    "split": "tables/splits/splits.csv",
+    "pretrain": "models/pretrained",
+    "select": "tables/selections",
+    "finetune": "models/finetuned",
+    "evaluate": "metrics/scores",
+    "export": "models/onnx",
+    "summarise": "metrics/summary.json",
 }
 
 
@@ -47,15 +47,15 @@ class Finding:
     remedy: str = ""
 
 
-def examine(params: Path) -> list[Finding]:
-    """Look at everything; `params` is the settings file of the project, which need not exist."""
+def examine(root: Path, params: Path) -> list[Finding]:
+    """Look at everything; `params` is the settings file of the project in `root`, which need not exist."""
     pipeline = util.find_spec("torch") is not None
     return [
         *_environment(pipeline),
-        *_machine(pipeline),
+        *_machine(root, pipeline),
         _onnx_runtime(),
         *_programs(pipeline),
-        *_project(params, pipeline),
+        *_project(root, params, pipeline),
     ]
 
 
@@ -112,7 +112,7 @@ def _wrong_packages(extra: str) -> Iterator[str]:
             yield f"{required.name} is {version}, not {required.specifier}"
 
 
-def _machine(pipeline: bool) -> Iterator[Finding]:
+def _machine(root: Path, pipeline: bool) -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = {name: os.environ[name] for name in THREADS if os.environ.get(name)}
     said = "".join(f", {name}={value}" for name, value in given.items())
@@ -130,7 +130,7 @@ def _machine(pipeline: bool) -> Iterator[Finding]:
         yield Finding("memory", "warning", f"{memory:.1f} GiB are free", f"have {least:g} GiB: end programs")
     else:
         yield Finding("memory", "ok", f"{memory:.1f} GiB are free")
-    free = shutil.disk_usage(Path.cwd()).free / GIB
+    free = shutil.disk_usage(root).free / GIB
     if free < FREE_GIB:
         yield Finding("disk", "warning", f"{free:.1f} GiB are free here", f"have {FREE_GIB:g} GiB free")
     else:
@@ -173,7 +173,7 @@ def _programs(pipeline: bool) -> Iterator[Finding]:
             yield Finding(name, "warning", f"not found on the path; {why} needs it", remedy)
 
 
-def _project(params: Path, pipeline: bool) -> Iterator[Finding]:
+def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
     if not params.exists():
         text = f"no {params} here; predict, rank and inspect need none"
         yield Finding("project", "ok", text)
@@ -181,21 +181,23 @@ def _project(params: Path, pipeline: bool) -> Iterator[Finding]:
     if not pipeline:
         yield Finding("project", "ok", f"{params} is not read: the pipeline is not installed")
         return
+    from anchordrug.predictors.registry import check_predictors
     from anchordrug.raw.bundle import find_bundle
     from anchordrug.settings import read_settings
 
     try:
         settings = read_settings(params)
+        check_predictors(settings, params)
     except AnchorDrugError as error:
         yield _mistake("settings", error)
         return
     yield Finding("settings", "ok", f"{params}: targets {', '.join(settings.targets)}")
     try:
-        bundle = find_bundle(settings.raw.dir)
+        bundle = find_bundle(root / settings.raw.dir)
         yield Finding("raw bundle", "ok", f"{settings.raw.dir}: {bundle.matrix.name} and its tables")
     except AnchorDrugError as error:
         yield _mistake("raw bundle", error)
-    there = [stage for stage, path in OUTPUTS.items() if path.exists()]
+    there = [stage for stage, path in OUTPUTS.items() if (root / path).exists()]
     missing = [stage for stage in OUTPUTS if stage not in there]
     if missing:
         text = f"{', '.join(there) or 'none'} have run; not yet {', '.join(missing)}"

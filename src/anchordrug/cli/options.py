@@ -1,5 +1,6 @@
 """What commands share: options, their checks, and the completion of targets."""
 
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from anchordrug.errors import AnchorDrugError, SettingsError, near
 
 # pydantic takes as long to import as all of the help takes to show.
 if TYPE_CHECKING:
-    from anchordrug.settings import Settings
+    from anchordrug.project.project import Project
 
 
 def targets_in_params(context: typer.Context, incomplete: str) -> list[str]:
@@ -18,14 +19,20 @@ def targets_in_params(context: typer.Context, incomplete: str) -> list[str]:
     try:
         import yaml
 
-        values = yaml.safe_load(Path(context.params.get("params") or "params.yaml").read_text("utf-8"))
+        path = context.params.get("params") or root_of() / PARAMS
+        values = yaml.safe_load(Path(path).read_text("utf-8"))
         return [target for target in map(str, values["targets"]) if target.startswith(incomplete)]
     except Exception:
         # A shell that completes has no place for a message; the command itself says what is wrong.
         return []
 
 
-Params = Annotated[Path, typer.Option(help="The settings.")]
+PARAMS = "params.yaml"
+# The folder that --project names.
+ROOT: ContextVar[Path] = ContextVar("root", default=Path())
+Params = Annotated[
+    Path | None, typer.Option(help="The settings; default: params.yaml in the project's folder.")
+]
 Target = Annotated[
     str,
     typer.Option(
@@ -48,18 +55,39 @@ def require_packages(*names: str) -> None:
         )
 
 
-def settings_of(params: Path) -> "Settings":
-    """Read the settings of a command that needs the whole pipeline installed."""
+def root_of() -> Path:
+    """Return the folder of the project that the running command is for."""
+    return ROOT.get()
+
+
+def project_of(params: Path | None) -> "Project":
+    """Open the project of a command that needs the whole pipeline installed.
+
+    Its settings are `params`, or else params.yaml in its folder.
+    """
     require_packages("pydantic", "pandera", "torch", "h5py", "onnx")
+    from anchordrug.predictors.registry import check_predictors
+    from anchordrug.project.project import Project
     from anchordrug.settings import read_settings
 
-    return read_settings(params)
+    root = root_of()
+    path = params or root / PARAMS
+    settings = read_settings(path)
+    check_predictors(settings, path)
+    return Project(root, settings)
 
 
-def require_target(settings: "Settings", target: str) -> None:
+def require_target(project: "Project", target: str) -> None:
     """Raise an error that names the targets there are, where `target` is none of them."""
-    if target not in settings.targets:
+    if target not in project.settings.targets:
         raise SettingsError(
-            f"--target {target}: not one of 'targets' in the settings ({', '.join(settings.targets)})"
-            f"{near(target, settings.targets)}"
+            f"--target {target}: not one of 'targets' in the settings ({', '.join(project.settings.targets)})"
+            f"{near(target, project.settings.targets)}"
         )
+
+
+def device_of(name: str) -> str:
+    """Return "cpu" or "cuda": where `name` has networks trained on this machine."""
+    from anchordrug.predictors.mlp.training import device_of
+
+    return device_of(name)

@@ -5,17 +5,18 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import Params, require_packages
+from anchordrug.cli.options import require_packages
 
 PANEL = "The full LINCS release (in sources/lincs)"
 app = typer.Typer()
+ReleaseParams = Annotated[Path, typer.Option(help="The settings beside the manifest.")]
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug fetch lincs2020_matrix")
 def fetch(
     key: Annotated[str, typer.Argument(help="A file, by its key in the manifest.")],
     manifest: Annotated[Path, typer.Option(help="What lies where.")] = Path("manifest.yaml"),
-    params: Params = Path("params.yaml"),
+    params: ReleaseParams = Path("params.yaml"),
     into: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("downloads"),
 ) -> None:
     """Download a file of the release; run again after a cut, it goes on."""
@@ -30,7 +31,7 @@ def pack(
     release: Annotated[str, typer.Argument(help="lincs2020, gse92742 or gse70138.")],
     downloads: Annotated[Path, typer.Option(help="The folder of what was fetched.")] = Path("downloads"),
     out: Annotated[Path | None, typer.Option(help="The folder to write; default: bundles/RELEASE.")] = None,
-    params: Params = Path("params.yaml"),
+    params: ReleaseParams = Path("params.yaml"),
 ) -> None:
     """Make a raw bundle of what was fetched: matrix, tables, expression, annotation."""
     require_packages("pydantic", "obonet")

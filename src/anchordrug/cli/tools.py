@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import Params, settings_of
+from anchordrug.cli.options import PARAMS, Params, project_of, root_of
 from anchordrug.cli.screen import FAILED, print_json
 
 PANEL = "Tools"
@@ -35,25 +35,26 @@ def panel(
     ),
     compare: Annotated[Path | None, typer.Option(help="Another panel, to count the genes in both.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
-    params: Params = Path("params.yaml"),
+    params: Params = None,
 ) -> None:
     """Rank genes by how well source lines predict them, and write the best as a panel."""
-    settings = settings_of(params)
+    project = project_of(params)
     from anchordrug.stages import panel as command
 
-    command.run(settings, size, out, scores, compare, seed)
+    command.run(project, size, out, scores, compare, seed)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug doctor")
 def doctor(
     context: typer.Context,
-    params: Params = Path("params.yaml"),
+    params: Params = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """Check the environment, the machine and the project; say what is wrong and what to do about it."""
     from anchordrug.cli import doctor as command
 
-    findings = command.examine(params)
+    root = root_of()
+    findings = command.examine(root, params or root / PARAMS)
     if as_json:
         print_json(context, command.as_values(findings))
     else:

@@ -1,27 +1,54 @@
 """A fitted predictor as one ONNX file: structures in, probabilities out, everything else inside."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from onnx import TensorProto, helper
 
 import anchordrug
+from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.files.atomic import atomic_path
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
-from anchordrug.labels import LABELS
+from anchordrug.labels import LABELS, margins
 from anchordrug.prediction.inference import FORMAT_VERSION
-from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp
-from anchordrug.predictors.mlp.predictor import MlpFitted
-from anchordrug.predictors.response.net import PriorBasis, response_inputs
-from anchordrug.predictors.response.predictor import ResponseFitted
-from anchordrug.predictors.response.prior import ResponsePrior
 
-# So many drugs a call are fastest: the first hidden layer of the paper's network fits the processor's cache,
-# and the tables of a response predictor are read once for all of them.
-MLP_DRUGS_A_RUN, RESPONSE_DRUGS_A_RUN = 4, 64
+# Drugs of the atlas from which the usual margins are taken.
+MARGIN_DRUGS = 2000
+INTENDED_USE = (
+    "Research: to choose which drugs to assay next in this cell line, and which genes to look at. "
+    "A predicted response is a hypothesis for the bench, not advice for the clinic."
+)
+LIMITS = (
+    "Answers for this cell line, the genes listed, and the dose and time of its training data only. "
+    "A drug far from all learned ones (similarity below 0.4) and seen in no source line is a guess. "
+    "Labels are of L1000 z-scores, not of protein or viability; it knows no doses, combinations or biologics."
+)
+
+
+class Exportable(Protocol):
+    """The parts of a fitted predictor that a file is made from; `predictors.base.Fitted` has them."""
+
+    @property
+    def drugs_a_run(self) -> int:
+        """Drugs per call for the best speed."""
+        ...
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """float32 [3], added to log probabilities to decide between labels."""
+        ...
+
+    def probabilities(self, drugs: np.ndarray) -> np.ndarray:
+        """Return float32 [drugs, genes, 3]."""
+        ...
+
+    def to_graph(self, bits: Any, row: Any) -> tuple[Any, Any | None]:
+        """Return tensors of probabilities and of z (or None)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,90 +73,82 @@ class AtlasDrugs:
     lines: np.ndarray
     learned: np.ndarray
 
+    @classmethod
+    def of(
+        cls, atlas: ResponseAtlas, fingerprints: np.ndarray, sources: ResponseAtlas, anchors: np.ndarray
+    ) -> "AtlasDrugs":
+        """Return the atlas' drugs for a file of a predictor that learned from `sources` and `anchors`.
+
+        Parameters
+        ----------
+        fingerprints
+            [drugs, bits], above 0 where a bit is set.
+        anchors
+            int64 rows of the drug table.
+        """
+        return cls(
+            atlas.drugs["inchikey"].tolist(),
+            atlas.drugs["drug_id"].tolist(),
+            (fingerprints > 0).astype(np.float32),
+            np.bincount(sources.drug, minlength=len(atlas.drugs)),
+            np.union1d(sources.measured_drugs(), anchors),
+        )
+
 
 @dataclass(frozen=True)
-class PriorInputs:
-    """What mlp_response computes a drug's prior responses from."""
+class Fingerprint:
+    """The Morgan fingerprint that a file takes: radius, and number of bits."""
 
-    prior: ResponsePrior
-    basis: PriorBasis
+    radius: int
+    bits: int
+
+    def card(self) -> dict[str, object]:
+        """Return the entry of the card."""
+        return {
+            "kind": "morgan",
+            "radius": self.radius,
+            "bits": self.bits,
+            "input": "0/1 bits; the graph scales them as it needs",
+            "standardisation": "rdkit ChargeParent",
+        }
 
 
-def export_mlp(
-    fitted: MlpFitted,
-    path: Path,
-    card: dict[str, object],
-    genes: list[str],
-    drugs: AtlasDrugs,
-    response: PriorInputs | None = None,
+def export(
+    fitted: Exportable, path: Path, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs
 ) -> None:
     """Write `fitted` as ONNX; docs/onnx.md describes the contract.
 
-    Cell line, genes and biases are folded into one constant [genes, hidden], so the graph computes the
-    drug's share of the first layer once per drug and adds it to every gene's.
+    The atlas' drugs travel inside: their InChIKeys, their bits, and the number of source lines that have
+    measured them.
 
     Parameters
     ----------
     card
-        What metadata_props carry besides genes, labels and versions; values are stored as JSON.
-    response
-        For a network that was trained with prior responses.
+        Entries of metadata_props besides genes, labels, margins and versions; values are stored as JSON.
     """
-    network, features = fitted.network, fitted.features
-    with torch.no_grad():
-        zero_drug = torch.zeros(1, features.drugs.shape[1])
-        cell = torch.from_numpy(features.cell_lines[[fitted.cell_line]])
-        constant = network.experiment_terms(zero_drug, cell) + network.gene_terms(
-            torch.from_numpy(features.genes)
-        )
     graph = Graph()
     bits, row = _inputs(graph, drugs)
-    norm = graph.node("ReduceL2", bits, axes=[1], keepdims=1)
-    # A molecule without any bit keeps a zero row instead of 0/0.
-    drug = bits / GraphOps.maximum(norm, np.float32(1e-12))
-    if response is not None:
-        evidence = response.prior.evidence(GraphOps, bits, row)
-        drug = GraphOps.concat([drug, response_inputs(GraphOps, response.basis, evidence)])
-    hidden = _second_layer(graph, drug @ network.weight_drug.numpy(), constant.numpy(), network)
-    # As rows of (drug, gene), for which onnxruntime has one operator of product, bias and activation.
-    rows = GraphOps.reshape(hidden, (-1, network.layer2.out_features))
-    hidden = graph.node("Gemm", rows, _weight(network.layer3), network.layer3.bias.numpy())
-    scale = np.float32(fitted.calibration.scale)
-    logits = graph.node(
-        "Gemm",
-        graph.node("LeakyRelu", hidden, alpha=SLOPE),
-        _weight(network.output) * scale,
-        network.output.bias.numpy() * scale + fitted.calibration.shift,
-    )
-    probabilities = GraphOps.reshape(GraphOps.softmax(logits), (-1, len(genes), 3))
-    offsets = [float(one) for one in fitted.offsets]
-    card = {"decision_offsets": offsets, "drugs_a_run": MLP_DRUGS_A_RUN, **card}
-    outputs = {"probabilities": probabilities, **_domain(graph, bits, row, drugs)}
-    _write(graph, outputs, path, card, genes, drugs)
+    probabilities, z = fitted.to_graph(bits, row)
+    outputs = {"probabilities": probabilities, **({} if z is None else {"z": z})}
+    card = {
+        "decision_offsets": [float(offset) for offset in fitted.offsets],
+        "drugs_a_run": fitted.drugs_a_run,
+        **card,
+        "intended_use": INTENDED_USE,
+        "limits": LIMITS,
+        "margins": _margins(fitted, len(drugs.inchikeys)),
+    }
+    _write(graph, {**outputs, **_domain(graph, bits, row, drugs)}, path, card, genes, drugs)
 
 
-def _second_layer(graph: Graph, drug: Tensor, constant: np.ndarray, network: FactorisedMlp) -> Tensor:
-    """Return the second hidden layer [n, genes, hidden[1]] from the terms of the first.
+def _margins(fitted: Exportable, drugs: int) -> list[float]:
+    """Return the percentiles 0 to 100 of the margin with which the atlas' labels are decided.
 
-    The first layer of n drugs x genes is by far the widest; what costs time is to pass over it. With slope s,
-
-        leaky_relu(a + c) = (1 - s) (max(a, -c) + c) + s (a + c),
-
-    so that one pass, the maximum, and one product remain; what is left are terms of drugs and of genes alone.
-
-    Parameters
-    ----------
-    drug
-        a, [n, hidden[0]].
-    constant
-        c, [genes, hidden[0]].
+    From them a consumer abstains from the least certain share of labels; `drugs` beyond many are sampled.
     """
-    weight, bias = _weight(network.layer2), network.layer2.bias.numpy()
-    of_gene = (constant.astype(np.float64) @ weight + bias).astype(np.float32)
-    largest = graph.node("Max", GraphOps.expand(drug, 1), -constant)
-    of_drug = GraphOps.expand(drug @ (weight * np.float32(SLOPE)), 1)
-    hidden = largest @ (weight * np.float32(1 - SLOPE)) + (of_drug + of_gene)
-    return graph.node("LeakyRelu", hidden, alpha=SLOPE)
+    chosen = np.linspace(0, drugs - 1, min(drugs, MARGIN_DRUGS)).astype(np.int64)
+    margin = margins(fitted.probabilities(chosen), fitted.offsets)
+    return [round(float(value), 4) for value in np.percentile(margin, range(101))]
 
 
 def _inputs(graph: Graph, drugs: AtlasDrugs) -> tuple[Tensor, Tensor]:
@@ -166,31 +185,6 @@ def _domain(graph: Graph, bits: Tensor, row: Tensor, drugs: AtlasDrugs) -> dict[
     }
 
 
-def _weight(layer: torch.nn.Linear) -> np.ndarray:
-    return np.ascontiguousarray(layer.weight.T.numpy())
-
-
-def export_response(
-    fitted: ResponseFitted, path: Path, card: dict[str, object], genes: list[str], drugs: AtlasDrugs
-) -> None:
-    """Write a response predictor as ONNX; docs/onnx.md describes the contract.
-
-    The atlas' drugs travel inside: their InChIKeys, bits, mechanisms and what source lines say of them.
-
-    Parameters
-    ----------
-    card
-        As for `export_mlp`.
-    """
-    graph = Graph()
-    bits, row = _inputs(graph, drugs)
-    probabilities, z = fitted.predict(GraphOps, bits, row)
-    offsets = [float(one) for one in fitted.offsets]
-    card = {"decision_offsets": offsets, "drugs_a_run": RESPONSE_DRUGS_A_RUN, **card}
-    outputs = {"probabilities": probabilities, "z": z, **_domain(graph, bits, row, drugs)}
-    _write(graph, outputs, path, card, genes, drugs)
-
-
 # Axes of outputs after the first, n.
 _AXES = {"probabilities": ("genes", 3), "z": ("genes",)}
 _INTEGERS = ("nearest", "source_lines")
@@ -200,7 +194,7 @@ def _write(
     graph: Graph,
     outputs: dict[str, Tensor],
     path: Path,
-    card: dict[str, object],
+    card: Mapping[str, object],
     genes: list[str],
     drugs: AtlasDrugs,
 ) -> None:

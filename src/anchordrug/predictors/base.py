@@ -1,26 +1,111 @@
-"""What every predictor offers, so that campaigns and evaluation need not know which one they hold."""
+"""The contract of predictors: what is known of a target, and what every predictor offers.
 
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+A predictor learns in two steps. `pretrain` turns the source lines into a `State`, before anything is measured
+in the target. `Predictor.fit` turns that state and the anchors' responses into a `Fitted` predictor.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.labels import decide
+from anchordrug.settings import Section
 
-class FittedPredictor(Protocol):
-    """A predictor of one target cell line; `drugs` are int64 rows of the atlas' drug table."""
+Say = Callable[[str], None]
+Card = Mapping[str, object]
+
+
+class NoSettings(Section):
+    """Settings of a step that has none."""
+
+
+class PredictorParams(Section):
+    """A predictor's block of settings; a subclass declares its own models for the two steps.
+
+    `pretrain` sets how it learns from source lines, `fit` how it learns from anchors. A stage of the pipeline
+    re-runs when a part changes that it reads, so each setting belongs to the step that uses it. Settings of
+    the final fit alone are fields of their own beside the two.
+    """
+
+    pretrain: Any
+    fit: Any
+
+
+class NoParams(PredictorParams):
+    """The block of a predictor without settings."""
+
+    pretrain: NoSettings
+    fit: NoSettings
+
+
+@dataclass(frozen=True)
+class Task:
+    """One target, and all that is known before anything is measured in it.
+
+    Attributes
+    ----------
+    sources
+        The experiments of the source lines. Its tables of drugs, cell lines and genes are those of the whole
+        atlas, the target included.
+    features
+        Feature blocks in the order of these tables.
+    threshold
+        |z| beyond which a gene is down or up.
+    decision
+        "balanced" decides for macro-F1, "likeliest" for the most probable label.
+    device
+        "cpu" or "cuda", where networks are trained.
+    """
+
+    target: str
+    sources: ResponseAtlas
+    features: FeatureBlocks
+    threshold: float
+    decision: Literal["balanced", "likeliest"] = "balanced"
+    device: str = "cpu"
+
+    @property
+    def cell_line(self) -> int:
+        """Position of the target among the atlas' cell lines."""
+        return self.sources.cell_lines.index(self.target)
+
+    def of_measured_drugs(self) -> "Task":
+        """Return the task with only the drugs that a source line has measured.
+
+        A library may hold many times as many; nothing is learned from the others before anchors are measured.
+        """
+        measured = self.sources.measured_drugs()
+        sources = replace(
+            self.sources,
+            drug=np.searchsorted(measured, self.sources.drug),
+            drugs=self.sources.drugs.iloc[measured].reset_index(drop=True),
+        )
+        return replace(
+            self, sources=sources, features=replace(self.features, drugs=self.features.drugs[measured])
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """How long work shows its progress, and where it keeps what a killed run resumes from (None: nowhere)."""
+
+    say: Say = field(default=lambda _: None)
+    checkpoint: Path | None = None
+
+
+@runtime_checkable
+class FittedNetwork(Protocol):
+    """A fitted predictor that strategies can look inside."""
 
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, genes, 3]: down, none, up."""
         ...
-
-    def labels(self, drugs: np.ndarray) -> np.ndarray:
-        """Return the labels it decides for, int8 [drugs, genes]."""
-        ...
-
-
-@runtime_checkable
-class FittedNetwork(FittedPredictor, Protocol):
-    """A fitted predictor that strategies can look inside."""
 
     def dropout_probabilities(
         self, drugs: np.ndarray, passes: int, rng: np.random.Generator
@@ -50,18 +135,184 @@ class FittedNetwork(FittedPredictor, Protocol):
         Returns
         -------
         tuple
-            Likeliest labels [drugs, genes], and the gradient of every drug's mean cross entropy over genes
-            with respect to its features, float32 [drugs, features].
+            Most probable labels [drugs, genes], and the gradient of every drug's mean cross entropy over
+            genes with respect to its features, float32 [drugs, features].
         """
         ...
 
 
-class Predictor(Protocol):
-    """A way to learn one target cell line from anchors."""
+class FittedPredictor(Protocol):
+    """The part of a fitted predictor that strategies use; `drugs` are int64 rows of the drug table."""
+
+    def probabilities(self, drugs: np.ndarray) -> np.ndarray:
+        """Return float32 [drugs, genes, 3]: down, none, up."""
+        ...
+
+    def labels(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the labels it decides for, int8 [drugs, genes]."""
+        ...
+
+
+class Learner(Protocol):
+    """The part of a predictor that campaigns use; several targets together have it too."""
 
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> FittedPredictor:
+        """Fit to `anchors` and their measured `z` [anchors, genes]; see `Predictor.fit`."""
+        ...
+
+
+class Fitted(ABC):
+    """A predictor of one target, fitted to anchors; `drugs` are int64 rows of the atlas' drug table."""
+
+    # For the best speed, an exported file is asked for so many drugs per call.
+    drugs_a_run: int = 64
+
+    @abstractmethod
+    def probabilities(self, drugs: np.ndarray) -> np.ndarray:
+        """Return float32 [drugs, genes, 3]: down, none, up."""
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """float32 [3], added to log probabilities before the largest decides; zeros change nothing."""
+        return np.zeros(3, np.float32)
+
+    def labels(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the labels it decides for, int8 [drugs, genes]."""
+        return decide(self.probabilities(drugs), self.offsets)
+
+    def z(self, drugs: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
+        """Return the expected z, float32 [drugs, genes], or None where the predictor has none."""
+        return None
+
+    @abstractmethod
+    def save(self, folder: Path, card: Card) -> None:
+        """Write model.json with `card`, and all else that `Predictor.load` needs, into `folder`."""
+
+    @abstractmethod
+    def to_graph(self, bits: Any, row: Any) -> tuple[Any, Any | None]:
+        """Write the prediction as nodes of an ONNX graph (docs/onnx.md).
+
+        Parameters
+        ----------
+        bits
+            Tensor float32 [n, bits], 0 or 1; operations of `anchordrug.graph.onnx_ops` take it.
+        row
+            Tensor int64 [n], the drug's row of the atlas, -1 for a drug that is not in it.
+
+        Returns
+        -------
+        tuple
+            Tensors of probabilities [n, genes, 3], and of z [n, genes] or None.
+        """
+
+
+class State(ABC):
+    """What source lines taught a predictor, before anything is measured in the target."""
+
+    # Mean loss of every epoch; empty where nothing is trained by epochs.
+    losses: Sequence[float] = ()
+
+    @abstractmethod
+    def save(self, folder: Path, card: Card) -> None:
+        """Write model.json with `card`, and all else that `Predictor.load_state` needs, into `folder`."""
+
+
+class Predictor(ABC):
+    """A way to learn one target from anchors, ready for it.
+
+    A subclass registered by name (`anchordrug.predictors.registry`) is all that a new predictor needs.
+    """
+
+    Params: ClassVar[type[PredictorParams]]
+    # Whether it looks at the cell lines' features, so that a new line needs its untreated expression.
+    uses_cell_lines: ClassVar[bool] = True
+
+    @classmethod
+    @abstractmethod
+    def pretrain(cls, task: Task, params: Any, work: Work) -> State:
+        """Return what the source lines of `task` teach; nothing of the target is in it.
+
+        Raises
+        ------
+        AnchorDrugError
+            The source lines do not suffice.
+        """
+
+    @classmethod
+    @abstractmethod
+    def load_state(cls, folder: Path, params: Any) -> State:
+        """Read what `State.save` wrote.
+
+        Raises
+        ------
+        RawDataError
+            A file is missing or damaged.
+        """
+
+    @classmethod
+    @abstractmethod
+    def ready(cls, task: Task, params: Any, state: Any) -> Self:
+        """Return the predictor of `task` that starts from `state`, which may know fewer drugs."""
+
+    @abstractmethod
+    def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> Fitted:
         """Fit to `anchors` (int64 drug rows, maybe none) and their measured `z` float32 [anchors, genes].
 
         `final` marks the last fit of a budget, where a predictor may treat the labels differently.
         """
+
+    @abstractmethod
+    def load(self, folder: Path) -> Fitted:
+        """Read what the `Fitted.save` of this predictor wrote.
+
+        Raises
+        ------
+        RawDataError
+            A file is missing or damaged.
+        """
+
+    def left_out(self, anchors: np.ndarray, z: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
+        """Return each anchor's z as predicted from the others, float32 [anchors, genes], or None."""
+        return None
+
+    def forecaster(self) -> "Forecaster | None":
+        """Return what tells how much more drugs would bring; None where the predictor has no posterior."""
+        return None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Expected macro-F1 after more drugs of an order: one entry of each array per number of drugs.
+
+    `drugs` int64 [steps] are how many more; `scores` float64 [draws, steps] the macro-F1 of every draw.
+    """
+
+    drugs: np.ndarray
+    scores: np.ndarray
+
+
+class Forecaster(Protocol):
+    """Tells how much more drugs would bring, for one set of source lines."""
+
+    def outlook(
+        self, fitted: Any, order: np.ndarray, steps: np.ndarray, queries: np.ndarray, seed: int
+    ) -> Outlook:
+        """Return the expected macro-F1 on `queries` after the first `steps` drugs of `order` are measured.
+
+        Parameters
+        ----------
+        fitted
+            What the same predictor's `fit` returned.
+        order
+            int64 rows of drugs that may be measured next, best first.
+        steps
+            int64, rising, at most the length of `order`; 0 is the present.
+        queries
+            int64 rows of the drugs to be predicted; of many, evenly spaced ones are looked at.
+        """
         ...
+
+
+def network_of(fitted: FittedPredictor) -> FittedNetwork | None:
+    """Return `fitted` if strategies can look inside it, else None."""
+    return fitted if isinstance(fitted, FittedNetwork) else None

@@ -9,7 +9,7 @@ from anchordrug.atlas.splits import sources_of
 from anchordrug.evaluation.bootstrap import macro_f1_of
 from anchordrug.evaluation.coverage import hull_coverage, response_plane
 from anchordrug.labels import LABELS, labels_of
-from anchordrug.project.tables import load_selection, load_split
+from anchordrug.project.project import Project
 from anchordrug.report import plots
 from anchordrug.report.figures import Figures
 from anchordrug.report.tables import Tables, rows_of
@@ -21,11 +21,12 @@ FEWEST_OF_MECHANISM = 2
 
 
 def line_panel(
-    settings: Settings, atlas: ResponseAtlas, tables: Tables, target: str, figures: Figures
+    project: Project, atlas: ResponseAtlas, tables: Tables, target: str, figures: Figures
 ) -> dict[str, object]:
     """Return what the page tells of one target; anchors and map are those of the first seed's campaign."""
+    settings = project.settings
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
-    selection, anchors = load_selection(atlas, target, settings.seeds[0])
+    selection, anchors = project.anchors(atlas, target, settings.seeds[0])
     curves = (
         rows_of(tables.curves, target=target).groupby(["strategy", "drugs"], sort=False)["macro_f1"].mean()
     )
@@ -38,7 +39,7 @@ def line_panel(
     )
     return {
         "target": target,
-        "map": _map(settings, atlas, sources, target, selection, anchors, figures),
+        "map": _map(project, atlas, sources, target, selection, anchors, figures),
         "anchors": _anchors(settings, atlas, sources, target, selection, anchors),
         "curves": figures.add(f"learning_curve_{target}", plots.learning_curve(curves.reset_index())),
         "confusion": confusion,
@@ -83,7 +84,7 @@ def _titles(atlas: ResponseAtlas, drugs: np.ndarray) -> list[str]:
 
 
 def _map(
-    settings: Settings,
+    project: Project,
     atlas: ResponseAtlas,
     sources: ResponseAtlas,
     target: str,
@@ -92,13 +93,13 @@ def _map(
     figures: Figures,
 ) -> dict[str, object] | None:
     """Return the plane of prior responses, and how much of it the anchors span; None for too few drugs."""
-    split = load_split(atlas, target)
+    split, seed = project.split(atlas, target), project.settings.seeds[0]
     prior, lines = sources.consensus()
     drugs = np.concatenate([split.pool, split.test])
     drugs = drugs[lines[drugs] > 0]
     if len(drugs) < 4:
         return None
-    plane = response_plane(prior[drugs], settings.seeds[0])
+    plane = response_plane(prior[drugs], seed)
     chosen = np.isin(drugs, anchors)
     round_of = dict(zip(anchors.tolist(), selection["round"].tolist(), strict=True))
     moa = atlas.drugs["moa"].to_numpy()[drugs]
@@ -115,7 +116,7 @@ def _map(
             "label": labels,
         }
     )
-    rng = np.random.default_rng(settings.seeds[0])
+    rng = np.random.default_rng(seed)
     pool = np.flatnonzero(np.isin(drugs, split.pool))
     draws = [
         hull_coverage(plane, rng.choice(pool, int(chosen.sum()), replace=False)) for _ in range(RANDOM_DRAWS)

@@ -1,16 +1,13 @@
 """What earlier stages wrote about all targets and seeds, as the report reads it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from anchordrug import schemas
-from anchordrug.files.tables import read_table
-from anchordrug.project import paths
-from anchordrug.settings import Settings
+from anchordrug.evaluation.summary import BUDGET
+from anchordrug.project.project import Project
 
 
 @dataclass(frozen=True)
@@ -26,30 +23,20 @@ class Tables:
     @property
     def ours(self) -> str:
         """The predictor with the largest budget, whose score is the headline."""
-        own = self.headline[self.headline["predictor"].str.startswith(paths.budget_name(0)[:-1])]
+        own = self.headline[self.headline["predictor"].str.startswith(BUDGET)]
         return str(own.sort_values("drugs")["predictor"].iloc[-1])
 
 
-def load_tables(settings: Settings) -> Tables:
+def load_tables(project: Project) -> Tables:
     """Return the tables of every target and seed, checked; `curves` has the compared strategies too."""
-    names = [paths.run_name(target, seed) for target in settings.targets for seed in settings.seeds]
-
-    def read(folder: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-        parts = []
-        for name in names:
-            path = folder / f"{name}.csv"
-            parts.append(schemas.validate(read_table(paths.require(path)), schema, path))
-        return pd.concat(parts, ignore_index=True)
-
-    path = paths.METRICS / "headline.csv"
-    curves = read(paths.ROUNDS, schemas.LEARNING_CURVE)
-    others = read(paths.COMPARED, schemas.LEARNING_CURVE)
-    others = others[others["strategy"] != settings.select.strategy]
+    curves = project.read_campaigns("rounds", schemas.LEARNING_CURVE)
+    others = project.read_campaigns("compared", schemas.LEARNING_CURVE)
+    others = others[others["strategy"] != project.settings.select.strategy]
     return Tables(
-        schemas.validate(read_table(paths.require(path)), schemas.HEADLINE, path),
-        read(paths.SCORES, schemas.SCORES),
-        read(paths.TEST_DRUGS, schemas.TEST_DRUGS),
-        read(paths.TEST_GENES, schemas.TEST_GENES),
+        project.read(project.metrics / "headline.csv", schemas.HEADLINE),
+        project.read_campaigns("scores", schemas.SCORES),
+        project.read_campaigns("test_drugs", schemas.TEST_DRUGS),
+        project.read_campaigns("test_genes", schemas.TEST_GENES),
         pd.concat([curves, others], ignore_index=True),
     )
 

@@ -3,29 +3,28 @@
 import typer
 
 from anchordrug.errors import TableError
-from anchordrug.files.digests import sha256
-from anchordrug.predictors.loading import load_predictor, save_fitted, training_of
-from anchordrug.project import paths
-from anchordrug.project.tables import load_atlas, load_features, load_selection, load_split
-from anchordrug.settings import Settings
+from anchordrug.predictors.loading import load_predictor, task_of
+from anchordrug.predictors.registry import params_of
+from anchordrug.project.project import WHOLE_POOL, Project, budget_name, run_name
 
 
-def run(settings: Settings, target: str, seed: int, device: str = "cpu") -> None:
+def run(project: Project, target: str, seed: int, device: str = "cpu") -> None:
     """Fit to the first `budget` anchors for every budget, and to all pool drugs if asked."""
-    atlas = load_atlas()
-    features, split = load_features(atlas), load_split(atlas, target)
-    measured = atlas.of(target)
-    table, anchors = load_selection(atlas, target, seed)
+    settings, atlas = project.settings, project.atlas()
+    table, anchors = project.anchors(atlas, target, seed)
     budget = max(settings.select.budget)
     if budget > len(anchors):
         raise TableError(
-            f"{paths.SELECTIONS}/{paths.run_name(target, seed)}.csv: holds {len(anchors)} anchors, "
+            f"{project.selection(target, seed)}: holds {len(anchors)} anchors, "
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target, device)
-    sets = {paths.budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
+    folder = project.pretrained(target)
+    task = task_of(settings, atlas, project.features(atlas), target, device)
+    predictor = load_predictor(settings, task, folder)
+    sets = {budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
     if settings.finetune.whole_pool:
-        sets[paths.WHOLE_POOL] = split.pool
+        sets[WHOLE_POOL] = project.split(atlas, target).pool
+    measured = atlas.of(target)
     for name, drugs in sets.items():
         fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=seed, final=True)
         card = {
@@ -33,13 +32,10 @@ def run(settings: Settings, target: str, seed: int, device: str = "cpu") -> None
             "target": target,
             "seed": seed,
             "anchors": atlas.drugs["drug_id"].iloc[drugs].tolist(),
-            "strategy": None if name == paths.WHOLE_POOL else str(table["strategy"].iloc[0]),
+            "strategy": None if name == WHOLE_POOL else str(table["strategy"].iloc[0]),
             "threshold": settings.curate.threshold,
-            "training": training_of(settings),
-            "training_data": {
-                path.as_posix(): sha256(path)
-                for path in (paths.RESPONSES, paths.PRETRAINED / target / "weights.safetensors")
-            },
+            "training": params_of(settings).model_dump(mode="json", exclude={"pretrain"}),
+            "training_data": project.hashes(project.responses, folder / "model.json"),
         }
-        save_fitted(fitted, paths.FINETUNED / paths.run_name(target, seed) / name, card)
-        typer.echo(f"{paths.run_name(target, seed)}: fitted to {len(drugs)} drugs ({name})")
+        fitted.save(project.finetuned(target, seed, name), card)
+        typer.echo(f"{run_name(target, seed)}: fitted to {len(drugs)} drugs ({name})")

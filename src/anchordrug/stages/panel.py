@@ -12,15 +12,14 @@ from rdkit import Chem
 from anchordrug import schemas
 from anchordrug.atlas.curate import Rules, curate
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.tables import atlas_of
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_table
-from anchordrug.predictors.loading import mechanisms_of
 from anchordrug.predictors.response.predictability import predictability
-from anchordrug.predictors.response.prior import mechanism_codes
-from anchordrug.project import paths
-from anchordrug.project.tables import atlas_of
+from anchordrug.predictors.response.prior import mechanism_codes, mechanisms_of
+from anchordrug.project.project import Project
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, find_bundle, read_panel
 from anchordrug.raw.tables import read_genes
@@ -29,7 +28,7 @@ from anchordrug.settings import Settings
 FOLDS = 5
 
 
-def run(settings: Settings, size: int, out: Path, scores: Path, compare: Path | None, seed: int) -> None:
+def run(project: Project, size: int, out: Path, scores: Path, compare: Path | None, seed: int) -> None:
     """Rank the landmark genes (all genes where the bundle does not say which are), targets left out.
 
     Raises
@@ -37,9 +36,9 @@ def run(settings: Settings, size: int, out: Path, scores: Path, compare: Path | 
     SettingsError
         The panel is larger than the number of genes, or there are too few source lines.
     """
-    bundle = find_bundle(settings.raw.dir)
+    settings, bundle = project.settings, find_bundle(project.raw)
     other = read_panel(compare) if compare else []
-    work = paths.CHECKPOINTS / "panel"
+    work = project.checkpoints / "panel"
     work.mkdir(parents=True, exist_ok=True)
     rules = Rules(settings.curate.dose_um, settings.curate.time_h, settings.curate.quality)
     curated = curate(replace(bundle, panel=_landmarks(bundle, work / "landmarks.txt")), rules, work)
@@ -81,7 +80,7 @@ def _scored(settings: Settings, atlas: ResponseAtlas, seed: int) -> pd.DataFrame
         found = predictability(
             sources,
             fingerprints(molecules, drug.radius, drug.bits),
-            mechanism_codes(mechanisms_of(atlas)),
+            mechanism_codes(mechanisms_of(atlas.drugs)),
             settings.curate.threshold,
             folds=FOLDS,
             seed=seed,

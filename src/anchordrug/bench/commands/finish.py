@@ -7,7 +7,8 @@ import pandas as pd
 import typer
 
 from anchordrug.bench import folder as files
-from anchordrug.bench.measured import filled, fit, measured_so_far
+from anchordrug.bench.measured import measured_so_far
+from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
 from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError
@@ -15,17 +16,14 @@ from anchordrug.evaluation.metrics import correlations
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_table, write_json, write_table
 from anchordrug.labels import LABELS, labels_of
-from anchordrug.prediction import engine as predict
-from anchordrug.predictors.base import Predictor
-from anchordrug.predictors.response.gp import leave_one_out
-from anchordrug.predictors.response.predictor import ResponsePredictor
+from anchordrug.prediction import engine
+from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
+from anchordrug.predictors.base import Predictor, Task
 from anchordrug.predictors.response.prior import clipped
-from anchordrug.project import paths
-from anchordrug.settings import Settings
-from anchordrug.stages.export import write_onnx
+from anchordrug.project.project import Project
 
 
-def run(folder: Path, settings: Settings) -> None:
+def run(folder: Path, project: Project) -> None:
     """Finish the campaign in `folder` with what is measured so far; run again, it starts over.
 
     Raises
@@ -34,7 +32,7 @@ def run(folder: Path, settings: Settings) -> None:
         The folder is no campaign's, or nothing is measured yet.
     """
     with files.working_in(folder):
-        world = load_world(folder, settings)
+        world = load_world(folder, project)
         measured = measured_so_far(world)
         if not len(measured.anchors):
             raise SettingsError(
@@ -44,37 +42,50 @@ def run(folder: Path, settings: Settings) -> None:
         if not files.is_ingested(folder, rounds[-1]):
             typer.echo(f"round {rounds[-1]} has no results; finishing without it")
         here = folder / files.FINISH
-        fitted = fit(world, measured, final=True)
+        model = load_model(world)
+        fitted = model.fit(measured, final=True)
         compounds = _compounds(world)
         write_table(compounds, here / files.COMPOUNDS)
         about = {
             "strategy": world.campaign.strategy,
             "seed": world.campaign.seed,
-            "training_data": {path.as_posix(): sha256(path) for path in _data(world, rounds)},
+            "training_data": _hashes(world, rounds),
         }
         metrics = {}
-        for target, predictor, part, drugs, z in zip(
-            world.campaign.targets,
-            world.predictors,
-            fitted.parts,
-            measured.drugs,
-            measured.z,
-            strict=True,
+        for task, predictor, part, drugs, z in zip(
+            model.tasks, model.predictors, fitted.parts, measured.drugs, measured.z, strict=True
         ):
-            path = here / f"{target}.onnx"
-            names = world.atlas.drugs["drug_id"].iloc[drugs].tolist()
-            metrics[target] = _metrics(world, predictor, drugs, z)
-            card = {**about, "metrics": _on_card(metrics[target])}
-            write_onnx(world.settings, world.atlas, world.features, target, part, path, names, card)
-            predict.run([path], here / files.COMPOUNDS, here / f"{target}.parquet")
+            metrics[task.target] = _metrics(model, predictor, drugs, z)
+            card = _card(model, task, drugs) | about | {"metrics": _on_card(metrics[task.target])}
+            path = here / f"{task.target}.onnx"
+            known = AtlasDrugs.of(world.atlas, task.features.drugs, task.sources, drugs)
+            export(part, path, card, world.atlas.genes, known)
+            typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(world.atlas.genes)} genes")
+            engine.run([path], here / files.COMPOUNDS, here / f"{task.target}.parquet")
         write_json(metrics, here / files.METRICS)
         write_report(world, measured, metrics, _strongest(world, here, compounds), here / files.REPORT)
         typer.echo(f"{here / files.REPORT}: open it in a browser")
 
 
-def _data(world: World, rounds: list[int]) -> list[Path]:
+def _hashes(world: World, rounds: list[int]) -> dict[str, str]:
+    """Return the SHA-256 of the tables that the predictors learned from."""
     responses = [files.round_of(world.folder, number) / files.RESPONSES for number in rounds]
-    return [paths.RESPONSES, world.folder / files.LIBRARY, *(path for path in responses if path.exists())]
+    own = [world.folder / files.LIBRARY, *(path for path in responses if path.exists())]
+    hashes = world.project.hashes(world.project.responses)
+    return hashes | {path.as_posix(): sha256(path) for path in own}
+
+
+def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
+    """Return what the card of an exported predictor says of its target."""
+    settings, drug = model.world.settings, model.world.settings.featurize.drug
+    return {
+        "target": task.target,
+        "threshold": settings.curate.threshold,
+        "predictor": settings.predictor,
+        "fingerprint": Fingerprint(drug.radius, drug.bits).card(),
+        "source_cell_lines": task.sources.measured_lines(),
+        "anchors": model.world.atlas.drugs["drug_id"].iloc[anchors].tolist(),
+    }
 
 
 def _compounds(world: World) -> pd.DataFrame:
@@ -88,20 +99,18 @@ def _compounds(world: World) -> pd.DataFrame:
     return table[["drug_id", "name", "smiles", "inchikey"]].reset_index(drop=True)
 
 
-def _metrics(world: World, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:
+def _metrics(model: Model, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:
     """Return how well anchors are predicted from the other anchors, and from the source lines alone."""
-    threshold = world.settings.curate.threshold
-    measured = filled(world, drugs, z)
-    shares = np.bincount(labels_of(measured, threshold).ravel(), minlength=3) / measured.size
+    measured = model.filled(drugs, z)
+    shares = np.bincount(labels_of(measured, model.world.settings.curate.threshold).ravel(), minlength=3)
+    shares = shares / measured.size
     result: dict[str, object] = {
         "anchors": len(drugs),
         "label_shares": dict(zip(LABELS, np.round(shares, 4).tolist(), strict=True)),
-        "anchors_correlation_with_prior": _correlation(measured, world.prior.evidence_of(drugs).prior),
+        "anchors_correlation_with_prior": _correlation(measured, model.prior.evidence_of(drugs).prior),
     }
-    if isinstance(predictor, ResponsePredictor) and len(drugs) >= 2:
-        left_out, _ = leave_one_out(
-            predictor.calibration.gp, predictor.prior, predictor.sources, drugs, measured, predictor.scale
-        )
+    left_out = predictor.left_out(drugs, measured)
+    if left_out is not None:
         result["anchors_correlation_left_out"] = _correlation(measured, left_out)
     return result
 

@@ -20,13 +20,13 @@ from anchordrug.errors import AssayError, SettingsError, shortlist
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_json, write_json, write_table
-from anchordrug.settings import Settings
+from anchordrug.project.project import Project
 
 
 def run(
     folder: Path,
     results: list[Path],
-    settings: Settings,
+    project: Project,
     *,
     number: int | None,
     belongs_to: str | None,
@@ -65,7 +65,7 @@ def run(
         if _is_record(here / files.INGEST, key):
             typer.echo(f"round {number}: these results are taken up already; nothing to do")
             return
-        world = load_world(folder, settings)
+        world = load_world(folder, project)
         accepted = evaluate(world, number, plate_map, together)
         _show(number, accepted)
         if not accept():

@@ -8,16 +8,18 @@ import pandas as pd
 import typer
 
 from anchordrug.acquisition import strategy
+from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.bench import folder as files
 from anchordrug.bench.library import counts_in_words, resolve_library
+from anchordrug.bench.model import load_model
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
 from anchordrug.bench.world import load_world
 from anchordrug.errors import LibraryError, SettingsError, near, shortlist
 from anchordrug.features.matching import quantile_match
 from anchordrug.files.atomic import PARTIAL, atomic_path
 from anchordrug.files.tables import write_table
-from anchordrug.project.tables import load_atlas
+from anchordrug.project.project import Project
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.compounds import read_compounds_for_sale
@@ -43,7 +45,7 @@ class NewCampaign:
     rehearsal: bool
 
 
-def run(folder: Path, asked: NewCampaign, settings: Settings) -> None:
+def run(folder: Path, asked: NewCampaign, project: Project) -> None:
     """Make the campaign's folder; campaign.yaml is written last, so a folder without it is not finished.
 
     Raises
@@ -61,27 +63,28 @@ def run(folder: Path, asked: NewCampaign, settings: Settings) -> None:
                 "or give another folder)"
             )
             return
-        campaign = _campaign(asked, settings)
+        campaign = _campaign(asked, project.settings)
         # What an earlier try that was cut may have left.
         for name in (files.AIM, files.EXPRESSION):
             (folder / name).unlink(missing_ok=True)
-        only = _measured(campaign) if campaign.rehearsal else None
-        usable = _resolve(asked.library, folder / files.LIBRARY, "library", only)
+        only = _measured(project.atlas(), campaign) if campaign.rehearsal else None
+        drugs = project.atlas().drugs
+        usable = _resolve(asked.library, drugs, folder / files.LIBRARY, "library", only)
         if campaign.budget > usable:
             raise SettingsError(
                 f"--budget: {campaign.budget} drugs are asked for, "
                 f"but {usable} of {asked.library} can be used"
             )
         if asked.predict is not None:
-            _resolve(asked.predict, folder / files.AIM, "drugs to predict")
+            _resolve(asked.predict, drugs, folder / files.AIM, "drugs to predict")
         if asked.expression is not None:
-            _describe(asked, settings, folder)
-        known = load_atlas().cell_lines
+            _describe(asked, project.raw, folder)
+        known = project.atlas().cell_lines
         for target in campaign.targets:
             if target not in known:
                 typer.echo(f"{target}: is new to the atlas{near(target, known)}")
-        _write_dvc(folder)
-        load_world(folder, settings, campaign)
+        _write_dvc(project.root, folder)
+        load_model(load_world(folder, project, campaign))
         write_campaign(campaign, folder / files.SETTINGS)
     typer.echo(
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
@@ -122,17 +125,16 @@ def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
     return campaign
 
 
-def _measured(campaign: CampaignSettings) -> set[str]:
+def _measured(atlas: ResponseAtlas, campaign: CampaignSettings) -> set[str]:
     """Return the InChIKeys of the drugs that are measured in every target, so that a rehearsal knows them."""
-    atlas = load_atlas()
     require_targets(campaign.targets, atlas)
     keys = atlas.drugs["inchikey"].to_numpy()
     return set.intersection(*(set(keys[atlas.of(one).measured_drugs()]) for one in campaign.targets))
 
 
-def _resolve(source: Path, path: Path, what: str, only: set[str] | None = None) -> int:
+def _resolve(source: Path, drugs: pd.DataFrame, path: Path, what: str, only: set[str] | None = None) -> int:
     """Resolve a list of compounds, write it, say what was found; return how many are usable."""
-    resolved = resolve_library(read_compounds_for_sale(source), load_atlas().drugs)
+    resolved = resolve_library(read_compounds_for_sale(source), drugs)
     library, rejects = resolved.library, resolved.rejects
     if only is not None:
         unknown = library[~library["inchikey"].isin(only)]
@@ -157,10 +159,10 @@ def _resolve(source: Path, path: Path, what: str, only: set[str] | None = None) 
     return len(library)
 
 
-def _describe(asked: NewCampaign, settings: Settings, folder: Path) -> None:
+def _describe(asked: NewCampaign, raw: Path, folder: Path) -> None:
     """Write the targets' untreated expression on the scale of the atlas' lines."""
     assert asked.expression is not None
-    bundle = find_bundle(settings.raw.dir)
+    bundle = find_bundle(raw)
     lines, genes, values = read_expression(bundle.expression)
     reference = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
     profiles = read_untreated(asked.expression, asked.targets)
@@ -187,9 +189,9 @@ def _named(genes: list[str], geneinfo: Path) -> pd.DataFrame:
     return ids.assign(gene=genes)
 
 
-def _write_dvc(folder: Path) -> None:
+def _write_dvc(root: Path, folder: Path) -> None:
     """Write the two DVC stages of a campaign, which run in the project's folder."""
-    home = Path.cwd().resolve()
+    home = root.resolve()
     own = folder.resolve()
     if not own.is_relative_to(home):
         return

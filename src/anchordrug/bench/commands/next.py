@@ -9,11 +9,11 @@ import typer
 from anchordrug import schemas
 from anchordrug.acquisition import PoolView, strategy
 from anchordrug.acquisition.campaign import choose
-from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.bench import folder as files
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
-from anchordrug.bench.forecast import noise_scale, outlook
-from anchordrug.bench.measured import Measured, fit, measured_so_far
+from anchordrug.bench.forecast import forecast, forecast_in_words
+from anchordrug.bench.measured import Measured, measured_so_far
+from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.plates.layout import lay_out, pick_list
 from anchordrug.bench.plates.picture import picture
 from anchordrug.bench.world import World, load_world
@@ -21,13 +21,10 @@ from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import atomic_folder
 from anchordrug.files.tables import write_table
 from anchordrug.predictors.joint import JointFitted
-from anchordrug.predictors.loading import mechanisms_of
-from anchordrug.predictors.response.predictor import ResponseFitted, ResponsePredictor
-from anchordrug.predictors.response.prior import mechanism_codes
-from anchordrug.settings import Settings
+from anchordrug.project.project import Project
 
 
-def run(folder: Path, settings: Settings) -> None:
+def run(folder: Path, project: Project) -> None:
     """Choose the next round of the campaign in `folder`, unless one waits for its results.
 
     Raises
@@ -44,26 +41,26 @@ def run(folder: Path, settings: Settings) -> None:
                 f"  anchordrug campaign ingest {folder} RESULTS"
             )
             return
-        world = load_world(folder, settings)
+        world = load_world(folder, project)
         measured = measured_so_far(world)
         left = world.campaign.budget - measured.spent()
         if left <= 0:
             typer.echo(f"the budget of {world.campaign.budget} drugs is spent; run")
             typer.echo(f"  anchordrug campaign finish {folder}")
             return
-        _write_round(world, measured, rounds[-1] + 1 if rounds else 1, left)
+        _write_round(load_model(world), measured, rounds[-1] + 1 if rounds else 1, left)
 
 
-def _write_round(world: World, measured: Measured, number: int, left: int) -> None:
-    fitted = fit(world, measured, final=False)
-    order, scores, reasons = _order(world, measured, fitted, number, left)
+def _write_round(model: Model, measured: Measured, number: int, left: int) -> None:
+    world, fitted = model.world, model.fit(measured, final=False)
+    order, scores, reasons = _order(model, measured, fitted, number, left)
     batch = min(world.campaign.batch, left, len(order))
     selection = _selection(world, order, scores, number)
     path = files.round_of(world.folder, number)
     targets = world.campaign.targets
     plates = {target: _plates(world, selection.iloc[:batch], target, number) for target in targets}
     plate_map = pd.concat(plates.values(), ignore_index=True)
-    advice = _advice(world, measured, fitted, order, batch)
+    advice = forecast(model, fitted, order, len(measured.anchors), batch)
     with atomic_folder(path) as temporary:
         chosen = schemas.validate(selection.iloc[:batch], schemas.BENCH_SELECTION, path / files.SELECTION)
         write_table(chosen, temporary / files.SELECTION)
@@ -86,13 +83,13 @@ def _write_round(world: World, measured: Measured, number: int, left: int) -> No
 
 
 def _order(
-    world: World, measured: Measured, fitted: JointFitted, number: int, left: int
+    model: Model, measured: Measured, fitted: JointFitted, number: int, left: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Return the drugs to be asked for, first those of this round, to the end of the budget.
 
     The rest is what the strategy would take if it were asked for all of them now.
     """
-    asked = np.unique(measured.asked)
+    world, asked = model.world, np.unique(measured.asked)
     anchors = measured.anchors
     must = required(world, anchors)
     require_affordable(world, asked, must)
@@ -102,7 +99,7 @@ def _order(
             f"{world.folder}: no drug of the library may be chosen any more; loosen the constraints in "
             f"{files.SETTINGS} or finish the campaign"
         )
-    view = PoolView(fitted, free, np.concatenate([anchors, must[:left]]), world.catalogue())
+    view = PoolView(fitted, free, np.concatenate([anchors, must[:left]]), model.catalogue)
     count = min(left - len(must[:left]), len(free))
     chosen, scores = np.zeros(0, np.int64), np.zeros(0)
     if count:
@@ -152,41 +149,6 @@ def _picks(world: World, plate_map: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _advice(
-    world: World, measured: Measured, fitted: JointFitted, order: np.ndarray, batch: int
-) -> pd.DataFrame | None:
-    """Return what the next panels are expected to bring in every target; None without a posterior."""
-    steps = np.unique([0, *range(batch, len(order) + 1, batch), len(order)])
-    tables = []
-    units: dict[int, float] = {}
-    for target, predictor, part in zip(world.campaign.targets, world.predictors, fitted.parts, strict=True):
-        if not isinstance(predictor, ResponsePredictor) or predictor.net_share == 1:
-            return None
-        assert isinstance(part, ResponseFitted)
-        unit = units.setdefault(id(predictor.sources), _unit(world, predictor))
-        expected = outlook(
-            part,
-            predictor.calibration.gp.noise,
-            unit,
-            predictor.sources,
-            order,
-            steps,
-            world.aim,
-            world.campaign.seed,
-        )
-        tables.append(expected.table().assign(cell_line=target))
-    table = pd.concat(tables, ignore_index=True)
-    table["drugs"] = table.pop("more_drugs") + len(measured.anchors)
-    return table[list(schemas.ADVICE.columns)]
-
-
-def _unit(world: World, predictor: ResponsePredictor) -> float:
-    sources: ResponseAtlas = predictor.sources
-    mechanism = mechanism_codes(mechanisms_of(world.atlas))
-    threshold = world.settings.curate.threshold
-    return noise_scale(predictor.calibration.gp, sources, world.features.drugs, mechanism, threshold)
-
-
 def _show(
     world: World, number: int, selection: pd.DataFrame, plate_map: pd.DataFrame, advice: pd.DataFrame | None
 ) -> None:
@@ -198,25 +160,6 @@ def _show(
     for plate, wells in plates.items():
         typer.echo(f"  {here / f'{plate}.svg'}: {wells} wells")
     typer.echo(f"  {here / files.PLATE_MAP}, {here / files.PICK_LIST}")
-    for line in advice_in_words(advice, world.campaign.stop_below):
+    for line in forecast_in_words(advice, world.campaign.stop_below):
         typer.echo(line)
     typer.echo(f"then: anchordrug campaign ingest {world.folder} RESULTS")
-
-
-def advice_in_words(advice: pd.DataFrame | None, stop_below: float) -> list[str]:
-    """Return a line for every target: what the next batch is expected to bring, and whether it pays."""
-    if advice is None:
-        return ["no forecast: this predictor has no posterior (response_gp and ensemble have one)"]
-    lines = []
-    for target, own in advice.groupby("cell_line", sort=False):
-        one = own.iloc[1]
-        verdict = (
-            f"below stop_below ({stop_below:g}): you may stop"
-            if one["gain"] < stop_below
-            else "worth measuring"
-        )
-        lines.append(
-            f"{target}: {int(one['drugs'] - own['drugs'].iloc[0])} more drugs are expected to bring "
-            f"{one['gain']:+.3f} macro-F1 [{one['gain_low']:+.3f}, {one['gain_high']:+.3f}]; {verdict}"
-        )
-    return lines

@@ -12,13 +12,13 @@ from anchordrug.bench.world import load_world
 from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import remove_partial_of
 from anchordrug.files.tables import write_table
+from anchordrug.project.project import Project
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
-from anchordrug.settings import Settings
 
 
-def run(folder: Path, out: Path, settings: Settings) -> None:
+def run(folder: Path, out: Path, project: Project) -> None:
     """Write the counts that a sequencer might give for the round that waits for its results.
 
     Raises
@@ -27,7 +27,7 @@ def run(folder: Path, out: Path, settings: Settings) -> None:
         The campaign is no rehearsal, or no round waits.
     """
     with files.working_in(folder):
-        world = load_world(folder, settings)
+        world = load_world(folder, project)
         if not world.campaign.rehearsal:
             raise SettingsError(
                 f"{folder}: is a real campaign; counts are made up for a rehearsal alone "
@@ -39,7 +39,7 @@ def run(folder: Path, out: Path, settings: Settings) -> None:
                 f"{folder}: no round waits for results; run 'anchordrug campaign next {folder}'"
             )
         plate_map = read_plate_map(files.round_of(folder, rounds[-1]) / files.PLATE_MAP)
-        lines, genes, values = read_expression(find_bundle(settings.raw.dir).expression)
+        lines, genes, values = read_expression(find_bundle(project.raw).expression)
         tables = []
         for target in world.campaign.targets:
             own = plate_map[plate_map["cell_line"] == target]

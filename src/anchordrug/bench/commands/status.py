@@ -12,7 +12,7 @@ from rich.text import Text
 
 from anchordrug import schemas
 from anchordrug.bench import folder as files
-from anchordrug.bench.commands.next import advice_in_words
+from anchordrug.bench.forecast import forecast_in_words
 from anchordrug.bench.measured import OK, read_outcome, read_selection
 from anchordrug.bench.settings import CampaignSettings, read_campaign
 from anchordrug.files.tables import read_table
@@ -147,7 +147,7 @@ def _forecast(
     if not path.exists():
         return []
     return [
-        *advice_in_words(
+        *forecast_in_words(
             schemas.validate(read_table(path), schemas.ADVICE, path, files.RESTORE), campaign.stop_below
         ),
         "",

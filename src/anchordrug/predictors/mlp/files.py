@@ -1,5 +1,6 @@
 """Files of the paper's network: weights.safetensors and model.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -9,9 +10,10 @@ from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.tables import read_json, write_json
 from anchordrug.predictors.mlp.network import FactorisedMlp, MlpShape
+from anchordrug.predictors.temperature import TemperatureScaling
 
 
-def save_mlp(network: FactorisedMlp, folder: Path, card: dict[str, object]) -> None:
+def save_mlp(network: FactorisedMlp, folder: Path, card: Mapping[str, object]) -> None:
     """Write weights.safetensors and model.json (the network's shape and `card`) into `folder`."""
     shape = network.shape
     with atomic_path(folder / "weights.safetensors") as temporary:
@@ -22,6 +24,20 @@ def save_mlp(network: FactorisedMlp, folder: Path, card: dict[str, object]) -> N
         {"inputs": list(shape.inputs), "hidden": list(shape.hidden), "dropout": shape.dropout, **card},
         folder / "model.json",
     )
+
+
+def load_temperature(folder: Path) -> TemperatureScaling:
+    """Read the temperature scaling of a fitted network.
+
+    Raises
+    ------
+    RawDataError
+        model.json is missing or holds none.
+    """
+    stored = read_json(folder / "model.json").get("temperature")
+    if not isinstance(stored, dict) or set(stored) != {"scale", "none"}:
+        raise RawDataError(f"{folder}: not a usable model ('temperature' is missing); train it again")
+    return TemperatureScaling(**stored)
 
 
 def load_mlp(folder: Path) -> FactorisedMlp:

@@ -1,7 +1,9 @@
 """The paper's network with the features of a target: fitted to anchors, and asked for predictions."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,7 +12,11 @@ from torch.nn import functional
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import decide, labels_of
-from anchordrug.predictors.mlp.network import FactorisedMlp
+from anchordrug.predictors.base import Card, Fitted, Predictor, State, Task, Work
+from anchordrug.predictors.mlp.files import load_mlp, load_temperature, save_mlp
+from anchordrug.predictors.mlp.graph import PriorInputs, mlp_graph
+from anchordrug.predictors.mlp.network import FactorisedMlp, MlpShape
+from anchordrug.predictors.mlp.params import MlpParams, MlpTraining
 from anchordrug.predictors.mlp.training import Profiles, TrainingPlan, balanced, train
 from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling, fit_temperature_scaling
 
@@ -25,13 +31,20 @@ TRUST = 0.01
 
 
 @dataclass(frozen=True)
-class MlpFitted:
-    """A network with the features of its target; a `FittedNetwork`. Its weights are no longer trained."""
+class MlpFitted(Fitted):
+    """A network with the features of its target; a `FittedNetwork`. Its weights are no longer trained.
+
+    `response` is there where prior responses are among the drugs' features.
+    """
+
+    # Few enough that the first hidden layer fits the processor's cache.
+    drugs_a_run = 4
 
     network: FactorisedMlp
     features: FeatureBlocks
     cell_line: int
-    calibration: TemperatureScaling = UNCALIBRATED
+    temperature: TemperatureScaling = UNCALIBRATED
+    response: PriorInputs | None = None
 
     def __post_init__(self) -> None:
         self.network.eval().requires_grad_(False)
@@ -39,9 +52,9 @@ class MlpFitted:
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
         """Return float32 [drugs, genes, 3]: down, none, up."""
         probabilities = self._probabilities(drugs, None)
-        if self.calibration == UNCALIBRATED:
+        if self.temperature == UNCALIBRATED:
             return probabilities
-        return NumpyOps.softmax(self.calibration.of(np.log(np.maximum(probabilities, 1e-12))))
+        return NumpyOps.softmax(self.temperature.of(np.log(np.maximum(probabilities, 1e-12))))
 
     def labels(self, drugs: np.ndarray) -> np.ndarray:
         """Return the likeliest labels as the network sees them, int8 [drugs, genes].
@@ -52,8 +65,16 @@ class MlpFitted:
 
     @property
     def offsets(self) -> np.ndarray:
-        """float32 [3], added to log probabilities to decide as the network does without calibration."""
-        return -self.calibration.shift
+        """float32 [3], added to log probabilities to decide as the unscaled network does."""
+        return -self.temperature.shift
+
+    def save(self, folder: Path, card: Card) -> None:
+        """Write the network, its temperature scaling and `card`."""
+        save_mlp(self.network, folder, {"temperature": asdict(self.temperature), **card})
+
+    def to_graph(self, bits: Any, row: Any) -> tuple[Any, None]:
+        """Write the prediction as nodes of an ONNX graph; it has no z."""
+        return mlp_graph(self, bits, row), None
 
     def dropout_probabilities(
         self, drugs: np.ndarray, passes: int, rng: np.random.Generator
@@ -115,12 +136,48 @@ class MlpFitted:
 
 
 @dataclass(frozen=True)
-class MlpPredictor:
+class MlpState(State):
+    """A pre-trained network, and the mean losses of its epochs (none where it was read from files)."""
+
+    network: FactorisedMlp
+    losses: Sequence[float] = ()
+
+    def save(self, folder: Path, card: Card) -> None:
+        """Write the network and `card`."""
+        save_mlp(self.network, folder, card)
+
+
+def plan_of(training: MlpTraining, seed: int, device: str) -> TrainingPlan:
+    """Return the training plan that settings describe."""
+    return TrainingPlan(
+        training.epochs, training.learning_rate, training.block_drugs, training.block_genes, seed, device
+    )
+
+
+def pretrained(task: Task, params: MlpParams, work: Work, profiles: Profiles) -> MlpState:
+    """Train a new network on `profiles`; a run that was killed resumes after its last whole epoch."""
+    settings, features = params.pretrain, profiles.features
+    inputs = (features.drugs.shape[1], features.cell_lines.shape[1], features.genes.shape[1])
+    network = FactorisedMlp(MlpShape(inputs, settings.hidden, settings.dropout), settings.seed)
+    losses = train(
+        network,
+        profiles,
+        plan_of(settings, settings.seed, task.device),
+        after_epoch=lambda epoch, loss: work.say(f"epoch {epoch}/{settings.epochs}: loss {loss:.4f}"),
+        checkpoint=work.checkpoint,
+    )
+    return MlpState(network, losses)
+
+
+@dataclass(frozen=True)
+class MlpPredictor(Predictor):
     """Fine-tunes pre-trained weights on the anchors of one target; a `Predictor`.
 
     Every fit starts from the pre-trained weights (PAPER, Model). With `balance`, the majority class
     is down-sampled in a final fit.
     """
+
+    Params = MlpParams
 
     pretrained: FactorisedMlp
     features: FeatureBlocks
@@ -128,6 +185,34 @@ class MlpPredictor:
     threshold: float
     plan: TrainingPlan
     balance: bool
+    response: PriorInputs | None = None
+
+    @classmethod
+    def pretrain(cls, task: Task, params: MlpParams, work: Work) -> MlpState:
+        """Train on every experiment of the source lines (PAPER, Model)."""
+        sources = task.sources
+        labels = labels_of(sources.z, task.threshold)
+        return pretrained(
+            task, params, work, Profiles(task.features, sources.drug, sources.cell_line, labels)
+        )
+
+    @classmethod
+    def load_state(cls, folder: Path, params: MlpParams) -> MlpState:  # noqa: ARG003  # the files hold the shape
+        """Read what `MlpState.save` wrote."""
+        return MlpState(load_mlp(folder))
+
+    @classmethod
+    def ready(cls, task: Task, params: MlpParams, state: MlpState) -> Self:
+        """Return the predictor that fine-tunes the network of `state`."""
+        plan = plan_of(params.fit, 0, task.device)
+        return cls(state.network, task.features, task.cell_line, task.threshold, plan, params.balance)
+
+    def load(self, folder: Path) -> MlpFitted:
+        """Read what `MlpFitted.save` wrote."""
+        return self._fitted(load_mlp(folder), load_temperature(folder))
+
+    def _fitted(self, network: FactorisedMlp, temperature: TemperatureScaling = UNCALIBRATED) -> MlpFitted:
+        return MlpFitted(network, self.features, self.cell_line, temperature, self.response)
 
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> MlpFitted:
         """Fit to `anchors` and their `z`; without anchors, the pre-trained network as it is.
@@ -135,18 +220,17 @@ class MlpPredictor:
         The probabilities of a final fit are calibrated by what fits to two thirds of the anchors say of the
         others.
         """
-        fitted = MlpFitted(self._trained(anchors, z, seed, final), self.features, self.cell_line)
+        fitted = self._fitted(self._trained(anchors, z, seed, final))
         if not final or len(anchors) < 2 * FOLDS:
             return fitted
         fold = np.random.default_rng([seed, len(anchors), FOLDS]).permutation(len(anchors)) % FOLDS
         held_out = np.empty((*z.shape, 3), np.float32)
         for one in range(FOLDS):
             network = self._trained(anchors[fold != one], z[fold != one], seed, final)
-            part = MlpFitted(network, self.features, self.cell_line)
-            held_out[fold == one] = part.probabilities(anchors[fold == one])
+            held_out[fold == one] = self._fitted(network).probabilities(anchors[fold == one])
         logits = np.log(np.maximum(held_out, 1e-12))
-        calibration = fit_temperature_scaling(logits, labels_of(z, self.threshold), trust=TRUST)
-        return replace(fitted, calibration=calibration)
+        temperature = fit_temperature_scaling(logits, labels_of(z, self.threshold), trust=TRUST)
+        return replace(fitted, temperature=temperature)
 
     def _trained(self, anchors: np.ndarray, z: np.ndarray, seed: int, final: bool) -> FactorisedMlp:
         network = FactorisedMlp(self.pretrained.shape, seed=0)

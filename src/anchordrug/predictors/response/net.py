@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from anchordrug.graph.numpy_ops import Array, NumpyOps
 from anchordrug.labels import labels_of
-from anchordrug.predictors.response.prior import Evidence
+from anchordrug.predictors.response.prior import Evidence, ResponsePrior
 from anchordrug.predictors.response.pseudo_targets import PseudoTarget
 
 COMPONENTS = 64
@@ -66,6 +66,14 @@ def prior_basis(prior: np.ndarray) -> PriorBasis:
     vectors = vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])])
     spread = 4 * math.sqrt(max(float(values[-1]), 1e-12) / max(1, len(prior)))
     return PriorBasis(mean.astype(np.float32), (vectors / spread).astype(np.float32))
+
+
+def basis_of(prior: ResponsePrior) -> PriorBasis:
+    """Return the principal components of the prior responses of the drugs that source lines have measured.
+
+    Only of those, so that the result does not depend on the drugs that one may choose.
+    """
+    return prior_basis(prior.evidence_of(prior.known).prior)
 
 
 def response_inputs(ops: type, basis: PriorBasis, evidence: Evidence) -> Array:

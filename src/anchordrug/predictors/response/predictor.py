@@ -1,103 +1,56 @@
 """Predictors that start from prior responses: response_gp, response_net, and the ensemble of both."""
 
 import copy
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.graph.numpy_ops import Array, NumpyOps
-from anchordrug.labels import decide, labels_of
-from anchordrug.predictors.response.gp import GpFit, fit_gp, leave_one_out
-from anchordrug.predictors.response.label_model import LabelModel
+from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.labels import labels_of
+from anchordrug.predictors.base import Card, Predictor, State, Task, Work
+from anchordrug.predictors.response.files import load_state, save_state
+from anchordrug.predictors.response.fitted import ResponseFitted, load_fitted
+from anchordrug.predictors.response.forecast import GpForecaster
+from anchordrug.predictors.response.gp import KernelWeights, fit_gp, leave_one_out
 from anchordrug.predictors.response.net import (
     NetFit,
     NetSettings,
     PriorBasis,
     ResponseNet,
+    basis_of,
     finetune_net,
     net_data,
     net_fit,
+    pretrain_net,
 )
-from anchordrug.predictors.response.prior import Evidence, ResponsePrior
-from anchordrug.predictors.response.pseudo_targets import SourceFit
+from anchordrug.predictors.response.params import EnsembleParams, GpParams, NetParams
+from anchordrug.predictors.response.prior import ResponsePrior, prior_of
+from anchordrug.predictors.response.pseudo_targets import (
+    SourceFit,
+    fit_to_pseudo_targets,
+    gene_rates,
+    mean_square,
+    pseudo_targets_of,
+)
 from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling, fit_temperature_scaling
-
-DRUGS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class ResponseFitted:
-    """A fitted predictor of one target; a `FittedPredictor`.
+class ResponseState(State):
+    """Lessons of the pseudo-targets and, where there is one, the pre-trained network with its basis."""
 
-    Attributes
-    ----------
-    gp
-        The process and the label model; it gives z, and probabilities where it is part of the prediction.
-    net
-        The network, or None (response_gp).
-    net_share
-        0 for response_gp, 1 for response_net, between for the ensemble.
-    offsets
-        float32 [3], added to log probabilities to decide between labels.
-    calibration
-        What the anchors say of the probabilities.
-    """
+    source_fit: SourceFit
+    net: tuple[ResponseNet, PriorBasis] | None
+    losses: Sequence[float] = ()
 
-    prior: ResponsePrior
-    gp: GpFit
-    labels_from_gp: LabelModel
-    net: NetFit | None
-    net_share: float
-    offsets: np.ndarray
-    calibration: TemperatureScaling = UNCALIBRATED
-
-    def predict(self, ops: type, bits: Array, row: Array) -> tuple[Array, Array]:
-        """Return probabilities float32 [n, genes, 3] and z float32 [n, genes].
-
-        Parameters
-        ----------
-        bits
-            float32 [n, bits], 0 or 1.
-        row
-            int64 [n], the drug's row of the atlas, -1 for a drug that is not in it.
-        """
-        evidence = self.prior.evidence(ops, bits, row)
-        mean, deviation = self.gp.predict(ops, evidence, bits, row)
-        net = None if self.net is None else self.net.logits(ops, evidence, bits)
-        return self.mixed(ops, evidence, mean, deviation, net), mean
-
-    def mixed(self, ops: type, evidence: Evidence, mean: Array, deviation: Array, net: Array | None) -> Array:
-        """Return probabilities [n, genes, 3] from what the process and the network (its logits) say."""
-        if net is not None and self.net_share == 1:
-            return ops.softmax(net)
-        gp = self.labels_from_gp.logits(ops, evidence, mean, deviation)
-        if net is None:
-            return ops.softmax(self.calibration.of(gp))
-        share = np.float32(self.net_share)
-        logs = ops.log_softmax(gp) * (np.float32(1) - share) + ops.log_softmax(net) * share
-        return ops.softmax(self.calibration.of(logs))
-
-    def _rows(self, drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = np.split(drugs, range(DRUGS_AT_ONCE, len(drugs), DRUGS_AT_ONCE))
-        results = [self.predict(NumpyOps, self.prior.bits[part], part) for part in parts]
-        probabilities, z = zip(*results, strict=True)
-        return np.concatenate(probabilities), np.concatenate(z)
-
-    def probabilities(self, drugs: np.ndarray) -> np.ndarray:
-        """Return float32 [drugs, genes, 3]: down, none, up."""
-        return self._rows(drugs)[0]
-
-    def z(self, drugs: np.ndarray) -> np.ndarray:
-        """Return the posterior mean of z, float32 [drugs, genes]; sizes beyond 4 are not learned."""
-        return self._rows(drugs)[1]
-
-    def labels(self, drugs: np.ndarray) -> np.ndarray:
-        """Return the labels it decides for, int8 [drugs, genes]: the largest log probability plus offset.
-
-        The offsets make up for the many genes that do not change, one class of three in macro-F1.
-        """
-        return decide(self.probabilities(drugs), self.offsets)
+    def save(self, folder: Path, card: Card) -> None:
+        """Write weights.safetensors and model.json."""
+        save_state(folder, self.source_fit, self.net, card)
 
 
 @dataclass(frozen=True)
@@ -111,8 +64,8 @@ class NetStart:
 
 
 @dataclass(frozen=True)
-class ResponsePredictor:
-    """Fits the target's anchors, starting from what the source lines say; a `Predictor`.
+class ResponsePredictor(Predictor):
+    """Fits the target's anchors, starting from the prior that the source lines give.
 
     Attributes
     ----------
@@ -127,10 +80,75 @@ class ResponsePredictor:
     sources: ResponseAtlas
     prior: ResponsePrior
     scale: float
-    calibration: SourceFit
+    source_fit: SourceFit
     threshold: float
     net: NetStart | None
     net_share: float
+
+    @classmethod
+    @abstractmethod
+    def net_settings(cls, params: Any, device: str) -> NetSettings | None:
+        """Return how the network is built and trained; None without a network."""
+
+    @classmethod
+    @abstractmethod
+    def share_of_net(cls, params: Any) -> float:
+        """Return `ResponseFitted.net_share`."""
+
+    @classmethod
+    def pretrain(cls, task: Task, params: Any, work: Work) -> ResponseState:
+        """Let every source line play the target: fit the Gaussian process and labels, train the network."""
+        seed, threshold = params.pretrain.seed, task.threshold
+        pseudo = pseudo_targets_of(task)
+        rates = gene_rates(task.sources, threshold)
+        source_fit = fit_to_pseudo_targets(pseudo, KernelWeights(), rates, threshold, seed)
+        gp = source_fit.gp
+        work.say(
+            f"calibrated on {len(pseudo)} pseudo-targets (slope {gp.slope:.2f}, noise {gp.noise:g}, "
+            f"ridge {gp.ridge:g})"
+        )
+        settings = cls.net_settings(params, task.device)
+        if settings is None:
+            return ResponseState(source_fit, None)
+        basis = basis_of(prior_of(task))
+        network, losses = pretrain_net(pseudo, basis, task.features.cell_lines, threshold, settings, seed)
+        work.say(f"{len(losses)} epochs, loss {losses[0]:.4f} to {losses[-1]:.4f}")
+        return ResponseState(source_fit, (network, basis), losses)
+
+    @classmethod
+    def load_state(cls, folder: Path, params: Any) -> ResponseState:
+        """Read what `ResponseState.save` wrote."""
+        return ResponseState(*load_state(folder, cls.net_settings(params, "cpu")))
+
+    @classmethod
+    def ready(cls, task: Task, params: Any, state: ResponseState) -> Self:
+        """Return the predictor that starts from the prior of `task` and from `state`."""
+        prior, source_fit = prior_of(task), state.source_fit
+        if task.decision == "likeliest":
+            source_fit = replace(source_fit, offsets=np.zeros_like(source_fit.offsets))
+        settings = cls.net_settings(params, task.device)
+        start = None
+        if settings is not None and state.net is not None:
+            start = NetStart(*state.net, task.features.cell_lines[task.cell_line], settings)
+        scale = mean_square(prior.evidence_of(prior.known).prior)
+        share = cls.share_of_net(params)
+        return cls(task.sources, prior, scale, source_fit, task.threshold, start, share)
+
+    def load(self, folder: Path) -> ResponseFitted:
+        """Read what `ResponseFitted.save` wrote."""
+        return load_fitted(folder, self.prior, self.source_fit, self.scale)
+
+    def left_out(self, anchors: np.ndarray, z: np.ndarray) -> np.ndarray | None:
+        """Return each anchor's z as predicted from the others by the Gaussian process; None below two."""
+        if len(anchors) < 2:
+            return None
+        return leave_one_out(self.source_fit.gp, self.prior, self.sources, anchors, z, self.scale)[0]
+
+    def forecaster(self) -> GpForecaster | None:
+        """Return the forecast of the Gaussian process; None where the network alone predicts."""
+        if self.net_share == 1:
+            return None
+        return GpForecaster(self.source_fit.gp, self.sources, self.prior, self.threshold)
 
     def fit(
         self,
@@ -141,9 +159,9 @@ class ResponsePredictor:
         final: bool = False,  # noqa: ARG002  # a final fit is like any other
     ) -> ResponseFitted:
         """Fit to `anchors` (int64 rows of the atlas, maybe none) and their `z`."""
-        gp = fit_gp(self.calibration.gp, self.prior, self.sources, anchors, z, self.scale)
+        gp = fit_gp(self.source_fit.gp, self.prior, self.sources, anchors, z, self.scale)
         net = None if self.net is None else self._finetuned(self.net, anchors, z, seed)
-        learned = self.calibration
+        learned = self.source_fit
         return ResponseFitted(
             self.prior, gp, learned.labels, net, self.net_share, learned.offsets, self._scale(anchors, z)
         )
@@ -152,9 +170,9 @@ class ResponsePredictor:
         """Return what anchors that are predicted from the others say of the process' probabilities."""
         if len(anchors) < 2 or self.net_share == 1:
             return UNCALIBRATED
-        settings, evidence = self.calibration.gp, self.prior.evidence_of(anchors)
+        settings, evidence = self.source_fit.gp, self.prior.evidence_of(anchors)
         mean, deviation = leave_one_out(settings, self.prior, self.sources, anchors, z, self.scale)
-        logits = self.calibration.labels.logits(NumpyOps, evidence, mean, deviation)
+        logits = self.source_fit.labels.logits(NumpyOps, evidence, mean, deviation)
         return fit_temperature_scaling(logits, labels_of(z, self.threshold))
 
     def _finetuned(self, start: NetStart, anchors: np.ndarray, z: np.ndarray, seed: int) -> NetFit:
@@ -164,3 +182,54 @@ class ResponsePredictor:
             data = net_data(start.basis, evidence, bits, start.cell, labels_of(z, self.threshold))
             finetune_net(network, data, start.settings, seed)
         return net_fit(network, start.basis, start.cell)
+
+
+class GpPredictor(ResponsePredictor):
+    """Predictor `response_gp`."""
+
+    Params = GpParams
+    uses_cell_lines = False
+
+    @classmethod
+    def net_settings(cls, params: Any, device: str) -> None:
+        """Return None: it has no network."""
+
+    @classmethod
+    def share_of_net(cls, params: Any) -> float:  # noqa: ARG003
+        """Return 0."""
+        return 0.0
+
+
+class NetPredictor(ResponsePredictor):
+    """Predictor `response_net`."""
+
+    Params = NetParams
+
+    @classmethod
+    def net_settings(cls, params: Any, device: str) -> NetSettings:
+        """Return how the network is built and trained."""
+        return NetSettings(
+            params.pretrain.hidden,
+            params.pretrain.dropout,
+            params.pretrain.epochs,
+            params.pretrain.learning_rate,
+            params.fit.epochs,
+            params.fit.learning_rate,
+            device=device,
+        )
+
+    @classmethod
+    def share_of_net(cls, params: Any) -> float:  # noqa: ARG003
+        """Return 1."""
+        return 1.0
+
+
+class EnsemblePredictor(NetPredictor):
+    """Predictor `ensemble`."""
+
+    Params = EnsembleParams
+
+    @classmethod
+    def share_of_net(cls, params: Any) -> float:
+        """Return the share that the settings give."""
+        return params.fit.net_share

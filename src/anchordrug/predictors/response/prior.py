@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import Array, NumpyOps
+from anchordrug.predictors.base import Task
 
 NEIGHBOURS = 30
 # Similarity is Tanimoto plus this where two drugs share their mechanisms of action.
@@ -146,6 +148,17 @@ def mechanism_codes(mechanisms: list[str | None]) -> np.ndarray:
     """Return a number for every distinct mechanism text, int64 [drugs]; -1 where there is none."""
     codes = {name: code for code, name in enumerate(sorted({name for name in mechanisms if name}))}
     return np.array([codes[name] if name else -1 for name in mechanisms], np.int64)
+
+
+def mechanisms_of(drugs: pd.DataFrame) -> list[str | None]:
+    """Return the mechanism of action of every row of a drug table, None where unknown."""
+    return [text if isinstance(text, str) and text else None for text in drugs["moa"]]
+
+
+def prior_of(task: Task) -> ResponsePrior:
+    """Return the prior that the source lines of `task` give, with a row per drug of the atlas."""
+    mechanism = mechanism_codes(mechanisms_of(task.sources.drugs))
+    return prior_from(task.sources, task.features.drugs, mechanism, task.threshold)
 
 
 def prior_from(

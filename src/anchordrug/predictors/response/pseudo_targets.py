@@ -12,9 +12,11 @@ from itertools import product
 import numpy as np
 
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import labels_of
+from anchordrug.predictors.base import Task
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
 from anchordrug.predictors.response.label_model import (
     GeneRates,
@@ -23,7 +25,14 @@ from anchordrug.predictors.response.label_model import (
     fit_label_model,
     probabilities,
 )
-from anchordrug.predictors.response.prior import Evidence, ResponsePrior, clipped, prior_from
+from anchordrug.predictors.response.prior import (
+    Evidence,
+    ResponsePrior,
+    clipped,
+    mechanism_codes,
+    mechanisms_of,
+    prior_from,
+)
 
 ANCHORS = (0, 10, 30, 100)
 NOISES = (0.3, 1.0, 3.0)
@@ -79,6 +88,24 @@ def pseudo_targets(
         yield PseudoTarget(
             int(line), drugs, sources.z[own], others, prior, evidence, mean_square(evidence.prior)
         )
+
+
+def pseudo_targets_of(task: Task) -> list[PseudoTarget]:
+    """Return the source lines of `task` that can play the target.
+
+    Raises
+    ------
+    SettingsError
+        There is none.
+    """
+    mechanism = mechanism_codes(mechanisms_of(task.sources.drugs))
+    played = list(pseudo_targets(task.sources, task.features.drugs, mechanism, task.threshold))
+    if not played:
+        raise SettingsError(
+            f"{task.target}: no two source lines have {FEWEST_DRUGS} drugs, from which predictions from "
+            "prior responses learn how far they can be trusted; use predictor mlp, or add data"
+        )
+    return played
 
 
 def mean_square(prior: np.ndarray) -> float:

@@ -1,0 +1,176 @@
+"""A response predictor fitted to the anchors of one target, and its files."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anchordrug.graph.numpy_ops import Array, NumpyOps
+from anchordrug.graph.onnx_ops import GraphOps
+from anchordrug.predictors.base import Card, Fitted
+from anchordrug.predictors.response.files import part, prefixed, reading, require, write
+from anchordrug.predictors.response.gp import DrugKernel, GpFit
+from anchordrug.predictors.response.label_model import LabelModel
+from anchordrug.predictors.response.net import PATHS, NetFit, PriorBasis
+from anchordrug.predictors.response.prior import Evidence, ResponsePrior
+from anchordrug.predictors.response.pseudo_targets import SourceFit
+from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling
+
+DRUGS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class ResponseFitted(Fitted):
+    """A fitted predictor of one target.
+
+    Attributes
+    ----------
+    gp
+        The process and the label model; it gives z, and probabilities where it is part of the prediction.
+    net
+        The network, or None (response_gp).
+    net_share
+        0 for response_gp, 1 for response_net, between for the ensemble.
+    decision_offsets
+        float32 [3], added to log probabilities to decide between labels. They make up for the many genes that
+        do not change, one class of three in macro-F1.
+    temperature
+        The temperature scaling that anchors ask for, as predicted from the others.
+    """
+
+    prior: ResponsePrior
+    gp: GpFit
+    labels_from_gp: LabelModel
+    net: NetFit | None
+    net_share: float
+    decision_offsets: np.ndarray
+    temperature: TemperatureScaling = UNCALIBRATED
+
+    def predict(self, ops: type, bits: Array, row: Array) -> tuple[Array, Array]:
+        """Return probabilities float32 [n, genes, 3] and z float32 [n, genes].
+
+        Parameters
+        ----------
+        bits
+            float32 [n, bits], 0 or 1.
+        row
+            int64 [n], the drug's row of the atlas, -1 for a drug that is not in it.
+        """
+        evidence = self.prior.evidence(ops, bits, row)
+        mean, deviation = self.gp.predict(ops, evidence, bits, row)
+        net = None if self.net is None else self.net.logits(ops, evidence, bits)
+        return self.mixed(ops, evidence, mean, deviation, net), mean
+
+    def mixed(self, ops: type, evidence: Evidence, mean: Array, deviation: Array, net: Array | None) -> Array:
+        """Return probabilities [n, genes, 3] from what the process and the network (its logits) say."""
+        if net is not None and self.net_share == 1:
+            return ops.softmax(net)
+        gp = self.labels_from_gp.logits(ops, evidence, mean, deviation)
+        if net is None:
+            return ops.softmax(self.temperature.of(gp))
+        share = np.float32(self.net_share)
+        logs = ops.log_softmax(gp) * (np.float32(1) - share) + ops.log_softmax(net) * share
+        return ops.softmax(self.temperature.of(logs))
+
+    def _rows(self, drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = np.split(drugs, range(DRUGS_AT_ONCE, len(drugs), DRUGS_AT_ONCE))
+        results = [self.predict(NumpyOps, self.prior.bits[part], part) for part in parts]
+        probabilities, z = zip(*results, strict=True)
+        return np.concatenate(probabilities), np.concatenate(z)
+
+    def probabilities(self, drugs: np.ndarray) -> np.ndarray:
+        """Return float32 [drugs, genes, 3]: down, none, up."""
+        return self._rows(drugs)[0]
+
+    def z(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the posterior mean of z, float32 [drugs, genes]; sizes beyond 4 are not learned."""
+        return self._rows(drugs)[1]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """float32 [3], added to log probabilities to decide between labels."""
+        return self.decision_offsets
+
+    def save(self, folder: Path, card: Card) -> None:
+        """Write all that was fitted to the anchors, and `card`; the atlas and the state hold the rest."""
+        save_fitted(self, folder, card)
+
+    def to_graph(self, bits: Any, row: Any) -> tuple[Any, Any]:
+        """Write the prediction as nodes of an ONNX graph."""
+        return self.predict(GraphOps, bits, row)
+
+
+def save_fitted(fitted: ResponseFitted, folder: Path, card: Mapping[str, object]) -> None:
+    """Write what was fitted to the anchors; the atlas and the pre-trained part hold the rest."""
+    arrays = {
+        "anchors": fitted.gp.kernel.drugs,
+        "slope": np.array([fitted.gp.slope]),
+        "shift": fitted.gp.shift,
+        "coefficients": fitted.gp.coefficients,
+        "precision": fitted.gp.precision,
+        "offsets": fitted.decision_offsets,
+    }
+    if fitted.net is not None:
+        arrays |= prefixed("net", fitted.net) | prefixed("basis", fitted.net.basis)
+    write(folder, arrays, {"net_share": fitted.net_share, "temperature": asdict(fitted.temperature), **card})
+
+
+def load_fitted(folder: Path, prior: ResponsePrior, source_fit: SourceFit, scale: float) -> ResponseFitted:
+    """Read what `save_fitted` wrote.
+
+    Parameters
+    ----------
+    prior, source_fit, scale
+        Those of the predictor it was fitted by.
+
+    Raises
+    ------
+    RawDataError
+        A file is missing or damaged.
+    """
+    with reading(folder) as (arrays, card):
+        anchors, genes = arrays["anchors"], prior.total.shape[1]
+        for name, shape in {
+            "shift": prior.total.shape,
+            "slope": (1,),
+            "coefficients": (len(anchors), genes),
+            "precision": (len(anchors), len(anchors)),
+            "offsets": (3,),
+        }.items():
+            require(name, arrays[name].shape == shape)
+        require("anchors", anchors.ndim == 1 and not len(anchors[anchors >= len(prior.bits)]))
+        require("net_share", isinstance(card["net_share"], int | float))
+        kernel = DrugKernel(source_fit.gp.kernel, prior, anchors, prior.evidence_of(anchors).prior, scale)
+        gp = GpFit(
+            np.float32(arrays["slope"][0]),
+            arrays["shift"],
+            kernel,
+            arrays["coefficients"],
+            arrays["precision"],
+        )
+        net = None
+        if card["net_share"]:
+            net = NetFit(PriorBasis(**part(arrays, "basis")), **part(arrays, "net"))
+            require("net", _fits(net, prior.bits.shape[1], genes))
+        scale_of_logits = TemperatureScaling(**card["temperature"])
+        return ResponseFitted(
+            prior, gp, source_fit.labels, net, card["net_share"], arrays["offsets"], scale_of_logits
+        )
+    raise AssertionError
+
+
+def _fits(net: NetFit, bits: int, genes: int) -> bool:
+    """Say whether the arrays of a network fit each other."""
+    components = net.basis.components.shape[-1]
+    first, second = len(net.drug_bias), len(net.hidden_bias)
+    return (
+        net.basis.mean.shape == (genes,)
+        and net.basis.components.shape == (genes, components)
+        and net.drug.shape == (bits + components + 2, first)
+        and net.hidden.shape == (first, second)
+        and net.output.shape == (second, genes * 3)
+        and net.output_bias.shape == (genes, 3)
+        and net.path.shape == (PATHS, genes, 3)
+    )
