@@ -33,11 +33,20 @@ def small_params() -> dict:
     params["raw"]["dir"] = str(DEMO)
     params["targets"], params["seeds"] = ["SIM-T1"], [0]
     params["featurize"]["cell"] |= {"dim": 16, "epochs": 20}
-    params["pretrain"] |= {"hidden": [64, 32, 16], "epochs": 2}
-    params["response_net"] |= {"hidden": [32, 16], "epochs": 2, "finetune_epochs": 3}
+    small_predictors(params)
     params["select"] |= {"budget": [10, 20], "batch": 10}
-    params["finetune"] |= {"epochs": 2}
     return params
+
+
+def small_predictors(params: dict) -> None:
+    """Give every network of `params` few units and epochs."""
+    blocks = params["predictors"]
+    for name in ("mlp", "mlp_response"):
+        blocks[name]["pretrain"] |= {"hidden": [64, 32, 16], "epochs": 2}
+        blocks[name]["fit"] |= {"epochs": 2}
+    for name in ("response_net", "ensemble"):
+        blocks[name]["pretrain"] |= {"hidden": [32, 16], "epochs": 2}
+        blocks[name]["fit"] |= {"epochs": 3}
 
 
 def write_params(folder: Path, params: dict) -> None:
@@ -132,14 +141,20 @@ def in_either_project(request, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def load_fitted(budget: str):
-    """Return the fitted predictor of SIM-T1, seed 0, in the current folder, and the atlas."""
-    from anchordrug.predictors.loading import FittedFiles, load_predictor
-    from anchordrug.project import paths
-    from anchordrug.project.tables import load_atlas, load_features
+def project_at(root: Path):
+    """Return the project in `root`."""
+    from anchordrug.project.project import Project
     from anchordrug.settings import read_settings
 
-    atlas = load_atlas()
-    settings = read_settings(Path("params.yaml"))
-    predictor = load_predictor(settings, atlas, load_features(atlas), "SIM-T1", paths.PRETRAINED / "SIM-T1")
-    return FittedFiles(predictor, "SIM-T1", 0).load(budget), atlas
+    return Project(root, read_settings(root / "params.yaml"))
+
+
+def load_fitted(root: Path, budget: str):
+    """Return the fitted predictor of SIM-T1, seed 0, of the project in `root`, and its atlas."""
+    from anchordrug.predictors.loading import load_predictor, task_of
+
+    project = project_at(root)
+    atlas = project.atlas()
+    task = task_of(project.settings, atlas, project.features(atlas), "SIM-T1")
+    predictor = load_predictor(project.settings, task, project.pretrained("SIM-T1"))
+    return predictor.load(project.finetuned("SIM-T1", 0, budget)), atlas

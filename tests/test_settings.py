@@ -36,11 +36,9 @@ def wrong(section, key, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (wrong("pretrain", "epoch", 3), "unknown key 'pretrain.epoch'; did you mean 'pretrain.epochs'?"),
+        (wrong("split", "sede", 3), "unknown key 'split.sede'; did you mean 'split.seed'?"),
         (wrong(None, "target", ["A"]), "unknown key 'target'; did you mean 'targets'?"),
         (lambda params: params["select"].pop("batch"), "key 'select.batch' is missing"),
-        (wrong("pretrain", "epochs", 0), "pretrain.epochs: 0 is not allowed"),
-        (wrong("pretrain", "dropout", 1.0), "pretrain.dropout: 1.0 is not allowed"),
         (wrong("select", "budget", []), "select.budget: "),
         (wrong("select", "scenario", "all"), "select.scenario: 'all' is not allowed"),
         (wrong("curate", "threshold", "high"), "curate.threshold: 'high' is not allowed"),

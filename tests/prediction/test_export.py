@@ -24,8 +24,8 @@ def onnx_predictor(in_either_project):
     return load_onnx(in_either_project / MODEL)
 
 
-def test_onnx_and_library_agree_on_every_drug_and_gene(onnx_predictor):
-    fitted, atlas = load_fitted("drugs-20")
+def test_onnx_and_library_agree_on_every_drug_and_gene(onnx_predictor, in_either_project):
+    fitted, atlas = load_fitted(in_either_project, "drugs-20")
     parsed = parse(onnx_predictor, atlas.drugs["smiles"].tolist())
     assert parsed.positions == list(range(len(atlas.drugs)))
     assert parsed.inchikeys == atlas.drugs["inchikey"].tolist()

@@ -15,8 +15,9 @@ from anchordrug.chem.structures import standardise
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.graph.onnx_ops import Graph, GraphOps
 from anchordrug.labels import LABELS, decide
-from anchordrug.prediction.export import RESPONSE_DRUGS_A_RUN, AtlasDrugs, export_response
+from anchordrug.prediction.export import AtlasDrugs, export
 from anchordrug.prediction.inference import load_onnx, parse
+from anchordrug.predictors.base import Fitted
 from tests.predictors.response.response_worlds import SHARES, UNSEEN, random_world
 
 BITS = 64
@@ -58,7 +59,7 @@ def atlas_drugs(anchors=12):
 
 
 def write(path, share, anchors=12, card=CARD):
-    export_response(fitted(share, anchors), path, card, world().atlas.genes, atlas_drugs(anchors))
+    export(fitted(share, anchors), path, card, world().atlas.genes, atlas_drugs(anchors))
     return path
 
 
@@ -190,7 +191,7 @@ def test_the_contract_of_the_file(case):
     card = {one.key: json.loads(one.value) for one in model.metadata_props}
     assert card["genes"] == genes
     assert card["labels"] == list(LABELS)
-    assert card["drugs_a_run"] == RESPONSE_DRUGS_A_RUN
+    assert card["drugs_a_run"] == Fitted.drugs_a_run
     np.testing.assert_array_equal(np.float32(card["decision_offsets"]), case.fitted.offsets)
     assert any(card["decision_offsets"])
     assert {name: card[name] for name in CARD} == CARD
@@ -238,7 +239,7 @@ def test_exporting_again_gives_the_same_bytes(exported, share, tmp_path):
     assert write(tmp_path / "again.onnx", share).read_bytes() == before
     # Of the same fit made anew, too; not of another one.
     fit = world().predictor(share).fit(*world().anchors(12), seed=3)
-    export_response(fit, tmp_path / "anew.onnx", CARD, world().atlas.genes, atlas_drugs())
+    export(fit, tmp_path / "anew.onnx", CARD, world().atlas.genes, atlas_drugs())
     assert (tmp_path / "anew.onnx").read_bytes() == before
     assert write(tmp_path / "other.onnx", share, anchors=11).read_bytes() != before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["again.onnx", "anew.onnx", "other.onnx"]
@@ -265,7 +266,7 @@ def test_prediction_from_structures_agrees_with_the_library(case):
 def test_drugs_of_many_runs_get_the_same_numbers(case):
     """More than go into one run, known ones and others, in both kinds of numbers that bits come in."""
     predictor = load_onnx(case.path)
-    rows = np.random.default_rng(7).integers(-1, len(keys()), 2 * RESPONSE_DRUGS_A_RUN + 5)
+    rows = np.random.default_rng(7).integers(-1, len(keys()), 2 * Fitted.drugs_a_run + 5)
     bits = world().bits[rows]
     expected = case.fitted.predict(NumpyOps, bits.astype(np.float32), rows)
     names = [keys()[row] if row >= 0 else "" for row in rows]

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from anchordrug.files.tables import read_json
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import decide, labels_of, margins
-from anchordrug.predictors.loading import FittedFiles, save_fitted
-from anchordrug.predictors.mlp.predictor import TRUST
-from anchordrug.predictors.mlp.predictor import MlpFitted, MlpPredictor
+from anchordrug.predictors.mlp.predictor import TRUST, MlpFitted, MlpPredictor
 from anchordrug.predictors.mlp.training import TrainingPlan
 from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling, fit_temperature_scaling
 from tests.predictors.mlp.networks import small_fitted
@@ -187,7 +185,7 @@ def raw(fitted):
 def test_a_final_fit_is_calibrated_and_its_labels_stay_those_of_the_network(final):
     drugs = np.arange(DRUGS)
     probabilities, own = final.probabilities(drugs), raw(final).probabilities(drugs)
-    assert final.calibration != UNCALIBRATED
+    assert final.temperature != UNCALIBRATED
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=2), 1, atol=1e-5)
     assert np.abs(probabilities - own).max() > 0.05
@@ -195,7 +193,7 @@ def test_a_final_fit_is_calibrated_and_its_labels_stay_those_of_the_network(fina
     # It is no matter of course: the likeliest labels are others.
     assert (probabilities.argmax(axis=2) != own.argmax(axis=2)).any()
     # Logarithms of probabilities are logits too.
-    expected = NumpyOps.softmax(np.log(own) * final.calibration.scale + [0, final.calibration.none, 0])
+    expected = NumpyOps.softmax(np.log(own) * final.temperature.scale + [0, final.temperature.none, 0])
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
@@ -203,7 +201,7 @@ def test_calibration_makes_up_for_what_balancing_took_from_none(final, measured,
     truth = (np.abs(measured[1]) < THRESHOLD).mean()
     others = np.setdiff1d(np.arange(DRUGS), measured[0])
     before, after = (one.probabilities(others)[..., 1].mean() for one in (raw(final), final))
-    assert final.calibration.none > 0.2
+    assert final.temperature.none > 0.2
     # A part of the way, as a dozen drugs are few.
     assert before + 0.1 < after < truth
 
@@ -217,8 +215,8 @@ def test_calibration_is_learned_from_anchors_that_were_held_out(predictor, measu
         part = predictor.fit(anchors[fold != one], z[fold != one], seed=4, final=True)
         logs[fold == one] = np.log(raw(part).probabilities(anchors[fold == one]))
     expected = fit_temperature_scaling(logs, labels_of(z, THRESHOLD), trust=TRUST)
-    assert final.calibration.scale == pytest.approx(expected.scale, abs=1e-4)
-    assert final.calibration.none == pytest.approx(expected.none, abs=1e-4)
+    assert final.temperature.scale == pytest.approx(expected.scale, abs=1e-4)
+    assert final.temperature.none == pytest.approx(expected.none, abs=1e-4)
     seen = fit_temperature_scaling(
         np.log(raw(final).probabilities(anchors)), labels_of(z, THRESHOLD), trust=TRUST
     )
@@ -233,50 +231,48 @@ def test_fits_on_the_way_and_fits_to_few_anchors_are_not_calibrated(predictor, m
         predictor.fit(anchors[:5], z[:5], seed=4, final=True),
         predictor.fit(anchors[:0], z[:0], seed=4, final=True),
     ):
-        assert fitted.calibration == UNCALIBRATED
+        assert fitted.temperature == UNCALIBRATED
         np.testing.assert_array_equal(fitted.probabilities(drugs), raw(fitted).probabilities(drugs))
         np.testing.assert_array_equal(fitted.labels(drugs), fitted.probabilities(drugs).argmax(axis=2))
-    assert predictor.fit(anchors[:6], z[:6], seed=4, final=True).calibration != UNCALIBRATED
+    assert predictor.fit(anchors[:6], z[:6], seed=4, final=True).temperature != UNCALIBRATED
 
 
 def test_the_same_seed_is_calibrated_the_same(predictor, measured, final):
     again = predictor.fit(*measured, seed=4, final=True)
-    assert again.calibration == final.calibration
+    assert again.temperature == final.temperature
     np.testing.assert_array_equal(
         again.probabilities(np.arange(DRUGS)), final.probabilities(np.arange(DRUGS))
     )
-    assert predictor.fit(*measured, seed=5, final=True).calibration != final.calibration
+    assert predictor.fit(*measured, seed=5, final=True).temperature != final.temperature
 
 
-def saved_and_loaded(fitted, predictor, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    files = FittedFiles(predictor, "SIM-T1", 0)
-    save_fitted(fitted, files.folder("drugs-12"), {"predictor": "any"})
-    card = read_json(files.folder("drugs-12") / "model.json")
-    assert card["calibration"] == asdict(fitted.calibration)
+def saved_and_loaded(fitted, predictor, folder):
+    fitted.save(folder, {"predictor": "any"})
+    card = read_json(folder / "model.json")
+    assert card["temperature"] == asdict(fitted.temperature)
     assert card["predictor"] == "any"
-    return files.load("drugs-12")
+    return predictor.load(folder)
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
-def test_a_network_keeps_its_calibration_on_disk(predictor, final, calibrated, monkeypatch, tmp_path):
+def test_a_network_keeps_its_calibration_on_disk(predictor, final, calibrated, tmp_path):
     fitted = final if calibrated else raw(final)
-    loaded = saved_and_loaded(fitted, predictor, monkeypatch, tmp_path)
+    loaded = saved_and_loaded(fitted, predictor, tmp_path)
     drugs = np.arange(DRUGS)
     # To the last bit: the numbers are written as text.
-    assert loaded.calibration == fitted.calibration
+    assert loaded.temperature == fitted.temperature
     np.testing.assert_array_equal(loaded.probabilities(drugs), fitted.probabilities(drugs))
     np.testing.assert_array_equal(loaded.labels(drugs), fitted.labels(drugs))
     np.testing.assert_array_equal(loaded.offsets, fitted.offsets)
-    assert (loaded.calibration != UNCALIBRATED) == calibrated
+    assert (loaded.temperature != UNCALIBRATED) == calibrated
 
 
-def test_a_response_predictor_keeps_its_calibration_on_disk(monkeypatch, tmp_path):
+def test_a_response_predictor_keeps_its_calibration_on_disk(tmp_path):
     world, predictor = fixed_world(), fixed_predictor(0.4)
     fitted = predictor.fit(*world.anchors(10), seed=5)
-    loaded = saved_and_loaded(fitted, predictor, monkeypatch, tmp_path)
+    loaded = saved_and_loaded(fitted, predictor, tmp_path)
     drugs = world.everything
-    assert loaded.calibration == fitted.calibration != UNCALIBRATED
+    assert loaded.temperature == fitted.temperature != UNCALIBRATED
     np.testing.assert_array_equal(loaded.probabilities(drugs), fitted.probabilities(drugs))
-    without = replace(fitted, calibration=UNCALIBRATED).probabilities(drugs)
+    without = replace(fitted, temperature=UNCALIBRATED).probabilities(drugs)
     assert np.abs(loaded.probabilities(drugs) - without).max() > 1e-3

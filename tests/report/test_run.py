@@ -12,9 +12,8 @@ import pytest
 
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_table, write_table
-from anchordrug.project import paths
 from anchordrug.report.page import write_page
-from tests.conftest import FROM_PRETRAIN, run_cli, run_stages, small_params, write_params
+from tests.conftest import FROM_PRETRAIN, project_at, run_cli, run_stages, small_params, write_params
 
 HOSTILE = "<script>document.title='owned'</script>"
 
@@ -33,12 +32,11 @@ def reported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     commands = [command for command in FROM_PRETRAIN if command[0] in stages]
     second = [[part.replace("SIM-T1", "SIM-T2") for part in command] for command in commands]
     run_stages(folder, (["split"], *commands, *second, ["summarise"]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        drugs = read_table(paths.DRUGS)
-        first = read_table(paths.SELECTIONS / "SIM-T1-0.csv")["drug_id"].iloc[0]
-        drugs.loc[drugs["drug_id"] == first, "name"] = HOSTILE
-        write_table(drugs, paths.DRUGS)
+    made = project_at(folder)
+    drugs = read_table(made.drugs)
+    first = read_table(made.selection("SIM-T1", 0))["drug_id"].iloc[0]
+    drugs.loc[drugs["drug_id"] == first, "name"] = HOSTILE
+    write_table(drugs, made.drugs)
     run_stages(folder, (["report"],))
     return folder
 
@@ -102,11 +100,12 @@ def test_the_headline_is_what_the_scores_say(in_reported):
 
 def test_it_says_which_data_and_settings_were_run(in_reported):
     text = text_of(in_reported)
-    for path in (paths.RESPONSES, paths.DRUGS, paths.SPLITS):
+    made = project_at(Path())
+    for path in (made.responses, made.drugs, made.splits):
         assert f"{path.as_posix()}\n{sha256(path)}" in text
-    for row in pd.read_csv(paths.FUNNEL).itertuples():
+    for row in pd.read_csv(made.funnel).itertuples():
         assert f"{row.step}\n{row.unit}\n{row.kept}\n{row.dropped}" in text
-    rejects = pd.read_csv(paths.REJECTS)
+    rejects = pd.read_csv(made.rejects)
     for (kind, reason), rows in rejects.groupby(["kind", "reason"]).size().items():
         assert f"{kind}\n{reason}\n{rows}" in text
     assert "strategy: a_optimal" in in_reported
@@ -116,7 +115,7 @@ def test_it_says_which_data_and_settings_were_run(in_reported):
 def test_every_anchor_is_in_the_table_and_on_the_map(in_reported):
     text = text_of(in_reported)
     selection = pd.read_csv("tables/selections/SIM-T2-0.csv")
-    drugs = read_table(paths.DRUGS).set_index("drug_id")
+    drugs = read_table(project_at(Path()).drugs).set_index("drug_id")
     for row in selection.itertuples():
         assert f"{row.round}\n{row.name}\n" in text
         mechanism = drugs.loc[row.drug_id, "moa"]
@@ -140,7 +139,7 @@ def test_the_worst_drug_and_the_best_gene_are_those_of_the_tables(in_reported):
             f1.append(2 * right / (2 * right + missed + wrong) if right + missed + wrong else 0)
         scores.append(np.mean(f1))
     worst = strong.iloc[int(np.argmin(scores))]["drug_id"]
-    name = read_table(paths.DRUGS).set_index("drug_id").loc[worst, "name"]
+    name = read_table(project_at(Path()).drugs).set_index("drug_id").loc[worst, "name"]
     (place,) = [
         found.end() for found in re.finditer("lowest macro-F1, of the half that changes most genes", text)
     ][:1]

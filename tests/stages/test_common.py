@@ -7,8 +7,7 @@ import pytest
 
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_json
-from anchordrug.project.tables import load_atlas, load_split
-from tests.conftest import enter_copy, run_cli, small_params, write_params
+from tests.conftest import enter_copy, project_at, run_cli, small_params, write_params
 
 TARGETS = ["SIM-T1", "SIM-T2"]
 STRATEGY = {"mlp": "core_set", "ensemble": "a_optimal"}
@@ -57,8 +56,9 @@ def test_no_target_taught_the_network_that_all_share(in_shared):
 
 
 def test_the_pool_is_shared_and_holds_no_test_drug_of_any_target(in_shared):
-    atlas = load_atlas()
-    splits = [load_split(atlas, target) for target in TARGETS]
+    project = project_at(in_shared)
+    atlas = project.atlas()
+    splits = [project.split(atlas, target) for target in TARGETS]
     assert splits[0].pool.tolist() == splits[1].pool.tolist()
     for target, split in zip(TARGETS, splits, strict=True):
         assert set(split.pool) <= set(atlas.of(target).measured_drugs())

@@ -9,8 +9,7 @@ from anchordrug.errors import TableError
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.files.tables import read_json
 from anchordrug.labels import labels_of
-from anchordrug.project.tables import load_atlas, load_features, load_split
-from tests.conftest import enter_copy, load_fitted, run_cli, small_params, write_params
+from tests.conftest import enter_copy, load_fitted, project_at, run_cli, small_params, write_params
 
 
 @pytest.fixture
@@ -31,8 +30,8 @@ def test_the_selection_has_a_row_per_anchor(in_project):
 
 
 def test_scores_equal_a_computation_by_hand(in_either_project):
-    fitted, atlas = load_fitted("drugs-10")
-    test = load_split(atlas, "SIM-T1").test
+    fitted, atlas = load_fitted(in_either_project, "drugs-10")
+    test = project_at(in_either_project).split(atlas, "SIM-T1").test
     truth = labels_of(atlas.of("SIM-T1").responses_of(test), 1.5)
     scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor")
     predicted = fitted.labels(test)
@@ -78,7 +77,7 @@ def test_models_of_another_predictor_are_refused(copy):
     params["predictor"] = "mlp"
     write_params(copy, params)
     result = run_cli("select", "--target", "SIM-T1")
-    assert "holds predictor 'ensemble', params.yaml asks for 'mlp'" in str(result.exception)
+    assert "holds predictor 'ensemble', the settings ask for 'mlp'" in str(result.exception)
 
 
 def test_a_strategy_that_looks_inside_a_network_says_so(copy):
@@ -91,12 +90,12 @@ def test_a_strategy_that_looks_inside_a_network_says_so(copy):
 
 
 def test_the_likeliest_label_is_one_parameter_away(copy):
-    probabilities = load_fitted("drugs-20")[0].probabilities(np.arange(30))
+    probabilities = load_fitted(copy, "drugs-20")[0].probabilities(np.arange(30))
     params = small_params()
     params["decision"] = "likeliest"
     write_params(copy, params)
     assert run_cli("finetune", "--target", "SIM-T1").exit_code == 0
-    fitted, _ = load_fitted("drugs-20")
+    fitted, _ = load_fitted(copy, "drugs-20")
     np.testing.assert_array_equal(fitted.probabilities(np.arange(30)), probabilities)
     np.testing.assert_array_equal(fitted.labels(np.arange(30)), probabilities.argmax(axis=2))
 
@@ -164,7 +163,7 @@ def test_a_response_of_an_unknown_drug_is_found(copy):
     with pytest.raises(
         TableError, match=r"responses.parquet: drug_id SIM-NOBODY \(row 7\) not in .*drugs.parquet"
     ):
-        load_atlas()
+        project_at(copy).atlas()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def test_a_table_that_breaks_its_schema_is_found(copy, file, column, value, mess
     table.loc[0, column] = value
     table.to_parquet(file, index=False)
     with pytest.raises(TableError) as error:
-        load_atlas()
+        project_at(copy).atlas()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -189,4 +188,4 @@ def test_features_of_other_tables_are_refused(copy):
     table = pd.read_parquet("tables/features/drugs.parquet").iloc[::-1]
     table.to_parquet("tables/features/drugs.parquet", index=False)
     with pytest.raises(TableError, match=r"features/drugs.parquet: .*run featurize again"):
-        load_features(load_atlas())
+        project_at(copy).features(project_at(copy).atlas())

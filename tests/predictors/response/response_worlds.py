@@ -14,7 +14,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.predictors.response.gp import KernelWeights
 from anchordrug.predictors.response.net import NetSettings, pretrain_net, prior_basis
-from anchordrug.predictors.response.predictor import NetStart, ResponsePredictor
+from anchordrug.predictors.response.predictor import EnsemblePredictor, NetStart
 from anchordrug.predictors.response.prior import mechanism_codes, prior_from
 from anchordrug.predictors.response.pseudo_targets import (
     fit_to_pseudo_targets,
@@ -105,7 +105,7 @@ class World:
             network, _ = self.pretrained()
             start = NetStart(network, self.basis(), self.cells[self.atlas.cell_lines.index(TARGET)], NET)
         scale = mean_square(prior.evidence_of(self.everything).prior)
-        return ResponsePredictor(self.sources, prior, scale, self.calibration(), THRESHOLD, start, net_share)
+        return EnsemblePredictor(self.sources, prior, scale, self.calibration(), THRESHOLD, start, net_share)
 
 
 def random_world(seed=0, drugs=40, genes=8, width=32, bits=None, inchikeys=None):

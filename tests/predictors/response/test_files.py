@@ -10,7 +10,8 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from anchordrug.errors import RawDataError
-from anchordrug.predictors.response.files import load_response, load_start, save_response, save_start
+from anchordrug.predictors.response.files import load_state, save_state
+from anchordrug.predictors.response.fitted import load_fitted, save_fitted
 from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling
 from tests.predictors.response.response_worlds import NET, SHARES, fixed_predictor, fixed_world, same_arrays
 
@@ -24,10 +25,10 @@ def world():
 
 
 def start_of(share):
-    """What `save_start` takes."""
+    """What `save_state` takes."""
     predictor = fixed_predictor(share)
     net = None if predictor.net is None else (predictor.net.network, predictor.net.basis)
-    return predictor.calibration, net
+    return predictor.source_fit, net
 
 
 def fit_of(world, share, count=COUNT, seed=5):
@@ -36,20 +37,20 @@ def fit_of(world, share, count=COUNT, seed=5):
 
 def load(folder, share):
     predictor = fixed_predictor(share)
-    return load_response(folder, predictor.prior, predictor.calibration, predictor.scale)
+    return load_fitted(folder, predictor.prior, predictor.source_fit, predictor.scale)
 
 
 @pytest.fixture
 def started(tmp_path):
-    """A folder with calibration and network."""
-    save_start(tmp_path / "start", *start_of(0.4), {"predictor": "ensemble"})
+    """A folder with the lessons of pseudo-targets and a network."""
+    save_state(tmp_path / "start", *start_of(0.4), {"predictor": "ensemble"})
     return tmp_path / "start"
 
 
 @pytest.fixture
 def saved(world, tmp_path):
     """A folder with a fitted ensemble."""
-    save_response(fit_of(world, 0.4), tmp_path / "fit", {"predictor": "ensemble"})
+    save_fitted(fit_of(world, 0.4), tmp_path / "fit", {"predictor": "ensemble"})
     return tmp_path / "fit"
 
 
@@ -82,7 +83,7 @@ def complaint(read, folder):
 
 
 def read_start(folder):
-    return load_start(folder, NET)
+    return load_state(folder, NET)
 
 
 def read_response(folder):
@@ -96,13 +97,13 @@ both = pytest.mark.parametrize(
 
 @every_share
 def test_what_source_lines_taught_comes_back(share, tmp_path):
-    calibration, net = start_of(share)
-    save_start(tmp_path, calibration, net, {})
-    again, loaded = load_start(tmp_path, NET)
-    assert again.gp == calibration.gp
-    assert same_arrays(calibration.labels, again.labels)
-    np.testing.assert_array_equal(again.offsets, calibration.offsets)
-    assert again.offsets.dtype == calibration.offsets.dtype == np.float32
+    source_fit, net = start_of(share)
+    save_state(tmp_path, source_fit, net, {})
+    again, loaded = load_state(tmp_path, NET)
+    assert again.gp == source_fit.gp
+    assert same_arrays(source_fit.labels, again.labels)
+    np.testing.assert_array_equal(again.offsets, source_fit.offsets)
+    assert again.offsets.dtype == source_fit.offsets.dtype == np.float32
     if net is None:
         assert loaded is None
         return
@@ -118,10 +119,10 @@ def test_what_source_lines_taught_comes_back(share, tmp_path):
 @pytest.mark.parametrize("count", [0, COUNT])
 def test_a_fit_that_starts_from_the_files_is_the_same_to_the_bit(world, share, count, tmp_path):
     predictor = fixed_predictor(share)
-    save_start(tmp_path, *start_of(share), {})
-    calibration, net = load_start(tmp_path, NET)
+    save_state(tmp_path, *start_of(share), {})
+    source_fit, net = load_state(tmp_path, NET)
     start = None if net is None else replace(predictor.net, network=net[0], basis=net[1])
-    other = replace(predictor, calibration=calibration, net=start).fit(*world.anchors(count), seed=5)
+    other = replace(predictor, source_fit=source_fit, net=start).fit(*world.anchors(count), seed=5)
     ours = fit_of(world, share, count)
     np.testing.assert_array_equal(other.probabilities(world.everything), ours.probabilities(world.everything))
     np.testing.assert_array_equal(other.z(world.everything), ours.z(world.everything))
@@ -133,7 +134,7 @@ def test_a_fitted_predictor_predicts_the_same_to_the_bit_after_saving_and_loadin
     world, share, count, tmp_path
 ):
     fitted = fit_of(world, share, count)
-    save_response(fitted, tmp_path, {"predictor": "any"})
+    save_fitted(fitted, tmp_path, {"predictor": "any"})
     loaded = load(tmp_path, share)
     drugs = world.everything
     np.testing.assert_array_equal(loaded.probabilities(drugs), fitted.probabilities(drugs))
@@ -141,26 +142,26 @@ def test_a_fitted_predictor_predicts_the_same_to_the_bit_after_saving_and_loadin
     np.testing.assert_array_equal(loaded.labels(drugs), fitted.labels(drugs))
     assert loaded.net_share == share
     assert (loaded.net is None) == (share == 0)
-    assert loaded.calibration == fitted.calibration
-    assert (loaded.calibration == UNCALIBRATED) == (share == 1 or count < 2)
+    assert loaded.temperature == fitted.temperature
+    assert (loaded.temperature == UNCALIBRATED) == (share == 1 or count < 2)
     # Another fit is told apart.
     other = fit_of(world, share, COUNT + 3)
     assert not np.array_equal(loaded.z(drugs), other.z(drugs))
 
 
 def test_offsets_that_were_set_aside_for_a_fit_come_back_with_it(world, tmp_path):
-    """They are the fit's, not the calibration's, which a later setting may have changed."""
-    fitted = replace(fit_of(world, 0), offsets=np.zeros(3, np.float32))
-    save_response(fitted, tmp_path, {})
+    """They are the fit's, not the state's, which a later setting may have changed."""
+    fitted = replace(fit_of(world, 0), decision_offsets=np.zeros(3, np.float32))
+    save_fitted(fitted, tmp_path, {})
     assert load(tmp_path, 0).offsets.tolist() == [0, 0, 0]
 
 
-def test_the_card_tells_the_calibration(world, tmp_path):
-    fitted = replace(fit_of(world, 0), calibration=TemperatureScaling(0.75, -0.25))
-    save_response(fitted, tmp_path, {})
-    assert card_of(tmp_path)["calibration"] == {"scale": 0.75, "none": -0.25}
-    assert load(tmp_path, 0).calibration == TemperatureScaling(0.75, -0.25)
-    edit_card(tmp_path, calibration={"scale": 1, "temperature": 1})
+def test_the_card_tells_the_temperature(world, tmp_path):
+    fitted = replace(fit_of(world, 0), temperature=TemperatureScaling(0.75, -0.25))
+    save_fitted(fitted, tmp_path, {})
+    assert card_of(tmp_path)["temperature"] == {"scale": 0.75, "none": -0.25}
+    assert load(tmp_path, 0).temperature == TemperatureScaling(0.75, -0.25)
+    edit_card(tmp_path, temperature={"scale": 1, "temperature": 1})
     assert "not a usable model" in complaint(lambda folder: load(folder, 0), tmp_path)
 
 
@@ -201,8 +202,8 @@ def test_nothing_is_pickled(request, monkeypatch, world, tmp_path, fixture, read
         monkeypatch.setattr(pickle, name, refuse)
     monkeypatch.setattr(torch, "load", refuse)
     monkeypatch.setattr(torch, "save", refuse)
-    save_start(tmp_path / "one", *start, {})
-    save_response(fitted, tmp_path / "two", {})
+    save_state(tmp_path / "one", *start, {})
+    save_fitted(fitted, tmp_path / "two", {})
     read(folder)
 
 
@@ -210,28 +211,28 @@ def test_nothing_is_pickled(request, monkeypatch, world, tmp_path, fixture, read
 def test_the_same_input_is_written_as_the_same_bytes(world, share, tmp_path):
     card = {"predictor": "any", "targets": ["L0"]}
     for name in ("one", "two"):
-        save_start(tmp_path / name, *start_of(share), card)
-        save_response(fit_of(world, share), tmp_path / f"{name}-fit", card)
+        save_state(tmp_path / name, *start_of(share), card)
+        save_fitted(fit_of(world, share), tmp_path / f"{name}-fit", card)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert contents(tmp_path / "one-fit") == contents(tmp_path / "two-fit")
-    calibration, net = load_start(tmp_path / "one", NET)
-    save_start(tmp_path / "again", calibration, net, card)
-    save_response(load(tmp_path / "one-fit", share), tmp_path / "again-fit", card)
+    source_fit, net = load_state(tmp_path / "one", NET)
+    save_state(tmp_path / "again", source_fit, net, card)
+    save_fitted(load(tmp_path / "one-fit", share), tmp_path / "again-fit", card)
     assert contents(tmp_path / "one") == contents(tmp_path / "again")
     assert contents(tmp_path / "one-fit") == contents(tmp_path / "again-fit")
-    save_response(fit_of(world, share, COUNT + 1), tmp_path / "other-fit", card)
+    save_fitted(fit_of(world, share, COUNT + 1), tmp_path / "other-fit", card)
     assert contents(tmp_path / "one-fit") != contents(tmp_path / "other-fit")
 
 
 def test_learning_all_over_again_is_written_as_the_same_bytes(world, started, tmp_path):
     again = world.predictor(0.4)
     net = again.net.network, again.net.basis
-    save_start(tmp_path / "again", again.calibration, net, {"predictor": "ensemble"})
+    save_state(tmp_path / "again", again.source_fit, net, {"predictor": "ensemble"})
     assert contents(tmp_path / "again") == contents(started)
 
 
 def test_saving_again_replaces_what_was_there(world, saved):
-    save_response(fit_of(world, 0, 3), saved, {"predictor": "response_gp"})
+    save_fitted(fit_of(world, 0, 3), saved, {"predictor": "response_gp"})
     assert set(contents(saved)) == {"weights.safetensors", "model.json"}
     loaded = load(saved, 0)
     assert loaded.net is None
@@ -286,7 +287,7 @@ def test_a_card_that_is_no_json_object_is_an_error_that_names_the_file(request, 
         ("started", read_start, "gp"),
         ("started", read_start, "net_inputs"),
         ("saved", read_response, "net_share"),
-        ("saved", read_response, "calibration"),
+        ("saved", read_response, "temperature"),
     ],
 )
 def test_a_card_without_a_key_is_an_error_that_names_folder_and_key(request, fixture, read, key):
@@ -319,7 +320,7 @@ def test_an_array_that_is_missing_is_an_error_that_names_the_folder(request, fix
     ids=lambda one: str(one.hidden),
 )
 def test_a_network_of_another_shape_than_the_settings_is_an_error_that_names_the_folder(started, settings):
-    assert "not a usable model" in complaint(lambda folder: load_start(folder, settings), started)
+    assert "not a usable model" in complaint(lambda folder: load_state(folder, settings), started)
 
 
 @pytest.mark.parametrize("inputs", [[8, 5], [8, 3], [8], [8, 4, 1], ["8", "4"], 8], ids=str)
@@ -355,7 +356,7 @@ def test_anchors_that_the_atlas_does_not_have_are_an_error_that_names_the_folder
 
 
 def test_a_share_without_a_network_is_an_error_that_names_the_folder(world, tmp_path):
-    save_response(fit_of(world, 0), tmp_path, {})
+    save_fitted(fit_of(world, 0), tmp_path, {})
     edit_card(tmp_path, net_share=0.4)
     assert "not a usable model" in complaint(read_response, tmp_path)
 

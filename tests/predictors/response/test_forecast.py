@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from anchordrug.bench.forecast import DRAWS, noise_scale, outlook
+from anchordrug.bench.forecast import outlook_table
 from anchordrug.graph.numpy_ops import NumpyOps
+from anchordrug.predictors.response.forecast import DRAWS, noise_scale, outlook
 from tests.predictors.response.response_worlds import THRESHOLD, fixed_predictor, fixed_world, random_world
 
 
@@ -13,13 +14,13 @@ def fit(world, predictor, anchors):
 
 
 def unit_of(world, predictor):
-    return noise_scale(predictor.calibration.gp, world.sources, world.bits, world.mechanism, THRESHOLD)
+    return noise_scale(predictor.source_fit.gp, world.sources, world.bits, world.mechanism, THRESHOLD)
 
 
 def forecast(world, predictor, anchors, order, steps, aim, seed=0, unit=1.0):
     fitted = fit(world, predictor, anchors)
     return outlook(
-        fitted, predictor.calibration.gp.noise, unit, world.sources, order, np.array(steps), aim, seed
+        fitted, predictor.source_fit.gp.noise, unit, world.sources, order, np.array(steps), aim, seed
     )
 
 
@@ -42,7 +43,7 @@ def test_covariance_given_more_anchors_is_the_schur_complement():
     few, more = anchors[:5], anchors[5:]
     drugs = np.setdiff1d(world.everything, anchors)
     before, after = (fit(world, predictor, part).gp for part in (few, anchors))
-    noise = predictor.calibration.gp.noise
+    noise = predictor.source_fit.gp.noise
     between = before.covariance(drugs, more)
     noisy = before.covariance(more, more) + noise * np.eye(len(more))
     expected = before.covariance(drugs, drugs) - between @ np.linalg.solve(noisy, between.T)
@@ -60,7 +61,7 @@ def test_same_seed_same_forecast_and_scores_are_shares():
     assert one.scores.shape == (DRAWS, 3)
     assert not np.array_equal(one.scores, other.scores)
     assert ((one.scores >= 0) & (one.scores <= 1)).all()
-    table = one.table()
+    table = outlook_table(one)
     assert table["more_drugs"].tolist() == [0, 4, 8]
     assert (table["low"] <= table["macro_f1"]).all()
     assert (table["macro_f1"] <= table["high"]).all()
@@ -70,9 +71,9 @@ def test_same_seed_same_forecast_and_scores_are_shares():
 def test_measuring_the_very_drugs_one_wants_to_predict_is_expected_to_pay():
     world = random_world(3)
     predictor, (drugs, _) = world.predictor(0), world.anchors(24)
-    table = forecast(
-        world, predictor, drugs[:0], drugs, [0, 24], drugs, unit=unit_of(world, predictor)
-    ).table()
+    table = outlook_table(
+        forecast(world, predictor, drugs[:0], drugs, [0, 24], drugs, unit=unit_of(world, predictor))
+    )
     assert table["gain"].iloc[1] > 0
 
 

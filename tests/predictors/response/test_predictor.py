@@ -11,7 +11,7 @@ from anchordrug.acquisition.campaign import play
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import decide, labels_of
 from anchordrug.predictors.base import FittedNetwork
-from anchordrug.predictors.response import predictor as response
+from anchordrug.predictors.response import fitted as response
 from anchordrug.predictors.temperature import UNCALIBRATED, fit_temperature_scaling
 from tests.predictors.response.response_worlds import SHARES, THRESHOLD, fixed_predictor, fixed_world
 
@@ -111,7 +111,7 @@ def test_without_anchors_the_prior_predicts(world, share):
     predictor = fixed_predictor(share)
     fitted = predictor.fit(*no_anchors(world), seed=0)
     prior = predictor.prior.evidence_of(world.everything).prior
-    np.testing.assert_allclose(fitted.z(world.everything), predictor.calibration.gp.slope * prior, rtol=1e-5)
+    np.testing.assert_allclose(fitted.z(world.everything), predictor.source_fit.gp.slope * prior, rtol=1e-5)
     np.testing.assert_allclose(fitted.probabilities(world.everything).sum(axis=2), 1, atol=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_the_order_of_anchors_does_not_matter_to_the_process(world, fits):
 
 
 def uncalibrated(fitted):
-    return replace(fitted, calibration=UNCALIBRATED)
+    return replace(fitted, temperature=UNCALIBRATED)
 
 
 def test_log_probabilities_of_the_ensemble_are_the_weighted_sum_of_both(world, fits):
@@ -171,7 +171,7 @@ def test_log_probabilities_of_the_ensemble_are_the_weighted_sum_of_both(world, f
 def test_calibration_acts_on_the_logits_of_the_whole(world, fits, share):
     fitted = fits[share]
     logits = np.log(uncalibrated(fitted).probabilities(world.everything).astype(np.float64))
-    powers = np.exp(logits * fitted.calibration.scale + [0, fitted.calibration.none, 0])
+    powers = np.exp(logits * fitted.temperature.scale + [0, fitted.temperature.none, 0])
     expected = powers / powers.sum(axis=2, keepdims=True)
     found = fitted.probabilities(world.everything)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -189,17 +189,17 @@ def test_calibration_is_learned_from_anchors_as_fits_to_all_others_predict_them(
         refit = uncalibrated(predictor.fit(anchors[others], z[others], seed=5))
         logs.append(np.log(refit.probabilities(anchors[[one]])))
     expected = fit_temperature_scaling(np.concatenate(logs), labels_of(z, THRESHOLD))
-    assert fits[share].calibration.scale == pytest.approx(expected.scale, abs=1e-3)
-    assert fits[share].calibration.none == pytest.approx(expected.none, abs=1e-3)
+    assert fits[share].temperature.scale == pytest.approx(expected.scale, abs=1e-3)
+    assert fits[share].temperature.none == pytest.approx(expected.none, abs=1e-3)
     assert expected != UNCALIBRATED
 
 
 def test_too_few_anchors_and_a_network_alone_are_not_calibrated(world, fits):
-    assert fits[1].calibration == UNCALIBRATED
+    assert fits[1].temperature == UNCALIBRATED
     for count in (0, 1):
         anchors, z = world.anchors(count) if count else no_anchors(world)
-        assert fixed_predictor(0).fit(anchors, z, seed=5).calibration == UNCALIBRATED
-    assert fixed_predictor(0).fit(*world.anchors(2), seed=5).calibration != UNCALIBRATED
+        assert fixed_predictor(0).fit(anchors, z, seed=5).temperature == UNCALIBRATED
+    assert fixed_predictor(0).fit(*world.anchors(2), seed=5).temperature != UNCALIBRATED
 
 
 def test_the_process_without_a_network_is_the_label_model_on_its_z(world, fits):
