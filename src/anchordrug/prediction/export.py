@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 import anchordrug
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.files.atomic import atomic_path
+from anchordrug.files.atomic import write_bytes
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
 from anchordrug.labels import LABELS, margins
 from anchordrug.prediction.inference import FORMAT_VERSION
@@ -116,7 +116,12 @@ class Fingerprint:
 def export(
     fitted: Exportable, path: Path, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs
 ) -> None:
-    """Write `fitted` as ONNX; docs/onnx.md describes the contract.
+    """Write `fitted` as an ONNX file; parameters as `model_bytes`."""
+    write_bytes(model_bytes(fitted, card, genes, drugs), path)
+
+
+def model_bytes(fitted: Exportable, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs) -> bytes:
+    """Return `fitted` as the bytes of an ONNX file; docs/onnx.md describes the contract.
 
     The atlas' drugs travel inside: their InChIKeys, their bits, and the number of source lines that have
     measured them.
@@ -138,7 +143,7 @@ def export(
         "limits": LIMITS,
         "margins": _margins(fitted, len(drugs.inchikeys)),
     }
-    _write(graph, {**outputs, **_domain(graph, bits, row, drugs)}, path, card, genes, drugs)
+    return _serialised(graph, {**outputs, **_domain(graph, bits, row, drugs)}, card, genes, drugs)
 
 
 def _margins(fitted: Exportable, drugs: int) -> list[float]:
@@ -190,14 +195,13 @@ _AXES = {"probabilities": ("genes", 3), "z": ("genes",)}
 _INTEGERS = ("nearest", "source_lines")
 
 
-def _write(
+def _serialised(
     graph: Graph,
     outputs: dict[str, Tensor],
-    path: Path,
     card: Mapping[str, object],
     genes: list[str],
     drugs: AtlasDrugs,
-) -> None:
+) -> bytes:
     for name, tensor in outputs.items():
         axes = [len(genes) if axis == "genes" else axis for axis in _AXES.get(name, ())]
         kind = TensorProto.INT64 if name in _INTEGERS else TensorProto.FLOAT
@@ -212,5 +216,4 @@ def _write(
         **card,
     }
     helper.set_model_props(model, {key: json.dumps(value) for key, value in properties.items()})
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
+    return model.SerializeToString(deterministic=True)
