@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anchordrug.acquisition import strategies
+from anchordrug.acquisition.registry import strategies
 from tests.conftest import ROOT
 from tests.documents import NOT_RUN, commands, is_not_run, pages, played_commands
 
