@@ -202,14 +202,11 @@ class TestEveryStrategy:
         lists = {tuple(choose(name, view, batch, seed).positions.tolist()) for seed in range(8)}
         assert (len(lists) > 1) == draws(name)
 
-    @given(seed=st.integers(0, 1000), anchors=st.integers(0, 4))
-    @quick
-    def test_without_random_numbers_it_chooses_the_same_drugs_in_any_order_of_the_pool(
-        self, name, seed, anchors
-    ):
+    @pytest.mark.parametrize("seed", range(15))
+    def test_without_random_numbers_it_chooses_the_same_drugs_in_any_order_of_the_pool(self, name, seed):
         if draws(name):
             return
-        view = fake_view(seed, pool=15, anchors=anchors)
+        view = fake_view(seed, pool=15, anchors=seed % 5)
         # Two drugs of the pool that stand for each other alone would tie: the campaign is for other drugs.
         others = np.setdiff1d(np.arange(len(view.catalogue.mechanisms)), [*view.drugs, *view.anchors])
         view = replace(view, catalogue=replace(view.catalogue, aim=others))
