@@ -150,3 +150,48 @@ class TestStrategies:
         assert ours == told.format("random", "anchordrug", "others")
         assert theirs in (told.format("first", "others", "rivals"), told.format("first", "rivals", "others"))
         assert rest.startswith("[")
+
+
+PREDICTOR = '''
+"""A predictor that has learned nothing."""
+
+from anchordrug.predictors.base import NoSettings, Predictor, PredictorParams
+
+
+class Params(PredictorParams):
+    pretrain: NoSettings
+    fit: NoSettings
+
+
+class Clueless(Predictor):
+    Params = Params
+'''
+
+LEARN = """
+from anchordrug.errors import AnchorDrugError
+from anchordrug.predictors.registry import params_class, predictor_class, predictors
+
+def learner(name):
+    try:
+        return predictor_class(name, "params.yaml").__name__, params_class(name).__module__
+    except AnchorDrugError as error:
+        return f"{type(error).__name__}: {error}"
+"""
+
+
+class TestPredictors:
+    def test_one_is_listed_and_found_with_its_settings(self, site):
+        site.install("others", PREDICTOR, predictors={"clueless": "others:Clueless"})
+        listed, found = site.printed(
+            f"{LEARN}\nprint(*predictors())\nprint(*learner('clueless'))"
+        ).splitlines()
+        assert {"clueless", "mlp", "response_gp"} <= set(listed.split())
+        assert found == "Clueless others"
+
+    def test_one_that_cannot_be_loaded_is_one_line_and_harms_nobody_else(self, site):
+        site.install("others", PREDICTOR, predictors={"clueless": "others:Clue"})
+        error, ours = site.printed(
+            f"{LEARN}\nprint(learner('clueless'))\nprint(*learner('response_gp'))"
+        ).splitlines()
+        assert error.startswith("SettingsError: params.yaml: 'clueless' of package others cannot be loaded (")
+        assert "SettingsError" not in ours

@@ -47,8 +47,8 @@ def strategies() -> list[str]:
 def strategy(name: str, source: str | None = None) -> Strategy:
     """Return the strategy called `name`; errors begin with `source`, the setting that the name comes from.
 
-    The strategy raises a SettingsError if the batch exceeds the pool or the view lacks something it needs, and
-    a StrategyError if it returns anything but a batch of distinct drugs of the pool.
+    The strategy raises a SettingsError if the batch exceeds the pool or the view lacks something it needs. It
+    raises a StrategyError if it returns anything but a batch of distinct drugs of the pool.
 
     Raises
     ------
