@@ -22,7 +22,7 @@ import pandas as pd
 from predictors import data, prepare
 
 from anchordrug.acquisition import strategy
-from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.acquisition.retrospective import catalogue_of
 from anchordrug.atlas.splits import split_drugs
 from anchordrug.evaluation.abstention import risk_coverage
@@ -46,16 +46,9 @@ def held_out(folder: Path, target: str, split: int, chosen_by: str) -> Held:
     predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
     measured = atlas.of(target)
     test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
-    rounds = play(
-        predictor,
-        measured.responses_of,
-        pool,
-        catalogue_of(settings, atlas, features, target, aim=test),
-        strategy(chosen_by),
-        budget=BUDGET,
-        batch=BUDGET,
-        seed=0,
-    )
+    catalogue = catalogue_of(settings, atlas, features, target, aim=test)
+    campaign = Campaign(pool, catalogue, strategy(chosen_by), BUDGET, BUDGET, seed=0)
+    rounds = play(campaign, predictor, measured.responses_of)
     anchors = np.concatenate([one.drugs for one in rounds])
     fitted = predictor.fit(anchors, measured.responses_of(anchors), seed=0, final=True)
     assert isinstance(fitted, MlpFitted | ResponseFitted)

@@ -14,7 +14,7 @@ import pandas as pd
 from predictors import data, prepare
 
 from anchordrug.acquisition import PoolView, strategy
-from anchordrug.acquisition.campaign import choose
+from anchordrug.acquisition.campaign import choose, round_seed
 from anchordrug.acquisition.retrospective import catalogue_of
 from anchordrug.atlas.splits import split_drugs
 from anchordrug.bench.forecast import noise_scale, outlook
@@ -43,7 +43,7 @@ def forecasts(folder: Path, target: str, split: int) -> list[dict[str, float | i
         return predictor.fit(drugs, measured.responses_of(drugs), seed=split)
 
     view = PoolView(fit(pool[:0]), pool, pool[:0], catalogue_of(settings, atlas, features, target, test))
-    order, _ = choose(view, strategy("a_optimal"), max(ANCHORS) + BATCH, seed=split, number=1)
+    order, _ = choose(view, strategy("a_optimal"), max(ANCHORS) + BATCH, round_seed(split, 1))
     fits = {have: fit(order[:have]) for have in (*ANCHORS, max(ANCHORS) + BATCH)}
     scores = {have: macro_f1(truth, one.labels(test)) for have, one in fits.items()}
     gp, mechanism = predictor.calibration.gp, mechanism_codes(mechanisms_of(atlas))

@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 
 from anchordrug.acquisition import strategy
-from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.acquisition.retrospective import catalogue_of
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of, split_drugs
@@ -107,16 +107,10 @@ def play_cell(cell: Cell, folder: Path, path: Path, key: str) -> None:
     measured, sources = atlas.of(target), sources_of(atlas, target)
     test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
     budgets = [budget for budget in settings.select.budget if budget <= len(pool)]
-    rounds = play(
-        predictor,
-        measured.responses_of,
-        pool,
-        catalogue_of(settings, atlas, features, target, aim=test),
-        strategy(chosen_by),
-        budget=max(budgets),
-        batch=max(budgets) if chosen_by in ONE_SHOT else settings.select.batch,
-        seed=seed,
-    )
+    catalogue = catalogue_of(settings, atlas, features, target, aim=test)
+    batch = max(budgets) if chosen_by in ONE_SHOT else settings.select.batch
+    campaign = Campaign(pool, catalogue, strategy(chosen_by), max(budgets), batch, seed)
+    rounds = play(campaign, predictor, measured.responses_of)
     anchors, fits = np.zeros(0, np.int64), {}
     for one in rounds:
         anchors = np.concatenate([anchors, one.drugs])

@@ -20,7 +20,7 @@ import pandas as pd
 from predictors import data, prepare
 
 from anchordrug.acquisition import strategy
-from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.acquisition.retrospective import catalogue_of
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.files.tables import write_json
@@ -73,16 +73,9 @@ def fitted_of(folder: Path, target: str) -> tuple[ResponseFitted, np.ndarray]:
     predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
     measured, drugs = atlas.of(target), np.arange(len(atlas.drugs))
     pool = np.unique(measured.drug)
-    rounds = play(
-        predictor,
-        measured.responses_of,
-        pool,
-        catalogue_of(settings, atlas, features, target, aim=drugs),
-        strategy("a_optimal"),
-        budget=BUDGET,
-        batch=BUDGET,
-        seed=0,
-    )
+    catalogue = catalogue_of(settings, atlas, features, target, aim=drugs)
+    campaign = Campaign(pool, catalogue, strategy("a_optimal"), BUDGET, BUDGET, seed=0)
+    rounds = play(campaign, predictor, measured.responses_of)
     anchors = np.concatenate([one.drugs for one in rounds])
     fitted = predictor.fit(anchors, measured.responses_of(anchors), seed=0)
     assert isinstance(fitted, ResponseFitted)

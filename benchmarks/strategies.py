@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anchordrug.acquisition import Catalogue, PoolView, strategies, strategy
+from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.acquisition.registry import strategies
 from anchordrug.acquisition.retrospective import load_group, play_rounds
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.files.tables import write_json

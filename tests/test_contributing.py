@@ -1,12 +1,15 @@
 """CONTRIBUTING.md's examples do what the page says, as they stand there."""
 
+import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from anchordrug.acquisition import registry
-from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition import strategy
+from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.errors import RawDataError
 from tests.acquisition.fakes import fake_view, random_catalogue
 from tests.conftest import ROOT
@@ -26,48 +29,51 @@ def example(path: str) -> dict:
     return names
 
 
-@pytest.fixture
-def own_registry(monkeypatch):
-    monkeypatch.setattr(registry, "_strategies", dict(registry._strategies))
-
-
 def test_there_is_an_example_of_each_kind():
     assert {path.split("/")[2] for path in EXAMPLES} == {"acquisition", "predictors", "raw"}
 
 
-def test_a_strategy_is_registered_and_chooses_what_it_promises(own_registry):
-    example("src/anchordrug/acquisition/most_changed.py")
+CHOOSE = """
+import json
+import sys
+import numpy as np
+import anchordrug.acquisition.strategies as package
+from anchordrug.acquisition import strategy
+from tests.acquisition.fakes import fake_view
+
+package.__path__.append(sys.argv[1])
+chosen = strategy("most_changed")(fake_view(0, 12, anchors=3), 4, np.random.default_rng(0))
+print(json.dumps([chosen.positions.tolist(), chosen.scores.tolist()]))
+"""
+
+
+def test_a_strategy_is_found_by_its_file_alone_and_chooses_what_it_promises(tmp_path):
+    path = "src/anchordrug/acquisition/strategies/most_changed.py"
+    (tmp_path / "most_changed.py").write_text(EXAMPLES[path], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", CHOOSE, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    positions, scores = json.loads(done.stdout)
     view = fake_view(0, 12, anchors=3)
-    chosen = registry.strategy("most_changed")(view, 4, np.random.default_rng(0))
     changed = [1 - view.probabilities[place, :, 1].mean() for place in range(12)]
     best = sorted(range(12), key=lambda place: -changed[place])[:4]
-    assert chosen.positions.tolist() == best
-    assert chosen.scores == pytest.approx([changed[place] for place in best])
-
-
-def test_every_module_of_the_package_is_found_by_itself():
-    for path in (ROOT / "src/anchordrug/acquisition").glob("*.py"):
-        for name in re.findall(r'^@register\("(\w+)"\)', path.read_text(encoding="utf-8"), flags=re.M):
-            assert name in registry.strategies()
+    assert positions == best
+    assert scores == pytest.approx([changed[place] for place in best])
 
 
 def test_a_predictor_plays_a_campaign():
     predictor = example("src/anchordrug/predictors/gene_shares.py")["GeneSharesPredictor"](1.5)
     z = np.random.default_rng(1).normal(0, 2, (20, 6)).astype(np.float32)
     pool = np.arange(20)
-    rounds = list(
-        play(
-            predictor,
-            lambda drugs: z[drugs],
-            pool,
-            random_catalogue(np.random.default_rng(0), 20),
-            registry.strategy("random"),
-            budget=10,
-            batch=5,
-            seed=0,
-        )
-    )
-    anchors = np.concatenate([one.drugs for one in rounds])
+    catalogue = random_catalogue(np.random.default_rng(0), 20)
+    campaign = Campaign(pool, catalogue, strategy("random"), budget=10, batch=5, seed=0)
+    rounds = list(play(campaign, predictor, lambda drugs: z[drugs]))
+    anchors = np.concatenate([played.drugs for played in rounds])
     down = (z[anchors] < -1.5).sum(axis=0)
     probabilities = rounds[-1].fitted.probabilities(pool)
     assert probabilities.shape == (20, 6, 3)

@@ -28,6 +28,10 @@ class LibraryError(AnchorDrugError):
     """A compound library or an ONNX model that cannot be used for prediction."""
 
 
+class StrategyError(AnchorDrugError):
+    """A strategy that returned anything but a batch of distinct drugs of the pool."""
+
+
 def near(wrong: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of `known`, or an empty string."""
     matches = get_close_matches(wrong, list(known), n=1, cutoff=0.6)

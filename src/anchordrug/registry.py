@@ -1,5 +1,6 @@
 """Registries: things by name, from the modules of a package and from the entry points of other packages."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from importlib import import_module, metadata
 from pkgutil import iter_modules
@@ -11,81 +12,104 @@ Thing = TypeVar("Thing")
 
 
 class Registry(Generic[Thing]):
-    """What the modules of `package` register, and what other packages offer under the entry point `group`.
+    """The things that the modules of `package` register, and those of other packages' entry points `group`.
 
-    Modules and entry points are imported when a name is first asked for. An entry point that cannot be loaded
-    or whose name is taken is an error, because a silent choice between two would change results.
+    The modules are imported when a name is first asked for. An entry point is loaded when its own name is
+    asked for, so a broken package does not harm those who do not use it.
 
     Parameters
     ----------
     noun
-        What is registered, for errors, such as "strategy".
+        The kind of thing, for errors, such as "strategy".
     package
         The package whose modules register things when they are imported.
     group
         The group of entry points, such as "anchordrug.strategies".
+    prepare
+        Called with a name and its thing; returns the thing to keep, such as the same function with checks
+        around it. It may raise SettingsError.
     """
 
-    def __init__(self, noun: str, package: str, group: str) -> None:
-        self.noun, self.package, self.group = noun, package, group
+    def __init__(
+        self, noun: str, package: str, group: str, prepare: Callable[[str, Thing], Thing] | None = None
+    ) -> None:
+        self.noun, self.package, self.group, self.prepare = noun, package, group, prepare
         self._things: dict[str, Thing] = {}
-        self._loaded = False
+        self._own: frozenset[str] = frozenset()
+        self._points: dict[str, list[metadata.EntryPoint]] | None = None
 
     def register(self, name: str, thing: Thing) -> Thing:
-        """Register `thing` under `name` and return it.
+        """Register `thing` under `name` and return it as it is kept.
 
         Raises
         ------
         SettingsError
-            The name is taken by another thing.
+            The name is taken.
         """
-        if self._things.setdefault(name, thing) is not thing:
-            raise SettingsError(f"{self.noun} '{name}' is registered twice; rename one of them")
-        return thing
+        if name in self._things:
+            raise SettingsError(f"{self.noun} '{name}' is registered twice; rename one of the two")
+        self._things[name] = thing if self.prepare is None else self.prepare(name, thing)
+        return self._things[name]
 
     def names(self) -> list[str]:
-        """Return the registered names in alphabetical order."""
-        self._load()
-        return sorted(self._things)
+        """Return the registered names and those of entry points, in alphabetical order."""
+        return sorted({*self._load(), *self._things})
 
-    def get(self, name: str, source: str) -> Thing:
-        """Return the thing registered under `name`; `source` tells in errors where the name comes from.
+    def get(self, name: str, source: str | None = None) -> Thing:
+        """Return the thing called `name`.
+
+        Parameters
+        ----------
+        source
+            The setting or option that the name comes from; errors begin with it.
 
         Raises
         ------
         SettingsError
-            There is none; the message lists them. Or an entry point cannot be loaded.
+            No thing has the name (the message lists all names), several have it, or its entry point cannot be
+            loaded.
         """
-        self._load()
+        points = self._load().get(name, [])
+        owners = [self.package.partition(".")[0]] * (name in self._own) + [_owner(point) for point in points]
+        called = f"{self.noun} '{name}'" if source is None else f"{source}: '{name}'"
+        if len(owners) > 1:
+            raise SettingsError(
+                f"{called} is offered by {' and '.join(owners)}; uninstall one or rename its {self.noun}"
+            )
+        if points and name not in self._things:
+            self._load_point(points[0], called)
         if name not in self._things:
             raise SettingsError(
-                f"{source}: {self.noun} '{name}' is unknown{near(name, self._things)} "
-                f"(there are {', '.join(self.names())})"
+                f"{called} is unknown{near(name, self.names())} (there are {', '.join(self.names())})"
             )
         return self._things[name]
 
-    def _load(self) -> None:
-        if self._loaded:
-            return
-        package = import_module(self.package)
-        for module in iter_modules(package.__path__):
-            import_module(f"{self.package}.{module.name}")
-        for point in metadata.entry_points(group=self.group):
-            self.register(point.name, self._loaded_point(point))
-        self._loaded = True
+    def _load(self) -> dict[str, list[metadata.EntryPoint]]:
+        """Import the package's modules once; return the entry points by name."""
+        if self._points is None:
+            package = import_module(self.package)
+            for module in iter_modules(package.__path__):
+                import_module(f"{self.package}.{module.name}")
+            self._own = frozenset(self._things)
+            points = defaultdict(list)
+            for point in metadata.entry_points(group=self.group):
+                points[point.name].append(point)
+            self._points = dict(points)
+        return self._points
 
-    def _loaded_point(self, point: metadata.EntryPoint) -> Thing:
+    def _load_point(self, point: metadata.EntryPoint, called: str) -> None:
         try:
-            return point.load()
-        except Exception as error:  # whatever another package's import raises
-            owner = point.dist.name if point.dist else point.value
+            thing = point.load()
+            # Its module may have registered it while it was imported.
+            if point.name not in self._things:
+                self.register(point.name, thing)
+        except Exception as error:  # another package's import may raise anything
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise SettingsError(
-                f"{self.noun} '{point.name}' of package {owner} cannot be loaded ({reason}); "
+                f"{called} of package {_owner(point)} cannot be loaded ({reason}); "
                 "correct or uninstall that package"
             ) from error
 
 
-def decorator(registry: Registry[Thing], name: str) -> Callable[[Thing], Thing]:
-    """Return a decorator that registers what it decorates under `name`."""
-    return lambda thing: registry.register(name, thing)
+def _owner(point: metadata.EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchordrug.acquisition import PoolView, Selection, strategies, strategy
-from anchordrug.acquisition.campaign import choose, play
+from anchordrug.acquisition import PoolView, Selection, strategy
+from anchordrug.acquisition.campaign import Campaign, choose, play, require_budget, round_seed
+from anchordrug.acquisition.registry import strategies
 from anchordrug.errors import SettingsError
 from tests.acquisition.fakes import Stored, random_catalogue
 
@@ -57,12 +58,14 @@ class Watched:
             self.log.append(("choose", view.drugs[selection.positions]))
             return selection
 
+        played = options.pop("played", ())
         options = {"pool": POOL, "budget": 30, "batch": 10, "seed": 0} | options
-        self.rounds = play(self.predictor, reveal, options.pop("pool"), CATALOGUE, watched, **options)
+        campaign = Campaign(catalogue=CATALOGUE, strategy=watched, **options)
+        self.rounds = play(campaign, self.predictor, reveal, played)
 
 
 def chosen(rounds):
-    return [one.drugs.tolist() for one in rounds]
+    return [played.drugs.tolist() for played in rounds]
 
 
 def flat(lists):
@@ -169,8 +172,8 @@ def test_a_round_tells_how_long_choosing_and_fitting_took_and_nothing_else(monke
         return Selection(np.arange(size), np.zeros(size))
 
     seen = []
-    options = {"budget": 25, "batch": 10, "seed": 0}
-    for one in play(Slow(), lambda drugs: TRUTH[drugs], POOL, CATALOGUE, slow, **options):
+    campaign = Campaign(POOL, CATALOGUE, slow, budget=25, batch=10, seed=0)
+    for one in play(campaign, Slow(), lambda drugs: TRUTH[drugs]):
         clock.now += 1e6
         seen.append((one.query_seconds, one.train_seconds))
     assert seen == [(11, 110), (11, 120), (6, 125)]
@@ -242,8 +245,8 @@ def test_every_round_draws_numbers_of_its_own_that_depend_on_seed_and_round_alon
             numbers.append(rng.random())
             return Selection(np.arange(size), np.zeros(size))
 
-        options = {"budget": budget, "batch": batch, "seed": seed, "played": played}
-        list(play(FakePredictor(), lambda drugs: TRUTH[drugs], POOL, CATALOGUE, first, **options))
+        campaign = Campaign(POOL, CATALOGUE, first, budget, batch, seed)
+        list(play(campaign, FakePredictor(), lambda drugs: TRUTH[drugs], played))
         return numbers
 
     numbers = draws(0, 40, 10)
@@ -259,11 +262,17 @@ def test_the_whole_pool_can_be_spent():
 
 def test_a_budget_above_the_pool_is_an_error_before_anything_is_revealed():
     campaign = Watched(budget=121)
-    with pytest.raises(SettingsError, match=r"select\.budget: 121 drugs .* pool holds 120") as caught:
+    with pytest.raises(SettingsError, match=r"^a budget of 121 drugs exceeds the pool of 120") as caught:
         next(campaign.rounds)
     assert "\n" not in str(caught.value)
     assert campaign.log == []
     assert campaign.predictor.fits == []
+
+
+def test_a_budget_above_the_pool_names_the_setting_that_asks_for_it():
+    require_budget(3, 3, "campaign.yaml: budget")
+    with pytest.raises(SettingsError, match=r"^campaign\.yaml: budget: a budget of 4 drugs"):
+        require_budget(4, 3, "campaign.yaml: budget")
 
 
 def test_no_budget_plays_no_round():
@@ -303,7 +312,7 @@ def anything(drug, chosen):
 def choice(play_by, count, allows=None, *, pool=POOL[:20], anchors=POOL[20:23], seed=0, number=1):
     fitted = FakeFitted(anchors, TRUTH[anchors], 0)
     view = PoolView(fitted, np.array(pool), np.array(anchors), CATALOGUE)
-    return choose(view, play_by, count, seed=seed, number=number, allows=allows)
+    return choose(view, play_by, count, round_seed(seed, number), allows)
 
 
 @given(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from anchordrug.acquisition import PoolView, strategies
+from anchordrug.acquisition import PoolView
+from anchordrug.acquisition.registry import strategies
 from anchordrug.predictors.joint import JointNetwork, JointPredictor
 from tests.acquisition.fakes import Stored, catalogue_of, choose, random_catalogue, random_probabilities
 from tests.predictors.mlp.networks import small_fitted

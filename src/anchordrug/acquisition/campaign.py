@@ -10,9 +10,9 @@ from anchordrug.acquisition import Catalogue, PoolView, Strategy
 from anchordrug.errors import SettingsError
 from anchordrug.predictors.base import FittedPredictor, Learner
 
-# Given drug rows, their measured z [drugs, genes] in the target: an atlas, or an assay.
+# Given drug rows, returns their measured z [drugs, genes] in the target: an atlas, or an assay.
 Oracle = Callable[[np.ndarray], np.ndarray]
-# Given a drug row and those chosen before it in its round: whether it may join them.
+# Given a drug row and those chosen before it in its round, returns whether it may join them.
 Limit = Callable[[int, np.ndarray], bool]
 
 
@@ -31,56 +31,82 @@ class Round:
     train_seconds: float
 
 
-def play(
-    predictor: Learner,
-    reveal: Oracle,
-    pool: np.ndarray,
-    catalogue: Catalogue,
-    strategy: Strategy,
-    *,
-    budget: int,
-    batch: int,
-    seed: int,
-    played: Sequence[np.ndarray] = (),
-) -> Iterator[Round]:
-    """Play rounds of `batch` drugs until `budget` drugs are chosen, one at a time as the caller asks.
+@dataclass(frozen=True)
+class Campaign:
+    """The drugs a campaign chooses from, by what, and how many.
 
-    Every round draws from (seed, round) alone, so a campaign that goes on after `played` rounds
-    chooses what an uninterrupted one would have chosen.
-
-    Parameters
+    Attributes
     ----------
-    reveal
-        Returns the responses of chosen drugs; no other response of the target is ever seen.
     pool
         int64 rows of the drug table, ordered by InChIKey (which settles ties).
     catalogue
-        What is known of every drug of the table before it is measured.
-    played
-        Drugs of the rounds that are already done, in order.
+        The facts about every drug of the table that are known before it is measured.
+    budget
+        Number of drugs to choose in all.
+    batch
+        Number of drugs per round.
+    """
+
+    pool: np.ndarray
+    catalogue: Catalogue
+    strategy: Strategy
+    budget: int
+    batch: int
+    seed: int
+
+
+def require_budget(budget: int, pool: int, source: str | None = None) -> None:
+    """Check that a pool of `pool` drugs suffices for `budget`; errors begin with `source`, the setting.
 
     Raises
     ------
     SettingsError
         The budget exceeds the pool.
     """
-    if budget > len(pool):
+    if budget > pool:
+        setting = "" if source is None else f"{source}: "
         raise SettingsError(
-            f"select.budget: {budget} drugs are asked for, but the pool holds {len(pool)}; lower the budget"
+            f"{setting}a budget of {budget} drugs exceeds the pool of {pool}; lower the budget"
         )
+
+
+def play(
+    campaign: Campaign, predictor: Learner, reveal: Oracle, played: Sequence[np.ndarray] = ()
+) -> Iterator[Round]:
+    """Play rounds until the budget is spent, one at a time as the caller asks.
+
+    Every round draws from (seed, round) alone, so a campaign that resumes after `played` rounds chooses as it
+    would have without the interruption.
+
+    Parameters
+    ----------
+    reveal
+        Returns the responses of chosen drugs; no other response of the target is ever seen.
+    played
+        Drugs of the rounds that are already done, in order.
+
+    Raises
+    ------
+    SettingsError
+        The budget exceeds the pool, or the strategy lacks what it needs.
+    StrategyError
+        The strategy returned no batch of distinct free drugs.
+    """
+    require_budget(campaign.budget, len(campaign.pool))
     anchors = np.concatenate([np.zeros(0, np.int64), *played])
 
     def fit() -> FittedPredictor:
-        return predictor.fit(anchors, reveal(anchors), seed=fit_seed(seed, len(anchors)))
+        return predictor.fit(anchors, reveal(anchors), seed=fit_seed(campaign.seed, len(anchors)))
 
     number = len(played)
     fitted = fit()
-    while len(anchors) < budget:
+    while len(anchors) < campaign.budget:
         number += 1
-        free = pool[~np.isin(pool, anchors)]
+        free = campaign.pool[~np.isin(campaign.pool, anchors)]
+        count = min(campaign.batch, campaign.budget - len(anchors))
         start = time.perf_counter()
-        view = PoolView(fitted, free, anchors, catalogue)
-        chosen, scores = choose(view, strategy, min(batch, budget - len(anchors)), seed=seed, number=number)
+        view = PoolView(fitted, free, anchors, campaign.catalogue)
+        chosen, scores = choose(view, campaign.strategy, count, round_seed(campaign.seed, number))
         queried = time.perf_counter()
         anchors = np.concatenate([anchors, chosen])
         fitted = fit()
@@ -89,43 +115,57 @@ def play(
 
 
 def choose(
-    view: PoolView,
-    strategy: Strategy,
-    count: int,
-    *,
-    seed: int,
-    number: int,
-    allows: Limit | None = None,
+    view: PoolView, strategy: Strategy, count: int, seed: tuple[int, int], allows: Limit | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the next `count` drugs of round `number`, int64 rows in order of choice, and their scores.
+    """Return the next `count` drugs of a round, int64 rows in order of choice, and their scores.
 
     Where `allows` refuses a drug, the strategy is asked again without it, given those before it. With a limit
     there may be fewer than `count`, where no more drugs are allowed.
 
     Parameters
     ----------
+    seed
+        That of the round, as `round_seed` returns it.
     allows
         Whether a drug may join those chosen so far in this round.
+
+    Raises
+    ------
+    SettingsError
+        There is no limit and fewer than `count` drugs are free, or the strategy lacks what it needs.
+    StrategyError
+        The strategy returned no batch of distinct free drugs.
     """
     chosen, scores = np.zeros(0, np.int64), np.zeros(0)
     free = view.drugs
     while len(chosen) < count:
+        batch = count - len(chosen)
         if allows is not None:
             free = free[[allows(drug, chosen) for drug in free]]
-            if not len(free):
+            batch = min(batch, len(free))
+            if not batch:
                 break
         asked = replace(view, drugs=free, anchors=np.concatenate([view.anchors, chosen]))
-        batch = count - len(chosen) if allows is None else min(count - len(chosen), len(free))
-        selection = strategy(asked, batch, np.random.default_rng([seed, number]))
+        selection = strategy(asked, batch, np.random.default_rng(seed))
         drugs = free[selection.positions]
-        take = len(drugs)
-        if allows is not None:
-            together = [allows(drug, np.concatenate([chosen, drugs[:k]])) for k, drug in enumerate(drugs)]
-            take = together.index(False) if False in together else take
+        take = len(drugs) if allows is None else _allowed_together(drugs, chosen, allows)
         chosen = np.concatenate([chosen, drugs[:take]])
         scores = np.concatenate([scores, selection.scores[:take]])
         free = free[~np.isin(free, chosen)]
     return chosen, scores
+
+
+def _allowed_together(drugs: np.ndarray, chosen: np.ndarray, allows: Limit) -> int:
+    """Return how many of `drugs` may join those chosen before, one after the other."""
+    for place, drug in enumerate(drugs):
+        if not allows(drug, np.concatenate([chosen, drugs[:place]])):
+            return place
+    return len(drugs)
+
+
+def round_seed(seed: int, number: int) -> tuple[int, int]:
+    """Return the seed of round `number` in the campaign with `seed`."""
+    return seed, number
 
 
 def fit_seed(seed: int, anchors: int) -> int:

@@ -1,4 +1,8 @@
-"""The registry of strategies: a name, and a pure function from a pool to a batch of drugs."""
+"""The registry of strategies: a name, and a pure function from a pool to a batch of drugs.
+
+A strategy of this package is a module of `anchordrug.acquisition.strategies`. Other packages offer a function
+``(view, batch, rng) -> Selection`` under the entry point group `anchordrug.strategies`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,70 +11,95 @@ from functools import wraps
 import numpy as np
 
 from anchordrug.acquisition.view import PoolView
-from anchordrug.errors import SettingsError, near
+from anchordrug.errors import SettingsError, StrategyError
+from anchordrug.registry import Registry
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A batch: int64 positions in the pool, best first, and the float64 score of every one of them."""
+    """A batch of drugs.
+
+    Attributes
+    ----------
+    positions
+        int64 [batch] distinct positions in the pool, best first.
+    scores
+        float64 [batch], finite; 0 where a strategy gives its choices no score.
+    """
 
     positions: np.ndarray
     scores: np.ndarray
 
 
 Strategy = Callable[[PoolView, int, np.random.Generator], Selection]
-_strategies: dict[str, Strategy] = {}
 
 
 def register(name: str) -> Callable[[Strategy], Strategy]:
-    """Register the decorated function under `name`; it is only called with batches that the pool can hold."""
-
-    def keep(function: Strategy) -> Strategy:
-        @wraps(function)
-        def checked(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
-            if not 1 <= batch <= len(view.drugs):
-                raise SettingsError(
-                    f"select.batch: cannot choose {batch} of the {len(view.drugs)} drugs left in the pool"
-                )
-            return function(view, batch, rng)
-
-        _strategies[name] = checked
-        return checked
-
-    return keep
+    """Register the decorated function under `name`, with a check of the batch asked for and of its choice."""
+    return lambda function: _strategies.register(name, function)
 
 
 def strategies() -> list[str]:
-    """Return the registered names in alphabetical order."""
-    return sorted(_strategies)
+    """Return the names of all strategies in alphabetical order."""
+    return _strategies.names()
 
 
-def strategy(name: str, key: str = "select.strategy") -> Strategy:
-    """Return the strategy registered under `name`; `key` is the setting that asks for it.
+def strategy(name: str, source: str | None = None) -> Strategy:
+    """Return the strategy called `name`; errors begin with `source`, the setting that the name comes from.
+
+    The strategy raises a SettingsError if the batch exceeds the pool or the view lacks something it needs. It
+    raises a StrategyError if it returns anything but a batch of distinct drugs of the pool.
 
     Raises
     ------
     SettingsError
-        There is none; the message lists them.
+        There is no such strategy (the message lists them), or the package that offers it is broken.
     """
-    if name not in _strategies:
-        raise SettingsError(
-            f"{key}: '{name}' is unknown{near(name, _strategies)} (there are {', '.join(strategies())})"
-        )
-    return _strategies[name]
+    return _strategies.get(name, source)
 
 
-def highest(scores: np.ndarray, batch: int) -> Selection:
-    """Return the `batch` highest of `scores` [pool]; ties keep the order of the pool (by InChIKey)."""
-    positions = np.argsort(-scores, kind="stable")[:batch]
-    return Selection(positions, scores[positions].astype(np.float64))
+def _checked(name: str, function: Strategy) -> Strategy:
+    if not callable(function):
+        raise SettingsError(f"strategy '{name}' must be a function (view, batch, rng) -> Selection")
+
+    @wraps(function)
+    def checked(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
+        if not 1 <= batch <= len(view.drugs):
+            raise SettingsError(
+                f"strategy '{name}': cannot choose {batch} of the {len(view.drugs)} drugs left in the pool"
+            )
+        try:
+            selection = function(view, batch, rng)
+        except SettingsError as error:
+            raise SettingsError(f"strategy '{name}': {error}") from error
+        defect = _defect(selection, batch, len(view.drugs))
+        if defect is not None:
+            raise StrategyError(f"strategy '{name}' {defect}; correct the strategy or choose another one")
+        return selection
+
+    return checked
 
 
-def first_of_largest(values: np.ndarray) -> int:
-    """Return the first position whose value is the largest to within rounding.
+def _defect(selection: object, batch: int, pool: int) -> str | None:
+    """Return how `selection` breaks the contract, or None."""
+    if not isinstance(selection, Selection):
+        return f"returned {type(selection).__name__} in place of a Selection"
+    positions, scores = np.asarray(selection.positions), np.asarray(selection.scores)
+    if positions.shape != (batch,) or positions.dtype.kind not in "iu":
+        return f"returned positions {positions.dtype} {list(positions.shape)} in place of integers [{batch}]"
+    outside = positions[(positions < 0) | (positions >= pool)]
+    if len(outside):
+        return f"chose position {outside[0]} of a pool of {pool} drugs"
+    values, counts = np.unique(positions, return_counts=True)
+    if len(values) < batch:
+        return f"chose position {values[counts > 1][0]} more than once"
+    if scores.shape != (batch,):
+        return f"returned scores {list(scores.shape)} for a batch of {batch}"
+    if not np.isfinite(scores).all():
+        return f"returned the score {scores[~np.isfinite(scores)][0]}, which is not finite"
+    return None
 
-    Twins, such as stereo-isomers with one fingerprint, differ by rounding that depends on where in the
-    pool they stand; the pool's order has to settle them.
-    """
-    largest = values.max()
-    return int(np.argmax(values >= largest - abs(largest) * 1e-5))
+
+_strategies: Registry[Strategy] = Registry(
+    "strategy", "anchordrug.acquisition.strategies", "anchordrug.strategies", _checked
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.acquisition.registry import strategy
 from anchordrug.acquisition.view import Catalogue
 from anchordrug.atlas.responses import ResponseAtlas
@@ -127,17 +127,8 @@ def play_rounds(
     """
     rows = read_table(partial) if partial.exists() else pd.DataFrame()
     played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]
-    rounds = play(
-        JointPredictor(group.predictors),
-        group.reveal,
-        group.pool,
-        group.catalogue,
-        strategy(name),
-        budget=budget,
-        batch=batch,
-        seed=seed,
-        played=played,
-    )
+    campaign = Campaign(group.pool, group.catalogue, strategy(name), budget, batch, seed)
+    rounds = play(campaign, JointPredictor(group.predictors), group.reveal, played)
     for one in rounds:
         assert isinstance(one.fitted, JointFitted)
         start = time.perf_counter()

@@ -8,6 +8,7 @@ import pandas as pd
 import typer
 
 from anchordrug import schemas
+from anchordrug.acquisition.campaign import require_budget
 from anchordrug.acquisition.retrospective import Group, campaign_key, load_group, play_rounds
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.project.project import Project, run_name
@@ -33,6 +34,7 @@ def load_target(project: Project, atlas: ResponseAtlas, target: str, device: str
 def play_target(project: Project, group: Group, strategy: str, target: str, seed: int) -> Played:
     """Play a campaign with the strategy of that name; a killed run resumes after its last whole round."""
     select = project.settings.select
+    require_budget(max(select.budget), len(group.pool), "select.budget")
     name = run_name(target, seed)
     scores = group.scores(group.fit(group.pool[:0], seed=seed, final=False))
     untrained = dict(zip(group.targets, scores, strict=True))[target]

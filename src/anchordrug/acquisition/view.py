@@ -1,28 +1,31 @@
-"""What a strategy may look at: the pool drugs still free, and the predictor fitted so far."""
+"""The view of a strategy: the pool drugs still free, and the predictor fitted so far."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from anchordrug.errors import SettingsError
-from anchordrug.predictors.base import FittedNetwork, FittedPredictor, Task, network_of
-from anchordrug.predictors.response.prior import ResponsePrior, mechanisms_of, prior_of
+
+if TYPE_CHECKING:  # predictors need scipy and more, a strategy's view none of it
+    from anchordrug.predictors.base import FittedNetwork, FittedPredictor, Task
+    from anchordrug.predictors.response.prior import ResponsePrior
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is known of every drug before it is measured; rows are those of the drug table.
+    """The facts about every drug that are known before it is measured; rows are those of the drug table.
 
     Attributes
     ----------
     fingerprints
         [drugs, bits], non-zero where a bit is set.
     mechanisms
-        A drug's mechanism of action, or None.
+        Each drug's mechanism of action, or None.
     prior
-        What source lines say of every drug, where strategies may need it.
+        Every drug's prior response from the source lines, for the strategies that need it.
     aim
         int64 rows of the drugs that the campaign is for, those one wants predicted; None for the pool itself.
         Of them too only structure and prior are known.
@@ -30,12 +33,14 @@ class Catalogue:
 
     fingerprints: np.ndarray
     mechanisms: list[str | None]
-    prior: ResponsePrior | None = None
+    prior: "ResponsePrior | None" = None
     aim: np.ndarray | None = None
 
     @classmethod
-    def of(cls, task: Task, aim: np.ndarray | None = None) -> "Catalogue":
-        """Return what is known of every drug of the atlas before anything is measured in the target."""
+    def of(cls, task: "Task", aim: np.ndarray | None = None) -> "Catalogue":
+        """Return the facts about every drug of the atlas before anything is measured in the target."""
+        from anchordrug.predictors.response.prior import mechanisms_of, prior_of
+
         return cls(task.features.drugs, mechanisms_of(task.sources.drugs), prior_of(task), aim)
 
 
@@ -43,9 +48,9 @@ class Catalogue:
 class PoolView:
     """The free pool drugs, int64 rows of the drug table in the order of their InChIKeys.
 
-    It holds no measured response of the target, so that no strategy can peek. What is costly is
-    computed when first asked for, and once. In scenario `common` the predictor is one of several targets,
-    whose genes stand side by side.
+    It has no measured response of the target, so that no strategy can peek. Costly values are computed once,
+    when they are first asked for. In scenario `common` the predictor is one of several targets, whose genes
+    are side by side.
 
     Attributes
     ----------
@@ -53,7 +58,7 @@ class PoolView:
         The drugs chosen in earlier rounds, in order.
     """
 
-    predictor: FittedPredictor
+    predictor: "FittedPredictor"
     drugs: np.ndarray
     anchors: np.ndarray
     catalogue: Catalogue
@@ -64,21 +69,44 @@ class PoolView:
         return self.predictor.probabilities(self.drugs)
 
     @property
-    def network(self) -> FittedNetwork:
+    def network(self) -> "FittedNetwork":
         """The predictor, for strategies that look inside it.
 
         Raises
         ------
         SettingsError
-            It has neither dropout nor embeddings nor gradients.
+            It has no dropout, embeddings or gradients.
         """
+        from anchordrug.predictors.base import network_of
+
         network = network_of(self.predictor)
         if network is None:
             raise SettingsError(
-                "select.strategy: needs a network's dropout, embeddings or gradients, which this predictor "
-                "does not offer; choose predictor mlp, or strategy a_optimal, facility_location or random"
+                "needs a network's dropout, embeddings or gradients, which this predictor does not offer; "
+                "choose predictor mlp, or strategy a_optimal, facility_location or random"
             )
         return network
+
+    @property
+    def prior(self) -> "ResponsePrior":
+        """The catalogue's prior responses, for strategies that need nothing measured in the target.
+
+        Raises
+        ------
+        SettingsError
+            It has none.
+        """
+        if self.catalogue.prior is None:
+            raise SettingsError(
+                "needs prior responses, but the catalogue has none; give it some, or choose strategy random"
+            )
+        return self.catalogue.prior
+
+    @property
+    def aim(self) -> np.ndarray:
+        """The catalogue's `aim`, or else pool and anchors, int64 rows of the drug table."""
+        aim = self.catalogue.aim
+        return np.concatenate([self.drugs, self.anchors]) if aim is None else aim
 
     def dropout_probabilities(self, passes: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield `passes` arrays like `probabilities` under dropout noise."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
-from anchordrug.acquisition.campaign import play
+from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import decide, labels_of
 from anchordrug.predictors.base import FittedNetwork
@@ -326,18 +326,9 @@ def test_responses_of_the_target_do_not_change_a_design(world, fits, other_world
 
 def rounds_of(world, predictor, name="a_optimal"):
     target = world.target
-    return list(
-        play(
-            predictor,
-            target.responses_of,
-            pool_of(world),
-            catalogue_of(world, predictor.prior, aim=False),
-            strategy(name),
-            budget=9,
-            batch=4,
-            seed=2,
-        )
-    )
+    catalogue = catalogue_of(world, predictor.prior, aim=False)
+    campaign = Campaign(pool_of(world), catalogue, strategy(name), budget=9, batch=4, seed=2)
+    return list(play(campaign, predictor, target.responses_of))
 
 
 def test_responses_that_were_never_revealed_do_not_change_a_campaign(world):

@@ -94,7 +94,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
 
 def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
     name = asked.strategy or settings.select.strategy
-    strategy(name)
+    strategy(name, "--strategy" if asked.strategy else "select.strategy")
     values = {
         "targets": asked.targets,
         "budget": asked.budget,

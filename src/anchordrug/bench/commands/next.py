@@ -8,7 +8,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.acquisition import PoolView, strategy
-from anchordrug.acquisition.campaign import choose
+from anchordrug.acquisition.campaign import choose, round_seed
 from anchordrug.bench import folder as files
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
 from anchordrug.bench.forecast import forecast, forecast_in_words
@@ -105,15 +105,15 @@ def _order(
     if count:
         batch = max(1, min(world.campaign.batch - len(must), count))
         allows = limit(world, np.concatenate([asked, must]))
-        play = strategy(world.campaign.strategy)
+        play = strategy(world.campaign.strategy, f"{world.folder / files.SETTINGS}: strategy")
         seed = world.campaign.seed
-        chosen, scores = choose(view, play, batch, seed=seed, number=number, allows=allows)
+        chosen, scores = choose(view, play, batch, round_seed(seed, number), allows)
         if count > len(chosen):
             later = PoolView(
                 fitted, free[~np.isin(free, chosen)], np.concatenate([view.anchors, chosen]), view.catalogue
             )
             more = limit(world, np.concatenate([asked, must, chosen]))
-            rest, after = choose(later, play, count - len(chosen), seed=seed, number=number + 1, allows=more)
+            rest, after = choose(later, play, count - len(chosen), round_seed(seed, number + 1), more)
             chosen, scores = np.concatenate([chosen, rest]), np.concatenate([scores, after])
     drugs = np.concatenate([must[:left], chosen])
     if not len(drugs):

@@ -1,4 +1,4 @@
-"""Strategies on doubt, each against its formula written out."""
+"""Mutual information of label and weights, written out."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchordrug.acquisition.uncertainty import entropy
+from anchordrug.acquisition.strategies.bald import entropy
 from tests.acquisition.fakes import Stored, choose, fake_view, random_probabilities, view_of
 
 SEEDS = st.integers(0, 1000)
@@ -15,56 +15,8 @@ pools = given(seed=SEEDS, pool=st.integers(1, 20), share=st.floats(0, 1), coarse
 quick = settings(max_examples=30, deadline=None)
 
 
-def doubts_of_top(table):
-    return [[1 - max(gene) for gene in drug] for drug in table.tolist()]
-
-
-def doubts_of_margin(table):
-    return [[1 - (sorted(gene)[2] - sorted(gene)[1]) for gene in drug] for drug in table.tolist()]
-
-
 def mean(values):
     return sum(values) / len(values)
-
-
-FORMULAS = {
-    "least_confidence": (doubts_of_top, mean),
-    "least_confidence_points": (doubts_of_top, max),
-    "margin": (doubts_of_margin, mean),
-    "margin_points": (doubts_of_margin, max),
-}
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-@pools
-@quick
-def test_doubt_is_the_loop_and_ties_keep_the_pools_order(name, seed, pool, share, coarse):
-    batch = max(1, round(share * pool))
-    view = fake_view(seed, pool, coarse=coarse, anchors=2)
-    selection = choose(name, view, batch)
-    doubts, over_genes = FORMULAS[name]
-    expected = [over_genes(genes) for genes in doubts(view.predictor.table[view.drugs])]
-    order = sorted(range(pool), key=lambda position: (-round(expected[position], 9), position))
-    assert selection.positions.tolist() == order[:batch]
-    np.testing.assert_allclose(
-        selection.scores, [expected[position] for position in order[:batch]], atol=1e-7
-    )
-
-
-def test_the_four_doubts_differ():
-    table = [
-        [[0.34, 0.33, 0.33], [1, 0, 0], [1, 0, 0]],
-        [[0.5, 0.5, 0], [0.9, 0.1, 0], [0.9, 0.1, 0]],
-        [[0.4, 0.3, 0.3], [0.55, 0.45, 0], [0.8, 0.2, 0]],
-        [[0.6, 0.4, 0], [0.6, 0.4, 0], [0.6, 0.4, 0]],
-    ]
-    lists = {name: choose(name, view_of(Stored(table)), 4).positions.tolist() for name in FORMULAS}
-    assert lists == {
-        "least_confidence": [2, 3, 1, 0],
-        "least_confidence_points": [0, 2, 1, 3],
-        "margin": [3, 2, 1, 0],
-        "margin_points": [1, 0, 2, 3],
-    }
 
 
 def entropy_by_loop(p):
@@ -139,15 +91,6 @@ def test_bald_asks_how_passes_differ_and_not_how_flat_they_are(name, over_genes)
     np.testing.assert_allclose(selection.scores, [expected, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [*FORMULAS, "bald", "bald_points"])
-@given(seed=st.integers(0, 1000), copies=st.integers(1, 30), genes=st.integers(1, 40))
-@quick
-def test_equal_drugs_are_chosen_in_the_pools_order(name, seed, copies, genes):
-    passes = np.repeat(stored_passes(seed, 1, genes), copies, axis=1)
-    selection = choose(name, view_of(Stored(passes[0], passes)), copies)
-    assert selection.positions.tolist() == list(range(copies))
-
-
 @pytest.mark.parametrize("over", [0, 5])
 def test_bald_asks_for_five_passes_and_draws_them_from_its_generator(over):
     view = fake_view(over, pool=9)
@@ -155,6 +98,15 @@ def test_bald_asks_for_five_passes_and_draws_them_from_its_generator(over):
     expected = [sum(genes) for genes in information_by_loop(passes)]
     selection = choose("bald", view, 9, seed=over)
     assert selection.positions.tolist() == sorted(range(9), key=lambda position: -expected[position])
+
+
+@pytest.mark.parametrize("name", ["bald", "bald_points"])
+@given(seed=st.integers(0, 1000), copies=st.integers(1, 30), genes=st.integers(1, 40))
+@quick
+def test_equal_drugs_are_chosen_in_the_pools_order(name, seed, copies, genes):
+    passes = np.repeat(stored_passes(seed, 1, genes), copies, axis=1)
+    selection = choose(name, view_of(Stored(passes[0], passes)), copies)
+    assert selection.positions.tolist() == list(range(copies))
 
 
 def test_entropy_of_certainty_is_zero_and_of_three_equal_chances_log_three():

@@ -1,4 +1,4 @@
-"""The strategy that asks how little a drug must change for the predictor to change its mind."""
+"""The drugs whose labels change after the smallest push of their features."""
 
 import numpy as np
 

@@ -1,14 +1,16 @@
-"""Strategies that need nothing measured in the target: designs on what source lines and structures say.
+"""The design that leaves the least uncertainty about the drugs one wants to predict.
 
-They choose in a fixed order, whatever the batch: the first ten of a hundred drugs are the best ten.
+It needs nothing measured in the target, and chooses in a fixed order, whatever the batch: the first ten of a
+hundred drugs are the best ten.
 """
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
-from anchordrug.acquisition.registry import Selection, first_of_largest, register
+from anchordrug.acquisition.registry import Selection, register
+from anchordrug.acquisition.scores import first_of_largest
+from anchordrug.acquisition.spacing import evenly_spaced
 from anchordrug.acquisition.view import PoolView
-from anchordrug.errors import SettingsError
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.predictors.response.gp import DrugKernel, KernelWeights
 from anchordrug.predictors.response.prior import Evidence, ResponsePrior
@@ -17,8 +19,6 @@ from anchordrug.predictors.response.pseudo_targets import mean_square
 NOISE = 1.0
 # With more drugs than this, the kernel is taken through so many of them (Nystroem): no [drugs, drugs] matrix.
 LANDMARKS = 1024
-# The drugs aimed at that facility location looks at; of more, evenly spaced ones.
-MOST_AIMED = 2000
 ROWS_AT_ONCE = 4096
 
 
@@ -31,10 +31,8 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     given all drugs chosen before. Where there is no aim, it is pool and anchors themselves. The score is that
     reduction. A posterior variance does not depend on what was measured, so none of it is needed.
     """
-    prior = _prior(view)
-    aim = _aim(view)
-    distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, aim]))
-    features = _features(prior, distinct)
+    distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.aim]))
+    features = _features(view.prior, distinct)
     pool, anchors, aimed = (
         features[place] for place in np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
     )
@@ -47,11 +45,11 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     for _ in range(batch):
         value = np.maximum(gain, 0) / (np.maximum(variance, 0) + NOISE)
         value[positions] = -1
-        one = first_of_largest(value)
-        positions.append(one)
-        scores.append(float(value[one]))
-        step = covariance @ pool[one]
-        total = float(pool[one] @ step) + NOISE
+        best = first_of_largest(value)
+        positions.append(best)
+        scores.append(float(value[best]))
+        step = covariance @ pool[best]
+        total = float(pool[best] @ step) + NOISE
         covariant = pool @ step
         pull = aimed_at @ step
         gain += (
@@ -63,67 +61,11 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     return Selection(np.array(positions), np.array(scores))
 
 
-@register("facility_location")
-def facility_location(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
-    """Choose drugs such that every drug one wants to predict has one with a similar prior response.
-
-    Greedy facility location: each next drug adds most to the sum, over the catalogue's `aim`, of the
-    similarity to the nearest chosen drug, (1 + cosine of prior responses) / 2. The score is what it adds.
-    """
-    prior = _prior(view)
-    aim = _aim(view)
-    aim = _evenly_spaced(np.unique(aim), MOST_AIMED)
-    aimed = _unit(prior.evidence_of(aim).prior)
-    pool = (1 + _unit(prior.evidence_of(view.drugs).prior) @ aimed.T) / 2
-    nearest = np.zeros(len(aim), np.float32)
-    if len(view.anchors):
-        nearest = ((1 + _unit(prior.evidence_of(view.anchors).prior) @ aimed.T) / 2).max(axis=0)
-    positions, scores = [], []
-    for _ in range(batch):
-        value = _added(pool, nearest)
-        value[positions] = -1
-        one = first_of_largest(value)
-        positions.append(one)
-        scores.append(float(value[one]))
-        nearest = np.maximum(nearest, pool[one])
-    return Selection(np.array(positions), np.array(scores))
-
-
-def _prior(view: PoolView) -> ResponsePrior:
-    if view.catalogue.prior is None:
-        raise SettingsError("select.strategy: needs prior responses, but the catalogue has none")
-    return view.catalogue.prior
-
-
-def _aim(view: PoolView) -> np.ndarray:
-    aim = view.catalogue.aim
-    return np.concatenate([view.drugs, view.anchors]) if aim is None else aim
-
-
 def _distinct(drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each of `drugs` once, in the order of their first places, and where each one is in that."""
+    """Return each of `drugs` once, in the order of their first places, and the place of each in that."""
     _, first, number = np.unique(drugs, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return drugs[first[order]], np.argsort(order)[number]
-
-
-def _evenly_spaced(drugs: np.ndarray, most: int) -> np.ndarray:
-    """Return `drugs`, or `most` of them at equal distances."""
-    return drugs[np.unique(np.linspace(0, len(drugs) - 1, min(len(drugs), most)).astype(np.int64))]
-
-
-def _unit(prior: np.ndarray) -> np.ndarray:
-    norm = np.linalg.norm(prior, axis=1, keepdims=True)
-    return prior / np.where(norm > 0, norm, 1)
-
-
-def _added(similarity: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    """Return what each pool drug adds, float64 [pool]."""
-    parts = [
-        np.maximum(similarity[start : start + ROWS_AT_ONCE] - nearest, 0).sum(axis=1, dtype=np.float64)
-        for start in range(0, len(similarity), ROWS_AT_ONCE)
-    ]
-    return np.concatenate(parts)
 
 
 def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
@@ -132,7 +74,7 @@ def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     Exact up to `LANDMARKS` drugs, where every drug is one; beyond, evenly spaced ones are (float32).
     """
     # Of all drugs, in the order of the drug table: the same in every round, and for every order of the pool.
-    landmarks = _evenly_spaced(np.unique(drugs), LANDMARKS)
+    landmarks = evenly_spaced(np.unique(drugs), LANDMARKS)
     evidence = prior.evidence_of(landmarks)
     kernel = DrugKernel(KernelWeights(), prior, landmarks, evidence.prior, mean_square(evidence.prior))
     own = _kernel_rows(kernel, evidence, landmarks)

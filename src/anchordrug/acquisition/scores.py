@@ -1,0 +1,21 @@
+"""Choosing by score: the pool's order settles ties."""
+
+import numpy as np
+
+from anchordrug.acquisition.registry import Selection
+
+
+def highest(scores: np.ndarray, batch: int) -> Selection:
+    """Return the `batch` highest of `scores` [pool]; ties keep the order of the pool (by InChIKey)."""
+    positions = np.argsort(-scores, kind="stable")[:batch]
+    return Selection(positions, scores[positions].astype(np.float64))
+
+
+def first_of_largest(values: np.ndarray) -> int:
+    """Return the first position whose value is the largest to within rounding.
+
+    Twins, such as stereo-isomers with one fingerprint, differ by rounding that depends on where in the
+    pool they stand; the pool's order has to settle them.
+    """
+    largest = values.max()
+    return int(np.argmax(values >= largest - abs(largest) * 1e-5))

@@ -1,0 +1,117 @@
+"""The design of least uncertainty against the exact posterior for every candidate, in every step."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import cholesky
+
+from anchordrug.acquisition import PoolView
+from anchordrug.acquisition.strategies import a_optimal
+from tests.acquisition.fakes import choose
+from tests.acquisition.strategies.designs import (
+    check_greedy,
+    covariance,
+    random_view,
+    reductions,
+    uncertainty,
+    view_of,
+)
+from tests.predictors.atlases import random_sources
+
+SEEDS = st.integers(0, 10_000)
+quick = settings(max_examples=25, deadline=None)
+
+
+@given(
+    seed=SEEDS,
+    pool=st.integers(1, 12),
+    anchors=st.integers(0, 5),
+    aim=st.integers(0, 12),
+    share=st.floats(0, 1),
+)
+@quick
+def test_a_optimal_takes_the_drug_that_most_reduces_the_variance_of_the_exact_posterior(
+    seed, pool, anchors, aim, share
+):
+    view = random_view(seed, pool, anchors, aim)
+    batch = max(1, round(share * pool))
+    matrix = covariance(view)
+    selection = choose("a_optimal", view, batch)
+    check_greedy(selection, batch, lambda chosen: reductions(view, matrix, chosen), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("anchors", [0, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_fewer_landmarks_than_drugs_are_exact_where_they_hold_every_drug(seed, anchors, monkeypatch):
+    sources = random_sources(seed)
+    order = np.random.default_rng(seed).permutation(sources.drugs)
+    # Seven drugs, named again and again as the aim: every other of all rows meets each of them.
+    pool, known = order[:7], order[:anchors]
+    view = view_of(sources, pool[anchors:], known, np.tile(pool, 4))
+    matrix = covariance(view)
+    monkeypatch.setattr(a_optimal, "LANDMARKS", 18)
+    landmarks = []
+
+    def factor(matrix, lower):
+        landmarks.append(len(matrix))
+        return cholesky(matrix, lower=lower)
+
+    monkeypatch.setattr(a_optimal, "cholesky", factor)
+    selection = choose("a_optimal", view, 4)
+    assert landmarks == [7]
+    check_greedy(selection, 4, lambda chosen: reductions(view, matrix, chosen), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("landmarks", [1, 6, 18])
+@pytest.mark.parametrize("anchors", [0, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_fewer_landmarks_still_give_every_drug_once_and_with_most_of_them_scores_close_to_the_exact(
+    seed, anchors, landmarks, monkeypatch
+):
+    view = random_view(seed, pool=12, anchors=anchors, aim=20)
+    matrix = covariance(view)
+    exact = choose("a_optimal", view, 12)
+    monkeypatch.setattr(a_optimal, "LANDMARKS", landmarks)
+    monkeypatch.setattr(a_optimal, "ROWS_AT_ONCE", 5)
+    found = choose("a_optimal", view, 12)
+    assert sorted(found.positions.tolist()) == list(range(12))
+    assert np.isfinite(found.scores).all()
+    assert (found.scores >= 0).all()
+    assert np.abs(found.scores - exact.scores).max() > 1e-3
+    if landmarks == 18:
+        assert found.scores[0] == pytest.approx(exact.scores[0], rel=0.2)
+        assert found.scores.sum() == pytest.approx(exact.scores.sum(), rel=0.2)
+        # What the first four really take off, next to the four of the exact a_optimal.
+        aim, before = view.catalogue.aim.tolist(), view.anchors.tolist()
+        first, best = (
+            uncertainty(matrix, before, aim)
+            - uncertainty(matrix, before + view.drugs[one.positions[:4]].tolist(), aim)
+            for one in (found, exact)
+        )
+        assert first > 0.9 * best
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("aim", [0, 10])
+def test_rounds_change_nothing_where_the_kernel_is_approximate_either(seed, aim, monkeypatch):
+    monkeypatch.setattr(a_optimal, "LANDMARKS", 6)
+    view = random_view(seed, pool=14, anchors=2, aim=aim)
+    whole = view.drugs[choose("a_optimal", view, 12).positions].tolist()
+    chosen: list[int] = []
+    for _ in range(3):
+        anchors = np.array([*view.anchors, *chosen])
+        free = view.drugs[~np.isin(view.drugs, chosen)]
+        one = PoolView(None, free, anchors, view.catalogue)
+        chosen += free[choose("a_optimal", one, 4).positions].tolist()
+    assert chosen == whole
+
+
+def test_every_drug_is_a_landmark_as_long_as_there_are_few():
+    view = random_view(0, pool=14, anchors=2, aim=0)  # 16 drugs, each of which the aim names again
+    exact = choose("a_optimal", view, 10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(a_optimal, "LANDMARKS", 17)
+        again = choose("a_optimal", view, 10)
+    assert again.positions.tolist() == exact.positions.tolist()
+    np.testing.assert_allclose(again.scores, exact.scores)
