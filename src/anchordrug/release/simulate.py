@@ -52,7 +52,7 @@ NEARLY_10_UM = (10.0, 10.0, 10.0, 10.0, 9.99999, 10.05)  # doses as the release 
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedTruth:
     """The truth behind the bundle."""
 
     smiles: list[str]  # D
@@ -71,15 +71,15 @@ def simulate(folder: Path, seed: int = 0) -> None:
         rdkit comes without its NCI molecules, or `folder` holds files of another bundle.
     """
     rng = np.random.default_rng(seed)
-    world = _world(rng)
-    compounds, second_ids = _compounds(world, rng)
-    signatures, z = _signatures(world, compounds, second_ids, rng)
+    truth = _truth(rng)
+    compounds, second_ids = _compounds(truth, rng)
+    signatures, z = _signatures(truth, compounds, second_ids, rng)
     genes = _gene_table()
     symbols = list(genes["gene_symbol"])
-    basal = pd.DataFrame(world.basal, pd.Index(LINES, name="cell_iname"), symbols).drop(index=NO_BASAL)
+    basal = pd.DataFrame(truth.basal, pd.Index(LINES, name="cell_iname"), symbols).drop(index=NO_BASAL)
     terms = [f"SIMGO.{i:04d}" for i in range(1, TERMS + 1)]
     # Two genes have no row and two an empty one: real annotations know both kinds of a gene without any.
-    ontology = pd.DataFrame(world.ontology, pd.Index(symbols, name="gene"), terms).drop(index=symbols[1::64])
+    ontology = pd.DataFrame(truth.ontology, pd.Index(symbols, name="gene"), terms).drop(index=symbols[1::64])
     panel = [*symbols[:2], *(symbols[i] for i in np.sort(2 + rng.permutation(GENES - 2)[: PANEL - 2]))]
     # The release's matrix is not in the order of its table either.
     order = rng.permutation(np.flatnonzero(signatures["in_matrix"]))
@@ -131,7 +131,7 @@ def _is_drug_like(molecule: Chem.Mol) -> bool:
     )
 
 
-def _world(rng: np.random.Generator) -> World:
+def _truth(rng: np.random.Generator) -> SimulatedTruth:
     """Draw molecules, mechanisms, programmes, cell lines and the response of every drug in every line."""
     drawn = [
         (members[i], family)
@@ -146,7 +146,7 @@ def _world(rng: np.random.Generator) -> World:
     programmes = _programmes(rng)
     factors = rng.normal(size=(len(LINES), FACTORS))
     basal = rng.normal(8.4, 1.9, size=GENES) + 0.45 * factors @ rng.normal(size=(FACTORS, GENES))
-    return World(
+    return SimulatedTruth(
         smiles=[smiles for smiles, _ in drawn],
         mechanism=mechanism,
         basal=np.clip(basal + rng.normal(0, 0.3, size=basal.shape), 2.0, 15.0),
@@ -202,18 +202,18 @@ def _responses(
     return strength[:, None, None] * (specific + toxicity[:, None, None] * stress)
 
 
-def _compounds(world: World, rng: np.random.Generator) -> tuple[pd.DataFrame, dict[int, int]]:
+def _compounds(truth: SimulatedTruth, rng: np.random.Generator) -> tuple[pd.DataFrame, dict[int, int]]:
     """Return a row per drug id, and the row of the second id of each drug that has two.
 
-    The first D rows are the drugs of `world`, some with a SMILES that is broken or blank, some that the
+    The first D rows are the drugs of `truth`, some with a SMILES that is broken or blank, some that the
     compound table will not list; the rows after them are the second ids.
     """
-    n = len(world.smiles)
+    n = len(truth.smiles)
     special = rng.permutation(n)
     broken, blank, unlisted, others = np.split(special, np.cumsum([BROKEN, BLANK, UNLISTED]))
-    acid = next(i for i in others if ACID.search(world.smiles[i]))  # the first second id is its sodium salt
+    acid = next(i for i in others if ACID.search(truth.smiles[i]))  # the first second id is its sodium salt
     doubled = [acid, *others[others != acid][: DOUBLED - 1]]
-    smiles = [*world.smiles, *(_other_spelling(world.smiles[d], i) for i, d in enumerate(doubled))]
+    smiles = [*truth.smiles, *(_other_spelling(truth.smiles[d], i) for i, d in enumerate(doubled))]
     for row in broken:
         smiles[row] += "(C"  # an open bracket, as where a spreadsheet cut the cell
     for row in blank:
@@ -223,7 +223,7 @@ def _compounds(world: World, rng: np.random.Generator) -> tuple[pd.DataFrame, di
         {
             "pert_id": [f"SIM-D{i:04d}" for i in range(1, len(drug) + 1)],
             "cmap_name": [f"SIM-compound-{i + 1:04d}" for i in drug],
-            "mechanism": world.mechanism[drug],
+            "mechanism": truth.mechanism[drug],
             "has_moa": (rng.random(n) < 0.65)[drug],
             "canonical_smiles": smiles,
             "inchi_key": [_inchi_key(text) for text in smiles],
@@ -276,10 +276,10 @@ def _covered_pairs(n_drugs: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _signatures(
-    world: World, compounds: pd.DataFrame, second_ids: dict[int, int], rng: np.random.Generator
+    truth: SimulatedTruth, compounds: pd.DataFrame, second_ids: dict[int, int], rng: np.random.Generator
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return siginfo with the column `in_matrix`, and the z-scores [signatures, G] in the same order."""
-    pairs = _covered_pairs(len(world.smiles), rng).assign(dose=10.0, time=24, good=True, vehicle=False)
+    pairs = _covered_pairs(len(truth.smiles), rng).assign(dose=10.0, time=24, good=True, vehicle=False)
 
     def again(rows: int, **changes: Any) -> pd.DataFrame:
         return pairs.iloc[rng.choice(len(pairs), rows, replace=False)].assign(**changes)
@@ -289,7 +289,7 @@ def _signatures(
     pairs.loc[rng.choice(len(pairs), 40, replace=False), "good"] = False  # most have no good signature then
     plan = pd.concat([pairs, *extra], ignore_index=True)
     plan = plan.iloc[rng.permutation(len(plan))].reset_index(drop=True)
-    return _siginfo(plan, compounds, second_ids, rng), _measured(plan, world.response, rng)
+    return _siginfo(plan, compounds, second_ids, rng), _measured(plan, truth.response, rng)
 
 
 def _measured(plan: pd.DataFrame, response: np.ndarray, rng: np.random.Generator) -> np.ndarray:
