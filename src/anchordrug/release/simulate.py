@@ -14,33 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rdkit import Chem, RDConfig, rdBase
-from rdkit.Chem import rdMolDescriptors
 
+from anchordrug.chem.nci_molecules import FAMILIES, families, inchikey_of, respelled
 from anchordrug.errors import RawDataError
-from anchordrug.files.atomic import atomic_path, require_file
+from anchordrug.files.atomic import atomic_path
 from anchordrug.raw.gctx import write_gctx
 
-MOLECULES = Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi"
-# A family a mechanism. A molecule belongs to the first pattern that it holds, so rarer ones stand first.
-FAMILIES = {
-    "pyrazolopyrimidine": "c1ncc2cnnc2n1",
-    "purine": "c1ncc2ncnc2n1",
-    "thiosemicarbazide": "NC(=S)NN",
-    "quinone": "O=C1[#6]~[#6]C(=O)[#6]~[#6]1",
-    "quinoline": "c1ccc2ncccc2c1",
-    "sulfonamide": "cS(=O)(=O)[N,O]",
-    "azo": "c[#7]=[#7]c",
-    "carbamate": "[#7]C(=O)O[#6]",
-    "imide": "O=C[NX3]C=O",
-    "hydrazone": "[#6]=NN",
-    "nitroarene": "c[N+](=O)[O-]",
-    "benzoate": "OC(=O)c1ccccc1",
-    "aryl ketone": "cC(=O)c",
-    "anilide": "cNC(=O)[#6]",
-}
 DRUGS_A_FAMILY = 27
-ELEMENTS = {"C", "N", "O", "S", "F", "Cl", "Br", "I"}
 ACID = re.compile(r"C\(=O\)O(?=\)|$)")  # a carboxylic acid in canonical SMILES
 TARGETS = ["SIM-T1", "SIM-T2"]
 PROFILED = TARGETS + [f"SIM-A{i:02d}" for i in range(1, 9)]
@@ -104,38 +84,11 @@ def simulate(folder: Path, seed: int = 0) -> None:
             temporary.write_bytes(content)
 
 
-def _families() -> list[list[str]]:
-    """Return the canonical SMILES of the drug-like molecules of each family, in the order of rdkit's file."""
-    patterns = [Chem.MolFromSmarts(smarts) for smarts in FAMILIES.values()]
-    members: list[dict[str, None]] = [{} for _ in patterns]  # dicts, because sets have no order
-    require_file(MOLECULES, "install rdkit from its wheel (pip install rdkit)")
-    with rdBase.BlockLogs(), MOLECULES.open(encoding="utf-8") as lines:
-        for line in lines:
-            molecule = Chem.MolFromSmiles(line.split()[0])
-            if molecule is None or not _is_drug_like(molecule):
-                continue
-            family = next((i for i, p in enumerate(patterns) if molecule.HasSubstructMatch(p)), None)
-            if family is not None:
-                members[family][Chem.MolToSmiles(molecule)] = None
-    return [list(family) for family in members]
-
-
-def _is_drug_like(molecule: Chem.Mol) -> bool:
-    """Tell whether `molecule` is one organic fragment of 10 to 40 heavy atoms, with a ring, not floppy."""
-    return (
-        10 <= molecule.GetNumHeavyAtoms() <= 40
-        and len(Chem.GetMolFrags(molecule)) == 1
-        and molecule.GetRingInfo().NumRings() > 0
-        and rdMolDescriptors.CalcNumRotatableBonds(molecule) <= 8
-        and all(atom.GetSymbol() in ELEMENTS for atom in molecule.GetAtoms())
-    )
-
-
 def _truth(rng: np.random.Generator) -> SimulatedTruth:
     """Draw molecules, mechanisms, programmes, cell lines and the response of every drug in every line."""
     drawn = [
         (members[i], family)
-        for family, members in enumerate(_families())
+        for family, members in enumerate(families())
         for i in rng.permutation(len(members))[:DRUGS_A_FAMILY]
     ]
     drawn = [drawn[i] for i in rng.permutation(len(drawn))]  # so that an id tells nothing about the family
@@ -226,7 +179,7 @@ def _compounds(truth: SimulatedTruth, rng: np.random.Generator) -> tuple[pd.Data
             "mechanism": truth.mechanism[drug],
             "has_moa": (rng.random(n) < 0.65)[drug],
             "canonical_smiles": smiles,
-            "inchi_key": [_inchi_key(text) for text in smiles],
+            "inchi_key": [inchikey_of(text) for text in smiles],
             "listed": ~np.isin(np.arange(len(drug)), unlisted),
         }
     )
@@ -239,15 +192,7 @@ def _other_spelling(smiles: str, number: int) -> str:
         return ACID.sub("C(=O)[O-]", smiles, count=1) + ".[Na+]"
     if number == 1:
         return smiles + ".Cl"
-    molecule = Chem.MolFromSmiles(smiles)
-    return Chem.MolToSmiles(molecule, canonical=False, rootedAtAtom=molecule.GetNumAtoms() - 1)
-
-
-def _inchi_key(smiles: str) -> str:
-    """Return the InChIKey of `smiles`, or an empty string where it has none."""
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles) if smiles else None
-        return "" if molecule is None else Chem.MolToInchiKey(molecule)
+    return respelled(smiles)
 
 
 def _compound_rows(compounds: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
