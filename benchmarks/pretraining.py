@@ -36,13 +36,12 @@ from statistics import median
 import numpy as np
 import pandas as pd
 import torch
-from rdkit import Chem
 from safetensors.torch import load_file, save_file
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
+from anchordrug.features.builder import drug_bits
 from anchordrug.features.cell_lines import embed_cell_lines
 from anchordrug.files.tables import read_json, write_json
 from anchordrug.labels import labels_of
@@ -83,8 +82,7 @@ def features_of(drugs: int, genes: int, settings: Settings, work: Path) -> Featu
     if not kept.exists():
         # Neighbours in the file are alike: those with numbers of their own come from all over it.
         smiles = np.random.default_rng(0).permutation(structures(LIBRARY, work))[:drugs]
-        drug = settings.featurize.drug
-        np.save(kept, fingerprints([Chem.MolFromSmiles(one) for one in smiles], drug.radius, drug.bits) > 0)
+        np.save(kept, drug_bits(smiles, settings.featurize.drug) > 0)
     return FeatureBlocks(
         unit_rows(np.load(kept)),
         unit_rows(rng.normal(size=(SOURCES + 1, DIM))),

@@ -19,23 +19,22 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
-from rdkit import Chem
 from torch import nn
 
 from anchordrug.atlas.curate import Curated, Rules, curate
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import split_drugs
-from anchordrug.chem.fingerprints import fingerprints
+from anchordrug.atlas.tables import atlas_of
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
-from anchordrug.features.cell_lines import embed_cell_lines
+from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp, MlpShape
 from anchordrug.predictors.mlp.predictor import MlpFitted
 from anchordrug.predictors.mlp.training import LEFT_OUT, Profiles, TrainingPlan, balanced, train
-from anchordrug.project.tables import atlas_of
 from anchordrug.raw.bundle import RawBundle, find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
@@ -58,17 +57,14 @@ def load(raw: Path, settings: Settings) -> tuple[ResponseAtlas, FeatureBlocks]:
 
 def features_of(bundle: RawBundle, curated: Curated, lines: list[str], settings: Settings) -> FeatureBlocks:
     """Return the three feature blocks in the order of the curated tables."""
-    drug, cell = settings.featurize.drug, settings.featurize.cell
-    molecules = [Chem.MolFromSmiles(smiles) for smiles in curated.drugs["smiles"]]
     names, _, annotation = read_annotation(bundle.annotation)
-    known, _, expression = read_expression(bundle.expression)
-    embedding = embed_cell_lines(
-        expression, dim=cell.dim, epochs=cell.epochs, learning_rate=cell.learning_rate, seed=cell.seed
-    )
+    known, columns, values = read_expression(bundle.expression)
+    expression = pd.DataFrame(values, index=pd.Index(known), columns=pd.Index(columns))
+    annotated_as = curated.genes["annotated_as"].tolist()
     return FeatureBlocks(
-        unit_rows(fingerprints(molecules, drug.radius, drug.bits)),
-        unit_rows(embedding[[known.index(line) for line in lines]]),
-        unit_rows(annotation[[names.index(gene) for gene in curated.genes["annotated_as"]]]),
+        unit_rows(drug_bits(curated.drugs["smiles"], settings.featurize.drug)),
+        unit_rows(line_embeddings(expression, lines, settings.featurize.cell)),
+        unit_rows(gene_terms(annotated_as, names, annotation)),
     )
 
 

@@ -58,8 +58,10 @@ CASES = {
         {
             "gene": ["JUN", "MYC", "CIAO3"],
             "gene_id": ["1", "2", "3"],
+            "ensembl_id": ["ENSG00000177606", None, None],
             "annotated_as": ["JUN", "MYC", "NARFL"],
         },
+        nullable={"ensembl_id"},
         keys=[["gene"], ["gene_id"], ["annotated_as"]],
     ),
     "CELL_LINES": Case({"cell_line": ["A", "B", "C"]}, keys=[["cell_line"]]),

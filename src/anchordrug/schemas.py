@@ -37,7 +37,12 @@ DRUGS = pa.DataFrameSchema(
     strict=True,
 )
 GENES = pa.DataFrameSchema(
-    {"gene": _text(unique=True), "gene_id": _text(unique=True), "annotated_as": _text(unique=True)},
+    {
+        "gene": _text(unique=True),
+        "gene_id": _text(unique=True),
+        "ensembl_id": _text(nullable=True),
+        "annotated_as": _text(unique=True),
+    },
     strict=True,
 )
 CELL_LINES = pa.DataFrameSchema({"cell_line": _text(unique=True)}, strict=True)

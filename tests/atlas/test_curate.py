@@ -448,7 +448,8 @@ def test_replicates_become_their_median_per_gene(tmp_path_factory, sizes, seed):
 def test_without_a_panel_every_annotated_gene_is_used(tmp_path):
     curated = curate(write_bundle(tmp_path, [signature("s")], panel=None), RULES)
     assert_consistent(curated)
-    assert list(curated.genes.itertuples(index=False, name=None)) == [
+    named = curated.genes[["gene", "gene_id", "annotated_as"]]
+    assert list(named.itertuples(index=False, name=None)) == [
         ("JUN", "101", "JUN"),
         ("CIAO3", "102", "NARFL"),
         ("MYC", "103", "MYC"),
@@ -491,7 +492,8 @@ def test_a_gene_is_found_under_its_other_names(
     )
     curated = curate(bundle, RULES)
     assert_consistent(curated)
-    assert list(curated.genes.itertuples(index=False, name=None)) == [
+    named = curated.genes[["gene", "gene_id", "annotated_as"]]
+    assert list(named.itertuples(index=False, name=None)) == [
         (gene, "102", annotated_as),
         ("MYC", "103", "MYC"),
     ]
@@ -511,6 +513,22 @@ def test_a_panel_with_unknown_genes_names_them_and_a_near_one(tmp_path):
         curate(bundle, RULES)
     assert str(error.value).startswith(f"{bundle.panel}: 2 of 3 genes are not in the matrix: HMOX, NOTAGENE")
     assert "did you mean 'HMOX1'?" in str(error.value)
+
+
+def test_ensembl_ids_are_those_of_geneinfo_and_missing_where_it_has_none(tmp_path):
+    bundle = write_bundle(tmp_path, [signature("s")])
+    without = curate(bundle, RULES).genes
+    assert without["ensembl_id"].isna().all()
+    schemas.validate(without, schemas.GENES, Path("table"))
+    table = pd.read_csv(bundle.geneinfo, sep="\t", dtype=str)
+    known = table["gene_id"] != without["gene_id"].iloc[0]
+    table["ensembl_id"] = ("ENSG" + table["gene_id"]).where(known, "")
+    table.to_csv(bundle.geneinfo, sep="\t", index=False)
+    genes = curate(bundle, RULES).genes
+    assert pd.isna(genes["ensembl_id"].iloc[0])
+    assert genes["ensembl_id"].tolist()[1:] == ("ENSG" + genes["gene_id"]).tolist()[1:]
+    assert len(genes) > 1
+    schemas.validate(genes, schemas.GENES, Path("table"))
 
 
 def test_a_panel_gene_that_only_geneinfo_knows_is_unknown(tmp_path):

@@ -1,5 +1,7 @@
 """The response atlas against plain loops over its experiments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.errors import TableError
 from anchordrug.labels import labels_of
 
 LINES = ["SIM-A", "SIM-B", "SIM-C", "SIM-D"]
@@ -138,3 +141,35 @@ def test_asking_for_a_drug_that_is_not_measured_is_a_key_error(seed):
     atlas = random_atlas(seed)
     with pytest.raises(KeyError):
         atlas.of("SIM-B").responses_of(np.array([0, len(atlas.drugs) - 1]))
+
+
+def gene_table(genes):
+    ids = [str(row) for row in range(len(genes))]
+    return pd.DataFrame({"gene": genes, "gene_id": ids, "ensembl_id": [None] * len(genes)})
+
+
+def test_the_table_of_genes_stays_with_every_part_of_the_atlas():
+    atlas = random_atlas(0)
+    atlas = replace(atlas, gene_table=gene_table(atlas.genes))
+    assert atlas.of("SIM-A").gene_table["gene_id"].tolist() == ["0", "1", "2"]
+    assert atlas.without(["SIM-A"]).gene_table is atlas.gene_table
+
+
+def test_an_atlas_made_without_ids_of_genes_has_the_symbols():
+    table = random_atlas(0).gene_table
+    assert table["gene"].tolist() == ["G0", "G1", "G2"]
+    assert table[["gene_id", "ensembl_id"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda table: table.drop(columns="ensembl_id"), "no column 'ensembl_id'"),
+        (lambda table: table.iloc[:2], "2 rows for 3 genes"),
+        (lambda table: table.iloc[[0, 2, 1]], "row 1 is 'G2', but the gene there is 'G1'"),
+    ],
+)
+def test_a_table_of_other_genes_is_refused(change, match):
+    atlas = random_atlas(0)
+    with pytest.raises(TableError, match=match):
+        replace(atlas, gene_table=change(gene_table(atlas.genes)))

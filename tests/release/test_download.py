@@ -129,7 +129,7 @@ def path(tmp_path: Path) -> Path:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses that were asked for, none of which is made."""
     made: list[float] = []
-    monkeypatch.setattr("anchordrug.release.download.time.sleep", made.append)
+    monkeypatch.setattr("anchordrug.release.http.time.sleep", made.append)
     return made
 
 

@@ -14,7 +14,7 @@ from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.tables import read_compounds
-from anchordrug.stages.pack import RELEASES
+from anchordrug.release.layouts import RELEASES
 from tests.conftest import DEMO, run_cli, small_params, write_params
 from tests.raw.test_gene_ontology import write_gaf, write_obo
 
@@ -187,7 +187,7 @@ def test_packing_again_replaces_a_bundle_and_nothing_else(packed, monkeypatch):
     other.rmdir()
     error = run_cli("pack", bundle.name, "--out", "downloads").exception
     assert isinstance(error, SettingsError)
-    assert "is no bundle that was packed" in str(error)
+    assert "was not created by" in str(error)
     assert (bundle.parent.parent / "downloads/Model.csv").exists()
     # A file that is damaged leaves the bundle as it was.
     model = bundle.parent.parent / "downloads/Model.csv"

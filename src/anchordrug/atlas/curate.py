@@ -52,8 +52,8 @@ class Curated(NamedTuple):
 
 
 @dataclass
-class _Ledger:
-    """Counts every step and names every reject, in order."""
+class _Funnel:
+    """The steps of a curation with their counts, and the rejects with their reasons, in order."""
 
     steps: list[tuple[str, str, int, int]] = field(default_factory=list)
     rejects: list[tuple[str, str, str, str | None]] = field(default_factory=list)
@@ -64,7 +64,7 @@ class _Ledger:
         return kept
 
     def reject(self, kind: str, ids: pd.Series, reason: str) -> None:
-        self.rejects += [(kind, str(one), reason, None) for one in ids]
+        self.rejects += [(kind, str(name), reason, None) for name in ids]
 
     def reject_unnamed(self, kind: str, sig_ids: pd.Series) -> None:
         if len(sig_ids):
@@ -83,26 +83,26 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
     RawDataError
         A file is missing or damaged, the panel names unknown genes, or nothing is left.
     """
-    ledger = _Ledger()
+    funnel = _Funnel()
     with open_matrix(bundle.matrix) as matrix:
-        genes = _genes(bundle, matrix, ledger)
-        signatures = _wanted_signatures(bundle, matrix, rules, ledger)
+        genes = _genes(bundle, matrix, funnel)
+        signatures = _wanted_signatures(bundle, matrix, rules, funnel)
         signatures = signatures.sort_values("position", ignore_index=True)
         compounds = _compounds(bundle.compoundinfo, signatures)
         # Processors standardise structures while the disk is read.
         with standardising(compounds["smiles"].dropna().tolist()) as structures:
             z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy(), work)
             unlisted = f"not in {bundle.compoundinfo.name}"
-            signatures, drugs = _with_structures(signatures, compounds, structures, unlisted, ledger)
-    signatures = _with_expression(signatures, bundle.expression, ledger)
+            signatures, drugs = _with_structures(signatures, compounds, structures, unlisted, funnel)
+    signatures = _with_expression(signatures, bundle.expression, funnel)
     finite = np.concatenate([np.isfinite(z[rows]).all(axis=1) for rows in _slices(z)] or [[]])
     finite = finite[signatures.index].astype(bool)
-    ledger.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
-    signatures = ledger.keep(signatures, finite, "all z-scores finite")
+    funnel.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
+    signatures = funnel.keep(signatures, finite, "all z-scores finite")
     if signatures.empty:
-        raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(ledger)}")
+        raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(funnel)}")
     responses, z = _merge_replicates(signatures, z, work)
-    ledger.steps.append(
+    funnel.steps.append(
         (
             "replicates of a drug and cell line merged",
             "experiments",
@@ -118,13 +118,13 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         drugs,
         genes,
         lines,
-        pd.DataFrame(ledger.steps, columns=["step", "unit", "kept", "dropped"]),
-        pd.DataFrame(ledger.rejects, columns=["kind", "id", "reason", "detail"]),
+        pd.DataFrame(funnel.steps, columns=["step", "unit", "kept", "dropped"]),
+        pd.DataFrame(funnel.rejects, columns=["kind", "id", "reason", "detail"]),
     )
 
 
-def _genes(bundle: RawBundle, matrix: SignatureMatrix, ledger: _Ledger) -> pd.DataFrame:
-    """Return gene, gene_id, annotated_as and column (its position in the matrix) of every usable gene."""
+def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: _Funnel) -> pd.DataFrame:
+    """Return the schema's columns and column (the position in the matrix), one row per usable gene."""
     table = read_genes(bundle.geneinfo)
     column = pd.Series(np.arange(len(matrix.gene_ids)), index=matrix.gene_ids)
     table = table[table["gene_id"].isin(column.index)]
@@ -149,17 +149,19 @@ def _genes(bundle: RawBundle, matrix: SignatureMatrix, ledger: _Ledger) -> pd.Da
     named = table["gene"].notna()
     annotated = resolve(table.loc[named, "gene"].tolist(), read_annotation(bundle.annotation)[0])
     has_terms = table["gene"].isin(annotated)
-    ledger.reject("gene", table.loc[~named, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
-    ledger.reject("gene", table.loc[named & ~has_terms, "gene"], f"no annotation in {bundle.annotation.name}")
-    table = ledger.keep(table, has_terms, "genes of the panel with annotation", "genes")
+    funnel.reject("gene", table.loc[~named, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
+    funnel.reject("gene", table.loc[named & ~has_terms, "gene"], f"no annotation in {bundle.annotation.name}")
+    table = funnel.keep(table, has_terms, "genes of the panel with annotation", "genes")
     if table.empty:
         raise RawDataError(
             f"{bundle.annotation}: annotates none of the measured genes; check its gene symbols"
         )
+    unknown = pd.Series(None, index=table.index, dtype="str")
     return pd.DataFrame(
         {
             "gene": table["gene"],
             "gene_id": table["gene_id"],
+            "ensembl_id": table.get("ensembl_id", unknown),
             "annotated_as": table["gene"].map(annotated),
             "column": table["gene_id"].map(column),
         }
@@ -177,7 +179,7 @@ def _require_panel(path: Path, found: dict[str, str], measured: list[str]) -> No
 
 
 def _wanted_signatures(
-    bundle: RawBundle, matrix: SignatureMatrix, rules: Rules, ledger: _Ledger
+    bundle: RawBundle, matrix: SignatureMatrix, rules: Rules, funnel: _Funnel
 ) -> pd.DataFrame:
     """Return the signatures that the rules ask for, with `position`: their row in the matrix."""
     if bundle.siginfo:
@@ -189,19 +191,19 @@ def _wanted_signatures(
         )
     else:
         table = canonical_signatures(matrix.signatures, bundle.matrix)
-    table = ledger.keep(table, table["pert_type"] == "trt_cp", "signatures of compounds (trt_cp)")
+    table = funnel.keep(table, table["pert_type"] == "trt_cp", "signatures of compounds (trt_cp)")
     # The slack lets a dose exactly on the edge in, whatever its rounding error.
     right_dose = (table["dose_um"] - rules.dose_um).abs() <= DOSE_TOLERANCE * rules.dose_um * (1 + 1e-9)
-    table = ledger.keep(table, right_dose, f"dose {rules.dose_um:g} uM")
-    table = ledger.keep(table, np.isclose(table["time_h"], rules.time_h), f"time {rules.time_h:g} h")
+    table = funnel.keep(table, right_dose, f"dose {rules.dose_um:g} uM")
+    table = funnel.keep(table, np.isclose(table["time_h"], rules.time_h), f"time {rules.time_h:g} h")
     if rules.quality == "gold":
         measured = (table["cc_q75"] >= GOLD_CC_Q75) & (table["pct_self_rank_q25"] <= GOLD_RANK_Q25)
         gold = np.where(table["is_gold"].notna(), table["is_gold"] == 1, measured)
-        table = ledger.keep(table, gold, "quality gold")
+        table = funnel.keep(table, gold, "quality gold")
     position = pd.Series(np.arange(len(matrix.signature_ids)), index=matrix.signature_ids)
     found = table["sig_id"].isin(position.index)
-    ledger.reject("signature", table.loc[~found, "sig_id"], f"no row in {bundle.matrix.name}")
-    table = ledger.keep(table, found, "row in the matrix")
+    funnel.reject("signature", table.loc[~found, "sig_id"], f"no row in {bundle.matrix.name}")
+    table = funnel.keep(table, found, "row in the matrix")
     return table.assign(position=table["sig_id"].map(position))
 
 
@@ -216,22 +218,22 @@ def _with_structures(
     compounds: pd.DataFrame,
     structures: Iterator[Fingerprinted | str],
     unlisted: str,
-    ledger: _Ledger,
+    funnel: _Funnel,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the signatures of drugs with a structure, under the id kept for it, and the drug table."""
     kept: dict[str, dict[str, str | None]] = {}
     id_of: dict[str, str] = {}
     first_id: dict[str, str] = {}
-    ledger.reject_unnamed("drug", signatures.loc[signatures["drug_id"].isna(), "sig_id"])
+    funnel.reject_unnamed("drug", signatures.loc[signatures["drug_id"].isna(), "sig_id"])
     structures = track(structures, "standardising structures", int(compounds["smiles"].notna().sum()))
     for drug_id, compound in zip(compounds.index.tolist(), compounds.to_dict("records"), strict=True):
         if pd.isna(compound["smiles"]):
             reason = unlisted if pd.isna(compound["listed"]) else "no SMILES"
-            ledger.rejects.append(("drug", drug_id, reason, None))
+            funnel.rejects.append(("drug", drug_id, reason, None))
             continue
         structure = next(structures)
         if isinstance(structure, str):
-            ledger.rejects.append(("drug", drug_id, structure, compound["smiles"]))
+            funnel.rejects.append(("drug", drug_id, structure, compound["smiles"]))
             continue
         main = first_id.setdefault(structure.inchikey, drug_id)
         id_of[drug_id] = main
@@ -246,23 +248,23 @@ def _with_structures(
             }
         else:
             kept[main]["other_ids"] = "|".join(filter(None, [kept[main]["other_ids"], drug_id]))
-    signatures = ledger.keep(signatures, signatures["drug_id"].isin(id_of), "drug with a structure")
+    signatures = funnel.keep(signatures, signatures["drug_id"].isin(id_of), "drug with a structure")
     same = len(id_of) - len(kept)
-    ledger.steps.append(("drug_ids of one structure merged", "drugs", len(kept), same))
+    funnel.steps.append(("drug_ids of one structure merged", "drugs", len(kept), same))
     columns = ["drug_id", "inchikey", "smiles", "name", "moa", "other_ids"]
     return signatures.assign(drug_id=signatures["drug_id"].map(id_of)), pd.DataFrame(
         kept.values(), columns=columns
     )
 
 
-def _with_expression(signatures: pd.DataFrame, expression: Path, ledger: _Ledger) -> pd.DataFrame:
+def _with_expression(signatures: pd.DataFrame, expression: Path, funnel: _Funnel) -> pd.DataFrame:
     lines = read_expression(expression)[0]
     nameless = signatures["cell_line"].isna()
-    ledger.reject_unnamed("cell_line", signatures.loc[nameless, "sig_id"])
+    funnel.reject_unnamed("cell_line", signatures.loc[nameless, "sig_id"])
     known = signatures["cell_line"].isin(lines)
     missing = pd.Series(sorted(signatures.loc[~known & ~nameless, "cell_line"].unique()))
-    ledger.reject("cell_line", missing, f"no untreated expression in {expression.name}")
-    return ledger.keep(signatures, known, "cell line with untreated expression")
+    funnel.reject("cell_line", missing, f"no untreated expression in {expression.name}")
+    return funnel.keep(signatures, known, "cell line with untreated expression")
 
 
 def _read(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray, work: Path | None) -> np.ndarray:
@@ -306,9 +308,9 @@ def _merge_replicates(
     return responses, merged
 
 
-def _bottleneck(ledger: _Ledger) -> str:
+def _bottleneck(funnel: _Funnel) -> str:
     """Name the first step that left no signature, with the remedy a user has."""
-    for step, unit, kept, dropped in ledger.steps:
+    for step, unit, kept, dropped in funnel.steps:
         if unit == "signatures" and kept == 0:
             return f"step '{step}' dropped the last {dropped}; check params.yaml (curate) and the data"
     return "the metadata list none"

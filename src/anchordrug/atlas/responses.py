@@ -1,10 +1,14 @@
 """The response atlas: z-scores measured so far, drug x cell line x gene."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+
+from anchordrug.errors import TableError
+
+GENE_COLUMNS = ("gene", "gene_id", "ensembl_id")
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,14 @@ class ResponseAtlas:
         One row per drug: drug_id, inchikey, smiles, name, moa, ...
     cell_lines, genes
         Names, in the order of the feature blocks.
+    gene_table
+        One row per gene, in the order of `genes`: gene (symbol), gene_id (Entrez) and ensembl_id, missing
+        where unknown. Without it, all ids are missing.
+
+    Raises
+    ------
+    TableError
+        `gene_table` lacks a column, or its genes are not `genes`.
     """
 
     z: np.ndarray
@@ -29,6 +41,15 @@ class ResponseAtlas:
     drugs: pd.DataFrame
     cell_lines: list[str]
     genes: list[str]
+    gene_table: pd.DataFrame = field(default=None)  # type: ignore[assignment]  # __post_init__ makes one
+
+    def __post_init__(self) -> None:
+        if self.gene_table is None:
+            ids = pd.Series(None, index=range(len(self.genes)), dtype="str")
+            table = pd.DataFrame({"gene": self.genes, "gene_id": ids, "ensembl_id": ids})
+            object.__setattr__(self, "gene_table", table)
+        else:
+            _require_genes(self.gene_table, self.genes)
 
     def restricted_to(self, experiments: np.ndarray) -> "ResponseAtlas":
         """Return the atlas with only `experiments` (positions or mask); the index tables stay whole."""
@@ -81,3 +102,18 @@ class ResponseAtlas:
         np.add.at(total, self.drug, self.z)
         lines = np.bincount(self.drug, minlength=len(self.drugs))
         return (total / np.maximum(lines, 1)[:, None]).astype(np.float32), lines
+
+
+def _require_genes(table: pd.DataFrame, genes: list[str]) -> None:
+    missing = [column for column in GENE_COLUMNS if column not in table.columns]
+    if missing:
+        raise TableError(f"gene table: no column '{missing[0]}'; give {', '.join(GENE_COLUMNS)}")
+    found = table["gene"].tolist()
+    if len(found) != len(genes):
+        raise TableError(f"gene table: {len(found)} rows for {len(genes)} genes; give one row per gene")
+    for row, (name, gene) in enumerate(zip(found, genes, strict=True)):
+        if name != gene:
+            raise TableError(
+                f"gene table: row {row} is '{name}', but the gene there is '{gene}'; give the rows in the "
+                "order of the genes"
+            )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.responses import GENE_COLUMNS, ResponseAtlas
 
 
 def positions(values: Iterable[str], known: Iterable[str]) -> np.ndarray:
@@ -24,4 +24,5 @@ def atlas_of(
         drugs,
         lines["cell_line"].tolist(),
         genes["gene"].tolist(),
+        genes[list(GENE_COLUMNS)],
     )

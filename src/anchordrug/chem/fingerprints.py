@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdFingerprintGenerator
+
+from anchordrug.errors import TableError
 
 
 def fingerprints(molecules: Iterable[Chem.Mol], radius: int, bits: int) -> np.ndarray:
@@ -17,6 +19,22 @@ def fingerprints(molecules: Iterable[Chem.Mol], radius: int, bits: int) -> np.nd
     generator = _generator(radius, bits)
     rows = [generator.GetFingerprintAsNumPy(molecule) for molecule in molecules]
     return np.stack(rows).astype(np.uint8) if rows else np.zeros((0, bits), np.uint8)
+
+
+def fingerprints_of_smiles(smiles: Iterable[str], radius: int, bits: int) -> np.ndarray:
+    """Return `fingerprints` of structures as they are written, uint8 [structures, bits].
+
+    Raises
+    ------
+    TableError
+        A SMILES cannot be read.
+    """
+    with rdBase.BlockLogs():
+        molecules = [(text, Chem.MolFromSmiles(text)) for text in smiles]
+    unread = [text for text, molecule in molecules if molecule is None]
+    if unread:
+        raise TableError(f"SMILES '{unread[0]}' cannot be read ({len(unread)} such); correct or remove it")
+    return fingerprints((molecule for _, molecule in molecules), radius, bits)
 
 
 @cache

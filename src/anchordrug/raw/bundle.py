@@ -1,9 +1,11 @@
 """The raw bundle: a folder whose files are found by the release's own names."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.files.atomic import atomic_path
 from anchordrug.raw.text import open_text
 
 _PATTERNS = {
@@ -94,6 +96,13 @@ def read_panel(path: Path) -> list[str]:
     if not lines:
         raise RawDataError(f"{path}: names no gene; list one symbol a line or remove the file")
     return list(lines)
+
+
+def write_panel(genes: Iterable[str], path: Path) -> Path:
+    """Write gene symbols as `read_panel` reads them; return `path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(f"{gene}\n" for gene in genes), encoding="utf-8")
+    return path
 
 
 def _required(folder: Path, role: str) -> Path:

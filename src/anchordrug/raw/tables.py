@@ -139,6 +139,20 @@ def read_genes(path: Path) -> pd.DataFrame:
     return pd.DataFrame(columns).drop_duplicates("gene_id", ignore_index=True)
 
 
+def landmark_genes(path: Path) -> list[str]:
+    """Return the symbols of the measured (landmark) genes; empty if the table does not tell them apart.
+
+    Raises
+    ------
+    RawDataError
+        As `read_genes`.
+    """
+    genes = read_genes(path)
+    if "feature_space" not in genes:
+        return []
+    return genes.loc[genes["feature_space"] == "landmark", "gene"].dropna().tolist()
+
+
 def canonical_signatures(frame: pd.DataFrame, source_path: Path) -> pd.DataFrame:
     """Bring signature metadata, from a table or from inside a GCTX, to one set of columns.
 

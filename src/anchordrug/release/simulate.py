@@ -14,33 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rdkit import Chem, RDConfig, rdBase
-from rdkit.Chem import rdMolDescriptors
 
+from anchordrug.chem.nci_molecules import FAMILIES, families, inchikey_of, respelled
 from anchordrug.errors import RawDataError
-from anchordrug.files.atomic import atomic_path, require_file
+from anchordrug.files.atomic import atomic_path
 from anchordrug.raw.gctx import write_gctx
 
-MOLECULES = Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi"
-# A family a mechanism. A molecule belongs to the first pattern that it holds, so rarer ones stand first.
-FAMILIES = {
-    "pyrazolopyrimidine": "c1ncc2cnnc2n1",
-    "purine": "c1ncc2ncnc2n1",
-    "thiosemicarbazide": "NC(=S)NN",
-    "quinone": "O=C1[#6]~[#6]C(=O)[#6]~[#6]1",
-    "quinoline": "c1ccc2ncccc2c1",
-    "sulfonamide": "cS(=O)(=O)[N,O]",
-    "azo": "c[#7]=[#7]c",
-    "carbamate": "[#7]C(=O)O[#6]",
-    "imide": "O=C[NX3]C=O",
-    "hydrazone": "[#6]=NN",
-    "nitroarene": "c[N+](=O)[O-]",
-    "benzoate": "OC(=O)c1ccccc1",
-    "aryl ketone": "cC(=O)c",
-    "anilide": "cNC(=O)[#6]",
-}
 DRUGS_A_FAMILY = 27
-ELEMENTS = {"C", "N", "O", "S", "F", "Cl", "Br", "I"}
 ACID = re.compile(r"C\(=O\)O(?=\)|$)")  # a carboxylic acid in canonical SMILES
 TARGETS = ["SIM-T1", "SIM-T2"]
 PROFILED = TARGETS + [f"SIM-A{i:02d}" for i in range(1, 9)]
@@ -52,7 +32,7 @@ NEARLY_10_UM = (10.0, 10.0, 10.0, 10.0, 9.99999, 10.05)  # doses as the release 
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedTruth:
     """The truth behind the bundle."""
 
     smiles: list[str]  # D
@@ -71,15 +51,15 @@ def simulate(folder: Path, seed: int = 0) -> None:
         rdkit comes without its NCI molecules, or `folder` holds files of another bundle.
     """
     rng = np.random.default_rng(seed)
-    world = _world(rng)
-    compounds, second_ids = _compounds(world, rng)
-    signatures, z = _signatures(world, compounds, second_ids, rng)
+    truth = _truth(rng)
+    compounds, second_ids = _compounds(truth, rng)
+    signatures, z = _signatures(truth, compounds, second_ids, rng)
     genes = _gene_table()
     symbols = list(genes["gene_symbol"])
-    basal = pd.DataFrame(world.basal, pd.Index(LINES, name="cell_iname"), symbols).drop(index=NO_BASAL)
+    basal = pd.DataFrame(truth.basal, pd.Index(LINES, name="cell_iname"), symbols).drop(index=NO_BASAL)
     terms = [f"SIMGO.{i:04d}" for i in range(1, TERMS + 1)]
     # Two genes have no row and two an empty one: real annotations know both kinds of a gene without any.
-    ontology = pd.DataFrame(world.ontology, pd.Index(symbols, name="gene"), terms).drop(index=symbols[1::64])
+    ontology = pd.DataFrame(truth.ontology, pd.Index(symbols, name="gene"), terms).drop(index=symbols[1::64])
     panel = [*symbols[:2], *(symbols[i] for i in np.sort(2 + rng.permutation(GENES - 2)[: PANEL - 2]))]
     # The release's matrix is not in the order of its table either.
     order = rng.permutation(np.flatnonzero(signatures["in_matrix"]))
@@ -104,38 +84,11 @@ def simulate(folder: Path, seed: int = 0) -> None:
             temporary.write_bytes(content)
 
 
-def _families() -> list[list[str]]:
-    """Return the canonical SMILES of the drug-like molecules of each family, in the order of rdkit's file."""
-    patterns = [Chem.MolFromSmarts(smarts) for smarts in FAMILIES.values()]
-    members: list[dict[str, None]] = [{} for _ in patterns]  # dicts, because sets have no order
-    require_file(MOLECULES, "install rdkit from its wheel (pip install rdkit)")
-    with rdBase.BlockLogs(), MOLECULES.open(encoding="utf-8") as lines:
-        for line in lines:
-            molecule = Chem.MolFromSmiles(line.split()[0])
-            if molecule is None or not _is_drug_like(molecule):
-                continue
-            family = next((i for i, p in enumerate(patterns) if molecule.HasSubstructMatch(p)), None)
-            if family is not None:
-                members[family][Chem.MolToSmiles(molecule)] = None
-    return [list(family) for family in members]
-
-
-def _is_drug_like(molecule: Chem.Mol) -> bool:
-    """Tell whether `molecule` is one organic fragment of 10 to 40 heavy atoms, with a ring, not floppy."""
-    return (
-        10 <= molecule.GetNumHeavyAtoms() <= 40
-        and len(Chem.GetMolFrags(molecule)) == 1
-        and molecule.GetRingInfo().NumRings() > 0
-        and rdMolDescriptors.CalcNumRotatableBonds(molecule) <= 8
-        and all(atom.GetSymbol() in ELEMENTS for atom in molecule.GetAtoms())
-    )
-
-
-def _world(rng: np.random.Generator) -> World:
+def _truth(rng: np.random.Generator) -> SimulatedTruth:
     """Draw molecules, mechanisms, programmes, cell lines and the response of every drug in every line."""
     drawn = [
         (members[i], family)
-        for family, members in enumerate(_families())
+        for family, members in enumerate(families())
         for i in rng.permutation(len(members))[:DRUGS_A_FAMILY]
     ]
     drawn = [drawn[i] for i in rng.permutation(len(drawn))]  # so that an id tells nothing about the family
@@ -146,7 +99,7 @@ def _world(rng: np.random.Generator) -> World:
     programmes = _programmes(rng)
     factors = rng.normal(size=(len(LINES), FACTORS))
     basal = rng.normal(8.4, 1.9, size=GENES) + 0.45 * factors @ rng.normal(size=(FACTORS, GENES))
-    return World(
+    return SimulatedTruth(
         smiles=[smiles for smiles, _ in drawn],
         mechanism=mechanism,
         basal=np.clip(basal + rng.normal(0, 0.3, size=basal.shape), 2.0, 15.0),
@@ -202,18 +155,18 @@ def _responses(
     return strength[:, None, None] * (specific + toxicity[:, None, None] * stress)
 
 
-def _compounds(world: World, rng: np.random.Generator) -> tuple[pd.DataFrame, dict[int, int]]:
+def _compounds(truth: SimulatedTruth, rng: np.random.Generator) -> tuple[pd.DataFrame, dict[int, int]]:
     """Return a row per drug id, and the row of the second id of each drug that has two.
 
-    The first D rows are the drugs of `world`, some with a SMILES that is broken or blank, some that the
+    The first D rows are the drugs of `truth`, some with a SMILES that is broken or blank, some that the
     compound table will not list; the rows after them are the second ids.
     """
-    n = len(world.smiles)
+    n = len(truth.smiles)
     special = rng.permutation(n)
     broken, blank, unlisted, others = np.split(special, np.cumsum([BROKEN, BLANK, UNLISTED]))
-    acid = next(i for i in others if ACID.search(world.smiles[i]))  # the first second id is its sodium salt
+    acid = next(i for i in others if ACID.search(truth.smiles[i]))  # the first second id is its sodium salt
     doubled = [acid, *others[others != acid][: DOUBLED - 1]]
-    smiles = [*world.smiles, *(_other_spelling(world.smiles[d], i) for i, d in enumerate(doubled))]
+    smiles = [*truth.smiles, *(_other_spelling(truth.smiles[d], i) for i, d in enumerate(doubled))]
     for row in broken:
         smiles[row] += "(C"  # an open bracket, as where a spreadsheet cut the cell
     for row in blank:
@@ -223,10 +176,10 @@ def _compounds(world: World, rng: np.random.Generator) -> tuple[pd.DataFrame, di
         {
             "pert_id": [f"SIM-D{i:04d}" for i in range(1, len(drug) + 1)],
             "cmap_name": [f"SIM-compound-{i + 1:04d}" for i in drug],
-            "mechanism": world.mechanism[drug],
+            "mechanism": truth.mechanism[drug],
             "has_moa": (rng.random(n) < 0.65)[drug],
             "canonical_smiles": smiles,
-            "inchi_key": [_inchi_key(text) for text in smiles],
+            "inchi_key": [inchikey_of(text) for text in smiles],
             "listed": ~np.isin(np.arange(len(drug)), unlisted),
         }
     )
@@ -239,15 +192,7 @@ def _other_spelling(smiles: str, number: int) -> str:
         return ACID.sub("C(=O)[O-]", smiles, count=1) + ".[Na+]"
     if number == 1:
         return smiles + ".Cl"
-    molecule = Chem.MolFromSmiles(smiles)
-    return Chem.MolToSmiles(molecule, canonical=False, rootedAtAtom=molecule.GetNumAtoms() - 1)
-
-
-def _inchi_key(smiles: str) -> str:
-    """Return the InChIKey of `smiles`, or an empty string where it has none."""
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles) if smiles else None
-        return "" if molecule is None else Chem.MolToInchiKey(molecule)
+    return respelled(smiles)
 
 
 def _compound_rows(compounds: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -276,10 +221,10 @@ def _covered_pairs(n_drugs: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _signatures(
-    world: World, compounds: pd.DataFrame, second_ids: dict[int, int], rng: np.random.Generator
+    truth: SimulatedTruth, compounds: pd.DataFrame, second_ids: dict[int, int], rng: np.random.Generator
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return siginfo with the column `in_matrix`, and the z-scores [signatures, G] in the same order."""
-    pairs = _covered_pairs(len(world.smiles), rng).assign(dose=10.0, time=24, good=True, vehicle=False)
+    pairs = _covered_pairs(len(truth.smiles), rng).assign(dose=10.0, time=24, good=True, vehicle=False)
 
     def again(rows: int, **changes: Any) -> pd.DataFrame:
         return pairs.iloc[rng.choice(len(pairs), rows, replace=False)].assign(**changes)
@@ -289,7 +234,7 @@ def _signatures(
     pairs.loc[rng.choice(len(pairs), 40, replace=False), "good"] = False  # most have no good signature then
     plan = pd.concat([pairs, *extra], ignore_index=True)
     plan = plan.iloc[rng.permutation(len(plan))].reset_index(drop=True)
-    return _siginfo(plan, compounds, second_ids, rng), _measured(plan, world.response, rng)
+    return _siginfo(plan, compounds, second_ids, rng), _measured(plan, truth.response, rng)
 
 
 def _measured(plan: pd.DataFrame, response: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -2,11 +2,8 @@
 
 import pandas as pd
 import typer
-from rdkit import Chem
 
-from anchordrug.atlas.tables import positions
-from anchordrug.chem.fingerprints import fingerprints
-from anchordrug.features.cell_lines import embed_cell_lines
+from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
 from anchordrug.files.tables import read_table, write_matrix
 from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle
@@ -17,27 +14,22 @@ from anchordrug.raw.ontology import read_annotation
 def run(project: Project) -> None:
     """Compute the three feature blocks."""
     atlas, bundle = project.atlas(), find_bundle(project.raw)
-    drug, cell = project.settings.featurize.drug, project.settings.featurize.cell
+    settings = project.settings.featurize
 
-    molecules = [Chem.MolFromSmiles(smiles) for smiles in atlas.drugs["smiles"]]
-    bits = fingerprints(molecules, drug.radius, drug.bits)
-    write_matrix(
-        project.drug_features, atlas.drugs[["drug_id"]], [f"bit_{k}" for k in range(drug.bits)], bits
-    )
+    bits = drug_bits(atlas.drugs["smiles"], settings.drug)
+    columns = [f"bit_{k}" for k in range(bits.shape[1])]
+    write_matrix(project.drug_features, atlas.drugs[["drug_id"]], columns, bits)
 
     names, terms, annotation = read_annotation(bundle.annotation)
-    rows = positions(read_table(project.genes)["annotated_as"], names)
-    genes = pd.DataFrame({"gene": atlas.genes})
-    write_matrix(project.gene_features, genes, terms, annotation[rows])
+    annotated = gene_terms(read_table(project.genes)["annotated_as"].tolist(), names, annotation)
+    write_matrix(project.gene_features, pd.DataFrame({"gene": atlas.genes}), terms, annotated)
 
-    lines, _, expression = read_expression(bundle.expression)
-    embedding = embed_cell_lines(
-        expression, dim=cell.dim, epochs=cell.epochs, learning_rate=cell.learning_rate, seed=cell.seed
-    )
-    chosen = embedding[positions(atlas.cell_lines, lines)]
-    columns = [f"embedding_{k}" for k in range(cell.dim)]
-    write_matrix(project.cell_features, pd.DataFrame({"cell_line": atlas.cell_lines}), columns, chosen)
+    lines, genes, values = read_expression(bundle.expression)
+    expression = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+    embedding = line_embeddings(expression, atlas.cell_lines, settings.cell)
+    columns = [f"embedding_{k}" for k in range(embedding.shape[1])]
+    write_matrix(project.cell_features, pd.DataFrame({"cell_line": atlas.cell_lines}), columns, embedding)
     typer.echo(
-        f"{len(bits)} drugs x {drug.bits} bits, {len(genes)} genes x {len(terms)} terms, "
-        f"{len(chosen)} of {len(lines)} cell lines x {cell.dim} dimensions"
+        f"{len(bits)} drugs x {bits.shape[1]} bits, {len(annotated)} genes x {len(terms)} terms, "
+        f"{len(embedding)} of {len(lines)} cell lines x {embedding.shape[1]} dimensions"
     )

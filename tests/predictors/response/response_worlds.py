@@ -45,7 +45,7 @@ NET = NetSettings(
 
 
 @dataclass(frozen=True)
-class World:
+class SmallAtlas:
     """An atlas with the features of its drugs (0/1 bits) and cell lines (unit rows)."""
 
     atlas: ResponseAtlas
@@ -142,7 +142,7 @@ def random_world(seed=0, drugs=40, genes=8, width=32, bits=None, inchikeys=None)
     )
     cells = rng.normal(size=(len(LINES), 4))
     cells = (cells / np.linalg.norm(cells, axis=1, keepdims=True)).astype(np.float32)
-    return World(atlas, bits, [MECHANISMS[i] for i in rng.integers(0, 4, drugs)], cells)
+    return SmallAtlas(atlas, bits, [MECHANISMS[i] for i in rng.integers(0, 4, drugs)], cells)
 
 
 @cache

@@ -1,0 +1,69 @@
+"""The params.yaml beside a manifest: a mirror to fetch from, and the terms of the Gene Ontology to pack."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import require_file
+from anchordrug.settings import Section, SectionType, validated
+
+
+class GoTerms(Section):
+    """Which terms of the Gene Ontology become features: see `anchordrug.raw.gene_ontology.annotate`."""
+
+    evidence: tuple[str, ...] = Field(min_length=1)
+    aspects: tuple[Literal["P", "F", "C"], ...] = Field(min_length=1)
+    min_genes: int = Field(ge=1)
+    max_genes: int = Field(ge=1)
+
+
+class _FetchParams(Section):
+    """The part of the file for anchordrug fetch; `go` is for anchordrug pack."""
+
+    mirror: Path | None
+    go: object = None
+
+
+class _PackParams(Section):
+    """The part of the file for anchordrug pack; `mirror` is for anchordrug fetch."""
+
+    mirror: Path | None
+    go: GoTerms
+
+
+def mirror_of(params: Path) -> Path | None:
+    """Return the folder to copy files from, None where they are downloaded.
+
+    Raises
+    ------
+    SettingsError
+        The file has a wrong key or value, or the folder does not exist.
+    RawDataError
+        There is no such file.
+    """
+    mirror = _read(params, _FetchParams).mirror
+    if mirror is not None and not mirror.is_dir():
+        raise SettingsError(
+            f"{params}: mirror: no folder {mirror}; mount it, or set 'mirror: null' to use the net"
+        )
+    return mirror
+
+
+def go_terms_of(params: Path) -> GoTerms:
+    """Return the terms that a bundle is packed with.
+
+    Raises
+    ------
+    SettingsError
+        The file has a wrong key or value.
+    RawDataError
+        There is no such file.
+    """
+    return _read(params, _PackParams).go
+
+
+def _read(params: Path, section: type[SectionType]) -> SectionType:
+    require_file(params, "run the command in sources/lincs or name the file with --params")
+    return validated(params, section)
