@@ -77,7 +77,8 @@ def test_import_is_light():
 
 def test_a_model_is_opened_without_torch(project):
     code = (
-        f"import anchordrug, sys; t = anchordrug.predict({str(project / 'models/onnx/SIM-T1.onnx')!r}, ['CCO']);"
+        f"import anchordrug, sys; model = {str(project / 'models/onnx/SIM-T1.onnx')!r};"
+        "t = anchordrug.predict(model, ['CCO']);"
         "print('torch' in sys.modules, 'pandera' in sys.modules, len(t) > 50)"
     )
     assert python(ROOT, "-c", code).stdout.split() == ["False", "False", "True"]
@@ -166,7 +167,7 @@ def test_structures_that_cannot_be_read_are_told(fitted):
         (lambda t: t.fit(t.measured().iloc[:3] * np.nan), TableError, "is not a finite number"),
         (lambda t: t.reference.learn("SIM-T9"), SettingsError, "did you mean 'SIM-T1'"),
         (lambda t: t.reference.learn("SIM-T1", predictor="mpl"), SettingsError, "did you mean 'mlp'"),
-        (lambda t: anchordrug.predict("nowhere.onnx", ["C"]), LibraryError, "nowhere.onnx: no such model"),
+        (lambda _: anchordrug.predict("nowhere.onnx", ["C"]), LibraryError, "nowhere.onnx: no such model"),
         (lambda t: t.fit(t.measured().iloc[:3]).predict(["C"], coverage=0), LibraryError, "give a share"),
     ],
 )

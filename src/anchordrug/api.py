@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from anchordrug.acquisition.campaign import choose, fit_seed
+from anchordrug.acquisition.campaign import choose, fit_seed, round_seed
 from anchordrug.acquisition.registry import strategies
 from anchordrug.acquisition.registry import strategy as strategy_called
 from anchordrug.acquisition.view import Catalogue, PoolView
@@ -19,7 +19,7 @@ from anchordrug.atlas.splits import require_targets
 from anchordrug.atlas.tables import atlas_of
 from anchordrug.errors import TableError, near, shortlist
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.features.builder import blocks_of
+from anchordrug.features.bundle import blocks_of
 from anchordrug.files.atomic import write_bytes
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, model_bytes
 from anchordrug.prediction.frames import predict
@@ -173,7 +173,7 @@ class TargetModel:
         name = strategy or self.settings.select.strategy
         view = PoolView(fitted, pool[~np.isin(pool, anchors)], anchors, Catalogue.of(self.task))
         number = len(anchors) + 1
-        drugs, scores = choose(view, strategy_called(name, "strategy"), count, seed=seed, number=number)
+        drugs, scores = choose(view, strategy_called(name, "strategy"), count, round_seed(seed, number))
         table = atlas.drugs[DRUG_COLUMNS].iloc[drugs].reset_index(drop=True)
         table.insert(0, "rank", np.arange(1, len(table) + 1))
         return table.assign(score=scores)
@@ -202,7 +202,8 @@ class TargetModel:
         if len(rows) < len(names):
             wrong = next(name for name in names if name not in set(known))
             raise TableError(
-                f"{where}: drug '{wrong}' is not in the atlas{near(str(wrong), known)}; give drug_ids of the atlas"
+                f"{where}: drug '{wrong}' is not in the atlas{near(str(wrong), known)}; "
+                "give drug_ids of the atlas"
             )
         return rows
 
@@ -312,7 +313,9 @@ def open_atlas(bundle: Path | str, params: Path | str = "params.yaml") -> Refere
         curated = curate(raw, rules, Path(work))
         curated = curated._replace(z=np.array(curated.z))
     atlas = atlas_of(curated.responses, curated.z, curated.drugs, curated.genes, curated.cell_lines)
-    features = blocks_of(raw, atlas, curated.genes["annotated_as"].tolist(), settings.featurize).scaled()
+    annotated_as = curated.genes["annotated_as"].tolist()
+    smiles = atlas.drugs["smiles"].tolist()
+    features = blocks_of(raw, smiles, annotated_as, atlas.cell_lines, settings.featurize).scaled()
     return Reference(settings, atlas, features)
 
 

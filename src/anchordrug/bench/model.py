@@ -11,13 +11,12 @@ import typer
 
 from anchordrug.acquisition.campaign import fit_seed
 from anchordrug.acquisition.view import Catalogue
-from anchordrug.atlas.tables import positions
 from anchordrug.bench import folder as files
 from anchordrug.bench.measured import Measured
 from anchordrug.bench.world import World
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.features.blocks import unit_rows
-from anchordrug.features.cell_lines import embed_cell_lines
+from anchordrug.features.builder import line_embeddings
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.tables import read_json, read_matrix, write_json, write_matrix
 from anchordrug.predictors.base import Predictor, Task, Work
@@ -123,16 +122,8 @@ def _embedding(world: World, learned: bool) -> np.ndarray:
             f"{world.folder}: the untreated expression of {missing[0]} is not known; give it to 'anchordrug "
             "campaign new' with --expression, or set predictor: response_gp in params.yaml, which needs none"
         )
-    cell = world.settings.featurize.cell
-    embedding = embed_cell_lines(
-        table.to_numpy(np.float32),
-        dim=cell.dim,
-        epochs=cell.epochs,
-        learning_rate=cell.learning_rate,
-        seed=cell.seed,
-    )
-    embedding = unit_rows(embedding[positions(lines, table.index)])
-    columns = [f"embedding_{k}" for k in range(cell.dim)]
+    embedding = unit_rows(line_embeddings(table, lines, world.settings.featurize.cell))
+    columns = [f"embedding_{k}" for k in range(embedding.shape[1])]
     write_matrix(path, pd.DataFrame({"cell_line": lines}), columns, embedding)
     return embedding
 

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rdkit import Chem
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.atlas.tables import positions
 from anchordrug.bench import folder as files
 from anchordrug.bench.settings import CampaignSettings, read_campaign
-from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
+from anchordrug.features.builder import drug_bits
 from anchordrug.files.atomic import require_file
 from anchordrug.files.tables import read_table
 from anchordrug.project.project import Project
@@ -151,9 +150,7 @@ def _extended(
     order = np.argsort(drugs["drug_id"].to_numpy(dtype=object), kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    drug = project.settings.featurize.drug
-    molecules = [Chem.MolFromSmiles(smiles) for smiles in new["smiles"]]
-    bits = unit_rows(fingerprints(molecules, drug.radius, drug.bits))
+    bits = unit_rows(drug_bits(new["smiles"], project.settings.featurize.drug))
     lines = atlas.cell_lines + [one for one in campaign.targets if one not in atlas.cell_lines]
     atlas = replace(
         atlas, drugs=drugs.iloc[order].reset_index(drop=True), drug=place[atlas.drug], cell_lines=lines

@@ -1,0 +1,73 @@
+"""The feature blocks of an atlas, read from its raw bundle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.features.blocks import FeatureBlocks, unit_rows
+from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
+from anchordrug.raw.bundle import RawBundle
+from anchordrug.raw.expression import read_expression
+from anchordrug.raw.ontology import read_annotation
+from anchordrug.settings import Featurize
+
+
+@dataclass(frozen=True)
+class BundleBlocks:
+    """Feature blocks before they are scaled.
+
+    Attributes
+    ----------
+    bits
+        uint8 [drugs, bits].
+    annotation
+        [genes, terms], 0 or 1; `terms` are the names.
+    embedding
+        float32 [cell lines, dim].
+    described
+        Number of cell lines whose untreated expression the embedding was learned from.
+    """
+
+    bits: np.ndarray
+    annotation: np.ndarray
+    terms: list[str]
+    embedding: np.ndarray
+    described: int
+
+    def scaled(self) -> FeatureBlocks:
+        """Return the blocks with rows of unit norm, as predictors take them."""
+        return FeatureBlocks(unit_rows(self.bits), unit_rows(self.embedding), unit_rows(self.annotation))
+
+
+def blocks_of(
+    bundle: RawBundle,
+    smiles: Sequence[str],
+    annotated_as: Sequence[str],
+    cell_lines: Sequence[str],
+    settings: Featurize,
+) -> BundleBlocks:
+    """Return the feature blocks of an atlas.
+
+    Parameters
+    ----------
+    smiles, annotated_as, cell_lines
+        One entry per drug, gene and cell line of the atlas: its structure, its name in the gene annotation,
+        its own name.
+
+    Raises
+    ------
+    RawDataError
+        A file of the bundle is missing or damaged, or lacks a gene or a cell line.
+    """
+    names, terms, annotation = read_annotation(bundle.annotation)
+    lines, genes, values = read_expression(bundle.expression)
+    expression = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+    return BundleBlocks(
+        drug_bits(smiles, settings.drug),
+        gene_terms(annotated_as, names, annotation),
+        terms,
+        line_embeddings(expression, cell_lines, settings.cell),
+        len(lines),
+    )
