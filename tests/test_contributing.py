@@ -8,10 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from anchordrug.acquisition import strategy
-from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.errors import RawDataError
-from tests.acquisition.fakes import fake_view, random_catalogue
+from tests.acquisition.fakes import fake_view
 from tests.conftest import ROOT
 
 EXAMPLES = dict(
@@ -38,7 +36,6 @@ import json
 import sys
 import numpy as np
 import anchordrug.acquisition.strategies as package
-from anchordrug.acquisition import strategy
 from tests.acquisition.fakes import fake_view
 
 package.__path__.append(sys.argv[1])
@@ -66,20 +63,25 @@ def test_a_strategy_is_found_by_its_file_alone_and_chooses_what_it_promises(tmp_
     assert scores == pytest.approx([changed[place] for place in best])
 
 
-def test_a_predictor_plays_a_campaign():
-    predictor = example("src/anchordrug/predictors/gene_shares.py")["GeneSharesPredictor"](1.5)
-    z = np.random.default_rng(1).normal(0, 2, (20, 6)).astype(np.float32)
-    pool = np.arange(20)
-    catalogue = random_catalogue(np.random.default_rng(0), 20)
-    campaign = Campaign(pool, catalogue, strategy("random"), budget=10, batch=5, seed=0)
-    rounds = list(play(campaign, predictor, lambda drugs: z[drugs]))
-    anchors = np.concatenate([played.drugs for played in rounds])
-    down = (z[anchors] < -1.5).sum(axis=0)
-    probabilities = rounds[-1].fitted.probabilities(pool)
-    assert probabilities.shape == (20, 6, 3)
-    np.testing.assert_allclose(probabilities[7, :, 0], (down + 1) / 13, rtol=1e-6)
-    np.testing.assert_allclose(probabilities.sum(axis=2), 1, rtol=1e-6)
-    assert rounds[-1].fitted.labels(pool).shape == (20, 6)
+PREDICT = """
+import sys
+import pytest
+import anchordrug.predictors as package
+
+package.__path__.append(sys.argv[1])
+tests = "tests/predictors/test_contract.py"
+raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", tests, "-k", "gene_shares"]))
+"""
+
+
+def test_a_predictor_is_found_by_its_file_alone_and_keeps_the_contract(tmp_path):
+    path = "src/anchordrug/predictors/gene_shares.py"
+    (tmp_path / "gene_shares.py").write_text(EXAMPLES[path], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert re.search(r"\b1\d passed", done.stdout), done.stdout
 
 
 def test_a_reader_reads_what_is_in_the_file_and_refuses_what_is_not_a_number(tmp_path):

@@ -37,8 +37,8 @@ def predict(
     -------
     pandas.DataFrame
         One row per drug and gene: target, drug_id, gene, label, p_down, p_none, p_up, z, and measures of
-        trust per drug (docs/prediction.md). A structure that cannot be read has one row with the `reason` and no
-        prediction; a warning tells how many there are.
+        trust per drug (docs/prediction.md). A structure that cannot be read has one row with the `reason` and
+        no prediction; a warning tells how many there are.
 
     Raises
     ------

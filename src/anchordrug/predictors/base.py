@@ -14,6 +14,7 @@ import numpy as np
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.files.tables import write_json
 from anchordrug.labels import decide
 from anchordrug.settings import Section
 
@@ -215,6 +216,14 @@ class State(ABC):
     @abstractmethod
     def save(self, folder: Path, card: Card) -> None:
         """Write model.json with `card`, and all else that `Predictor.load_state` needs, into `folder`."""
+
+
+class NoState(State):
+    """The state of a predictor that learns nothing from source lines."""
+
+    def save(self, folder: Path, card: Card) -> None:
+        """Write model.json."""
+        write_json(card, folder / "model.json")
 
 
 class Predictor(ABC):

@@ -23,8 +23,19 @@ class Method:
     load_class: Callable[[], type[Predictor]]
 
 
+def _prepared(name: str, method: Method | type[Predictor]) -> Method | type[Predictor]:
+    if isinstance(method, Method):
+        return method
+    if not (isinstance(method, type) and issubclass(method, Predictor)):
+        raise SettingsError(f"predictor '{name}' must be a subclass of anchordrug.predictors.base.Predictor")
+    params = getattr(method, "Params", None)
+    if not (isinstance(params, type) and issubclass(params, PredictorParams)):
+        raise SettingsError(f"predictor '{name}' must name its settings: Params, a PredictorParams")
+    return method
+
+
 _methods: Registry[Method | type[Predictor]] = Registry(
-    "predictor", "anchordrug.predictors", "anchordrug.predictors"
+    "predictor", "anchordrug.predictors", "anchordrug.predictors", _prepared
 )
 
 
