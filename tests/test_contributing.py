@@ -36,6 +36,7 @@ import json
 import sys
 import numpy as np
 import anchordrug.acquisition.strategies as package
+from anchordrug.acquisition import strategy
 from tests.acquisition.fakes import fake_view
 
 package.__path__.append(sys.argv[1])
@@ -81,7 +82,7 @@ def test_a_predictor_is_found_by_its_file_alone_and_keeps_the_contract(tmp_path)
         [sys.executable, "-c", PREDICT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert re.search(r"\b1\d passed", done.stdout), done.stdout
+    assert re.match(r"\.{10,}", done.stdout), done.stdout
 
 
 def test_a_reader_reads_what_is_in_the_file_and_refuses_what_is_not_a_number(tmp_path):
