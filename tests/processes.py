@@ -1,7 +1,10 @@
-"""Waiting for processes in tests: for what they do, never for so long."""
+"""Processes in tests: waited for until they have done something, and killed at a place rather than a time."""
 
+import itertools
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -39,3 +42,17 @@ def require_none_left(leader: int) -> None:
     finally:
         for process in group(leader):
             process.kill()
+
+
+def kill_at_call(number: int) -> None:
+    """Kill this process when its main thread calls its `number`-th function from now on, or returns from it.
+
+    That is a moment as arbitrary as any, but the load of the machine does not move it.
+    """
+    events = itertools.count(1)
+
+    def count(*_: object) -> None:
+        if next(events) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(count)
