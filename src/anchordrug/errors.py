@@ -32,6 +32,10 @@ class StrategyError(AnchorDrugError):
     """A strategy that returned anything but a batch of distinct drugs of the pool."""
 
 
+class WorkerError(AnchorDrugError):
+    """A process of our own that cannot be started."""
+
+
 def near(wrong: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of `known`, or an empty string."""
     matches = get_close_matches(wrong, list(known), n=1, cutoff=0.6)

@@ -1,32 +1,29 @@
 """anchordrug predict on ten thousand rows that nobody should have written, and on what rdkit chokes on."""
 
 import csv
-import importlib
 import itertools
 import random
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from rdkit import Chem, RDConfig
+from rdkit import Chem
 
-from anchordrug.chem import workers as fingerprinting
-from anchordrug.chem.fingerprints import fingerprints, packed_fingerprints
-from anchordrug.chem.structures import standardise
-from anchordrug.chem.workers import Fingerprinted, Fingerprinter
+from anchordrug.chem import workers
+from anchordrug.errors import WorkerError
 from anchordrug.files.formulas import escaped
 from anchordrug.prediction import engine as stage
 from anchordrug.prediction.inference import load_onnx
+from tests.chem import mischief
+from tests.chem.molecules import bipartite, real_smiles, ring_bonds
 from tests.conftest import run_cli
+from tests.processes import MOST_SECONDS, require_none_left
 
 MODEL = Path("models/onnx/SIM-T1.onnx")
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
@@ -34,28 +31,6 @@ C60 = (
     "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2c7c3"
     "c3c8c4c4c9c5c1c1c6c2c3c41"
 )
-KINDS = ((2, 1024), (3, 100))
-
-
-def ring_bonds(edges: list[tuple[int, int]], atom: str, atoms: int) -> str:
-    """Return a SMILES in which every bond is a ring closure."""
-    closures: list[str] = [""] * atoms
-    free = list(range(1, 1000))
-    taken: dict[tuple[int, int], int] = {}
-    for one in range(atoms):
-        for edge in sorted(edge for edge in edges if one in edge):
-            number = taken.pop(edge, None)
-            if number is None:
-                number = taken[edge] = free.pop(0)
-            else:
-                free.insert(0, number)
-            closures[one] += f"%({number})"
-    return ".".join(f"[{atom}]{one}" for one in closures)
-
-
-def bipartite(n: int) -> str:
-    """Return n iron atoms, each bound to n others: rdkit's search for rings grows out of hand."""
-    return ring_bonds([(one, n + other) for one in range(n) for other in range(n)], "Fe", 2 * n)
 
 
 def dendrimer(depth: int) -> str:
@@ -141,11 +116,6 @@ UNREADABLE = {
     "quotation marks": '""","',
     "SQL": "'; DROP TABLE structures; --",
 }
-
-
-def real_smiles() -> list[str]:
-    lines = (Path(RDConfig.RDDataDir) / "NCI/first_5K.smi").read_text().splitlines()
-    return [line.split()[0] for line in lines[:400]]
 
 
 ALPHABET = "CNOPScnops()[]=#@+-/\\.%0123456789HFBrIl*:~$>|&^,{} \t'\"\0é"
@@ -340,184 +310,8 @@ def test_records_of_damaged_sdf(in_project, tmp_path):
     assert {"not a valid molblock", "no line 'M  END'; the record is cut"} <= {line[3] for line in rejects}
 
 
-@pytest.fixture(scope="module")
-def alone() -> dict[str, Fingerprinted]:
-    """Real structures and their fingerprints, computed in this process."""
-    found = {}
-    for text in real_smiles()[:60]:
-        drug = standardise(text)
-        found[text] = Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, KINDS))
-    return found
-
-
-def test_fingerprints_are_those_of_a_single_process(alone):
-    texts = list(alone)
-    batches = [texts[:7], [], texts[7:8], texts[8:], ["C(C"], texts[:3]]
-    with Fingerprinter(KINDS, processes=2) as running:
-        found = list(running.of(batches, ahead=2))
-    assert [len(one) for one in found] == [len(one) for one in batches]
-    assert [one for part in found for one in part if not isinstance(one, str)] == [
-        alone[text] for part in batches for text in part if text in alone
-    ]
-    assert found[4] == ["not a valid SMILES"]
-    for place, (radius, bits) in enumerate(KINDS):
-        packed = [np.frombuffer(one.packed[place], np.uint8) for one in alone.values()]
-        unpacked = np.unpackbits(np.stack(packed), axis=1, count=bits)
-        molecules = [standardise(text).molecule for text in texts]
-        np.testing.assert_array_equal(unpacked, fingerprints(molecules, radius, bits))
-
-
-def test_no_more_batches_are_read_than_are_computed_ahead():
-    """A library may be endless, or a pipe that has no more for now."""
-    read = 0
-
-    def endless() -> Iterator[list[str]]:
-        nonlocal read
-        while True:
-            read += 1
-            yield ["C" * read]
-
-    with Fingerprinter([KINDS[0]], processes=1) as running:
-        results = running.of(endless(), ahead=2)
-        for number in range(1, 4):
-            assert len(next(results)) == 1
-            assert read <= number + 2
-
-
-def test_structures_that_take_rdkit_too_long_cost_their_limit_and_no_other_row(alone):
-    texts = list(alone)
-    slow = bipartite(13)
-    batch = [*texts[:30], slow, *texts[30:], slow, ENDLESS["iron 22"]]
-    with Fingerprinter(KINDS, processes=2, seconds=0.4) as running:
-        (found,) = running.of([batch], ahead=1)
-    assert found[30] == found[-1] == found[-2] == "rdkit took more than 0.4 s for it"
-    assert [one for one in found if not isinstance(one, str)] == list(alone.values())
-    # It is the limit that refused it, not the structure.
-    with Fingerprinter(KINDS, processes=1, seconds=120) as running:
-        (found,) = running.of([[slow]], ahead=1)
-    assert isinstance(found[0], Fingerprinted)
-
-
-MISCHIEF = """
-import os, pathlib, signal, sys, time
-from anchordrug.chem import workers as fingerprinting
-from anchordrug.chem import structures as drugs
-
-def mischief(structure, real=drugs.standardise):
-    word, _, rest = structure.partition(" ")
-    if word == "SIGNAL":
-        os.kill(os.getpid(), int(rest))
-    if word == "EXIT":
-        os._exit(int(rest))
-    if word == "ONCE" and not pathlib.Path(rest).exists():
-        pathlib.Path(rest).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    if word == "SLEEP":
-        time.sleep(float(rest))
-    if word == "HANG":
-        while True:
-            pass
-    if word == "RAISE":
-        raise {"memory": MemoryError, "exit": SystemExit, "runtime": RuntimeError}[rest](rest)
-    return real("CCO" if word in {"ONCE", "SLEEP"} else structure)
-
-def serve(*given):
-    drugs.standardise = mischief
-    fingerprinting._serve(*given)
-"""
-
-
-@pytest.fixture(scope="module")
-def mischief(tmp_path_factory):
-    """Let rdkit do to its processes what a structure says."""
-    folder = tmp_path_factory.mktemp("mischief")
-    (folder / "anchordrug_mischief.py").write_text(MISCHIEF)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        serve = importlib.import_module("anchordrug_mischief").serve
-        patch.setattr(fingerprinting, "_serve", serve)
-        yield
-
-
-@pytest.mark.parametrize(
-    ("word", "reason"),
-    [
-        ("SIGNAL 11", "rdkit crashed on it"),
-        ("SIGNAL 6", "rdkit crashed on it"),
-        ("SIGNAL 9", "rdkit crashed on it"),
-        ("EXIT 0", "rdkit crashed on it"),
-        ("EXIT 3", "rdkit crashed on it"),
-        ("RAISE exit", "rdkit crashed on it"),
-        ("RAISE memory", "rdkit cannot read it (MemoryError)"),
-        ("RAISE runtime", "rdkit cannot read it (RuntimeError)"),
-        ("HANG", "rdkit took more than 0.3 s for it"),
-    ],
-)
-def test_a_structure_that_ends_its_process_costs_no_other_row(mischief, alone, word, reason):
-    texts = list(alone)
-    batches = [[word, *texts[:20], word], texts[20:], [word], [*texts[:5], word]]
-    with Fingerprinter(KINDS, processes=2, seconds=0.3) as running:
-        found = list(running.of(batches, ahead=2))
-    for batch, results in zip(batches, found, strict=True):
-        assert results == [alone.get(text, reason) for text in batch]
-
-
-def test_structures_that_crash_at_once_while_the_machine_is_busy(mischief, alone):
-    """Of a process that ends before anybody has heard of its task, it is known what it was doing."""
-    batches = [["SIGNAL 11", text] for text in list(alone)[:30]]
-    busy = threading.Event()
-
-    def spin() -> None:
-        while not busy.is_set():
-            sum(range(1000))
-
-    threads = [threading.Thread(target=spin) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        with Fingerprinter(KINDS, processes=2) as running:
-            found = list(running.of(batches, ahead=3))
-    finally:
-        busy.set()
-        for thread in threads:
-            thread.join()
-    assert found == [["rdkit crashed on it", alone[text]] for _, text in batches]
-
-
-def test_a_process_that_the_system_kills_once_costs_no_row(mischief, alone, tmp_path):
-    texts = list(alone)[:10]
-    with Fingerprinter(KINDS, processes=1) as running:
-        (found,) = running.of([[*texts, f"ONCE {tmp_path / 'killed'}"]], ahead=1)
-    assert (tmp_path / "killed").exists()
-    drug = standardise("CCO")
-    ethanol = Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, KINDS))
-    assert found == [*(alone[text] for text in texts), ethanol]
-
-
-def test_only_its_own_processor_time_counts_against_a_structure(mischief):
-    """Else a busy machine would refuse what an idle one predicts."""
-    with Fingerprinter(KINDS, processes=1, seconds=0.3) as running:
-        (found,) = running.of([["SLEEP 0.7", "CCO", "SLEEP 0"]], ahead=1)
-    assert len(set(found)) == 1
-    assert isinstance(found[0], Fingerprinted)
-
-
-def test_no_process_outlives_the_context(mischief):
-    def processes() -> set[int]:
-        return {one.pid for one in psutil.Process().children(recursive=True)}
-
-    with Fingerprinter(KINDS, processes=1) as running:
-        next(running.of([["CCO"]], ahead=1))
-    # The server of forks, which stays.
-    before = processes()
-    with Fingerprinter(KINDS, processes=2, seconds=1000) as running:
-        # Two processes are busy, and would be for hours, when the caller has had enough.
-        next(running.of([["CCO"], ["HANG"] * 200], ahead=2))
-        assert len(processes() - before) == 2
-    assert processes() == before
-
-
-def test_a_library_of_crashes_ends_like_any_other(mischief, in_project, tmp_path):
+def test_a_library_of_crashes_ends_like_any_other(in_project, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "PROGRAM", Path(mischief.__file__))
     words = [f"SIGNAL {number}" for number in (4, 6, 7, 8, 9, 11)]
     rows = [*words, "CCO", "EXIT 1", ASPIRIN]
     (tmp_path / "drugs.csv").write_text("smiles\n" + "\n".join(rows) + "\n")
@@ -530,3 +324,50 @@ def test_a_library_of_crashes_ends_like_any_other(mischief, in_project, tmp_path
     rejects = pd.read_csv(out.with_suffix(".rejects.csv"))
     assert rejects["place"].tolist() == [f"line {number}" for number in (2, 3, 4, 5, 6, 7, 9)]
     assert set(rejects["reason"]) == {"rdkit crashed on it"}
+
+
+# What somebody types into a file who has never heard of main guards.
+SCRIPT = """
+from pathlib import Path
+from anchordrug.prediction import engine
+
+engine.run([Path("MODEL")], Path("LIBRARY"), Path("OUT"))
+"""
+
+
+@pytest.mark.parametrize("caller", ["file", "standard input"])
+def test_a_script_without_a_main_guard_predicts(in_project, tmp_path, caller):
+    library, out = tmp_path / "drugs.csv", tmp_path / "out.parquet"
+    library.write_text(f"smiles\nCCO\nC(C\n{ASPIRIN}\n")
+    script = SCRIPT.replace("MODEL", str(MODEL)).replace("LIBRARY", str(library)).replace("OUT", str(out))
+    (tmp_path / "script.py").write_text(script)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py" if caller == "file" else "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = process.communicate("" if caller == "file" else script, MOST_SECONDS)
+    finally:
+        process.kill()
+        require_none_left(process.pid)
+    assert process.returncode == 0, printed
+    assert f"{out}: 2 drugs x " in printed
+    assert pd.read_parquet(out)["drug_id"].unique().tolist() == ["row_1", "row_3"]
+    assert pd.read_csv(out.with_suffix(".rejects.csv"))["reason"].tolist() == ["not a valid SMILES"]
+
+
+def test_where_no_worker_can_be_started_no_structure_is_rejected(in_project, tmp_path, monkeypatch):
+    (tmp_path / "drugs.csv").write_text("smiles\nCCO\n")
+    out = tmp_path / "out.parquet"
+    words = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        result = run_cli(*words)
+    assert isinstance(result.exception, WorkerError)
+    assert not out.with_suffix(".rejects.csv").exists()
+    assert run_cli(*words).exit_code == 0
+    assert pd.read_parquet(out)["drug_id"].nunique() == 1

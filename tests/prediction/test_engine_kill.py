@@ -8,47 +8,59 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 from rdkit import RDConfig
 
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.prediction import engine as stage
-from tests.conftest import run_cli
+from tests.conftest import ROOT, run_cli
+from tests.processes import MOST_SECONDS, require_none_left
 
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "3"))
 MODEL = Path("models/onnx/SIM-T1.onnx")
 DRUGS_A_BLOCK = 64
-SECONDS_TO_GO = 15
-# Small blocks; killed before it renames its n-th file, or when it has removed the first of the folder's.
+# Fewer calls than a run makes for the last blocks.
+CALLS = 2000
+# The command in small blocks. Before it renames its n-th file, or when it has removed the first of the
+# folder's, it sends itself a signal; instead of the former it may count its calls and be killed at one.
 CHILD = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 from anchordrug.prediction import ledger
 from anchordrug.cli import main
 from anchordrug.prediction import engine as stage
+from tests.processes import kill_at_call
 
-stage.DRUGS_A_BLOCK, moment = int(sys.argv[1]), sys.argv[2]
+stage.DRUGS_A_BLOCK, moment, number, call = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 replace, count = Path.replace, 0
+
+def end():
+    # Ctrl-C goes to all processes of a terminal.
+    (os.killpg if number == signal.SIGINT else os.kill)(os.getpid(), number)
+    while True:
+        time.sleep(0.01)
+
+def reached(count):
+    if moment == str(count):
+        kill_at_call(call) if call else end()
 
 def counted(path, target):
     global count
     count += 1
-    if moment == str(count):
-        os.kill(os.getpid(), signal.SIGKILL)
+    reached(count)
     return replace(path, target)
 
 def half(folder):
     (folder / "ledger.sqlite").unlink()
-    os.kill(os.getpid(), signal.SIGKILL)
+    end()
 
 Path.replace = counted
 if moment == "removal":
     ledger.shutil.rmtree = half
-sys.argv[1:] = sys.argv[3:]
+sys.argv[1:] = sys.argv[5:]
+reached(0)
 main()
 """
 
@@ -95,54 +107,41 @@ def contents(out: Path) -> list[bytes]:
     return [path.read_bytes() for path in (out, *stage._beside(out))]
 
 
-def start(command: list[str], moment: str = "", size: int = DRUGS_A_BLOCK) -> subprocess.Popen:
-    """Start the command in a process group of its own."""
-    with log_of(command).open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(size), moment, *command],
-            start_new_session=True,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+def killed(
+    command: list[str],
+    moment: object,
+    size: int = DRUGS_A_BLOCK,
+    number: int = signal.SIGKILL,
+    call: int = 0,
+    codes: tuple[int, ...] = (-signal.SIGKILL,),
+) -> str:
+    """Run the command, which sends itself a signal, until it has ended so; return what it printed.
 
-
-def log_of(command: list[str]) -> Path:
-    """Return the file of what a command prints, beside its output."""
-    return Path(command[command.index("--out") + 1]).with_suffix(".log")
-
-
-def group(process: subprocess.Popen) -> list[psutil.Process]:
-    """Return the processes of the group that `process` leads or has led."""
-    found = []
-    for one in psutil.process_iter():
+    Parameters
+    ----------
+    moment
+        The file before whose renaming the signal is sent, or "removal".
+    call
+        Not the signal is sent but a SIGKILL, so many calls later; 0 for the signal.
+    codes
+        The exit codes of which it must have one.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, *map(str, (size, moment, int(number), call)), *command],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
         try:
-            if os.getpgid(one.pid) == process.pid and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
-        except (ProcessLookupError, psutil.NoSuchProcess):
-            continue
-    return found
-
-
-def require_ended(process: subprocess.Popen, *codes: int) -> None:
-    """Check that `process` ends with one of these codes, and that none that it started lives on."""
-    process.wait()
-    assert process.returncode in codes, log_of(process.args).read_text()
-    waited_until = time.monotonic() + SECONDS_TO_GO
-    while (left := group(process)) and time.monotonic() < waited_until:
-        time.sleep(0.05)
-    try:
-        assert left == []
-    finally:
-        for one in left:
-            one.kill()
-
-
-def wait_for_blocks(process: subprocess.Popen, out: Path, count: int) -> None:
-    """Wait until so many blocks are written; 0, until the ledger is there."""
-    last = part_of(out) / (f"{count - 1:06}.arrow" if count else "ledger.sqlite")
-    while not last.exists():
-        assert process.poll() is None, log_of(process.args).read_text()
-        time.sleep(0.002)
+            # Until no process is left that might print.
+            printed, _ = process.communicate(timeout=MOST_SECONDS)
+        finally:
+            process.kill()
+            require_none_left(process.pid)
+    assert process.returncode in codes, printed
+    return printed
 
 
 @pytest.fixture(scope="module")
@@ -181,19 +180,14 @@ def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(in_block
         options = OUTPUTS[number % len(OUTPUTS)]
         out = tmp_path / str(number) / options[0]
         out.parent.mkdir()
-        process = start(words(library, out, *options[1:]))
         # Not so late that it might end by itself; the last moments have a test of their own.
-        done = 0 if number == 0 else rng.randrange(blocks - 5)
-        wait_for_blocks(process, out, done)
-        time.sleep(rng.random() * 0.05)
-        process.kill()
-        require_ended(process, -signal.SIGKILL)
+        done = 0 if number == 0 else rng.randrange(1, blocks - 5)
+        killed(words(library, out, *options[1:]), done, call=rng.randrange(1, CALLS))
         assert not out.exists()
         printed = finished(library, out, *options[1:])
-        assert ("going on after row" in printed) >= (done > 0)
+        assert ("going on after row" in printed) >= (done > 1)
         assert contents(out) == whole[options]
-        names = {out, *stage._beside(out), out.with_suffix(".log")}
-        assert set(out.parent.iterdir()) == names
+        assert set(out.parent.iterdir()) == {out, *stage._beside(out)}
 
 
 SMALL = "id,smiles\n" + "".join(f"d{n},{'C' * (n % 9 + 1)}{'O' if n % 5 else '('}\n" for n in range(40))
@@ -215,7 +209,7 @@ def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_sam
     files = [out, *stage._beside(out)]
     # Three blocks; then rejects, duplicates and predictions; then the folder is removed.
     for moment, written in (("3", []), ("2", []), ("2", files[1:2]), ("3", files[1:]), ("removal", files)):
-        require_ended(start(words(library, out), moment, 16), -signal.SIGKILL)
+        killed(words(library, out), moment, 16)
         assert [path for path in files if path.exists()] == written
         assert all(path.read_bytes() in expected for path in written)
         assert part_of(out).exists()
@@ -230,7 +224,7 @@ def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_sam
 def test_after_a_kill_a_changed_input_or_option_starts_over(small, tmp_path, change):
     library, expected = small
     out = tmp_path / "out.csv"
-    require_ended(start(words(library, out), "3", 16), -signal.SIGKILL)
+    killed(words(library, out), "3", 16)
     options = []
     if change == "input":
         library.write_text(SMALL.replace("CCCO", "CCCS"))
@@ -251,15 +245,9 @@ def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(
     """By the system when it shuts down, or by Ctrl-C, which all processes of the terminal get."""
     options = OUTPUTS[0]
     out = tmp_path / options[0]
-    process = start(words(library, out, *options[1:]))
-    wait_for_blocks(process, out, 1)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)
-        # As click ends on Ctrl-C.
-        require_ended(process, 1, 130)
-        assert "Traceback" not in log_of(process.args).read_text()
-    else:
-        process.send_signal(number)
-        require_ended(process, -number)
+    # As click ends on Ctrl-C.
+    codes = (1, 130) if number == signal.SIGINT else (-number,)
+    printed = killed(words(library, out, *options[1:]), "2", number=number, codes=codes)
+    assert "Traceback" not in printed
     assert "going on after row" in finished(library, out, *options[1:])
     assert contents(out) == whole[options]

@@ -1,25 +1,35 @@
-"""Structures to fingerprints in processes that may end at any structure: rdkit crashes, or never ends."""
+"""Structures to fingerprints in workers: processes of their own, as rdkit may crash or never end."""
 
 import os
 import signal
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_all_start_methods, get_context
-from threading import Lock, local
-from typing import NamedTuple
+from pathlib import Path
+from threading import Lock, Timer, local
+from typing import IO, NamedTuple
 
-# A fingerprint's radius and number of bits.
-Kind = tuple[int, int]
+import anchordrug
+from anchordrug.chem import worker as program
+from anchordrug.chem.worker import COUNTS_OWN_TIME, Kind, Order, receive, send
+from anchordrug.errors import WorkerError
+
+# The script that a worker runs.
+PROGRAM = Path(program.__file__)
 STRUCTURES_A_TASK = 64
 # Of processor time, so that a busy machine refuses no more than an idle one.
 SECONDS_A_STRUCTURE = 1.0
 # Of the clock, where the system cannot count a process' own time.
 SECONDS_A_TASK = 60.0
-_COUNTS_OWN_TIME = hasattr(signal, "setitimer")
+# Of the clock, and far more than a start takes: what is silent so long is no worker.
+SECONDS_TO_START = 300.0
+# A worker multiplies no matrices; each library would start a thread per core in each worker.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Fingerprinted(NamedTuple):
@@ -32,7 +42,7 @@ class Fingerprinted(NamedTuple):
 
 @dataclass(frozen=True)
 class Fingerprinting:
-    """Running processes; `of` turns structures into fingerprints in order.
+    """Running workers; `of` turns structures into fingerprints in order.
 
     Attributes
     ----------
@@ -41,7 +51,7 @@ class Fingerprinting:
     """
 
     threads: ThreadPoolExecutor
-    processes: "_Processes"
+    workers: "_Workers"
     kinds: tuple[Kind, ...]
 
     def of(self, batches: Iterable[Sequence[str]], ahead: int) -> Iterator[list[Fingerprinted | str]]:
@@ -51,6 +61,11 @@ class Fingerprinting:
         ----------
         ahead
             So many batches are computed while the caller is busy with one.
+
+        Raises
+        ------
+        WorkerError
+            A worker cannot be started.
         """
         waiting: deque[list[Future[list[Fingerprinted | str]]]] = deque()
         batches = iter(batches)
@@ -59,141 +74,225 @@ class Fingerprinting:
         while waiting:
             parts = waiting.popleft()
             waiting.extend(self.submitted(batch) for batch in islice(batches, 1))
-            yield [one for part in parts for one in part.result()]
+            yield [result for part in parts for result in part.result()]
 
     def submitted(self, structures: Sequence[str]) -> list[Future[list[Fingerprinted | str]]]:
-        """Hand structures to the processes; the results, end to end, are in their order."""
+        """Hand structures to the workers; the results, end to end, are in their order."""
         return [
-            self.threads.submit(self.processes.results, structures[start : start + STRUCTURES_A_TASK])
+            self.threads.submit(self.workers.results, structures[start : start + STRUCTURES_A_TASK])
             for start in range(0, len(structures), STRUCTURES_A_TASK)
         ]
 
 
 class Fingerprinter:
-    """A context that starts the processes and stops them.
+    """A context that starts workers and stops them.
 
-    Every process has a thread that hands it structures, waits, and starts another one if it has ended. What
-    pools with common pipes know of their processes is late: of one that ends at once they cannot tell what
-    it was doing.
+    Every worker has a thread that hands it structures, waits, and starts another worker if it has ended.
+    Pools with common pipes learn late that a process has ended: they cannot tell which structure a process
+    was busy with that ends at once.
 
     Parameters
     ----------
     kinds
         The fingerprints to be computed of every structure.
-    processes
-        How many, None for one a core.
+    workers
+        The number of workers, None for one per core.
     seconds
-        Of processor time, what a structure may take.
+        Processor time that a structure may take.
     """
 
     def __init__(
-        self, kinds: Iterable[Kind], processes: int | None = None, seconds: float = SECONDS_A_STRUCTURE
+        self, kinds: Iterable[Kind], workers: int | None = None, seconds: float = SECONDS_A_STRUCTURE
     ) -> None:
         self.kinds = tuple(kinds)
-        self.processes = _Processes(self.kinds, seconds)
-        self.threads = ThreadPoolExecutor(processes or _cores(), "fingerprints")
+        self.workers = _Workers(self.kinds, seconds)
+        self.threads = ThreadPoolExecutor(workers or _cores(), "fingerprints")
 
     def __enter__(self) -> Fingerprinting:
-        return Fingerprinting(self.threads, self.processes, self.kinds)
+        return Fingerprinting(self.threads, self.workers, self.kinds)
 
     def __exit__(self, *_: object) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
-        self.processes.stop()
+        stopped = self.workers.stop()
         self.threads.shutdown()
+        for worker in stopped:
+            worker.close()
 
 
-class _Processes:
-    """A process for each thread that asks for results."""
+class _Workers:
+    """A worker for each thread that asks for results."""
 
     def __init__(self, kinds: tuple[Kind, ...], seconds: float) -> None:
-        # Forking a process with onnxruntime's threads in it may deadlock; a fork server has none.
-        method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-        self.context = get_context(method)
-        if method == "forkserver":
-            self.context.set_forkserver_preload(["anchordrug.chem.structures"])
-        self.kinds, self.seconds = kinds, seconds
+        root = str(Path(anchordrug.__file__).parents[1])
+        # Import ignores entries of other types, too.
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        self.order = Order(root=root, path=path, kinds=list(kinds), seconds=seconds)
         self.of_thread = local()
         self.lock = Lock()
         # None once they are stopped.
-        self.running: set[_Process] | None = set()
+        self.running: set[_Worker] | None = set()
 
     def results(self, structures: Sequence[str]) -> list[Fingerprinted | str]:
-        """Return fingerprints or reasons; if a structure ends the process, find out which, one by one."""
-        process = getattr(self.of_thread, "process", None) or self._started()
-        results = process.results(structures)
+        """Return fingerprints or reasons; if a structure ends the worker, find out which, one by one."""
+        worker = getattr(self.of_thread, "worker", None) or self._started()
+        results = worker.results(structures)
         if not isinstance(results, str):
             return results
-        with self.lock:
-            self.of_thread.process = None
-            if self.running is None:
-                raise CancelledError
-            self.running.remove(process)
+        self.of_thread.worker = None
+        self._forget(worker)
         if len(structures) == 1:
             return [results]
-        return [one for structure in structures for one in self.results([structure])]
+        return [result for structure in structures for result in self.results([structure])]
 
-    def _started(self) -> "_Process":
+    def _started(self) -> "_Worker":
         with self.lock:
             if self.running is None:
                 raise CancelledError
-            process = self.of_thread.process = _Process(self.context, self.kinds, self.seconds)
-            self.running.add(process)
-            return process
+            worker = _Worker(self.order["seconds"])
+            self.running.add(worker)
+        reason = worker.begin(self.order)
+        if reason is not None:
+            self._forget(worker)
+            raise WorkerError(_cannot_start(reason))
+        self.of_thread.worker = worker
+        return worker
 
-    def stop(self) -> None:
-        """End all processes, and let nobody start one any more."""
+    def _forget(self, worker: "_Worker") -> None:
+        """Drop a worker that has ended; if `stop` has ended it, so does this thread's task."""
+        with self.lock:
+            if self.running is None:
+                raise CancelledError
+            self.running.remove(worker)
+        worker.close()
+
+    def stop(self) -> "set[_Worker]":
+        """End all workers, let nobody start one any more, and return those whose pipes are still open."""
         with self.lock:
             running, self.running = self.running or set(), None
-        for process in running:
-            process.stop()
+        for worker in running:
+            worker.kill()
+        return running
 
 
-class _Process:
-    """A process and this end of the pipe to it."""
+class _Worker:
+    """A worker's process and the pipes to it.
 
-    def __init__(self, context, kinds: tuple[Kind, ...], seconds: float) -> None:
+    Raises
+    ------
+    WorkerError
+        The system does not start it.
+    """
+
+    def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other, kinds, seconds), daemon=True)
-        self.process.start()
-        other.close()
+        self.is_late = False
+        # Not the current folder but the caller's path says where modules are.
+        command = [sys.executable or "", "-P", str(PROGRAM)]
+        try:
+            with _interrupts_blocked():
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=os.environ | _ONE_THREAD,
+                    # On Windows: no Ctrl-C.
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+        except OSError as error:
+            raise WorkerError(_cannot_start(str(error))) from error
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.tasks: IO[bytes] = self.process.stdin
+        self.answers: IO[bytes] = self.process.stdout
+
+    def begin(self, order: Order) -> str | None:
+        """Wait until the worker is ready; return the reason if it cannot work."""
+        try:
+            with self._killed_after(SECONDS_TO_START):
+                send(self.tasks, order)
+                answer = receive(self.answers)
+        except (EOFError, OSError):
+            if self.is_late:
+                return f"it was not ready after {SECONDS_TO_START:g} s"
+            return f"it ended with exit status {self.process.wait()} before it was ready"
+        except ValueError:
+            self.kill()
+            return "what it runs is not Python"
+        return answer.get("error")
 
     def results(self, structures: Sequence[str]) -> list[Fingerprinted | str] | str:
-        """Return fingerprints or reasons, or the reason why the process has ended."""
+        """Return fingerprints or reasons, or the reason why the worker has ended."""
         try:
-            self.pipe.send(list(structures))
-            if _COUNTS_OWN_TIME or self.pipe.poll(SECONDS_A_TASK):
-                return self.pipe.recv()
+            with self._killed_after(None if COUNTS_OWN_TIME else SECONDS_A_TASK):
+                send(self.tasks, list(structures))
+                answers = receive(self.answers)
         except (EOFError, OSError):
-            self.process.join()
-            too_long = self.process.exitcode == -getattr(signal, "SIGPROF", 0)
-            seconds = self.seconds
-        else:
-            too_long, seconds = True, SECONDS_A_TASK
-        self.stop()
-        return f"rdkit took more than {seconds:g} s for it" if too_long else "rdkit crashed on it"
+            if self.process.wait() == -getattr(signal, "SIGPROF", 0):
+                return f"rdkit took more than {self.seconds:g} s for it"
+            return (
+                f"rdkit took more than {SECONDS_A_TASK:g} s for it" if self.is_late else "rdkit crashed on it"
+            )
+        return [answer if isinstance(answer, str) else _fingerprinted(*answer) for answer in answers]
 
-    def stop(self) -> None:
-        """End the process, whatever it does."""
+    @contextmanager
+    def _killed_after(self, seconds: float | None) -> Iterator[None]:
+        """Kill the worker if the block takes longer, unless `seconds` is None."""
+        if seconds is None:
+            yield
+            return
+
+        def kill() -> None:
+            self.is_late = True
+            self.process.kill()
+
+        timer = Timer(seconds, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def kill(self) -> None:
+        """End the worker, whatever it does."""
         self.process.kill()
-        self.process.join()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Close the pipes to a worker that has ended."""
+        self.process.wait()
+        self.answers.close()
+        # A task that nobody has read.
+        with suppress(OSError):
+            self.tasks.close()
+
+
+def _fingerprinted(inchikey: str, smiles: str, packed: list[str]) -> Fingerprinted:
+    return Fingerprinted(inchikey, smiles, tuple(map(bytes.fromhex, packed)))
+
+
+def _cannot_start(reason: str) -> str:
+    return (
+        f"a worker, the process that reads structures, cannot be started: {reason}; "
+        f"check that {sys.executable!r} (sys.executable) is a Python that can import rdkit and numpy"
+    )
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from this thread, and from a process that is started meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _serve(pipe, kinds: tuple[Kind, ...], seconds: float) -> None:
-    """Compute what comes through the pipe until nobody is at its other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        # The threads of the matrix products go first: they wait for each other, these processes do not.
-        os.nice(5)
-    try:
-        while True:
-            pipe.send(fingerprint(pipe.recv(), kinds, seconds))
-    except (EOFError, OSError):
-        return
 
 
 @contextmanager
@@ -201,38 +300,12 @@ def standardising(structures: Sequence[str]) -> Iterator[Iterator[Fingerprinted 
     """Standardise structures, without fingerprints, while the block does something else.
 
     What is yielded gives, in order, each structure or the reason why it cannot be standardised.
+
+    Raises
+    ------
+    WorkerError
+        A worker cannot be started.
     """
     with Fingerprinter(()) as running:
         parts = running.submitted(structures)
-        yield (one for part in parts for one in part.result())
-
-
-def fingerprint(
-    structures: list[str], kinds: tuple[Kind, ...], seconds: float = SECONDS_A_STRUCTURE
-) -> list[Fingerprinted | str]:
-    """Return the fingerprints of each structure (SMILES or molblock), or the reason why it has none.
-
-    A structure that takes too long ends the process: rdkit's work cannot be interrupted otherwise.
-    """
-    from anchordrug.chem.fingerprints import packed_fingerprints
-    from anchordrug.chem.structures import standardise
-
-    results: list[Fingerprinted | str] = []
-    for structure in structures:
-        _allow(seconds)
-        try:
-            drug = standardise(structure)
-            results.append(
-                Fingerprinted(drug.inchikey, drug.smiles, packed_fingerprints(drug.molecule, kinds))
-            )
-        except ValueError as error:
-            results.append(str(error))
-        except Exception as error:  # rdkit's own errors have no public base class
-            results.append(f"rdkit cannot read it ({type(error).__name__})")
-    _allow(0)
-    return results
-
-
-def _allow(seconds: float) -> None:
-    if _COUNTS_OWN_TIME:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+        yield (result for part in parts for result in part.result())

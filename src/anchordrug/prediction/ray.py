@@ -30,7 +30,7 @@ class _Worker:
         self.predictors = [opened(model, Path(name), threads=1) for name, model in models]
         self.kinds = list(dict.fromkeys(one.fingerprint for one in self.predictors))
         self.shape, self.columns = shape, columns
-        self.fingerprinting = Fingerprinter(self.kinds, processes=1).__enter__()
+        self.fingerprinting = Fingerprinter(self.kinds, workers=1).__enter__()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         smiles, key = self.columns
