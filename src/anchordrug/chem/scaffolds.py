@@ -28,7 +28,7 @@ def scaffold_order(smiles: Sequence[str]) -> np.ndarray:
     Drugs of one scaffold are next to each other, large scaffolds first. So the tail of the order has
     scaffolds that the head does not. Of two scaffolds with equally many drugs, the one whose first drug
     comes later is first. Drugs without rings form a group like any other. The order equals that of
-    deepchem's ``ScaffoldSplitter`` (the tests compare the two).
+    deepchem's ``ScaffoldSplitter`` (the tests compare the two where deepchem is installed).
 
     Raises
     ------
