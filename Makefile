@@ -1,7 +1,20 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
-PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
+version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")')
+ifdef PYTHON
+  # An environment keeps the Python that made it.
+  ifneq ($(wildcard $(BIN)/python),)
+    ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+      $(error $(VENV) has Python $(call version,$(BIN)/python); delete it, or add VENV=another-folder)
+    endif
+  endif
+else
+  # The first of these that runs; deepchem, which tests compare with, installs on 3.11 alone.
+  FOUND = $(shell for name in python3.11 python3.12 python3.13; do \
+    $$name -c '' 2> /dev/null && echo $$name && break; done)
+  PYTHON = $(or $(FOUND),$(error Python 3.11, 3.12 or 3.13 is not on the path; install it, or add PYTHON=its-path))
+endif
 export PATH := $(BIN):$(PATH)
 # Two processes with as many threads as cores each stand in each other's way; pytest-xdist runs two.
 TEST_ENV := OMP_NUM_THREADS=1
@@ -10,8 +23,10 @@ TEST_ENV := OMP_NUM_THREADS=1
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev]'
 	touch $@
 

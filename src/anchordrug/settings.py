@@ -77,8 +77,8 @@ class Split(Section):
     """
 
     by: Literal["random", "scaffold"] = Field(
-        description="`scaffold`: test drugs have scaffolds that the pool lacks (deepchem's ScaffoldSplitter; "
-        "then `split.seed` has no effect)."
+        description="`scaffold`: test drugs have scaffolds that the pool lacks (like deepchem's "
+        "ScaffoldSplitter; then `split.seed` has no effect)."
     )
     test_fraction: float = Field(
         gt=0, lt=1, description="The share of a target's drugs set aside before anything else."

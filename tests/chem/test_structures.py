@@ -1,8 +1,5 @@
 """Structures and fingerprints, against deepchem and rdkit itself."""
 
-import contextlib
-import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +20,10 @@ def nci_smiles() -> list[str]:
 
 @pytest.mark.parametrize(("radius", "bits"), [(2, 1024), (3, 2048)])
 def test_bits_equal_deepchems(nci_smiles, radius, bits):
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from deepchem.feat import CircularFingerprint
+    pytest.importorskip("deepchem", reason="deepchem is not installed; it needs Python < 3.12")
+    from deepchem.feat import CircularFingerprint
 
-        theirs = CircularFingerprint(radius=radius, size=bits).featurize(nci_smiles)
+    theirs = CircularFingerprint(radius=radius, size=bits).featurize(nci_smiles)
     ours = fingerprints([Chem.MolFromSmiles(text) for text in nci_smiles], radius, bits)
     assert ours.dtype == np.uint8
     np.testing.assert_array_equal(ours, theirs)

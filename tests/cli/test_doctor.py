@@ -83,6 +83,14 @@ def test_a_package_that_is_missing_or_too_old_is_named(tmp_path, monkeypatch):
     assert "pip install" in said["remedy"]
 
 
+@pytest.mark.parametrize(("marker", "said"), [("<", "prediction and pipeline"), (">=", "absent is missing")])
+def test_a_package_for_other_pythons_alone_is_not_asked_for(tmp_path, monkeypatch, marker, said):
+    monkeypatch.chdir(tmp_path)
+    asked = f"absent>=1; python_version {marker} '3.11' and extra == 'pipeline'"
+    monkeypatch.setattr(metadata, "requires", lambda _: ["numpy>=2.0", asked])
+    assert findings()["packages"]["found"] == said
+
+
 def test_an_installation_for_prediction_alone_is_well(in_project, monkeypatch):
     real = util.find_spec
     monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == "torch" else real(name, *rest))

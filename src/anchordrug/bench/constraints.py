@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from rdkit import Chem
-from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from anchordrug.acquisition.campaign import Limit
 from anchordrug.bench import folder as files
 from anchordrug.bench.world import World
+from anchordrug.chem.scaffolds import scaffold
 from anchordrug.errors import SettingsError, near, shortlist
 
 
@@ -75,7 +74,7 @@ def limit(world: World, asked: np.ndarray) -> Limit | None:
         moa = library["moa"].dropna()
         kinds.append((moa.to_dict(), constraints.per_mechanism))
     if constraints.per_scaffold is not None:
-        scaffolds = {row: _scaffold(smiles) for row, smiles in library["smiles"].items()}
+        scaffolds = {row: scaffold(smiles) for row, smiles in library["smiles"].items()}
         kinds.append(({row: one for row, one in scaffolds.items() if one}, constraints.per_scaffold))
     ceiling = constraints.cost
     if not kinds and ceiling is None:
@@ -114,8 +113,3 @@ def require_affordable(world: World, asked: np.ndarray, must: np.ndarray) -> Non
             f"{world.folder / files.SETTINGS}: constraints.cost: {ceiling:g} is not enough for the drugs "
             f"that must be in ({names}), which bring it to {total:g}; raise it or include fewer"
         )
-
-
-def _scaffold(smiles: str) -> str:
-    """Return the Bemis-Murcko scaffold as SMILES, empty for a drug without rings."""
-    return MurckoScaffold.MurckoScaffoldSmiles(mol=Chem.MolFromSmiles(smiles))
