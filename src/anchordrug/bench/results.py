@@ -8,7 +8,7 @@ import pandas as pd
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays import scale
 from anchordrug.bench.assays.contents import Counts, Profiles
-from anchordrug.bench.assays.files import parse_well, read_assay
+from anchordrug.bench.assays.files import read_assay
 from anchordrug.bench.evaluated import (
     Results,
     gene_notes,
@@ -17,6 +17,7 @@ from anchordrug.bench.evaluated import (
     stranger_notes,
 )
 from anchordrug.bench.measured import OK, read_selection
+from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.bench.result_counts import controls_of, counts_of, joined_counts, results_from_counts
 from anchordrug.bench.world import World
 from anchordrug.errors import AssayError, near, shortlist
@@ -193,7 +194,7 @@ def _drugs(
     found: dict[str, str] = {}
     strangers = []
     for name in read.values.index:
-        well = parse_well(str(name), plates)
+        well = parse_plate_and_well(str(name), plates)
         place = (well[0] or plates[0], well[1]) if well and (well[0] or len(plates) == 1) else None
         drug = in_well.get(place) if place else None
         drug = drug or by_name.get(str(name).casefold(), str(name))

@@ -201,7 +201,7 @@ def _read_text(path: Path, fewest_columns: int, row_names: bool) -> Sheet:
 
 
 class _Places(NamedTuple):
-    """Return the cells below the header and the line of every row, each of up to `width` cells."""
+    """Where a text has its cells: separator, line of the header, number of columns."""
 
     path: Path
     separator: str
@@ -210,7 +210,7 @@ class _Places(NamedTuple):
 
 
 def _cells(text: TextIO, places: _Places, width: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the cells below the header, and the line of every row; a row has up to `width` separators."""
+    """Return the cells below the header and the line of every row, each of up to `width` cells."""
     text.seek(0)
     try:
         with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from openpyxl import Workbook
 from scipy.stats import norm
 
 from anchordrug.bench.assays.contents import Counts, Profiles
-from anchordrug.bench.assays.files import parse_well, read_assay
+from anchordrug.bench.assays.files import read_assay
 from anchordrug.errors import AssayError
 from anchordrug.raw.gctx import write_gctx
 
@@ -166,34 +166,6 @@ def test_any_counts_in_any_shape(tmp_path_factory, values, transposed, suffix):
     assert isinstance(counts, Counts)
     assert counts.genes == GENES
     np.testing.assert_array_equal(counts.values, values)
-
-
-@given(
-    row=st.sampled_from("ABCDEFGHIJKLMNOP"),
-    column=st.integers(1, 24),
-    plate=st.sampled_from(["", "P1", "Plate1", "plate_2", "A1", "SIM-7"]),
-    separator=st.sampled_from(["_", ":", ".", "-", " ", "/"]),
-    width=st.integers(1, 3),
-    lower=st.booleans(),
-)
-def test_wells(row, column, plate, separator, width, lower):
-    well = f"{row.lower() if lower else row}{column:0{width}d}"
-    text = f"{plate}{separator}{well}" if plate else well
-    assert parse_well(text) == (plate, f"{row}{column:02d}")
-    assert parse_well(text, ["P", "P1", "SIM-7"]) == (plate, f"{row}{column:02d}")
-    assert parse_well(f"SIM-7{well}", ["SIM-7"]) == ("SIM-7", f"{row}{column:02d}")
-
-
-@pytest.mark.parametrize("text", ["", "Q27", "A25", "A0", "A00", "Q1", "P1_Q27", "AA1", "SIMD1", "A1B", "27"])
-def test_texts_that_name_no_well(text):
-    assert parse_well(text, ["P1"]) is None
-
-
-def test_known_plates_win():
-    assert parse_well("X_A1_B2") == ("X_A1", "B02")
-    assert parse_well("P10A1", ["P1", "P10"]) == ("P10", "A01")
-    assert parse_well("P1", ["P1"]) == ("", "P01")
-    assert parse_well("P1-A1", ["P1", "P1-"]) == ("P1-", "A01")
 
 
 @pytest.mark.parametrize("name", ["Q27", "aspirin"])

@@ -1,6 +1,5 @@
 """Assay results as they come back: raw counts of wells, or profiles of drugs, found by what a file holds."""
 
-import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -21,13 +20,10 @@ from anchordrug.bench.assays.contents import (
     require_no_dates,
 )
 from anchordrug.bench.assays.long_tables import long_columns, profiles_from_long
+from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, RawDataError
 from anchordrug.raw.matrix import open_matrix
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
-
-_WELL = re.compile(r"([A-P])0{0,2}([1-9]|1\d|2[0-4])", re.IGNORECASE)
-_PLATE_AND_WELL = re.compile(r"(.+?)[_:.\-\s/|]+([A-P]\d{1,3})", re.IGNORECASE)
-_SEPARATORS_OF_WELL = "_:.-/| \t"
 
 _WHOLE_IN_COUNTS = 0.5  # share of the values other than 0; real counts have all, log values next to none
 _NEGATIVE_IN_Z = 0.1  # share of the values other than 0; z-scores have about half
@@ -85,28 +81,6 @@ def read_assay(
         return _from_wide(_wide_from_sheet(sheet, is_gene), plates)
     except RawDataError as error:
         raise AssayError(str(error)) from error
-
-
-def parse_well(text: str, plates: Collection[str] = ()) -> tuple[str, str] | None:
-    """Return plate ("" if there is none) and well as 'A01', or None if `text` names no well up to P24.
-
-    'A1', 'a01', 'P1_A01', 'P1:A01', 'P1.A01', 'Plate1-A01'; with 'P1' among `plates` also 'P1A01'.
-    """
-    text = text.strip()
-    for plate in sorted(plates, key=len, reverse=True):
-        if text.startswith(plate) and (well := _well(text[len(plate) :].lstrip(_SEPARATORS_OF_WELL))):
-            return plate, well
-    if well := _well(text):
-        return "", well
-    parts = _PLATE_AND_WELL.fullmatch(text)
-    if parts and (well := _well(parts[2])):
-        return parts[1], well
-    return None
-
-
-def _well(text: str) -> str | None:
-    match = _WELL.fullmatch(text)
-    return f"{match[1].upper()}{int(match[2]):02d}" if match else None
 
 
 def _wide_from_gct(path: Path, is_gene: Callable[[str], bool]) -> _Wide:
@@ -256,7 +230,7 @@ def _wells(wide: _Wide, plates: Collection[str]) -> pd.MultiIndex:
     """Return the samples of `wide` as (plate, well_position)."""
     first: dict[tuple[str, str], int] = {}
     for position, name in enumerate(wide.samples):
-        well = parse_well(name, plates)
+        well = parse_plate_and_well(name, plates)
         if well is None:
             raise AssayError(
                 f"{wide.path}: counts in {wide.sample_place(position)}: '{name[:60]}' names no well of a "
