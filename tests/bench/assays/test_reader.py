@@ -1,6 +1,7 @@
 """Assay results in the shapes and states in which they come back."""
 
 import gzip
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +13,7 @@ from openpyxl import Workbook
 from scipy.stats import norm
 
 from anchordrug.bench.assays.contents import Counts, Profiles
-from anchordrug.bench.assays.files import read_assay
+from anchordrug.bench.assays.reader import FORMATS, Format, read_assay
 from anchordrug.errors import AssayError
 from anchordrug.raw.gctx import write_gctx
 
@@ -222,7 +223,7 @@ def test_normalised_values(tmp_path):
 
 def check_z(profiles, tolerance=0):
     assert isinstance(profiles, Profiles)
-    assert (profiles.kind, profiles.standard_error, profiles.incomplete) == ("z", None, ())
+    assert (profiles.kind, profiles.standard_error, profiles.notes) == ("z", None, ())
     assert profiles.genes == profiles.values.columns.tolist() == GENES
     assert profiles.values.index.tolist() == ["SIM-D1", "SIM-D2"]
     assert set(profiles.values.dtypes) == {np.dtype(np.float64)}
@@ -257,10 +258,7 @@ def test_metadata_of_a_matrix_name_drugs_and_genes(tmp_path):
 def test_long_z(tmp_path, suffix, header):
     long = Z.melt(ignore_index=False, var_name="gene", value_name=header)
     profiles = read_assay(save(tmp_path, long.sample(frac=1, random_state=0), suffix), KNOWN)
-    profiles = Profiles(
-        profiles.path, GENES, profiles.values.loc[Z.index, GENES], profiles.kind, profiles.standard_error
-    )
-    check_z(profiles)
+    check_z(replace(profiles, values=profiles.values.loc[Z.index, GENES]))
 
 
 def test_genes_may_have_the_names_of_statistics_and_of_descriptions(tmp_path):
@@ -383,7 +381,8 @@ def test_fold_changes_with_standard_errors(tmp_path):
 def test_genes_that_were_not_tested_for_every_drug_are_left_out(tmp_path):
     content = DE.replace("3,0.0027", "NA,NA") + "SIM-D1,SIMG3,1,1,1,1,1,1\n"
     profiles = read_assay(write(tmp_path, content), KNOWN)
-    assert (profiles.genes, profiles.incomplete) == (["SIMG2"], ("SIMG1", "SIMG3"))
+    assert profiles.genes == ["SIMG2"]
+    assert profiles.notes == ("2 genes were left out, because some drugs have no value for them",)
     np.testing.assert_array_equal(profiles.values, [[-2], [2.5]])
     with pytest.raises(AssayError, match="no gene has a value for each of the 2 drugs"):
         read_assay(write(tmp_path, content.replace("-2,", "NA,")), KNOWN)
@@ -518,3 +517,37 @@ def test_dates_of_a_workbook(tmp_path):
     path = save(tmp_path, COUNTS.set_axis(pd.Index(genes, name="gene", dtype=object)), ".xlsx")
     with pytest.raises(AssayError, match=r"row 4 is '2022-09-02 00:00:00' \(was SEPTIN2 or SEPT2\)"):
         read_assay(path, KNOWN)
+
+
+# ---- formats ----
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.xls", "a.h5ad", "a"])
+def test_a_file_in_no_format(tmp_path, name):
+    message = (
+        r"cannot read '.*' files; save it as .csv.* or as .gct or .gctx \(formats: gct, long_table, wide_t"
+    )
+    with pytest.raises(AssayError, match=message):
+        read_assay(write(tmp_path, "x", name), KNOWN)
+    with pytest.raises(AssayError, match="no such file"):
+        read_assay(tmp_path / f"other_{name}", KNOWN)
+
+
+@pytest.fixture
+def own_formats(monkeypatch):
+    """A registry that forgets what a test registers."""
+    FORMATS.names()
+    monkeypatch.setattr(FORMATS, "_things", dict(FORMATS._things))
+
+
+def test_a_format_goes_before_the_general_ones_and_two_are_told(tmp_path, own_formats):
+    counts = Counts(tmp_path, COUNTS)
+    own = Format(lambda file: file.is_sheet and "IC50" in file.sheet.header, lambda _: counts)
+    FORMATS.register("mine", own)
+    assert read_assay(write(tmp_path, "gene,A1,IC50\nSIMG1,1,2\n"), KNOWN) is counts
+    assert read_assay(save(tmp_path, COUNTS, ".csv"), KNOWN) is not counts
+    FORMATS.register("yours", Format(own.owns, lambda _: counts))
+    with pytest.raises(
+        AssayError, match="is in format mine and yours alike; rename its columns, or the file"
+    ):
+        read_assay(write(tmp_path, "gene,A1,IC50\nSIMG1,1,2\n"), KNOWN)
