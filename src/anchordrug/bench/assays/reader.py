@@ -101,7 +101,7 @@ def read_assay(
 
 
 def _format_of(file: AssayFile) -> Format:
-    formats = {name: FORMATS.get(name, str(file.path)) for name in FORMATS.names()}
+    formats = {name: FORMATS.get(name) for name in FORMATS.names()}
     for general in (False, True):
         owners = [name for name, form in formats.items() if form.general == general and form.owns(file)]
         if len(owners) > 1:
