@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas.curate import Curated, Rules, curate
-from anchordrug.bench.assays.counts import Effects, differential_expression
+from anchordrug.bench.assays.differential_expression import Effects, differential_expression
 from anchordrug.bench.assays.scale import shrink, to_atlas_scale
 from anchordrug.bench.assays.simulated_counts import simulate_counts
-from anchordrug.bench.plates.plate_map import well_name
+from anchordrug.bench.plates.wells import well_name
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of

@@ -690,7 +690,8 @@ def test_late_results_of_an_earlier_round(played, tmp_path):
     late = wide(z.iloc[4:], tmp_path / "late")
     message = refused(played, late)
     assert "late.csv: none of its drugs" in message
-    assert "was asked for in round 2" in message
+    assert "was asked for in " in message
+    assert "rounds/02/selection.csv" in message
     assert "6 ok" in accepted(played, late, "--round", 1)
     np.testing.assert_array_equal(responses(played).to_numpy(np.float32), z.to_numpy(np.float32))
 
@@ -787,7 +788,8 @@ def test_results_before_any_round(played, waiting):
 def test_z_scores_that_do_not_say_of_which_cell_line_they_are(two, tmp_path):
     message = refused(two, wide(z_of(two), tmp_path / "bad"))
     assert "bad.csv" in message
-    assert "--of (SIM-T1, SIM-T2)" in message
+    assert "does not say of which cell line it is; name one of them: SIM-T1, SIM-T2 (with --of" in message
+    assert str(two / "results/01") in message
 
 
 def test_z_scores_of_a_cell_line_that_is_no_target(two, tmp_path):

@@ -450,7 +450,7 @@ def test_a_missing_library_and_an_unknown_format(in_project, tmp_path):
         (("--layout", "wide", "--values", "p_upp"), "--values p_upp: not one of label, z, p_down"),
         (("--layout", "wide", "--top", "3"), "--top: a wide table has a column for every gene"),
         (("--values", "z"), "--values z: a long table holds all of them; use --layout wide"),
-        (("--id-column", "nr"), "no column 'nr' (found drug_id, smiles); correct --id-column"),
+        (("--id-column", "nr"), "no column 'nr' (found drug_id, smiles); correct the name (--id-column)"),
         (("--smiles-column", "smile"), "no column 'smile' (found drug_id, smiles); did you mean 'smiles'?"),
         (("--model", MODEL), "two models are of 'SIM-T1'; predict them one at a time"),
         (("--model", "no.onnx"), "no.onnx: no such model"),

@@ -135,7 +135,10 @@ def test_semicolons_with_decimal_commas(tmp_path):
 
 
 def test_a_file_that_is_no_table(tmp_path):
-    assert "is not a table" in problem(tmp_path, "smiles,name\nCCO,ethanol\nCCC,propane,gas,cold\n")
+    told = problem(tmp_path, "smiles,name\nCCO,ethanol\nCCC,propane,gas,cold\n")
+    assert told.startswith("line 3: has 4 cells, the header 2 (the last is 'cold')")
+    told = problem(tmp_path, "smiles,name\nCCO,ethanol,gas\nCCC,propane\n")
+    assert told.startswith("line 2: has 3 cells, the header 2 (the last is 'gas')")
     assert "write it again" in problem(tmp_path, "no parquet", "shop.parquet")
 
 
@@ -197,6 +200,10 @@ def test_parquet_with_numbers_and_nothing(tmp_path):
 def test_lines_are_those_of_the_file_though_some_are_blank(tmp_path):
     table = read(tmp_path, "smiles,name\nCCO,ethanol\n\n\nCCC,propane\n")
     assert table["line"].tolist() == [2, 5]
+
+
+def test_a_first_column_without_name_is_left_out(tmp_path):
+    assert read(tmp_path, ",smiles,name\n0,CCO,ethanol\n")["name"].tolist() == ["ethanol"]
 
 
 @pytest.mark.parametrize("row", ["CCO,ethanol,", "CCO,ethanol, pure"])

@@ -161,9 +161,9 @@ def test_given_columns_of_a_pipe_make_it_a_table(monkeypatch):
 
 def test_a_column_that_is_not_there(tmp_path):
     told = problem(tmp_path, "mol,name\nCCO,x\n", "d.csv", "moll")
-    assert told == "no column 'moll' (found mol, name); did you mean 'mol'?; correct --smiles-column"
+    assert told == "no column 'moll' (found mol, name); did you mean 'mol'?; correct the name"
     told = problem(tmp_path, "smiles,name\nCCO,x\n", "d.csv", None, "nr")
-    assert told == "no column 'nr' (found smiles, name); correct --id-column"
+    assert told == "no column 'nr' (found smiles, name); correct the name"
     told = problem(tmp_path, TABLE, "d.txt", None, "nr")
     assert told.startswith("no column 'nr'")
 

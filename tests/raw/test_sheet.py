@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook
 
 from anchordrug.errors import RawDataError
-from anchordrug.raw.sheet import read_sheet
+from anchordrug.raw.sheet import is_sheet, read_sheet
 
 CSV = "gene,A01,A02\nSIMG1,1.5,-2\nSIMG2,3,4e1\n"
 
@@ -81,6 +81,36 @@ def test_rows_are_counted_as_the_user_counts(tmp_path):
         sheet.numbers(1)
 
 
+def test_cells_of_several_lines_do_not_disturb_the_count(tmp_path):
+    content = 'gene,note,A01\nSIMG1,"a\nb\n\nc",1\n\n"SIMG2",",",x\n'
+    sheet = read_sheet(text_file(tmp_path, content))
+    assert sheet.names(0) == ["SIMG1", "SIMG2"]
+    assert sheet.names(1) == ["a\nb\n\nc", ","]
+    assert [sheet.row_place(row) for row in range(2)] == ["line 2", "line 7"]
+    with pytest.raises(RawDataError, match="line 7, column 'A01': 'x' is not a number"):
+        sheet.numbers(2)
+
+
+def test_a_table_whose_first_column_is_not_of_row_names(tmp_path):
+    with pytest.raises(RawDataError, match=r"line 2: has 3 cells, the header 2 \(the last is '2'\)"):
+        read_sheet(text_file(tmp_path, "A01\tA02\nSIMG1\t1\t2\n"), row_names=False)
+    path = text_file(tmp_path, ",A01\n0,SIMG1\n")
+    assert read_sheet(path, row_names=False).header == ["", "A01"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.TSV", "t.txt.gz", "t.xlsx", "t.parquet"])
+def test_files_that_are_sheets(tmp_path, name):
+    assert is_sheet(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["t.gct", "t.gct.gz", "t.xls", "t.parquet.gz", "t"])
+def test_files_that_are_no_sheets(tmp_path, name):
+    assert not is_sheet(tmp_path / name)
+    (tmp_path / name).touch()
+    with pytest.raises(RawDataError, match=r"cannot read '.*' files"):
+        read_sheet(tmp_path / name)
+
+
 def test_workbook(tmp_path):
     rows = [["gene", "A01", "A02"], ["SIMG1", 1.5, -2], ["SIMG2", 3, "4e1"]]
     check(read_sheet(workbook(tmp_path, rows)))
@@ -143,7 +173,32 @@ HOSTILE = {
     "only comments": ("t.csv", b"#x\n\n,,\n", "t.csv: is empty; export it again"),
     "only a header": ("t.csv", b"gene,A01\n\n,\n", "has a header but no rows"),
     "one column": ("t.csv", b"gene A01\nSIMG1 1\n", "line 1 is 'gene A01', expected names separated by"),
-    "a field too many": ("t.csv", b"gene,A01\nSIMG1,1\nSIMG2,1,2,3\n", "Expected 2 fields in line 3, saw 4"),
+    "a cell too many": (
+        "t.csv",
+        b"gene,A01\nSIMG1,1\nSIMG2,1,2, x,\n",
+        r"t.csv: line 3: has 4 cells, the header 2 \(the last is 'x'\); put texts and numbers that hold ','",
+    ),
+    "a cell too many, though others have an empty one": (
+        "t.csv",
+        b"gene;A01\nSIMG1;1;\nSIMG2;1;5\n",
+        r"line 3: has 3 cells, the header 2 \(the last is '5'\); put texts and numbers",
+    ),
+    "two cells too many in the first row": ("t.csv", b"gene,A01\nSIMG1,1,2,3\n", "line 2: has 4 cells"),
+    "a cell too many in a first row like a comment": (
+        "t.csv",
+        b"gene,A01\n#1,1,2\nSIMG1,1\n",
+        "line 2: has 3 cells",
+    ),
+    "an open quotation mark": (
+        "t.csv",
+        b'gene,A01\nSIMG1,1\nSIMG2,"2\nSIMG3,3\n',
+        "line 3: .*; correct its quotation marks or export it again",
+    ),
+    "an open quotation mark that another one closes": (
+        "t.csv",
+        b'gene,A01\nSIMG1,"1\nSIMG2,"2"\nSIMG3,3\n',
+        "line 2: .*; correct its quotation marks or export it again",
+    ),
     "no gzip": ("t.csv.gz", b"gene,A01\nSIMG1,1\n", "the file is damaged or cut"),
     "utf-16": ("t.csv", CSV.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
     "no workbook": ("t.xlsx", b"gene,A01", "cannot be read as a workbook .*; save it as .xlsx again"),

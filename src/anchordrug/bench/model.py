@@ -12,7 +12,7 @@ import typer
 from anchordrug.acquisition.campaign import fit_seed
 from anchordrug.acquisition.view import Catalogue
 from anchordrug.bench import folder as files
-from anchordrug.bench.measured import Measured
+from anchordrug.bench.measurements import Measurements
 from anchordrug.bench.world import World
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.features.blocks import unit_rows
@@ -49,7 +49,7 @@ class Model:
         assert self.catalogue.prior is not None
         return self.catalogue.prior
 
-    def fit(self, measured: Measured, *, final: bool) -> JointFitted:
+    def fit(self, measured: Measurements, *, final: bool) -> JointFitted:
         """Fit every target to its anchors; what an assay did not measure is taken to be as the prior says."""
         return joined(
             [

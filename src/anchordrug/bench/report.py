@@ -6,14 +6,14 @@ import pandas as pd
 
 from anchordrug import schemas
 from anchordrug.bench import folder as files
-from anchordrug.bench.measured import Measured, read_outcome, read_selection
+from anchordrug.bench.measurements import Measurements, read_outcome, read_selection
 from anchordrug.bench.world import World
 from anchordrug.files.tables import read_table
 from anchordrug.report.page import write_page
 
 
 def write_report(
-    world: World, measured: Measured, metrics: dict, strongest: pd.DataFrame, path: Path
+    world: World, measured: Measurements, metrics: dict, strongest: pd.DataFrame, path: Path
 ) -> None:
     """Write the report: what was asked for, what came back, how far to trust it, and what is predicted."""
     campaign = world.campaign

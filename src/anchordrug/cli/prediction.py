@@ -1,6 +1,8 @@
 """The commands that need nothing but an exported model."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -72,9 +74,11 @@ def predict(
     if engine == "ray":
         from anchordrug.prediction import ray as predict_ray
 
-        predict_ray.run(model, drugs, out, shape, smiles_column, id_column)
+        with _options_of_columns():
+            predict_ray.run(model, drugs, out, shape, smiles_column, id_column)
         return
-    stage.run(model, Path(drugs), Path(out), shape, smiles_column, id_column)
+    with _options_of_columns():
+        stage.run(model, Path(drugs), Path(out), shape, smiles_column, id_column)
 
 
 @app.command(
@@ -107,19 +111,31 @@ def rank(
     """Rank drugs by how well their predicted responses reverse (or mimic) a signature."""
     from anchordrug.prediction import rank as stage
 
-    stage.run(
-        model,
-        drugs,
-        out,
-        signature,
-        column,
-        up,
-        down,
-        mimic=mimic,
-        permutations=permutations,
-        seed=seed,
-        columns=(smiles_column, id_column),
-    )
+    with _options_of_columns():
+        stage.run(
+            model,
+            drugs,
+            out,
+            signature,
+            column,
+            up,
+            down,
+            mimic=mimic,
+            permutations=permutations,
+            seed=seed,
+            columns=(smiles_column, id_column),
+        )
+
+
+@contextmanager
+def _options_of_columns() -> Iterator[None]:
+    """Tell which option names a column that a table of compounds does not have."""
+    from anchordrug.raw.molecule_text import ColumnError
+
+    try:
+        yield
+    except ColumnError as error:
+        raise LibraryError(f"{error} (--{error.argument.replace('_', '-')})") from error
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug inspect models/onnx/SIM-T1.onnx")

@@ -42,14 +42,9 @@ def read_compounds_for_sale(path: Path) -> pd.DataFrame:
         thing, a repeated drug_id, or a cost or stock that is no number.
     """
     try:
-        sheet = read_sheet(path, fewest_columns=1)
+        sheet = read_sheet(path, fewest_columns=1, row_names=False)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
-    if not sheet.header[0]:
-        raise LibraryError(
-            f"{path}: {sheet.row_place(0)} has a cell more than the header; quote texts that hold commas, "
-            "or name the first column"
-        )
     found = {}
     for ours, names in COLUMNS.items():
         keys = dict.fromkeys(re.sub(r"[^a-z0-9]", "", name) for name in names)

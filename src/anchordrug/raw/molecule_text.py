@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from anchordrug.errors import LibraryError, near, shortlist
 from anchordrug.files.formulas import unescaped
+from anchordrug.raw.delimited import cells_of, holds_cells, separator_of
 
 SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure")
 
@@ -33,7 +34,14 @@ MOST_FIRST_LINES = 1000
 
 # What unpacks to more than this and to so many times its size is no table of compounds.
 UNPACKED_BYTES, UNPACKED_TIMES = 100 * 2**20, 200
-SEPARATORS = "\t;,"
+
+
+class ColumnError(LibraryError):
+    """A column that a table of compounds does not have; `argument` is the one that names such a column."""
+
+    def __init__(self, message: str, argument: Literal["smiles_column", "id_column"]) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class Compound(NamedTuple):
@@ -52,7 +60,7 @@ def columns_of(
 
     Raises
     ------
-    LibraryError
+    ColumnError
         There is no column of structures, or none of a name that was given.
     """
     names = ColumnNames(path, smiles_column, id_column)
@@ -70,31 +78,35 @@ class ColumnNames:
     def structure_in(self, header: Sequence[str]) -> int:
         """Return the column of the SMILES: the one that the user names, or the one whose name says so."""
         if self.smiles is not None:
-            return self._given(self.smiles, "--smiles-column", header)
+            return self._given(self.smiles, "smiles_column", header)
         found = _column(SMILES_NAMES, header)
         if found is None:
-            raise LibraryError(
+            raise ColumnError(
                 f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {_shown(header)}); "
-                "rename it or name it with --smiles-column"
+                "rename it, or give its name",
+                "smiles_column",
             )
         return found
 
     def key_in(self, header: Sequence[str]) -> int | None:
         """Return the column of the ids, None where there is none."""
-        return _column(ID_NAMES, header) if self.key is None else self._given(self.key, "--id-column", header)
+        return _column(ID_NAMES, header) if self.key is None else self._given(self.key, "id_column", header)
 
-    def _given(self, name: str, option: str, header: Sequence[str]) -> int:
+    def _given(
+        self, name: str, argument: Literal["smiles_column", "id_column"], header: Sequence[str]
+    ) -> int:
         if name not in header:
-            raise LibraryError(
+            raise ColumnError(
                 f"{self.path}: no column '{name}' (found {_shown(header)}){near(name, header)}; "
-                f"correct {option}"
+                "correct the name",
+                argument,
             )
         return list(header).index(name)
 
 
 def _shown(header: Sequence[str]) -> str:
     """Return the first columns for a message of one line, whatever the file is."""
-    printable = ("".join(one if one.isprintable() else " " for one in name[:40]) for name in header)
+    printable = ("".join(c if c.isprintable() else " " for c in name[:40]) for name in header)
     return shortlist(printable)
 
 
@@ -146,7 +158,7 @@ def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -
     header = ""
     for line in islice(lines, MOST_FIRST_LINES):
         first.append(line)
-        header = header or (line if _says_something(line) else "")
+        header = header or (line if holds_cells(line) else "")
         if header and len(first) >= 4:
             break
     lines = chain(first, lines)
@@ -155,31 +167,18 @@ def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -
         raise LibraryError(f"{names.path}: is {kind}")
     if any(re.search(r"V[23]000\s*$", line) for line in first[:4]):
         return _rows_of_sdf(lines, names)
-    fields = _fields(header, _separator(header))
+    fields = cells_of(header, separator_of(header))
     if names.smiles is not None or names.key is not None or _column(SMILES_NAMES, fields) is not None:
         return _rows_of_table(lines, names)
     return _rows_of_smiles(lines)
 
 
-def _says_something(line: str) -> bool:
-    """Say whether a line is neither empty nor a comment, as may stand before a table's header."""
-    return bool(line.strip(" \t\r\n,;")) and not line.lstrip('" ').startswith("#")
-
-
-def _separator(header: str) -> str:
-    return max(SEPARATORS, key=lambda one: len(_fields(header, one)))
-
-
-def _fields(line: str, separator: str) -> list[str]:
-    return [field.strip() for field in next(csv.reader([line], delimiter=separator), [])]
-
-
 def _rows_of_table(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
     numbered = enumerate(lines, start=1)
-    first = next((one for one in numbered if _says_something(one[1])), None)
+    first = next(((line, text) for line, text in numbered if holds_cells(text)), None)
     if first is None:
         raise LibraryError(f"{names.path}: cannot be read as a table (it is empty); save it as CSV")
-    separator = _separator(first[1])
+    separator = separator_of(first[1])
     records = _records(chain([first], numbered), separator)
     line, header, problem = next(records)
     if problem:
@@ -222,13 +221,13 @@ class _RecordLines(Iterator[str]):
 
     def __next__(self) -> str:
         full = len(self.taken) == MOST_QUOTED_LINES or self.size > MOST_RECORD_CHARACTERS
-        one = None if full else self.again.popleft() if self.again else next(self.numbered, None)
-        if one is None:
+        line = None if full else self.again.popleft() if self.again else next(self.numbered, None)
+        if line is None:
             self.cut = True
             raise StopIteration
-        self.taken.append(one)
-        self.size += len(one[1])
-        return one[1]
+        self.taken.append(line)
+        self.size += len(line[1])
+        return line[1]
 
 
 def _records(
@@ -251,7 +250,7 @@ def _records(
         if lines.cut or (len(lines.taken) > 1 and not _is_strict(lines.taken, separator)):
             problem = "a quotation mark is not closed"
             lines.again.extendleft(reversed(lines.taken[1:]))
-            cells = _fields(text, separator)
+            cells = cells_of(text, separator)
         if cells:
             yield line, [cell.strip() for cell in cells], problem
 
@@ -293,7 +292,7 @@ def _rows_of_sdf(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]
             if size <= MOST_RECORD_CHARACTERS:
                 block.append(line.rstrip("\r\n"))
             continue
-        if size > MOST_RECORD_CHARACTERS or any(one.strip() for one in block):
+        if size > MOST_RECORD_CHARACTERS or any(line.strip() for line in block):
             number += 1
             yield _record(block, number, size, names)
         block, size = [], 0

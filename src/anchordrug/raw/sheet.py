@@ -2,11 +2,13 @@
 
 import csv
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ import pandas as pd
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import require_file
 from anchordrug.files.formulas import unescaped
+from anchordrug.raw.delimited import cells_of, holds_cells, separator_of
 from anchordrug.raw.text import open_text
 
 SUFFIXES = ".csv, .tsv, .txt (each also .gz), .xlsx or .parquet"
@@ -37,7 +40,8 @@ SAMPLE_DESCRIPTIONS = (
     *("perttime", "pertitime", "smiles", "inchikey"),
 )
 
-_SEPARATORS = "\t;,"  # of equals the first; a comma may be part of a name, a tab never is
+_TEXT = frozenset((".csv", ".tsv", ".txt", ".tab"))
+_WORKBOOK = frozenset((".xlsx", ".xlsm"))
 _MISSING = frozenset(("", "na", "nan", "n/a", "#n/a", "null", "none", "<na>", "nat"))
 
 
@@ -137,70 +141,129 @@ class Sheet:
         return values
 
 
-def read_sheet(path: Path, fewest_columns: int = 2) -> Sheet:
+def is_sheet(path: Path) -> bool:
+    """Return whether `read_sheet` reads files with the suffix of `path`."""
+    return _suffix(path) in {*_TEXT, *_WORKBOOK, ".parquet"}
+
+
+def read_sheet(path: Path, fewest_columns: int = 2, *, row_names: bool = True) -> Sheet:
     """Read a CSV, TSV or text file (comma, semicolon or tab; also .gz), the first sheet of .xlsx, or parquet.
 
-    Empty rows and columns are left out, as are leading lines of text that start with '#'. A header that
-    is one name short, as R writes it, gets an empty first name. An index of parquet becomes columns.
+    Empty rows and columns are left out, as are leading lines of text that start with '#'. An index of
+    parquet becomes columns.
+
+    Parameters
+    ----------
+    fewest_columns
+        Fewer columns of text are an error, because the separator was not found then.
+    row_names
+        Whether a header that is one name short, as R writes it, gets an empty first name.
 
     Raises
     ------
     RawDataError
-        The file is missing, of another kind, damaged or empty, or a row has more fields than the header.
+        The file is missing, of another kind, damaged or empty, a row has more cells than the header, or a
+        quotation mark is not closed.
     """
     require_file(path, "check the name")
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix.lower() in {".csv", ".tsv", ".txt", ".tab"}:
-        return _read_text(path, fewest_columns)
-    if path.suffix.lower() in {".xlsx", ".xlsm"}:
+    suffix = _suffix(path)
+    if suffix in _TEXT:
+        return _read_text(path, fewest_columns, row_names)
+    if suffix in _WORKBOOK:
         return _read_workbook(path)
-    if path.suffix.lower() == ".parquet":
+    if suffix == ".parquet":
         return _read_parquet(path)
     raise RawDataError(f"{path}: cannot read '{path.suffix}' files; save it as {SUFFIXES}")
 
 
-def _read_text(path: Path, fewest_columns: int) -> Sheet:
+def _suffix(path: Path) -> str:
+    """Return the lower-case suffix; of compressed text, the one before .gz."""
+    inner = path.with_suffix("").suffix.lower() if path.suffix == ".gz" else ""
+    return inner if inner in _TEXT else path.suffix.lower()
+
+
+def _read_text(path: Path, fewest_columns: int, row_names: bool) -> Sheet:
     with open_text(path) as text:
         header_line, header_text, first_text = _first_lines(path, text)
-        separator = max(_SEPARATORS, key=lambda one: len(_fields(header_text, one)))
-        header = _fields(header_text, separator)
-        first = _fields(first_text, separator)
+        separator = separator_of(header_text)
+        header = cells_of(header_text, separator)
+        first = cells_of(first_text, separator)
         if len(header) < fewest_columns:
             raise RawDataError(
                 f"{path}: line {header_line} is '{header_text.strip()[:60]}', expected names separated by "
                 "commas, semicolons or tabs; export it again"
             )
-        if len(first) == len(header) + 1 and first[-1].strip():
+        if row_names and len(first) == len(header) + 1 and first[-1]:
             header = ["", *header]
-        width = max(len(header), len(first))
-        text.seek(0)
-        try:
+        places = _Places(path, separator, header_line, len(header))
+        cells, numbers = _cells(text, places, width=max(len(header), len(first)))
+    return _trimmed(Sheet(path, header, cells, numbers, "line", decimal_comma=separator != ","))
+
+
+class _Places(NamedTuple):
+    """Where a text has its cells: separator, line of the header, number of columns."""
+
+    path: Path
+    separator: str
+    header_line: int
+    columns: int
+
+
+def _cells(text: TextIO, places: _Places, width: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the cells below the header and the line of every row, each of up to `width` cells."""
+    text.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # of cells that it would leave out
             cells = pd.read_csv(
                 text,
-                sep=separator,
+                sep=places.separator,
                 header=None,
                 names=list(range(width)),
                 index_col=False,
-                skiprows=header_line,
+                skiprows=places.header_line,
                 dtype="str",
                 na_filter=False,
                 skip_blank_lines=False,
             )
-        except (ValueError, csv.Error) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise RawDataError(f"{path}: is not a table ({reason}); export it again") from error
-    header += [""] * (width - len(header))
-    numbers = header_line + 1 + np.arange(len(cells))
-    return _trimmed(Sheet(path, header, cells, numbers, "line", decimal_comma=separator != ","))
+    except (ValueError, csv.Error, pd.errors.ParserWarning):
+        return _cells_row_by_row(text, places)
+    text.seek(0)
+    spans_lines = sum(1 for _ in text) != places.header_line + len(cells)
+    if spans_lines or any(_filled(cells[column]).any() for column in range(places.columns, width)):
+        return _cells_row_by_row(text, places)
+    return cells[list(range(places.columns))], places.header_line + 1 + np.arange(len(cells))
+
+
+def _cells_row_by_row(text: TextIO, places: _Places) -> tuple[pd.DataFrame, np.ndarray]:
+    """Do the same slowly: for rows of several lines, and to name the line of a row that is wrong."""
+    path, separator, header_line, columns = places
+    text.seek(0)
+    reader = csv.reader(islice(text, header_line, None), delimiter=separator, strict=True)
+    rows, numbers = [], []
+    line = header_line + 1
+    try:
+        for cells in reader:
+            while len(cells) > columns and not _is_filled(cells[-1]):
+                cells.pop()
+            if len(cells) > columns:
+                raise RawDataError(
+                    f"{path}: line {line}: has {len(cells)} cells, the header {columns} (the last is "
+                    f"'{cells[-1].strip()[:40]}'); put texts and numbers that hold '{separator}' in quotes"
+                )
+            rows.append(cells + [""] * (columns - len(cells)))
+            numbers.append(line)
+            line = header_line + reader.line_num + 1
+    except csv.Error as error:
+        raise RawDataError(
+            f"{path}: line {line}: {error}; correct its quotation marks or export it again"
+        ) from error
+    return pd.DataFrame(rows, columns=range(columns), dtype="str"), np.array(numbers)
 
 
 def _first_lines(path: Path, text: TextIO) -> tuple[int, str, str]:
     """Return the number (from 1) and text of the header, and the text of the first row after it."""
-    filled = (
-        (number, line)
-        for number, line in enumerate(text, start=1)
-        if line.strip(" \t\r\n,;") and not line.lstrip('" ').startswith("#")
-    )
+    filled = ((number, line) for number, line in enumerate(text, start=1) if holds_cells(line))
     header = next(filled, None)
     if header is None:
         raise RawDataError(f"{path}: is empty; export it again")
@@ -208,10 +271,6 @@ def _first_lines(path: Path, text: TextIO) -> tuple[int, str, str]:
     if first is None:
         raise RawDataError(f"{path}: has a header but no rows; export it again")
     return *header, first[1]
-
-
-def _fields(line: str, separator: str) -> list[str]:
-    return [field.strip() for field in next(csv.reader([line.rstrip("\r\n")], delimiter=separator))]
 
 
 def _read_workbook(path: Path) -> Sheet:

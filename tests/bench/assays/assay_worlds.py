@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.bench.assays.simulated_counts import simulate_counts
-from anchordrug.bench.plates.plate_map import well_name
+from anchordrug.bench.plates.wells import well_name
 
 GENES = [f"GENE{number:03d}" for number in range(300)]
 DRUGS = [f"DRUG{number}" for number in range(6)]

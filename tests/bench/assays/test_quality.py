@@ -6,7 +6,7 @@ import pytest
 
 from anchordrug.bench.assays.quality import check_wells, failed_drugs, replicate_correlations, swapped_layout
 from anchordrug.bench.assays.simulated_counts import simulate_counts
-from anchordrug.bench.plates.plate_map import SHAPES, well_name
+from anchordrug.bench.plates.wells import SHAPES, well_name
 from anchordrug.errors import AssayError
 from tests.bench.assays.assay_worlds import (
     DRUGS,

@@ -13,7 +13,7 @@ from anchordrug.bench.plates.layout import lay_out, pick_list
 from anchordrug.bench.plates.picture import picture
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.settings import Plates
-from anchordrug.errors import SettingsError, TableError
+from anchordrug.errors import RawDataError, SettingsError, TableError
 from anchordrug.files.tables import write_table
 
 KEY = "AAAAAAAAAAAAAA-BBBBBBBBBB-C"
@@ -219,8 +219,6 @@ HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,rep
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"holds no wells"),
-        (HEADER, r"holds no wells"),
         (
             "plate,drug_id,concentration,cell_line\nP,x,1,L\n",
             r"no column 'well_position' .* well, metadata_well",
@@ -244,7 +242,6 @@ HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,rep
         ),
         (HEADER + 'P,A1,x,"1,5",uM,L,,,1\n', r"line 2: concentration '1,5'"),
         (HEADER + "P,A1,x,0,uM,L,,,1\n", r"line 2: concentration '0'"),
-        (HEADER + "P,A1,x,1,5,uM,L,,,1\n", r"line 2: has 10 cells, the first line 9"),
         (HEADER + "P,A1,x,1,uM,L,,,one\n", r"line 2: replicate 'one' is not a whole number"),
         (HEADER + "P,A1,,1,uM,L,,,1\n", r"line 2: drug_id '' is empty; fill it in"),
         (HEADER + "P,A1,x,1,uM,,,,1\n", r"line 2: cell_line '' is empty"),
@@ -255,7 +252,6 @@ HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,rep
             HEADER + "P,A1,x,1,uM,L,,K1,1\nP,A2,x,1,uM,L,,K2,2\n",
             r"line 3: drug 'x' has InChIKey 'K2', but 'K1'",
         ),
-        (HEADER + 'P,A1,"x,1,uM,L,,,1\n', r"line 2: .*save the sheet as CSV again"),
     ],
 )
 def test_map_errors_name_line_value_and_remedy(tmp_path, text, message):
@@ -263,6 +259,43 @@ def test_map_errors_name_line_value_and_remedy(tmp_path, text, message):
         read_text(tmp_path, text)
     assert str(raised.value).startswith(str(tmp_path / "map.csv"))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        (HEADER, "has a header but no rows"),
+        (
+            HEADER + "P,A1,x,1,5,uM,L,,,1\n",
+            r"line 2: has 10 cells, the header 9 \(the last is '1'\); put texts",
+        ),
+        (HEADER + "P,A1,x,1,uM,L,,,\nP,A2,x,1,5,uM,L,,,1\n", "line 3: has 10 cells, the header 9"),
+        (HEADER + 'P,A1,"x,1,uM,L,,,1\n', "line 2: .*; correct its quotation marks"),
+        (HEADER + 'P,A1,"x,1,uM,L,,,1\nP,A2,"y",1,uM,L,,,1\n', "line 2: .*; correct its quotation marks"),
+    ],
+)
+def test_map_that_is_no_table(tmp_path, text, message):
+    with pytest.raises(RawDataError, match=message) as raised:
+        read_text(tmp_path, text)
+    assert str(raised.value).startswith(str(tmp_path / "map.csv"))
+    assert "\n" not in str(raised.value)
+
+
+def test_map_with_notes_of_several_lines(tmp_path):
+    text = "plate,well,drug_id,concentration_um,cell_line,note\n" + 'P,A1,x,1,L,"a\nb"\nP,A99,y,1,L,\n'
+    with pytest.raises(TableError, match="line 4: well 'A99'"):
+        read_text(tmp_path, text)
+    assert read_text(tmp_path, text.replace("A99", "A9"))["well_position"].tolist() == ["A01", "A09"]
+
+
+def test_map_as_a_workbook(tmp_path):
+    made = laid_out(4)
+    made.to_excel(tmp_path / "map.xlsx", index=False)
+    pd.testing.assert_frame_equal(read_plate_map(tmp_path / "map.xlsx"), made)
+    made.assign(well_position="Z1").to_excel(tmp_path / "map.xlsx")
+    with pytest.raises(TableError, match="row 2: well 'Z1' is on no 96- or 384-well plate"):
+        read_plate_map(tmp_path / "map.xlsx")
 
 
 def sources_of(*rows):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.bench.plates.plate_map import ROWS, SHAPES, well_name
+from anchordrug.bench.plates.wells import SHAPES, column_of, row_of, well_name
 from anchordrug.errors import AssayError
 
 NO_COLUMN = "no column in the results"
@@ -225,7 +225,7 @@ def swapped_layout(counts: pd.DataFrame, plate_map: pd.DataFrame) -> str | None:
         return None
     profiles = _varied(_profiles(read.to_numpy()), read.columns.get_level_values(0).to_numpy()).log2
     likeness = np.corrcoef(profiles)
-    row, column = (np.array([part(well) for _, well in read.columns]) for part in (_row, _column))
+    row, column = (np.array([part(well) for _, well in read.columns]) for part in (row_of, column_of))
     in_line = (row[:, None] == row) | (column[:, None] == column)
     group = wells.groupby(["cell_line", "pert_type", "drug_id"]).ngroup().to_numpy()
     alike = (group[:, None] == group) & ~np.eye(len(group), dtype=bool)
@@ -339,7 +339,7 @@ def _other_layouts(wells: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
 
 
 def _other_layouts_of_plate(positions: pd.Series) -> list[tuple[str, pd.Series]]:
-    row, column = (positions.map(part).to_numpy() for part in (_row, _column))
+    row, column = (positions.map(part).to_numpy() for part in (row_of, column_of))
     rows, columns = next(
         shape for shape in SHAPES.values() if row.max() < shape[0] and column.max() < shape[1]
     )
@@ -361,20 +361,12 @@ def _other_layouts_of_plate(positions: pd.Series) -> list[tuple[str, pd.Series]]
             ("rows in reverse order", down - row, column),
         ]
     return [
-        (name, pd.Series([well_name(*one) for one in zip(*at, strict=True)], positions.index))
+        (name, pd.Series([well_name(*place) for place in zip(*at, strict=True)], positions.index))
         for name, *at in moved
     ]
-
-
-def _row(well: str) -> int:
-    return ROWS.index(well[0])
-
-
-def _column(well: str) -> int:
-    return int(well[1:]) - 1
 
 
 def _groups(wells: pd.DataFrame, columns: list[str]) -> list[np.ndarray]:
     """Return the positions of the rows of each group, int64 [rows], groups sorted."""
     number = wells.groupby(columns).ngroup().to_numpy()
-    return [np.flatnonzero(number == one) for one in range(number.max() + 1)]
+    return [np.flatnonzero(number == group) for group in range(number.max() + 1)]

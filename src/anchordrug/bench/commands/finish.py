@@ -7,7 +7,7 @@ import pandas as pd
 import typer
 
 from anchordrug.bench import folder as files
-from anchordrug.bench.measured import measured_so_far
+from anchordrug.bench.measurements import measured_so_far
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
 from anchordrug.bench.world import World, load_world

@@ -12,7 +12,7 @@ from anchordrug.acquisition.campaign import choose, round_seed
 from anchordrug.bench import folder as files
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
 from anchordrug.bench.forecast import forecast, forecast_in_words
-from anchordrug.bench.measured import Measured, measured_so_far
+from anchordrug.bench.measurements import Measurements, measured_so_far
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.plates.layout import lay_out, pick_list
 from anchordrug.bench.plates.picture import picture
@@ -51,7 +51,7 @@ def run(folder: Path, project: Project) -> None:
         _write_round(load_model(world), measured, rounds[-1] + 1 if rounds else 1, left)
 
 
-def _write_round(model: Model, measured: Measured, number: int, left: int) -> None:
+def _write_round(model: Model, measured: Measurements, number: int, left: int) -> None:
     world, fitted = model.world, model.fit(measured, final=False)
     order, scores, reasons = _order(model, measured, fitted, number, left)
     batch = min(world.campaign.batch, left, len(order))
@@ -83,7 +83,7 @@ def _write_round(model: Model, measured: Measured, number: int, left: int) -> No
 
 
 def _order(
-    model: Model, measured: Measured, fitted: JointFitted, number: int, left: int
+    model: Model, measured: Measurements, fitted: JointFitted, number: int, left: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Return the drugs to be asked for, first those of this round, to the end of the budget.
 

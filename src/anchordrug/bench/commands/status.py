@@ -12,8 +12,9 @@ from rich.text import Text
 
 from anchordrug import schemas
 from anchordrug.bench import folder as files
+from anchordrug.bench.assays.result import OK
 from anchordrug.bench.forecast import forecast_in_words
-from anchordrug.bench.measured import OK, read_outcome, read_selection
+from anchordrug.bench.measurements import read_outcome, read_selection
 from anchordrug.bench.settings import CampaignSettings, read_campaign
 from anchordrug.files.tables import read_table
 

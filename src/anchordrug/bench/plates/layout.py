@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
 
-from anchordrug.bench.plates.plate_map import SHAPES, VEHICLE, read_well, replicates, well_name
+from anchordrug.bench.plates.plate_map import VEHICLE, read_well, replicates
+from anchordrug.bench.plates.wells import SHAPES, well_name
 from anchordrug.bench.settings import Plates
 from anchordrug.errors import SettingsError, TableError, shortlist
 from anchordrug.schemas import PLATE_MAP

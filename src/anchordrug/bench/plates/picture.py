@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from anchordrug.bench.plates.plate_map import ROWS, SHAPES, well_name
+from anchordrug.bench.plates.wells import ROWS, SHAPES, well_name
 
 _WIDTH, _HEIGHT, _MARGIN = 297.0, 210.0, 8.0
 _TOP = 24.0

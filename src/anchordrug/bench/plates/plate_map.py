@@ -1,21 +1,15 @@
-"""Wells of a plate, and plate maps as users give them back: edited, renamed, in other units."""
+"""Plate maps as users give them back: edited, renamed, in other units."""
 
-import csv
-import io
 import math
 import re
 from pathlib import Path
 
 import pandas as pd
 
+from anchordrug.bench.plates.wells import parse_well
 from anchordrug.errors import TableError, shortlist
-from anchordrug.files.formulas import unescaped
-from anchordrug.raw.text import open_text
+from anchordrug.raw.sheet import Sheet, read_sheet
 from anchordrug.schemas import PLATE_MAP, validate
-
-ROWS = "ABCDEFGHIJKLMNOP"
-
-SHAPES = {96: (8, 12), 384: (16, 24)}
 
 VEHICLE = "DMSO"
 
@@ -47,11 +41,6 @@ _COLUMNS_IN_UM = ("concentration_um", "mmoles_per_liter", "metadata_mmoles_per_l
 _PER_UM = {"um": 1.0, "nm": 1000.0, "mm": 0.001}
 
 
-def well_name(row: int, column: int) -> str:
-    """Return the name, such as ``"A01"``, of the well in `row` and `column`, both counted from 0."""
-    return f"{ROWS[row]}{column + 1:02}"
-
-
 def replicates(table: pd.DataFrame) -> pd.Series:
     """Return for every well the how-manieth of its drug it is, or of its plate's vehicle wells, from 1."""
     plate = table["plate"].where(table["pert_type"] == "negcon", "")
@@ -61,10 +50,10 @@ def replicates(table: pd.DataFrame) -> pd.Series:
 def read_plate_map(path: Path) -> pd.DataFrame:
     """Read a plate map, as `lay_out` made it or as a spreadsheet left it.
 
-    Commas, semicolons or tabs separate the cells; with semicolons, numbers may have a decimal comma.
-    Columns also go by the names that JUMP and the Broad's plate maps give them; others are ignored. A unit
-    of nM or mM is converted; a vehicle's concentration is 0 whatever the file says. Without the columns
-    `replicate` and `pert_type` these are derived; without `name`, `InChIKey`, `SMILES` these are null.
+    The file is a table as `read_sheet` reads it. Columns also go by the names that JUMP and the Broad's plate
+    maps give them; others are ignored. A unit of nM or mM is converted; a vehicle's concentration is 0
+    whatever the file says. Without the columns `replicate` and `pert_type` these are derived; without `name`,
+    `InChIKey`, `SMILES` these are null.
 
     Returns
     -------
@@ -74,48 +63,29 @@ def read_plate_map(path: Path) -> pd.DataFrame:
     Raises
     ------
     RawDataError
-        The file is missing or unreadable.
+        The file is missing, unreadable, empty or no table.
     TableError
-        Naming file, line, value and remedy: the file holds no wells, a column is missing, a well is on no
-        96- or 384-well plate or is filled twice, a number or unit cannot be read, lines contradict.
+        Naming file, line, value and remedy: a column is missing, a well is on no 96- or 384-well plate or is
+        filled twice, a number or unit cannot be read, lines contradict.
     """
-    header, lines, decimal_comma = _cells(path)
-    columns = _find_columns(header, path)
-    in_um = header[columns["concentration"]].casefold() in _COLUMNS_IN_UM
-    rows = []
-    for line, cells in lines:
-        row = {name: cells[at] for name, at in columns.items()}
-        rows.append(_read_row(row, f"{path}: line {line}", in_um=in_um, decimal_comma=decimal_comma))
-    _check_wells(rows, [line for line, _ in lines], path)
+    sheet = read_sheet(path, row_names=False)
+    columns = _find_columns(sheet.header, path)
+    in_um = sheet.header[columns["concentration"]].casefold() in _COLUMNS_IN_UM
+    cells = pd.DataFrame({name: sheet.names(column) for name, column in columns.items()})
+    rows = [
+        _read_row(row, f"{path}: {sheet.row_place(number)}", in_um=in_um, decimal_comma=sheet.decimal_comma)
+        for number, row in enumerate(cells.to_dict("records"))
+    ]
+    _check_wells(rows, sheet)
     table = pd.DataFrame(rows, columns=pd.Index(list(PLATE_MAP.columns)))
     if "replicate" not in columns:
         table["replicate"] = replicates(table)
     return validate(table, PLATE_MAP, path)
 
 
-def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
-    """Return the header, the lines below it with their numbers, and whether decimal commas may occur."""
-    with open_text(path) as file:
-        text = file.read()
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
-    try:
-        lines = [(reader.line_num, [unescaped(cell.strip()) for cell in cells]) for cells in reader]
-    except csv.Error as error:
-        raise TableError(f"{path}: line {reader.line_num}: {error}; save the sheet as CSV again") from error
-    lines = [(line, cells) for line, cells in lines if any(cells)]
-    if len(lines) < 2:
-        raise TableError(f"{path}: holds no wells; expected a line of column names and a line per well")
-    header = lines[0][1]
-    for line, cells in lines[1:]:
-        if any(cells[len(header) :]):
-            raise TableError(
-                f"{path}: line {line}: has {len(cells)} cells, the first line {len(header)} "
-                f"(the last is '{cells[-1]}'); put texts and numbers that hold '{separator}' in quotes"
-            )
-    padded = [(line, cells + [""] * (len(header) - len(cells))) for line, cells in lines[1:]]
-    return header, padded, separator == ";"
+def controls_of(plate_map: pd.DataFrame) -> set[str]:
+    """Return the drug ids of the vehicle wells."""
+    return set(plate_map.loc[plate_map["pert_type"] == "negcon", "drug_id"])
 
 
 def _find_columns(header: list[str], path: Path) -> dict[str, int]:
@@ -173,12 +143,12 @@ def _read_row(row: dict[str, str], place: str, *, in_um: bool, decimal_comma: bo
 
 def read_well(text: object, place: str) -> str:
     """Return a well as A01, from text such as a1; `place` names it in the error."""
-    match = re.fullmatch(r"([A-P])0*([1-9]|1[0-9]|2[0-4])", str(text).strip().upper())
-    if match is None:
+    well = parse_well(str(text))
+    if well is None:
         raise TableError(
             f"{place}: well '{text}' is on no 96- or 384-well plate; write A01 to H12, or A01 to P24"
         )
-    return well_name(ROWS.index(match[1]), int(match[2]) - 1)
+    return well
 
 
 def _read_um(row: dict[str, str], place: str, in_um: bool, decimal_comma: bool) -> float:
@@ -218,24 +188,25 @@ def _read_replicate(text: str, place: str) -> int:
     return int(match[1])
 
 
-def _check_wells(rows: list[dict[str, object]], lines: list[int], path: Path) -> None:
+def _check_wells(rows: list[dict[str, object]], sheet: Sheet) -> None:
     """Check that every well is filled once, and that a drug has one structure."""
     in_well: dict[tuple[object, object], tuple[int, object]] = {}
     key_of: dict[object, tuple[int, object]] = {}
-    for line, row in zip(lines, rows, strict=True):
+    for number, row in enumerate(rows):
+        place = f"{sheet.path}: {sheet.row_place(number)}"
         plate, well, drug = row["plate"], row["well_position"], row["drug_id"]
-        before, other = in_well.setdefault((plate, well), (line, drug))
-        if before != line:
+        before, other = in_well.setdefault((plate, well), (number, drug))
+        if before != number:
             raise TableError(
-                f"{path}: line {line}: well {well} of plate '{plate}' holds '{other}' (line {before}) "
+                f"{place}: well {well} of plate '{plate}' holds '{other}' ({sheet.row_place(before)}) "
                 f"and '{drug}'; give each a well of its own"
             )
         key = row["InChIKey"]
         if key is None:
             continue
-        before, other = key_of.setdefault(drug, (line, key))
+        before, other = key_of.setdefault(drug, (number, key))
         if other != key:
             raise TableError(
-                f"{path}: line {line}: drug '{drug}' has InChIKey '{key}', but '{other}' in line {before}; "
+                f"{place}: drug '{drug}' has InChIKey '{key}', but '{other}' in {sheet.row_place(before)}; "
                 "correct the drug_id or the InChIKey"
             )

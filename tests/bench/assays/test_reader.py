@@ -1,6 +1,7 @@
 """Assay results in the shapes and states in which they come back."""
 
 import gzip
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +13,7 @@ from openpyxl import Workbook
 from scipy.stats import norm
 
 from anchordrug.bench.assays.contents import Counts, Profiles
-from anchordrug.bench.assays.files import parse_well, read_assay
+from anchordrug.bench.assays.reader import FORMATS, Format, read_assay
 from anchordrug.errors import AssayError
 from anchordrug.raw.gctx import write_gctx
 
@@ -168,34 +169,6 @@ def test_any_counts_in_any_shape(tmp_path_factory, values, transposed, suffix):
     np.testing.assert_array_equal(counts.values, values)
 
 
-@given(
-    row=st.sampled_from("ABCDEFGHIJKLMNOP"),
-    column=st.integers(1, 24),
-    plate=st.sampled_from(["", "P1", "Plate1", "plate_2", "A1", "SIM-7"]),
-    separator=st.sampled_from(["_", ":", ".", "-", " ", "/"]),
-    width=st.integers(1, 3),
-    lower=st.booleans(),
-)
-def test_wells(row, column, plate, separator, width, lower):
-    well = f"{row.lower() if lower else row}{column:0{width}d}"
-    text = f"{plate}{separator}{well}" if plate else well
-    assert parse_well(text) == (plate, f"{row}{column:02d}")
-    assert parse_well(text, ["P", "P1", "SIM-7"]) == (plate, f"{row}{column:02d}")
-    assert parse_well(f"SIM-7{well}", ["SIM-7"]) == ("SIM-7", f"{row}{column:02d}")
-
-
-@pytest.mark.parametrize("text", ["", "Q27", "A25", "A0", "A00", "Q1", "P1_Q27", "AA1", "SIMD1", "A1B", "27"])
-def test_texts_that_name_no_well(text):
-    assert parse_well(text, ["P1"]) is None
-
-
-def test_known_plates_win():
-    assert parse_well("X_A1_B2") == ("X_A1", "B02")
-    assert parse_well("P10A1", ["P1", "P10"]) == ("P10", "A01")
-    assert parse_well("P1", ["P1"]) == ("", "P01")
-    assert parse_well("P1-A1", ["P1", "P1-"]) == ("P1-", "A01")
-
-
 @pytest.mark.parametrize("name", ["Q27", "aspirin"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_a_sample_that_is_no_well(tmp_path, transposed, name):
@@ -250,7 +223,7 @@ def test_normalised_values(tmp_path):
 
 def check_z(profiles, tolerance=0):
     assert isinstance(profiles, Profiles)
-    assert (profiles.kind, profiles.standard_error, profiles.incomplete) == ("z", None, ())
+    assert (profiles.kind, profiles.standard_error, profiles.notes) == ("z", None, ())
     assert profiles.genes == profiles.values.columns.tolist() == GENES
     assert profiles.values.index.tolist() == ["SIM-D1", "SIM-D2"]
     assert set(profiles.values.dtypes) == {np.dtype(np.float64)}
@@ -285,10 +258,7 @@ def test_metadata_of_a_matrix_name_drugs_and_genes(tmp_path):
 def test_long_z(tmp_path, suffix, header):
     long = Z.melt(ignore_index=False, var_name="gene", value_name=header)
     profiles = read_assay(save(tmp_path, long.sample(frac=1, random_state=0), suffix), KNOWN)
-    profiles = Profiles(
-        profiles.path, GENES, profiles.values.loc[Z.index, GENES], profiles.kind, profiles.standard_error
-    )
-    check_z(profiles)
+    check_z(replace(profiles, values=profiles.values.loc[Z.index, GENES]))
 
 
 def test_genes_may_have_the_names_of_statistics_and_of_descriptions(tmp_path):
@@ -411,7 +381,8 @@ def test_fold_changes_with_standard_errors(tmp_path):
 def test_genes_that_were_not_tested_for_every_drug_are_left_out(tmp_path):
     content = DE.replace("3,0.0027", "NA,NA") + "SIM-D1,SIMG3,1,1,1,1,1,1\n"
     profiles = read_assay(write(tmp_path, content), KNOWN)
-    assert (profiles.genes, profiles.incomplete) == (["SIMG2"], ("SIMG1", "SIMG3"))
+    assert profiles.genes == ["SIMG2"]
+    assert profiles.notes == ("2 genes were left out, because some drugs have no value for them",)
     np.testing.assert_array_equal(profiles.values, [[-2], [2.5]])
     with pytest.raises(AssayError, match="no gene has a value for each of the 2 drugs"):
         read_assay(write(tmp_path, content.replace("-2,", "NA,")), KNOWN)
@@ -546,3 +517,37 @@ def test_dates_of_a_workbook(tmp_path):
     path = save(tmp_path, COUNTS.set_axis(pd.Index(genes, name="gene", dtype=object)), ".xlsx")
     with pytest.raises(AssayError, match=r"row 4 is '2022-09-02 00:00:00' \(was SEPTIN2 or SEPT2\)"):
         read_assay(path, KNOWN)
+
+
+# ---- formats ----
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.xls", "a.h5ad", "a"])
+def test_a_file_in_no_format(tmp_path, name):
+    message = (
+        r"cannot read '.*' files; save it as .csv.* or as .gct or .gctx \(formats: gct, long_table, wide_t"
+    )
+    with pytest.raises(AssayError, match=message):
+        read_assay(write(tmp_path, "x", name), KNOWN)
+    with pytest.raises(AssayError, match="no such file"):
+        read_assay(tmp_path / f"other_{name}", KNOWN)
+
+
+@pytest.fixture
+def own_formats(monkeypatch):
+    """A registry that forgets what a test registers."""
+    FORMATS.names()
+    monkeypatch.setattr(FORMATS, "_things", dict(FORMATS._things))
+
+
+def test_a_format_goes_before_the_general_ones_and_two_are_told(tmp_path, own_formats):
+    counts = Counts(tmp_path, COUNTS)
+    own = Format(lambda file: file.is_sheet and "IC50" in file.sheet.header, lambda _: counts)
+    FORMATS.register("mine", own)
+    assert read_assay(write(tmp_path, "gene,A1,IC50\nSIMG1,1,2\n"), KNOWN) is counts
+    assert read_assay(save(tmp_path, COUNTS, ".csv"), KNOWN) is not counts
+    FORMATS.register("yours", Format(own.owns, lambda _: counts))
+    with pytest.raises(
+        AssayError, match="is in format mine and yours alike; rename its columns, or the file"
+    ):
+        read_assay(write(tmp_path, "gene,A1,IC50\nSIMG1,1,2\n"), KNOWN)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anchordrug.bench.assays.counts import differential_expression
+from anchordrug.bench.assays.differential_expression import differential_expression
 from anchordrug.errors import AssayError
 from tests.bench.assays.assay_worlds import DRUGS, GENES, assay, plate_map_of, responses_of, wells_of
 

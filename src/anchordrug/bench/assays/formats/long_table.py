@@ -1,66 +1,39 @@
-"""Tables of differential expression: a row per drug and gene, with its z, statistic or fold change."""
-
-from collections.abc import Callable
+"""Long tables, one row per drug and gene, with a z-score, a statistic or a fold change."""
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from anchordrug.bench.assays.contents import (
-    DRUG_HEADERS,
-    FEW,
-    PLATE_HEADERS,
-    WELL_HEADERS,
-    Kind,
-    Profiles,
-    gene_column_of,
-    gene_hits,
-    no_genes,
-    require_no_dates,
-)
+from anchordrug.bench.assays.contents import Kind, Profiles
+from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes, require_no_dates
+from anchordrug.bench.assays.headers import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, value_columns
+from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.raw.sheet import Sheet
 
-_VALUE_HEADERS = {
-    "fold change": (
-        *("log2foldchange", "log2foldchanges", "logfc", "log2fc", "lfc", "logfoldchange", "logfoldchanges"),
-        "log2fold",
-    ),
-    "standard error": ("lfcse", "se", "stderr", "standarderror", "logfcse", "log2fcse", "selogfc"),
-    "statistic": (
-        *("stat", "statistic", "t", "tstat", "tstatistic", "tvalue", "wald", "waldstat", "waldstatistic"),
-        *("zstat", "score", "scores"),
-    ),
-    "z": ("z", "zscore", "zscores", "zvalue", "modz"),
-    "p-value": ("pvalue", "pvalues", "pval", "pvals", "p", "rawp", "rawpvalue", "nominalp", "nominalpvalue"),
-    "adjusted p-value": (
-        *("padj", "fdr", "adjpval", "adjpvalue", "pvaladj", "pvaluesadj", "pvalsadj", "pvalueadj", "qvalue"),
-        *("qval", "q", "padjusted", "adjp", "bh", "fdrpvalue"),
-    ),
-}
+
+def owns(file: AssayFile) -> bool:
+    """Return whether it is a sheet with a column of z-scores, statistics, fold changes or p-values."""
+    return file.is_sheet and bool(value_columns(file.sheet, file.is_gene))
 
 
-def long_columns(sheet: Sheet, is_gene: Callable[[str], bool]) -> dict[str, int]:
-    """Return what the value columns of a long table hold -> column; nothing if it is no long table.
+def read(file: AssayFile) -> Profiles:
+    """Read the best values that the table has.
+
+    z-scores where there are no fold changes; else a signed statistic, then the normal quantile of the p-value
+    with the sign of the fold change, then the fold change with its standard error.
 
     Raises
     ------
     AssayError
-        Two columns hold the same.
+        A column is missing, a name is empty, a pair of drug and gene occurs twice, a value is out of its
+        range, or no gene has a value for every drug.
+    RawDataError
+        A cell is not a number.
     """
-    if gene_hits(sheet.header, is_gene) > len(sheet.header) / 2:  # single letters name genes, too
-        return {}
-    columns = {role: sheet.columns_named(names) for role, names in _VALUE_HEADERS.items()}
-    for role, found in columns.items():
-        if len(found) > 1:
-            both = " and ".join(f"'{sheet.header[column]}'" for column in found[:2])
-            raise AssayError(f"{sheet.path}: columns {both} both look like the {role}; keep one of them")
-    return {role: found[0] for role, found in columns.items() if found}
-
-
-def profiles_from_long(sheet: Sheet, columns: dict[str, int], is_gene: Callable[[str], bool]) -> Profiles:
-    """Return the profiles of a table whose `columns` are those that `long_columns` found."""
-    gene_column, hits = gene_column_of(sheet, is_gene)
+    sheet = file.sheet
+    columns = value_columns(sheet, file.is_gene)
+    gene_column, hits = gene_column_of(sheet, file.is_gene)
     if not hits:
         raise no_genes(sheet.path, sheet.names(gene_column), sheet.header)
     drugs, genes = _names_of_drugs(sheet), sheet.names(gene_column)
@@ -83,18 +56,15 @@ def profiles_from_long(sheet: Sheet, columns: dict[str, int], is_gene: Callable[
             f"{sheet.path}: no gene has a value for each of the {len(drug_names)} drugs; give every drug the "
             "same genes, or a file of its own"
         )
-    kept = gene_names[complete].tolist()
-    frames = [
-        pd.DataFrame(part[:, complete], pd.Index(drug_names, name="name"), pd.Index(kept, name="gene"))
-        for part in table
-    ]
+    left_out = int((~complete).sum())
+    index, kept = pd.Index(drug_names, name="name"), pd.Index(gene_names[complete], name="gene")
+    frames = [pd.DataFrame(part[:, complete], index, kept) for part in table]
     return Profiles(
         sheet.path,
-        kept,
         frames[0],
         kind,
         None if errors is None else frames[1],
-        tuple(gene_names[~complete].tolist()),
+        (f"{left_out} genes were left out, because some drugs have no value for them",) if left_out else (),
     )
 
 
@@ -111,7 +81,7 @@ def _names_of_drugs(sheet: Sheet) -> list[str]:
     if wells:
         return sheet.names(wells[0])
     raise AssayError(
-        f"{sheet.path}: no column says which drug a row belongs to (found: {shortlist(sheet.header, FEW)}); "
+        f"{sheet.path}: no column says which drug a row belongs to (found: {shortlist(sheet.header, 10)}); "
         "add a column 'drug'"
     )
 
@@ -128,7 +98,7 @@ def _require_single(sheet: Sheet, pairs: pd.MultiIndex) -> None:
 
 
 def _values(sheet: Sheet, columns: dict[str, int]) -> tuple[Kind, np.ndarray, np.ndarray | None]:
-    """Return kind, values [rows] and standard errors [rows] of the best that a long table offers.
+    """Return kind, values [rows] and standard errors [rows] of the best values that a long table has.
 
     Missing values are NaN but in a table of z-scores: tables of differential expression have none where a
     gene could not be tested.
@@ -188,3 +158,6 @@ def _require_range(sheet: Sheet, column: int, wrong: np.ndarray, fault: str) -> 
             f"{sheet.path}: {sheet.row_place(row)}, {sheet.column_place(column)}: {value:.6g} {fault}; "
             "correct it"
         )
+
+
+FORMATS.register("long_table", Format(owns, read, general=True))

@@ -1,4 +1,4 @@
-"""What a campaign has asked for and got back so far, read from its folder."""
+"""The anchors measured so far in a campaign, read from its folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,9 @@ from anchordrug.bench.world import World
 from anchordrug.errors import TableError
 from anchordrug.files.tables import read_table
 
-OK = "ok"
-
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """Anchors of every target in order of measurement, and every drug asked for.
 
     Attributes
@@ -55,7 +53,7 @@ def read_outcome(folder: Path, number: int) -> pd.DataFrame:
     return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path, files.RESTORE)
 
 
-def measured_so_far(world: World) -> Measured:
+def measured_so_far(world: World) -> Measurements:
     """Read the accepted responses of all rounds, after those that the atlas has of a target."""
     parts = {target: [world.measured_before(target)] for target in world.campaign.targets}
     asked = [np.zeros(0, np.int64)]
@@ -82,4 +80,4 @@ def measured_so_far(world: World) -> Measured:
         last = len(together) - 1 - np.unique(together[::-1], return_index=True)[1]
         drugs.append(together[np.sort(last)])
         z.append(measured[np.sort(last)])
-    return Measured(drugs, z, np.concatenate(asked))
+    return Measurements(drugs, z, np.concatenate(asked))

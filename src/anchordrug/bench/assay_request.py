@@ -1,0 +1,63 @@
+"""The assay that a round asks for, and the reference of its results, from a campaign and its atlas."""
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.bench import folder as files
+from anchordrug.bench.assays.request import AssayRequest, Reference
+from anchordrug.bench.measurements import read_selection
+from anchordrug.bench.plates.plate_map import controls_of
+from anchordrug.bench.world import World
+from anchordrug.errors import AssayError, near
+
+
+def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayRequest:
+    """Return the request of round `number`, whose plate map may have been edited.
+
+    Raises
+    ------
+    AssayError
+        The plate map has a cell line that is not a target, or a drug that is not in the library.
+    """
+    here = files.round_of(world.folder, number)
+    for column, known, what in (
+        ("cell_line", list(world.campaign.targets), "no target of the campaign"),
+        ("drug_id", [*world.library["drug_id"], *controls_of(plate_map)], "no drug of library.csv"),
+    ):
+        strange = plate_map[~plate_map[column].isin(known)]
+        if len(strange):
+            well = strange.iloc[0]
+            raise AssayError(
+                f"{here / files.PLATE_MAP}: plate {well['plate']}, well {well['well_position']}: {column} "
+                f"'{well[column]}' is {what}{near(str(well[column]), known)}; correct it"
+            )
+    asked = read_selection(world.folder, number)["drug_id"].tolist()
+    names = _names_of_drugs(world.library)
+    return AssayRequest(plate_map, world.campaign.targets, asked, names, here / files.SELECTION)
+
+
+def reference_of(world: World, request: AssayRequest) -> Reference:
+    """Return the genes of the atlas, and the responses of its source lines.
+
+    Raises
+    ------
+    TableError
+        A drug that was asked for is no longer in the library.
+    """
+    rows = world.rows_of(pd.Series(request.drug_ids, dtype=object))
+    drug_of = dict(zip(rows, request.drug_ids, strict=True))
+    drug_ids = np.array([drug_of.get(row) for row in world.sources.drug], dtype=object)
+    return Reference(world.atlas.gene_table, drug_ids, world.sources.z)
+
+
+def _names_of_drugs(library: pd.DataFrame) -> dict[str, str]:
+    """Return drug_ids of the library by every other value that names one drug alone, casefolded."""
+    columns = [name for name in ("drug_id", "inchikey", "atlas_id", "name") if name in library]
+    names: dict[str, str] = {}
+    for column in columns:
+        given = library.dropna(subset=[column])
+        folded = given[column].astype(str).str.casefold()
+        for name, drug in zip(folded, given["drug_id"], strict=True):
+            if (folded == name).sum() == 1:
+                names.setdefault(name, drug)
+    return names

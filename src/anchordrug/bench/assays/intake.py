@@ -1,0 +1,105 @@
+"""Files of an assay in, z-scores on the atlas' scale out: one result per cell line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.bench.assays.contents import Counts
+from anchordrug.bench.assays.from_counts import counts_of_wells, joined_counts, result_from_counts
+from anchordrug.bench.assays.from_profiles import cell_line_of, result_from_profiles
+from anchordrug.bench.assays.reader import read_assay
+from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, require_belongs
+from anchordrug.bench.assays.result import MISSING, OK, AssayResult
+from anchordrug.errors import AssayError, shortlist
+from anchordrug.labels import NONE, labels_of
+from anchordrug.raw.gene_names import GeneMatch, gene_predicate, match_genes
+
+FEWEST_GENES = 0.5
+
+
+def take_in(
+    files: Sequence[ResultFile], request: AssayRequest, reference: Reference, threshold: float
+) -> list[AssayResult]:
+    """Return the result of every cell line that has one, in the order of the request.
+
+    Parameters
+    ----------
+    threshold
+        Of |z|, from which a gene counts as changed.
+
+    Returns
+    -------
+    list of AssayResult
+        `drugs` has one row per drug that was asked for, and a further column `changed`: the share of
+        genes that changed, NaN without a result.
+
+    Raises
+    ------
+    BelongsError
+        The plate or cell line of a file is unknown.
+    AssayError
+        A file cannot be used, or the files do not fit the plate map or each other.
+    """
+    is_gene = gene_predicate(reference.genes)
+    counts: dict[Path, pd.DataFrame] = {}
+    parts: dict[str, list[AssayResult]] = {cell_line: [] for cell_line in request.cell_lines}
+    for file in files:
+        require_belongs(file, request.plates, request.cell_lines)
+        contents = read_assay(file.path, is_gene, plates=request.plates)
+        match = match_genes(contents.genes, reference.genes)
+        _require_genes(file.path, match, reference)
+        if isinstance(contents, Counts):
+            counts[file.path] = counts_of_wells(contents, match, file, request, reference)
+        else:
+            cell_line = cell_line_of(file, request)
+            parts[cell_line].append(result_from_profiles(contents, match, cell_line, request, reference))
+    if counts:
+        table = joined_counts(counts)
+        names = shortlist(path.name for path in counts)
+        for cell_line, found in parts.items():
+            own = table.columns.get_level_values(0).isin(request.wells_of(cell_line)["plate"].unique())
+            if own.any():
+                found.append(result_from_counts(table.loc[:, own], names, cell_line, request, reference))
+    return [_merged(found, request, threshold) for found in parts.values() if found]
+
+
+def _require_genes(path: Path, match: GeneMatch, reference: Reference) -> None:
+    found = len(np.unique(match.rows[match.rows >= 0]))
+    if found < FEWEST_GENES * len(reference.genes):
+        raise AssayError(
+            f"{path}: {found} of the atlas' {len(reference.genes)} genes were found (as {match.naming}s); "
+            "give gene symbols, Ensembl or Entrez ids of human genes"
+        )
+
+
+def _merged(parts: Sequence[AssayResult], request: AssayRequest, threshold: float) -> AssayResult:
+    """Join the results of one cell line; a drug that was asked for and is in none of them is missing."""
+    cell_line = parts[0].cell_line
+    z = pd.concat([part.z for part in parts])
+    repeated = z.index[z.index.duplicated()]
+    if len(repeated):
+        raise AssayError(
+            f"drug '{repeated[0]}' has results of {cell_line} in two files: "
+            f"{' and '.join(part.source for part in parts if repeated[0] in part.z.index)}; "
+            "remove it from one"
+        )
+    asked = list(request.drug_ids)
+    drugs = pd.concat([part.drugs for part in parts]).reindex(asked)
+    missing = drugs["status"].isna()
+    drugs.loc[missing, ["status", "reason"]] = MISSING, "no result in the files"
+    drugs[["wells", "wells_failed"]] = drugs[["wells", "wells_failed"]].fillna(0).astype(int)
+    z = z.loc[[drug for drug in asked if drugs.at[drug, "status"] == OK]]
+    changed = (labels_of(z.to_numpy(), threshold) != NONE).mean(axis=1)
+    drugs["changed"] = pd.Series(changed, index=z.index).reindex(asked)
+    wells = [part.wells for part in parts if part.wells is not None]
+    return AssayResult(
+        cell_line,
+        z,
+        drugs,
+        pd.concat(wells, ignore_index=True) if wells else None,
+        [note for part in parts for note in part.notes],
+        parts[0].factor,
+        shortlist(part.source for part in parts),
+    )

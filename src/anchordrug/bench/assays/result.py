@@ -1,0 +1,72 @@
+"""The result of an assay in one cell line: z-scores on the atlas' scale, and how drugs and wells fared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import shortlist
+
+OK = "ok"
+FAILED = "failed"
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class AssayResult:
+    """The result of one or several files in one cell line.
+
+    Attributes
+    ----------
+    cell_line
+        The cell line.
+    z
+        float64 [drugs, genes of the atlas] by drug_id, NaN for a gene that was not measured.
+    drugs
+        One row per drug by drug_id: status (`OK`, `FAILED` or `MISSING`), reason, wells, wells_failed,
+        replicate_correlation.
+    wells
+        One row per well as `quality.check_wells` returns it; None if the files have no wells.
+    notes
+        What the user should know.
+    factor
+        By which the assay's own numbers were multiplied; NaN if no drug was measured.
+    source
+        The names of the files.
+    """
+
+    cell_line: str
+    z: pd.DataFrame
+    drugs: pd.DataFrame
+    wells: pd.DataFrame | None
+    notes: list[str]
+    factor: float
+    source: str
+
+
+def stranger_notes(strangers: Sequence[str]) -> list[str]:
+    """Tell of drugs that were not asked for."""
+    if not strangers:
+        return []
+    return [f"{len(strangers)} drugs nobody asked for in this round are left out: {shortlist(strangers)}"]
+
+
+def gene_notes(z: pd.DataFrame) -> list[str]:
+    """Tell which genes of the atlas were not measured."""
+    missing = z.columns[z.isna().any()]
+    if not len(missing):
+        return []
+    return [
+        f"{len(missing)} of {z.shape[1]} genes were not measured ({shortlist(missing, 3)}); "
+        "nothing is learned about them"
+    ]
+
+
+def mean_correlation(rows: np.ndarray) -> float:
+    """Return the mean correlation between all pairs of `rows`; NaN for fewer than two."""
+    if len(rows) < 2:
+        return float("nan")
+    rows = rows[:, np.isfinite(rows).all(axis=0)]
+    matrix = np.corrcoef(rows)
+    return float(matrix[np.triu_indices(len(rows), 1)].mean())

@@ -1,0 +1,110 @@
+"""Wide tables of assay results, genes x samples: counts of wells or z-scores of drugs, told by the values."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.bench.assays.contents import Counts, Profiles
+from anchordrug.bench.assays.gene_columns import require_no_dates
+from anchordrug.bench.plates.wells import parse_plate_and_well
+from anchordrug.errors import AssayError
+
+_WHOLE_IN_COUNTS = 0.5  # share of the values other than 0; real counts have all, log values next to none
+_NEGATIVE_IN_Z = 0.1  # share of the values other than 0; z-scores have about half
+_SMALLEST_MEDIAN_Z = 0.15  # CMap's weakest profiles have 0.24, log fold changes of expressed genes about 0.1
+_EXACT_IN_FLOAT = 2.0**53
+
+
+class WideTable(NamedTuple):
+    """Values float64 [genes, samples], finite, with names, and with places for messages.
+
+    `gene_place` and `sample_place` return where the gene or sample of a number (from 0) is in the file.
+    """
+
+    path: Path
+    genes: list[str]
+    samples: list[str]
+    values: np.ndarray
+    gene_place: Callable[[int], str]
+    sample_place: Callable[[int], str]
+
+
+def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
+    """Return counts if all values are whole numbers and none is negative, else z-scores.
+
+    Raises
+    ------
+    AssayError
+        The values are neither; a gene has become a date; a well is on no 96- or 384-well plate; a well or a
+        drug occurs twice.
+    """
+    require_no_dates(wide.path, wide.genes, wide.gene_place)
+    genes = pd.Index(wide.genes, name="gene")
+    if _are_counts(wide):
+        return Counts(wide.path, pd.DataFrame(wide.values.astype(np.int64), genes, _wells(wide, plates)))
+    first: dict[str, int] = {}
+    for position, name in enumerate(wide.samples):
+        if first.setdefault(name, position) != position:
+            raise AssayError(
+                f"{wide.path}: '{name}' stands in {wide.sample_place(first[name])} and in "
+                f"{wide.sample_place(position)}; give one profile per drug"
+            )
+    return Profiles(wide.path, pd.DataFrame(wide.values.T, pd.Index(wide.samples, name="name"), genes), "z")
+
+
+def _are_counts(wide: WideTable) -> bool:
+    """Return True for counts, False for z-scores.
+
+    Raises
+    ------
+    AssayError
+        The values are neither: some counts are negative or fractional, or all are as normalised values are.
+    """
+    values = wide.values
+    usable = (values >= 0) & (values == np.floor(values)) & (values < _EXACT_IN_FLOAT)
+    if usable.all():
+        return True
+    nonzero = values[values != 0]
+    meant_as_counts = np.mean(nonzero == np.floor(nonzero)) >= _WHOLE_IN_COUNTS
+    if not meant_as_counts and np.mean(nonzero < 0) >= _NEGATIVE_IN_Z:
+        median = float(np.median(np.abs(values)))
+        if median < _SMALLEST_MEDIAN_Z:
+            raise AssayError(
+                f"{wide.path}: half of the values lie within {median:.3g} of 0, so they are no z-scores but "
+                "look like log fold changes; give raw counts, z-scores, or a table of differential "
+                "expression with p-values"
+            )
+        return False
+    row, column = np.argwhere(~usable)[0]
+    value = values[row, column]
+    fault = (
+        "is negative" if value < 0 else "is too large" if value >= _EXACT_IN_FLOAT else "is no whole number"
+    )
+    raise AssayError(
+        f"{wide.path}: gene '{wide.genes[row]}', well '{wide.samples[column]}': {value:.6g} {fault}; these "
+        "look like normalised values or log values: give raw counts, or z-scores of every drug"
+    )
+
+
+def _wells(wide: WideTable, plates: Collection[str]) -> pd.MultiIndex:
+    """Return the samples of `wide` as (plate, well_position)."""
+    first: dict[tuple[str, str], int] = {}
+    for position, name in enumerate(wide.samples):
+        well = parse_plate_and_well(name, plates)
+        if well is None:
+            raise AssayError(
+                f"{wide.path}: counts in {wide.sample_place(position)}: '{name[:60]}' names no well of a "
+                "96- or 384-well plate; name wells A01 to P24, with their plate as in 'P1_A01'"
+            )
+        if well in first:
+            other = first[well]
+            raise AssayError(
+                f"{wide.path}: well {' '.join(filter(None, well))} stands in {wide.sample_place(other)} "
+                f"('{wide.samples[other]}') and in {wide.sample_place(position)} ('{name}'); keep one, or "
+                "put the plate's name before the well"
+            )
+        first[well] = position
+    return pd.MultiIndex.from_tuples(list(first), names=["plate", "well_position"])
