@@ -113,7 +113,7 @@ def test_values_that_cannot_be_are_mistakes(release, wrong):
 
 def test_a_missing_manifest_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "manifest.yaml: no such file; run the command in sources/lincs" in str(mistake("genes"))
+    assert "manifest.yaml: no such file; run the command in sources/lincs/pipeline" in str(mistake("genes"))
 
 
 def test_the_manifest_of_the_release_is_right():
