@@ -1,4 +1,5 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
+# make deps: which code each stage of dvc.yaml depends on.
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")')
@@ -19,7 +20,7 @@ export PATH := $(BIN):$(PATH)
 # Two processes with as many threads as cores each stand in each other's way; pytest-xdist runs two.
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: setup run test check bench
+.PHONY: setup run deps test check bench
 
 setup: $(VENV)/.installed
 
@@ -32,6 +33,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 run: setup
 	dvc repro
+
+deps: setup
+	python scripts/dvc_dependencies.py
 
 check: setup
 	ruff check .

@@ -33,6 +33,8 @@ STORIES = {
 }
 # The same in a clone of the repository, through DVC.
 PIPELINE_STORY = ("docs/tutorial_demo.md", "docs/tutorial_strategies.md")
+# The same in a copy of that clone, beside which a remote and a second clone are made.
+TEAM_STORY = ("docs/howto/team.md",)
 
 _NETWORK = "needs the network; "
 _HOURS = "takes hours and the real data; "
@@ -59,7 +61,8 @@ NOT_RUN = {
     "(cosmic-ray|cr-filter-operators|cr-report) ": f"{_HOURS}docs/mutation.md has what came of it",
     "cd benchmarks/paper && dvc repro": f"{_HOURS}tests/test_paper_benchmark.py plays a small grid",
     "python benchmarks/": f"{_HOURS}tests/test_docs.py looks at the options",
-    "dvc repro sources/lincs/": f"{_NETWORK}tests/release/test_fetch.py and test_pack.py do its parts",
+    "cd sources/lincs/pipeline && dvc repro": f"{_NETWORK}"
+    "tests/release/test_fetch.py and test_pack.py do its parts",
 }
 
 
@@ -110,7 +113,7 @@ def is_not_run(command: str) -> bool:
 @cache
 def played_commands() -> frozenset[str]:
     """Return the commands of all stories."""
-    names = [*(name for story in STORIES.values() for name in story), *PIPELINE_STORY]
+    names = [*(name for story in STORIES.values() for name in story), *PIPELINE_STORY, *TEAM_STORY]
     return frozenset(line for name in names for line in commands(ROOT / name) if not is_not_run(line))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,27 +12,18 @@ import pandas as pd
 import pytest
 import yaml
 
+from scripts.dvc_dependencies import FILES, CodeGraph, code_of, commands, rewritten
 from tests.conftest import ROOT, small_params, write_params
-from tests.documents import PIPELINE_STORY, play
+from tests.documents import PIPELINE_STORY, TEAM_STORY, play
 
-# Modules of campaigns at the bench, whose folders have a dvc.yaml of their own.
-BENCH = (
-    *("stages/bench/", "assays/", "advice.py", "library.py"),
-    *("plates.py", "plate_map.py", "plate_picture.py"),
+# Modules and data files deep in five rooms of the code.
+EDITED = (
+    "chem/structures.py",
+    "files/formulas.py",
+    "predictors/response/gp.py",
+    "raw/gene_aliases.csv",
+    "report/macros.html",
 )
-# Commands that are no stages of the root's pipeline.
-TOOLS = {
-    "download.py",
-    "stages/doctor.py",
-    "stages/fetch.py",
-    "stages/inspect.py",
-    "stages/pack.py",
-    "stages/panel.py",
-    "stages/predict_ray.py",
-    "stages/rank.py",
-    "connectivity.py",
-    "formulas.py",
-}
 # Columns that the templates in .dvc/plots read by name.
 PLOTTED = {
     "pre-training": {"target"},
@@ -86,19 +78,46 @@ def test_lock_file_agrees_with_code_and_params(tmp_path):
     assert stages_run(output) == set(), output
 
 
-def test_every_module_of_the_pipeline_is_a_dependency_of_some_stage():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    named = {dep.replace("${code}/", "") for stage in stages.values() for dep in stage["deps"]}
-    code = ROOT / "src/anchordrug"
-    shared = {"__init__", "errors", "io", "progress", "schemas", "settings", "atlas"}
-    for path in code.rglob("*.py"):
-        name = path.relative_to(code).as_posix()
-        if path.stem in shared or name in {"stages/paths.py", "stages/tables.py", "stages/predictors.py"}:
-            continue  # every stage uses these
-        if name.startswith(("cli/", *BENCH)) or name in TOOLS or name == "campaign_settings.py":
-            continue
-        covered = any(name == dep or name.startswith(dep.rstrip("/") + "/") for dep in named)
-        assert covered or name in {"predictors/base.py", "raw/simulate.py"}, name
+def stages_of(path: Path) -> dict[str, dict]:
+    """Return the stages of a dvc.yaml that have commands of their own in it, by name."""
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    return {name: stage.get("do", stage) for name, stage in stages.items()}
+
+
+def naming(stages: dict[str, dict], file: str) -> set[str]:
+    """Return the stages that name a file of the code, or a folder that it is in."""
+    code = Path("${code}") / file
+    return {name for name, stage in stages.items() for dep in stage["deps"] if code.is_relative_to(dep)}
+
+
+@pytest.fixture(scope="module")
+def graph() -> CodeGraph:
+    return CodeGraph()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_dvc_yaml_names_the_code_that_the_graph_has(path, graph):
+    text = path.read_text(encoding="utf-8")
+    assert rewritten(text, graph, folders=FILES[path]) == text, "run make deps"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_all_but_the_code_stays_as_it_was_written(path, graph):
+    """Comments, data and order remain when the code is taken out and put in again."""
+    text = path.read_text(encoding="utf-8")
+    other = "".join(line for line in text.splitlines(keepends=True) if "- ${code}/" not in line)
+    assert other != text
+    assert rewritten(other, graph, folders=FILES[path]) == text
+
+
+def test_every_stage_names_every_file_that_it_reaches(graph):
+    stages = stages_of(ROOT / "dvc.yaml")
+    assert set(commands((ROOT / "dvc.yaml").read_text(encoding="utf-8"))) == set(stages)
+    for name, stage in stages.items():
+        reached = code_of(stage["cmd"], graph)
+        assert len(reached) > 5, name
+        for file in reached:
+            assert name in naming(stages, file.as_posix()), (name, file)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +126,11 @@ def small_clone(tmp_path_factory) -> Path:
     params = small_params()
     params["raw"]["dir"] = "data"
     write_params(folder, params)
-    run(folder, "dvc", "repro")
+    with pytest.MonkeyPatch.context() as patch:
+        # What every stage imports is printed among the lines that DVC writes.
+        patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+        patch.setenv("PYTHONUNBUFFERED", "1")
+        (folder / ".dvc/tmp/imports.txt").write_text(run(folder, "bash", "-c", "dvc repro 2>&1"))
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "small run")
     return folder
@@ -122,6 +145,42 @@ def test_a_fresh_clone_runs_without_any_remote(small_clone):
     ):
         assert (small_clone / path).is_file(), path
     assert not (small_clone / "models/onnx/SIM-T2.onnx").exists()
+
+
+def modules_in(output: str) -> set[str]:
+    """Return the modules of anchordrug among Python's lines about imports."""
+    return set(re.findall(r"^import time:.*\| +(anchordrug(?:\.\w+)*)$", output, re.M))
+
+
+def test_stages_import_no_module_that_they_do_not_reach(small_clone, graph):
+    """The graph against what Python really imports, worker processes included; commands aside."""
+    output = (small_clone / ".dvc/tmp/imports.txt").read_text()
+    shell = modules_in(
+        run(small_clone, "bash", "-c", f"{sys.executable} -X importtime -c 'import anchordrug.cli' 2>&1")
+    )
+    stages = stages_of(small_clone / "dvc.yaml")
+    runs = re.split(r"^Running stage '([\w-]+)\S*':$", output, flags=re.M)[1:]
+    assert set(runs[::2]) == set(stages)
+    for name, text in zip(runs[::2], runs[1::2], strict=True):
+        imported = {module for module in modules_in(text) - shell if ".cli" not in module}
+        assert f"anchordrug.{'prediction.engine' if name == 'predict' else f'stages.{name}'}" in imported
+        files = {graph.path_of[module] for module in imported} & set(graph.files)
+        assert files <= code_of(stages[name]["cmd"], graph), name
+
+
+@pytest.mark.parametrize("file", EDITED)
+def test_an_edit_is_noticed_by_every_stage_that_reaches_the_file(small_clone, graph, file):
+    stages = stages_of(small_clone / "dvc.yaml")
+    reaching = {name for name, stage in stages.items() if Path(file) in code_of(stage["cmd"], graph)}
+    path = small_clone / "src/anchordrug" / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    try:
+        noticed = stages_run(run(small_clone, "dvc", "repro", "--dry"))
+    finally:
+        path.write_bytes(before)
+    assert reaching
+    assert reaching <= noticed == naming(stages, file)
 
 
 def test_a_second_repro_changes_nothing_and_says_so(small_clone):
@@ -157,6 +216,49 @@ def test_a_changed_param_touches_only_the_stages_that_read_it(small_clone, chang
         assert stages_run(run(small_clone, "dvc", "repro", "--dry")) == expected | {"report"}
     finally:
         (small_clone / "params.yaml").write_text(before, encoding="utf-8")
+
+
+def test_status_saved_and_queued_experiments_know_the_pipeline_alone(small_clone):
+    """The release of sources/lincs, which nobody has fetched here, and the paper's benchmark are apart."""
+    assert run(small_clone, "dvc", "status").strip() == "Data and pipelines are up to date."
+    run(small_clone, "dvc", "exp", "save", "--name", "saved")
+    run(small_clone, "dvc", "exp", "run", "--queue", "--name", "queued", "-S", "select.strategy=random")
+    assert "queued" in run(small_clone, "dvc", "queue", "status")
+    run(small_clone, "dvc", "queue", "remove", "--queued")
+    run(small_clone, "dvc", "exp", "remove", "saved")
+    assert run(small_clone, "git", "status", "--porcelain") == ""
+
+
+def test_a_bundle_of_the_release_is_read_in_its_place(small_clone):
+    bundle = small_clone / "sources/lincs/bundles/lincs2020"
+    shutil.copytree(small_clone / "datasets/demo", bundle)
+    params = yaml.safe_load((small_clone / "params.yaml").read_text(encoding="utf-8"))
+    params["raw"]["dir"] = "sources/lincs/bundles/lincs2020"
+    write_params(small_clone, params)
+    try:
+        run(small_clone, "dvc", "commit", "--force", "curate")
+        assert "curate" not in json.loads(run(small_clone, "dvc", "status", "--json"))
+        (bundle / "siginfo_beta.txt").write_text("another")
+        assert "curate" in stages_run(run(small_clone, "dvc", "repro", "--dry"))
+    finally:
+        shutil.rmtree(bundle.parent)
+        run(small_clone, "git", "checkout", "--quiet", ".")
+
+
+def test_a_colleague_pulls_and_runs_nothing(small_clone, tmp_path, monkeypatch):
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+    folder = tmp_path / "mine"
+    shutil.copytree(small_clone, folder, symlinks=True)
+    said = play(TEAM_STORY, folder)
+    assert stages_run(said) == set()
+    colleague = tmp_path / "colleague"
+    assert run(colleague, "dvc", "status").strip() == "Data and pipelines are up to date."
+    assert stages_run(run(colleague, "dvc", "repro")) == set()
+    for name in ("models/onnx/SIM-T1.onnx", "tables/curated/responses.parquet"):
+        assert (colleague / name).read_bytes() == (small_clone / name).read_bytes()
+    assert run(colleague, "git", "status", "--porcelain") == ""
 
 
 def test_metrics_plots_and_experiments_tell_the_story(small_clone):

@@ -15,7 +15,7 @@ import yaml
 from anchordrug.errors import AnchorDrugError, RawDataError, SettingsError
 from tests.conftest import ROOT, run_cli
 
-RELEASE = ROOT / "sources/lincs"
+RELEASE = ROOT / "sources/lincs/pipeline"
 GENES = b"gene_id\tgene_symbol\n780\tDDR1\n"
 
 
@@ -113,7 +113,7 @@ def test_values_that_cannot_be_are_mistakes(release, wrong):
 
 def test_a_missing_manifest_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "manifest.yaml: no such file; run the command in sources/lincs" in str(mistake("genes"))
+    assert "manifest.yaml: no such file; run the command in sources/lincs/pipeline" in str(mistake("genes"))
 
 
 def test_the_manifest_of_the_release_is_right():
@@ -126,21 +126,15 @@ def test_the_manifest_of_the_release_is_right():
 
 
 def test_a_bundle_asks_for_the_files_it_is_made_of(tmp_path):
-    copy = shutil.copytree(
-        RELEASE, tmp_path / "sources/lincs", ignore=shutil.ignore_patterns("downloads", "bundles")
-    )
-    (tmp_path / "src/anchordrug/stages").mkdir(parents=True)
-    (tmp_path / "src/anchordrug/stages/pack.py").write_text("")
-
-    def dvc(*arguments: str) -> str:
-        dvc = [str(Path(sys.executable).parent / "dvc"), *arguments]
-        environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
-        return subprocess.run(
-            dvc, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        ).stdout
-
-    dvc("init", "--no-scm", "--quiet")
-    output = dvc("repro", "--dry", "sources/lincs/dvc.yaml:pack@gse70138")
-    asked = {line.split()[-1] for line in output.splitlines() if line.startswith("> anchordrug fetch")}
-    files = yaml.safe_load((copy / "manifest.yaml").read_text(encoding="utf-8"))["files"]
+    """The dry run ends at the bundle, as none of the files is there."""
+    folder = tmp_path / "sources/lincs/pipeline"
+    shutil.copytree(RELEASE, folder, ignore=shutil.ignore_patterns("tmp"))
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    dvc = [str(Path(sys.executable).parent / "dvc"), "repro", "--dry", "pack@gse70138"]
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
+    output = subprocess.run(
+        dvc, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    ).stdout
+    asked = {line.split()[3] for line in output.splitlines() if line.startswith("> anchordrug fetch")}
+    files = yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8"))["files"]
     assert asked == {key for key in files if not key.startswith(("lincs2020", "gse92742"))}

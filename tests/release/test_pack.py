@@ -72,7 +72,7 @@ def packed_text(path, table):
 
 @pytest.fixture(scope="module", params=["lincs2020", "gse70138"])
 def packed(request, tmp_path_factory):
-    """A folder like sources/lincs in which the command has run."""
+    """A folder like sources/lincs/pipeline in which the command has run."""
     folder = tmp_path_factory.mktemp(request.param)
     downloads, release = folder / "downloads", RELEASES[request.param]
     downloads.mkdir()

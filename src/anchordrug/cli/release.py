@@ -7,7 +7,7 @@ import typer
 
 from anchordrug.cli.options import require_packages
 
-PANEL = "The full LINCS release (in sources/lincs)"
+PANEL = "The full LINCS release (in sources/lincs/pipeline)"
 app = typer.Typer()
 ReleaseParams = Annotated[Path, typer.Option(help="The settings beside the manifest.")]
 

@@ -51,7 +51,7 @@ def file_of(key: str, manifest: Path) -> ManifestFile:
     RawDataError
         There is no manifest.
     """
-    require_file(manifest, "run the command in sources/lincs or name the file with --manifest")
+    require_file(manifest, "run the command in sources/lincs/pipeline or name the file with --manifest")
     files = {
         name: checked(values, ManifestFile, f"{manifest}: files.{name}")
         for name, values in validated(manifest, Manifest).files.items()

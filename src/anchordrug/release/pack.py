@@ -51,7 +51,7 @@ def pack(name: str, downloads: Path, out: Path, go: GoTerms) -> Packed:
     """
     release = release_called(name)
     for file in release.files():
-        require_file(downloads / file, f"fetch it: dvc repro sources/lincs/dvc.yaml:pack@{name}")
+        require_file(downloads / file, f"fetch it: dvc repro pack@{name}, in sources/lincs/pipeline")
     if out.exists() and not (out.is_dir() and (out / SOURCES).is_file()):
         raise SettingsError(
             f"{out}: already exists and was not created by 'anchordrug pack'; give another folder with --out"

@@ -65,5 +65,5 @@ def go_terms_of(params: Path) -> GoTerms:
 
 
 def _read(params: Path, section: type[SectionType]) -> SectionType:
-    require_file(params, "run the command in sources/lincs or name the file with --params")
+    require_file(params, "run the command in sources/lincs/pipeline or name the file with --params")
     return validated(params, section)
