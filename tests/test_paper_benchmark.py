@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from anchordrug.project.tables import load_atlas, load_split
 
 from anchordrug.evaluation.statistics import holm, paired_difference
 from anchordrug.labels import NONE, labels_of
-from anchordrug.project.tables import load_atlas, load_split
 from tests.conftest import ROOT
 
 SCRIPTS = ("campaigns.py", "play.py", "analyse.py", "label_shift.py", "figures.py", "published.csv")
