@@ -165,7 +165,7 @@ def test_structures_that_cannot_be_read_are_told(fitted):
         (lambda t: t.fit(t.measured().iloc[:3, 1:]), TableError, "1 genes of the atlas are missing"),
         (lambda t: t.fit(t.measured().iloc[[1, 1]]), TableError, "occurs twice"),
         (lambda t: t.fit(t.measured().iloc[:3] * np.nan), TableError, "is not a finite number"),
-        (lambda t: t.reference.learn("SIM-T9"), SettingsError, "did you mean 'SIM-T1'"),
+        (lambda t: t.reference.learn("SIM-T9"), SettingsError, "did you mean 'SIM-T2'"),
         (lambda t: t.reference.learn("SIM-T1", predictor="mpl"), SettingsError, "did you mean 'mlp'"),
         (lambda _: anchordrug.predict("nowhere.onnx", ["C"]), LibraryError, "nowhere.onnx: no such model"),
         (lambda t: t.fit(t.measured().iloc[:3]).predict(["C"], coverage=0), LibraryError, "give a share"),
