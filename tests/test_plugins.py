@@ -195,3 +195,13 @@ class TestPredictors:
         ).splitlines()
         assert error.startswith("SettingsError: params.yaml: 'clueless' of package others cannot be loaded (")
         assert "SettingsError" not in ours
+
+    def test_the_contract_test_runs_over_it(self, site):
+        page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        (source,) = re.findall(r'^```python title="[^"]*gene_shares.py"\n(.*?)^```', page, flags=re.M | re.S)
+        source = source.replace('@register("gene_shares")\n', "")
+        site.install("others", source, predictors={"gene_counts": "others:GeneSharesPredictor"})
+        tests = "tests/predictors/test_contract.py"
+        done = site.python("-P", "-m", "pytest", "-v", "-p", "no:cacheprovider", tests, "-k", "gene_counts")
+        assert done.returncode == 0, done.stdout
+        assert re.search(r"\b1\d passed", done.stdout), done.stdout

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ class Group:
 
     def reveal(self, drugs: np.ndarray) -> np.ndarray:
         """Return z [drugs, targets x genes]."""
-        return np.concatenate([one.responses_of(drugs) for one in self.measured], axis=1)
+        return np.concatenate([line.responses_of(drugs) for line in self.measured], axis=1)
 
     def fit(self, anchors: np.ndarray, *, seed: int, final: bool) -> JointFitted:
         """Fit every target to `anchors`."""
@@ -51,8 +52,8 @@ class Group:
     def scores(self, fitted: JointFitted) -> list[float]:
         """Return the macro-F1 on each target's test drugs."""
         truths = [
-            labels_of(one.responses_of(test), self.threshold)
-            for one, test in zip(self.measured, self.test, strict=True)
+            labels_of(line.responses_of(test), self.threshold)
+            for line, test in zip(self.measured, self.test, strict=True)
         ]
         return [
             macro_f1(truth, part.labels(test))
@@ -129,21 +130,20 @@ def play_rounds(
     played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]
     campaign = Campaign(group.pool, group.catalogue, strategy(name), budget, batch, seed)
     rounds = play(campaign, JointPredictor(group.predictors), group.reveal, played)
-    for one in rounds:
-        assert isinstance(one.fitted, JointFitted)
+    for played_round in rounds:
         start = time.perf_counter()
-        scores = dict(zip(group.targets, group.scores(one.fitted), strict=True))
+        scores = dict(zip(group.targets, group.scores(cast(JointFitted, played_round.fitted)), strict=True))
         new = {
-            "round": one.number,
-            "drug": one.drugs,
-            "score": one.scores,
-            "query_seconds": one.query_seconds,
-            "train_seconds": one.train_seconds,
+            "round": played_round.number,
+            "drug": played_round.drugs,
+            "score": played_round.scores,
+            "query_seconds": played_round.query_seconds,
+            "train_seconds": played_round.train_seconds,
             "evaluate_seconds": time.perf_counter() - start,
             **scores,
         }
         rows = pd.concat([rows, pd.DataFrame(new)], ignore_index=True)
         write_table(rows, partial)
         shown = ", ".join(f"{target} {score:.3f}" for target, score in scores.items())
-        say(f"round {one.number}, {len(rows)}/{budget} drugs, macro-F1 {shown}")
+        say(f"round {played_round.number}, {len(rows)}/{budget} drugs, macro-F1 {shown}")
     return rows
