@@ -15,6 +15,7 @@ from anchordrug.prediction.inference import load_onnx, parse
 from anchordrug.prediction.tables import ANSWERS
 from tests.conftest import ROOT
 from tests.documents import commands, shell
+from tests.processes import MOST_SECONDS
 
 # What the tutorial tells to type, in the folder examples.
 INSTALL, PREDICT, PREDICT_A_FILE = (
@@ -70,7 +71,7 @@ class Said:
 
 def run(consumer, *arguments, stdin=""):
     command = ["node", consumer, *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=MOST_SECONDS)
     assert done.returncode == 0, done.stderr
     drugs = []
     for is_gene, lines in groupby(done.stdout.splitlines(), lambda line: line.startswith("  ")):

@@ -21,8 +21,8 @@ from tests.processes import MOST_SECONDS, require_none_left
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "3"))
 MODEL = Path("models/onnx/SIM-T1.onnx")
 DRUGS_A_BLOCK = 64
-# Fewer calls than a run makes for the last blocks.
-CALLS = 2000
+# About what a run makes for two blocks.
+CALLS = 20_000
 # The command in small blocks. Before it renames its n-th file, or when it has removed the first of the
 # folder's, it sends itself a signal; instead of the former it may count its calls and be killed at one.
 CHILD = """

@@ -1,11 +1,8 @@
 """anchordrug predict --engine ray: on a local cluster of two nodes, one of whose workers is killed."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +12,24 @@ from rdkit import RDConfig
 from tests.conftest import run_cli
 
 MODEL = "models/onnx/SIM-T1.onnx"
+# The command, in which the first actor that gets a batch is killed.
+KILLING = """
+import os, signal
+from pathlib import Path
+from anchordrug.cli import main
+from anchordrug.prediction import ray as engine
+
+class Killed(engine._Worker):
+    def __call__(self, batch):
+        try:
+            Path("KILLED").touch(exist_ok=False)
+        except FileExistsError:
+            return super().__call__(batch)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+engine._Worker = Killed
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -51,46 +66,29 @@ def library(tmp_path):
     return folder
 
 
-def start(address: str, *words: object) -> subprocess.Popen:
-    """A process of its own, as Ray's logs do not mix with a captured output."""
-    script = "from anchordrug.cli import main; main()"
-    return subprocess.Popen(
+def ended(address: str, script: str, *words: object) -> subprocess.CompletedProcess:
+    """Run in a process of its own, as Ray's logs do not mix with a captured output."""
+    return subprocess.run(
         [sys.executable, "-c", script, "predict", "--model", MODEL, "--engine", "ray", *map(str, words)],
         env={**os.environ, "RAY_ADDRESS": address},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
     )
 
 
 def fault(address: str, *words: object) -> str:
-    process = start(address, *words)
-    error = process.communicate()[1]
-    assert process.returncode == 2
-    return error
-
-
-def workers() -> list[int]:
-    """Ids of the processes of our actors, by the titles that Ray gives them."""
-    found = []
-    for one in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            title = one.read_bytes()
-            if title.startswith(b"ray::") and b"_Worker" in title:
-                found.append(int(one.parent.name))
-    return found
+    done = ended(address, "from anchordrug.cli import main; main()", *words)
+    assert done.returncode == 2
+    return done.stderr
 
 
 def test_a_killed_worker_loses_nothing(cluster, in_project, library, tmp_path):
     out = tmp_path / "out"
-    process = start(cluster, "--drugs", library, "--layout", "wide", "--out", out)
-    while not (running := workers()) and process.poll() is None:
-        time.sleep(0.2)
-    assert running
-    os.kill(running[0], signal.SIGKILL)
-    error = process.communicate()[1]
-    assert process.returncode == 0, error
-    assert running[0] not in workers()
+    script = KILLING.replace("KILLED", str(tmp_path / "killed"))
+    done = ended(cluster, script, "--drugs", library, "--layout", "wide", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "killed").exists()
 
     found = pd.read_parquet(out).set_index("drug_id").sort_index()
     assert sorted(found.index) == sorted(f"D{row}" for row in range(2400))

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +18,7 @@ import pytest
 
 from anchordrug.errors import RawDataError
 from anchordrug.release.download import download
+from tests.processes import MOST_SECONDS, wait_until
 
 CONTENT = np.random.default_rng(0).bytes(500_000)
 NO_PAUSES = (0.0,) * 4
@@ -98,7 +98,7 @@ def give(
         handler.wfile.flush()
         server.sent += len(piece)
         if wait_after is not None:
-            server.go_on.wait(20)
+            server.go_on.wait(MOST_SECONDS)
 
 
 def refuse(handler: Handler, status: int, **headers: str) -> None:
@@ -383,8 +383,7 @@ def started(server: Server, path: Path) -> subprocess.Popen:
     )
     process = subprocess.Popen([sys.executable, "-c", code, server.url, str(path)])
     part = path.with_name(f"{path.name}.part")
-    while process.poll() is None and not (part.exists() and part.stat().st_size >= 200_000):
-        time.sleep(0.01)
+    wait_until(lambda: part.exists() and part.stat().st_size >= 200_000, process)
     return process
 
 

@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 import signal
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -26,9 +25,12 @@ from anchordrug.predictors.mlp.training import (
     device_of,
     train,
 )
+from tests.processes import kill_at_call
 
 SHAPE = MlpShape((12, 5, 7), (16, 8, 6), 0.4)
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+# Fewer calls than 58 epochs of the small network make.
+CALLS = 20_000
 PLAN = TrainingPlan(epochs=3, learning_rate=1e-2, block_drugs=3, block_genes=4, seed=1)
 
 
@@ -193,21 +195,26 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(tmp_path, cut_after):
     assert all(torch.equal(a, b) for a, b in zip(resumed[1], whole[1], strict=True))
 
 
-def train_slowly(plan, checkpoint):
-    """Run in a process of its own."""
+def train_until_killed(plan, checkpoint, call):
+    """Run in a process of its own; `call` says when after the first epoch it ends."""
     torch.set_num_threads(1)
-    weights_after(plan, profiles(), checkpoint=checkpoint, after_epoch=lambda *_: time.sleep(0.02))
+
+    def after_epoch(epoch, _):
+        if epoch == 1:
+            kill_at_call(call)
+
+    weights_after(plan, profiles(), checkpoint=checkpoint, after_epoch=after_epoch)
 
 
-def test_a_run_that_was_killed_at_any_time_ends_with_the_same_weights(tmp_path):
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_run_that_was_killed_at_any_time_ends_with_the_same_weights(tmp_path, seed):
     checkpoint = tmp_path / "checkpoint.safetensors"
     plan = replace(PLAN, epochs=60)
-    process = multiprocessing.get_context("spawn").Process(target=train_slowly, args=(plan, checkpoint))
+    call = random.Random(seed).randrange(1, CALLS)
+    process = multiprocessing.get_context("spawn").Process(
+        target=train_until_killed, args=(plan, checkpoint, call)
+    )
     process.start()
-    while not checkpoint.exists() and process.is_alive():
-        time.sleep(0.001)
-    time.sleep(random.random() / 2)
-    process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     seen = []
