@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import grimp
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +15,7 @@ from anchordrug.evaluation.statistics import holm, paired_difference
 from anchordrug.labels import NONE, labels_of
 from anchordrug.project.project import Project
 from anchordrug.settings import read_settings
+from scripts.dvc_dependencies import CodeGraph, code_of
 from tests.conftest import ROOT
 
 SCRIPTS = ("campaigns.py", "play.py", "analyse.py", "label_shift.py", "figures.py", "published.csv")
@@ -149,21 +149,42 @@ def analyse():
     return script("analyse")
 
 
-def test_a_campaign_is_played_again_after_a_change_of_any_module_that_its_course_depends_on():
-    graph = grimp.build_graph("anchordrug", cache_dir=None)
-    rooms = {"anchordrug.acquisition", "anchordrug.predictors"}
-    inside = {module for room in rooms for module in {room} | graph.find_descendants(room)}
-    reached = inside.union(*map(graph.find_upstream_modules, inside))
+@pytest.fixture(scope="module")
+def graph():
+    return CodeGraph()
+
+
+def within(path, names):
+    return any(path.is_relative_to(name) for name in names)
+
+
+def test_a_campaign_is_played_again_after_a_change_of_any_module_that_its_course_depends_on(graph):
+    modules = script("play").MODULES
+    assert all((graph.code / name).exists() for name in modules)
+    reached = graph.reached_from("anchordrug.acquisition.retrospective")
     # Records, files and messages; scaffolds make splits, which are among a campaign's tables.
-    plumbing = ("errors", "registry", "schemas", "settings", "files", "chem.scaffolds")
-    named = [name.removesuffix(".py").replace("/", ".") for name in script("play").MODULES]
-    assert all((ROOT / "src/anchordrug" / name).exists() for name in script("play").MODULES)
+    plumbing = {"__init__.py", "errors.py", "registry.py", "schemas.py", "settings.py", "files"}
+    plumbing |= {"chem/scaffolds.py"}
+    assert not {path for path in reached if not within(path, [*modules, *plumbing])}
 
-    def within(module, names):
-        return any(f"{module}.".startswith(f"anchordrug.{name}.") for name in names)
 
-    assert not {module for module in reached if not within(module, [*named, *plumbing])}
-    assert all(any(within(module, [name]) for module in reached) for name in named)
+def test_every_stage_names_the_code_that_it_reaches(graph):
+    reached_by_scripts = {
+        "campaigns": ["acquisition.retrospective"],
+        "analyse": ["evaluation.coverage", "evaluation.statistics", "project.project"],
+        "label_shift": ["acquisition.retrospective", "evaluation.coverage", "evaluation.statistics"],
+        "figures": ["files.atomic"],
+    }
+    stages = yaml.safe_load((ROOT / "benchmarks/paper/dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, stage in stages.items():
+        inside = stage.get("do", stage)
+        names = [dep.split("}/")[-1].split("src/anchordrug/")[-1] for dep in inside["deps"]]
+        reached = set()
+        for module in reached_by_scripts.get(name, ()):
+            reached |= graph.reached_from(f"anchordrug.{module}")
+        if name not in reached_by_scripts:
+            reached = code_of(inside["cmd"], graph)
+        assert not {path for path in reached if not within(path, names)}, name
 
 
 def test_other_cell_lines_are_not_set_beside_the_paper(paper, analyse):
