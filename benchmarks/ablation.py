@@ -2,12 +2,11 @@
 
     python benchmarks/ablation.py --targets THP1 JURKAT XC.L10 --out benchmarks/results/ablation.json
 
-Every variant is calibrated anew on the source lines; all have the same anchors, those of a_optimal.
+Every variant is fitted to the source lines again; all have the same anchors, those of a_optimal.
 """
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,24 +15,22 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
+from projects import Loaded, loaded
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
-from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.atlas.splits import sources_of, split_drugs
 from anchordrug.evaluation.metrics import correlations, macro_f1, per_drug_macro_f1
-from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import atomic_path
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import labels_of
-from anchordrug.predictors.loading import mechanisms_of
+from anchordrug.predictors.base import PredictorParams, Task
+from anchordrug.predictors.registry import params_of
 from anchordrug.predictors.response import prior, pseudo_targets
+from anchordrug.predictors.response.fitted import ResponseFitted
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp, leave_one_out
-from anchordrug.predictors.response.predictor import ResponseFitted, ResponsePredictor
-from anchordrug.project.tables import load_atlas, load_features
+from anchordrug.predictors.response.predictor import GpPredictor, ResponseState
 
 HERE = Path(__file__).resolve().parent
-THRESHOLD = 1.5
-Noise = Callable[[ResponsePredictor, np.ndarray, np.ndarray], float]
+Noise = Callable[[GpPredictor, np.ndarray, np.ndarray], float]
 
 
 @contextmanager
@@ -49,28 +46,29 @@ def constants(changes: dict[tuple[ModuleType, str], object]) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def with_noise(one: ResponsePredictor, noise: float) -> GpSettings:
+def with_noise(predictor: GpPredictor, noise: float) -> GpSettings:
     """Return the settings of a predictor with another noise."""
-    return replace(one.calibration.gp, noise=noise)
+    return replace(predictor.source_fit.gp, noise=noise)
 
 
-def by_leave_one_out(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray) -> float:
+def by_leave_one_out(predictor: GpPredictor, anchors: np.ndarray, z: np.ndarray) -> float:
     """Return the noise with the best leave-one-out correlation on the anchors."""
 
     def agreement(noise: float) -> float:
-        left_out, _ = leave_one_out(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
+        known = predictor.prior, predictor.sources
+        left_out, _ = leave_one_out(with_noise(predictor, noise), *known, anchors, z, predictor.scale)
         return float(correlations(prior.clipped(z), left_out).mean())
 
     return max(pseudo_targets.NOISES, key=agreement)
 
 
-def by_likelihood(one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray) -> float:
+def by_likelihood(predictor: GpPredictor, anchors: np.ndarray, z: np.ndarray) -> float:
     """Return the noise with the largest marginal likelihood, the residuals' size being free."""
 
     def likelihood(noise: float) -> float:
-        fit = fit_gp(with_noise(one, noise), one.prior, one.sources, anchors, z, one.scale)
-        evidence = one.prior.evidence_of(anchors)
-        between = fit.kernel.to(NumpyOps, evidence, one.prior.bits[anchors], anchors)
+        tables = predictor.prior
+        fit = fit_gp(with_noise(predictor, noise), tables, predictor.sources, anchors, z, predictor.scale)
+        between = fit.kernel.to(NumpyOps, tables.evidence_of(anchors), tables.bits[anchors], anchors)
         noisy = between + noise * np.eye(len(anchors))
         residual = noisy @ fit.coefficients
         size = (residual * fit.coefficients).sum() / residual.size
@@ -96,41 +94,42 @@ VARIANTS: dict[str, tuple[dict[tuple[ModuleType, str], object], KernelWeights, N
 
 
 def fitted(
-    one: ResponsePredictor, anchors: np.ndarray, z: np.ndarray, choose: Noise | None
+    predictor: GpPredictor, anchors: np.ndarray, z: np.ndarray, choose: Noise | None
 ) -> ResponseFitted:
     """Fit, with a noise chosen on the anchors where a variant does that."""
     if choose is not None and len(anchors):
-        gp = with_noise(one, choose(one, anchors, z))
-        one = replace(one, calibration=replace(one.calibration, gp=gp))
-    return one.fit(anchors, z, seed=0)
+        gp = with_noise(predictor, choose(predictor, anchors, z))
+        predictor = replace(predictor, source_fit=replace(predictor.source_fit, gp=gp))
+    return predictor.fit(anchors, z, seed=0)
 
 
-def scores(atlas: ResponseAtlas, features: FeatureBlocks, target: str, variant: str) -> Iterator[dict]:
+def learned(task: Task, kernel: KernelWeights, params: PredictorParams) -> GpPredictor:
+    """Return the predictor with other weights of the kernel's parts."""
+    played = pseudo_targets.pseudo_targets_of(task)
+    rates = pseudo_targets.gene_rates(task.sources, task.threshold)
+    fit = pseudo_targets.fit_to_pseudo_targets(played, kernel, rates, task.threshold, seed=0)
+    return GpPredictor.ready(task, params, ResponseState(fit, None))
+
+
+def scores(data: Loaded, target: str, variant: str) -> Iterator[dict]:
     """Yield a record for every split, budget and decision."""
     changes, kernel, choose = VARIANTS[variant]
-    sources, measured = sources_of(atlas, target), atlas.of(target)
-    mechanism = prior.mechanism_codes(mechanisms_of(atlas))
-    chooser = prior.prior_from(sources, features.drugs, mechanism, THRESHOLD)
+    task, measured = data.task(target), data.atlas.of(target)
+    catalogue = Catalogue.of(task)
     orders = []
     for split in range(3):
-        test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
-        catalogue = Catalogue(features.drugs, mechanisms_of(atlas), chooser, test)
-        view = PoolView(None, pool, pool[:0], catalogue)  # pyright: ignore[reportArgumentType]
+        test, pool = data.split(target, split)
+        view = PoolView(None, pool, pool[:0], replace(catalogue, aim=test))  # pyright: ignore[reportArgumentType]
         order = strategy("a_optimal")(view, 100, np.random.default_rng(0)).positions
         orders.append((split, test, pool[order]))
     with constants(changes):
-        tables = prior.prior_from(sources, features.drugs, mechanism, THRESHOLD)
-        played = list(pseudo_targets.pseudo_targets(sources, features.drugs, mechanism, THRESHOLD))
-        rates = pseudo_targets.gene_rates(sources, THRESHOLD)
-        learned = pseudo_targets.fit_to_pseudo_targets(played, kernel, rates, THRESHOLD, seed=0)
-        scale = pseudo_targets.mean_square(tables.evidence_of(tables.known).prior)
-        one = ResponsePredictor(sources, tables, scale, learned, THRESHOLD, None, 0)
+        predictor = learned(task, kernel, params_of(data.project.settings))
         for split, test, order in orders:
-            truth = labels_of(measured.responses_of(test), THRESHOLD)
+            truth = labels_of(measured.responses_of(test), task.threshold)
             for budget in (0, 30, 100):
                 anchors = order[:budget]
-                z = measured.responses_of(anchors) if budget else np.zeros((0, len(atlas.genes)), np.float32)
-                fit = fitted(one, anchors, z, choose)
+                z = measured.responses_of(anchors)
+                fit = fitted(predictor, anchors, z, choose)
                 for decision, labels in (
                     ("balanced", fit.labels(test)),
                     ("likeliest", fit.probabilities(test).argmax(axis=2)),
@@ -156,12 +155,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     out = asked.out.resolve()
-    os.chdir(asked.work)
-    atlas = load_atlas()
-    features = load_features(atlas)
+    data = loaded(asked.work / "response_gp")
     records = []
     for variant in VARIANTS:
-        new = [record for target in asked.targets for record in scores(atlas, features, target, variant)]
+        new = [record for target in asked.targets for record in scores(data, target, variant)]
         records += new
         table = pd.DataFrame(new).groupby(["decision", "budget"])["macro_f1"].mean().round(4)
         print(variant, table.to_dict(), flush=True)

@@ -11,7 +11,6 @@ on average.
 """
 
 import argparse
-import os
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
@@ -19,20 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from predictors import data, prepare
+from predictors import prepare
+from projects import loaded
 
-from anchordrug.acquisition import strategy
+from anchordrug.acquisition import Catalogue, strategy
 from anchordrug.acquisition.campaign import Campaign, play
-from anchordrug.acquisition.retrospective import catalogue_of
-from anchordrug.atlas.splits import split_drugs
 from anchordrug.evaluation.abstention import risk_coverage
 from anchordrug.evaluation.calibration_error import expected_calibration_error
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of, margins
-from anchordrug.predictors.loading import load_predictor
-from anchordrug.predictors.mlp.predictor import MlpFitted
-from anchordrug.predictors.response.predictor import ResponseFitted
-from anchordrug.project import paths
 
 HERE = Path(__file__).resolve().parent
 BUDGET, SPLITS = 30, (0, 1, 2)
@@ -41,27 +35,24 @@ Held = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 def held_out(folder: Path, target: str, split: int, chosen_by: str) -> Held:
     """Return labels, probabilities, predicted labels and margins of the held-out drugs."""
-    settings, atlas, features = data(folder)
-    os.chdir(folder)
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
-    measured = atlas.of(target)
-    test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
-    catalogue = catalogue_of(settings, atlas, features, target, aim=test)
-    campaign = Campaign(pool, catalogue, strategy(chosen_by), BUDGET, BUDGET, seed=0)
+    data = loaded(folder)
+    task, measured = data.task(target), data.atlas.of(target)
+    predictor = data.predictor(task)
+    test, pool = data.split(target, split)
+    campaign = Campaign(pool, Catalogue.of(task, test), strategy(chosen_by), BUDGET, BUDGET, seed=0)
     rounds = play(campaign, predictor, measured.responses_of)
-    anchors = np.concatenate([one.drugs for one in rounds])
+    anchors = np.concatenate([played.drugs for played in rounds])
     fitted = predictor.fit(anchors, measured.responses_of(anchors), seed=0, final=True)
-    assert isinstance(fitted, MlpFitted | ResponseFitted)
     probabilities = fitted.probabilities(test)
-    truth = labels_of(measured.responses_of(test), settings.curate.threshold)
+    truth = labels_of(measured.responses_of(test), task.threshold)
     return truth, probabilities, fitted.labels(test), margins(probabilities, fitted.offsets)
 
 
 def scores(parts: list[Held]) -> dict[str, float]:
     """Return the figures of one line, over all its splits."""
-    truth, probabilities, labels, margin = (np.concatenate(one) for one in zip(*parts, strict=True))
+    truth, probabilities, labels, margin = map(np.concatenate, zip(*parts, strict=True))
     curve = risk_coverage(truth, labels, margin).set_index("coverage")["macro_f1"]
-    splits = [expected_calibration_error(one[0], one[1]) for one in parts]
+    splits = [expected_calibration_error(measured, found) for measured, found, *_ in parts]
     return {
         "held_out": len(truth),
         "ece": expected_calibration_error(truth, probabilities),

@@ -8,51 +8,44 @@ more as z-scores with the untreated profile taken out too, and given as a table 
 """
 
 import argparse
-import os
+import io
 import shutil
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
-from typer.testing import CliRunner
+from projects import ROOT, command, written
 
 from anchordrug.bench.assays.simulated_counts import simulate_counts
-from anchordrug.cli import app
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.files.tables import write_json, write_table
 from anchordrug.labels import LABELS, labels_of
-from anchordrug.project import paths
-from anchordrug.project.tables import load_atlas, load_split
+from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 
-ROOT = Path(__file__).parent.parent
 BUDGET, ROUNDS = 30, 3
 
 
-def command(*arguments: object) -> str:
-    """Run the command line in this process and folder."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exit_code:
-        raise SystemExit(f"{arguments}: {result.output} {result.exception}")
-    return result.output
+def silently(project: Project, *words: object) -> None:
+    """Run a command for the project, and show nothing that it prints."""
+    with redirect_stdout(io.StringIO()):
+        command(project, *words)
 
 
-def project(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> None:
-    """Make a project folder with its params.yaml, and enter it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params |= {"raw": {"dir": str(raw)}, "targets": [target], "predictor": predictor, "seeds": [seed]}
-    params["select"] |= {"budget": BUDGET, "batch": BUDGET // ROUNDS}
+def curated(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> Project:
+    """Make a project whose raw bundle is curated and featurized."""
+    changes = {"raw.dir": str(raw), "targets": [target], "predictor": predictor, "seeds": [seed]}
+    changes |= {"select.budget": BUDGET, "select.batch": BUDGET // ROUNDS}
     if predictor == "response_gp":
-        params["featurize"]["cell"]["epochs"] = 1  # it does not look at embeddings of cell lines
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    os.chdir(folder)
-    if not paths.CURATED.exists():
-        command("curate")
-        command("featurize")
+        changes["featurize.cell.epochs"] = 1  # it does not look at embeddings of cell lines
+    project = written(folder, ROOT / "params.yaml", changes)
+    if not project.curated.exists():
+        silently(project, "curate")
+        silently(project, "featurize")
+    return project
 
 
 def without(raw: Path, target: str, bundle: Path, *, untreated: bool) -> Path:
@@ -75,21 +68,23 @@ def without(raw: Path, target: str, bundle: Path, *, untreated: bool) -> Path:
     return bundle
 
 
-def retrospective(target: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[float]]:
+def retrospective(
+    project: Project, target: str, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[float]]:
     """Play the select stage; return drugs with their role, z by drug_id, anchors and macro-F1 by round."""
-    command("split")
-    command("pretrain", "--target", target)
-    command("select", "--target", target, "--seed", seed)
-    atlas = load_atlas()
-    own, split = atlas.of(target), load_split(atlas, target)
+    silently(project, "split")
+    silently(project, "pretrain", "--target", target)
+    silently(project, "select", "--target", target, "--seed", seed)
+    atlas = project.atlas()
+    own, split = atlas.of(target), project.split(atlas, target)
     ids = atlas.drugs["drug_id"].to_numpy()
     z = pd.DataFrame(own.z, index=pd.Index(ids[own.drug], name="drug_id"), columns=pd.Index(atlas.genes))
     drugs = atlas.drugs.set_index("drug_id")
     roles = pd.Series("left out", index=z.index)
     roles[ids[split.test]], roles[ids[split.pool]] = "test", "pool"
     table = drugs.loc[z.index].assign(role=roles).reset_index()
-    anchors = pd.read_csv(paths.SELECTIONS / f"{target}-{seed}.csv")["drug_id"].tolist()
-    scores = pd.read_csv(paths.ROUNDS / f"{target}-{seed}.csv")["macro_f1"].tolist()
+    anchors = pd.read_csv(project.selection(target, seed))["drug_id"].tolist()
+    scores = pd.read_csv(project.campaign_metrics("rounds", target, seed))["macro_f1"].tolist()
     return table, z, anchors, scores
 
 
@@ -102,6 +97,7 @@ def write_tpm(untreated: pd.Series, geneinfo: Path, path: Path) -> None:
 
 
 def prospective(
+    project: Project,
     name: str,
     target: str,
     seed: int,
@@ -111,14 +107,16 @@ def prospective(
     expression: Path | None = None,
 ) -> dict[str, object]:
     """Play the same campaign with the bench's commands; return its anchors, macro-F1 and seconds."""
-    folder = Path(name)
+    root = project.root
+    folder, pool, queries = root / name, root / "pool.csv", root / "test.csv"
     shutil.rmtree(folder, ignore_errors=True)
     about = table[["drug_id", "smiles", "name", "moa"]]
-    write_table(about[table["role"] == "pool"], Path("pool.csv"))
-    write_table(about[table["role"] == "test"], Path("test.csv"))
+    write_table(about[table["role"] == "pool"], pool)
+    write_table(about[table["role"] == "test"], queries)
     start = time.perf_counter()
-    command(
-        *("campaign", "new", folder, "--target", target, "--library", "pool.csv", "--predict", "test.csv"),
+    silently(
+        project,
+        *("campaign", "new", folder, "--target", target, "--library", pool, "--predict", queries),
         *("--budget", BUDGET, "--rounds", ROUNDS, "--seed", seed),
         *(("--expression", expression) if expression else ()),
     )
@@ -126,12 +124,12 @@ def prospective(
     anchors: list[str] = []
     for number in range(1, ROUNDS + 1):
         start = time.perf_counter()
-        command("campaign", "next", folder)
+        silently(project, "campaign", "next", folder)
         seconds["next"] += time.perf_counter() - start
         here = folder / f"rounds/{number:02d}"
         asked = pd.read_csv(here / "selection.csv")["drug_id"].tolist()
         anchors += asked
-        results = Path(f"{name}-{number}.csv")
+        results = root / f"{name}-{number}.csv"
         if "counts" not in name:
             write_table(z.loc[asked].reset_index(), results)
         else:
@@ -140,14 +138,14 @@ def prospective(
             counts.columns = [f"{plate}_{well}" for plate, well in counts.columns]
             write_table(counts.rename_axis("gene").reset_index(), results)
         start = time.perf_counter()
-        command("campaign", "ingest", folder, results, "--yes")
+        silently(project, "campaign", "ingest", folder, results, "--yes")
         seconds["ingest"] += time.perf_counter() - start
     start = time.perf_counter()
-    command("campaign", "finish", folder)
+    silently(project, "campaign", "finish", folder)
     seconds["finish"] = time.perf_counter() - start
     finish, answered = folder / "finish", folder / "finish/answered.parquet"
     asked = ("--model", finish / f"{target}.onnx", "--drugs", finish / "compounds.csv", "--coverage", 1)
-    command("predict", *asked, "--out", answered)
+    silently(project, "predict", *asked, "--out", answered)
     predicted = pd.read_parquet(answered)
     test = table.loc[table["role"] == "test", "drug_id"]
     wide = predicted[predicted["drug_id"].isin(test)].pivot(index="drug_id", columns="gene", values="label")
@@ -177,29 +175,31 @@ def main() -> None:
     asked = parser.parse_args()
     raw, out, work = asked.raw.resolve(), asked.out.resolve(), asked.work.resolve() / asked.target
     target, seed = asked.target, asked.seed
-    project(work / "with", raw, target, asked.predictor, seed)
-    table, z, anchors, scores = retrospective(target, seed)
+    treated = curated(work / "with", raw, target, asked.predictor, seed)
+    table, z, anchors, scores = retrospective(treated, target, seed)
     lines, genes, values = read_expression(find_bundle(raw).expression)
     untreated = pd.Series(values[lines.index(target)], index=genes)
-    treated_away = without(raw, target, work / "bundle", untreated=True)
-    project(work / "without", treated_away, target, asked.predictor, seed)
+    bundle = without(raw, target, work / "bundle", untreated=True)
+    untreated_only = curated(work / "without", bundle, target, asked.predictor, seed)
     played = {
-        give: prospective(f"campaign-{give}", target, seed, table, z, untreated) for give in ("z", "counts")
+        give: prospective(untreated_only, f"campaign-{give}", target, seed, table, z, untreated)
+        for give in ("z", "counts")
     }
     if asked.predictor != "response_gp":
-        all_away = without(raw, target, work / "bundle-unseen", untreated=False)
-        project(work / "unseen", all_away, target, asked.predictor, seed)
-        write_tpm(untreated, find_bundle(raw).geneinfo, Path("untreated.csv"))
+        bundle = without(raw, target, work / "bundle-unseen", untreated=False)
+        unseen = curated(work / "unseen", bundle, target, asked.predictor, seed)
+        tpm = unseen.root / "untreated.csv"
+        write_tpm(untreated, find_bundle(raw).geneinfo, tpm)
         played["z, untreated as TPM"] = prospective(
-            "campaign-tpm", target, seed, table, z, untreated, Path("untreated.csv")
+            unseen, "campaign-tpm", target, seed, table, z, untreated, tpm
         )
     rows = [{"played by": "select stage", "macro_f1": scores[-1], "same anchors": len(anchors)}]
-    for give, one in played.items():
-        same = len(set(one["anchors"]) & set(anchors))  # type: ignore[arg-type]
-        rows.append({"played by": f"campaign, {give}", "macro_f1": one["macro_f1"], "same anchors": same})
+    for give, found in played.items():
+        same = len(set(found["anchors"]) & set(anchors))  # type: ignore[arg-type]
+        rows.append({"played by": f"campaign, {give}", "macro_f1": found["macro_f1"], "same anchors": same})
     print(pd.DataFrame(rows).to_markdown(index=False))
-    for give, one in played.items():
-        print(f"seconds of the commands, {give}: {one['seconds']}")
+    for give, found in played.items():
+        print(f"seconds of the commands, {give}: {found['seconds']}")
     record = {
         "target": target,
         "predictor": asked.predictor,

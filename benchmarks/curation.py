@@ -26,8 +26,8 @@ from statistics import median
 import h5py
 import numpy as np
 import pandas as pd
-import yaml
 from inference import memory_of, molecules
+from projects import ROOT, written
 
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import sha256
@@ -164,11 +164,7 @@ def make(work: Path, counts: list[int]) -> None:
                 or pd.read_csv(tables / "siginfo_beta.txt", sep="\t", usecols=["sig_id"])["sig_id"].tolist()
             )
             write_matrix(path, count, ids)
-        project = work / f"project-{count}"
-        project.mkdir(exist_ok=True)
-        settings = yaml.safe_load((HERE.parent / "params.yaml").read_text())
-        settings["raw"]["dir"] = str(folder)
-        (project / "params.yaml").write_text(yaml.safe_dump(settings))
+        written(work / f"project-{count}", ROOT / "params.yaml", {"raw.dir": str(folder)})
 
 
 def matrix_of(work: Path, count: int) -> Path:
@@ -224,8 +220,8 @@ def curate(work: Path, count: int, kill_at: float | None = None) -> tuple[float,
     project = work / f"project-{count}"
     start = time.perf_counter()
     with (project / "log.txt").open("w") as log:
-        command = [Path(sys.executable).with_name("anchordrug"), "curate"]
-        process = subprocess.Popen(command, cwd=project, stdout=log, stderr=log, start_new_session=True)
+        command = [Path(sys.executable).with_name("anchordrug"), "--project", project, "curate"]
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, memory_of(process.pid))

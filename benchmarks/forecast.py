@@ -11,20 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from predictors import data, prepare
+from predictors import prepare
+from projects import loaded
 
-from anchordrug.acquisition import PoolView, strategy
+from anchordrug.acquisition import Catalogue, PoolView, strategy
 from anchordrug.acquisition.campaign import choose, round_seed
-from anchordrug.acquisition.retrospective import catalogue_of
-from anchordrug.atlas.splits import split_drugs
-from anchordrug.bench.forecast import noise_scale, outlook
+from anchordrug.bench.forecast import outlook_table
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
-from anchordrug.predictors.loading import load_predictor, mechanisms_of
-from anchordrug.predictors.response.predictor import ResponseFitted, ResponsePredictor
-from anchordrug.predictors.response.prior import mechanism_codes
-from anchordrug.project import paths
+from anchordrug.predictors.base import Fitted
 
 ANCHORS = (0, 10, 20, 30)
 BATCH = 10
@@ -32,27 +28,26 @@ BATCH = 10
 
 def forecasts(folder: Path, target: str, split: int) -> list[dict[str, float | int | str]]:
     """Return expected and actual macro-F1 of one target and split, a record for each number of anchors."""
-    settings, atlas, features = data(folder)
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
-    assert isinstance(predictor, ResponsePredictor)
-    test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
-    measured, threshold = atlas.of(target), settings.curate.threshold
-    truth = labels_of(measured.responses_of(test), threshold)
+    data = loaded(folder)
+    task, measured = data.task(target), data.atlas.of(target)
+    predictor = data.predictor(task)
+    forecaster = predictor.forecaster()
+    assert forecaster is not None
+    test, pool = data.split(target, split)
+    truth = labels_of(measured.responses_of(test), task.threshold)
 
-    def fit(drugs: np.ndarray) -> ResponseFitted:
+    def fit(drugs: np.ndarray) -> Fitted:
         return predictor.fit(drugs, measured.responses_of(drugs), seed=split)
 
-    view = PoolView(fit(pool[:0]), pool, pool[:0], catalogue_of(settings, atlas, features, target, test))
+    view = PoolView(fit(pool[:0]), pool, pool[:0], Catalogue.of(task, test))
     order, _ = choose(view, strategy("a_optimal"), max(ANCHORS) + BATCH, round_seed(split, 1))
     fits = {have: fit(order[:have]) for have in (*ANCHORS, max(ANCHORS) + BATCH)}
-    scores = {have: macro_f1(truth, one.labels(test)) for have, one in fits.items()}
-    gp, mechanism = predictor.calibration.gp, mechanism_codes(mechanisms_of(atlas))
-    unit = noise_scale(gp, predictor.sources, features.drugs, mechanism, threshold)
+    scores = {have: macro_f1(truth, fitted.labels(test)) for have, fitted in fits.items()}
     records = []
     for have in ANCHORS:
         more = order[have : have + BATCH]
         steps = np.array([0, BATCH])
-        table = outlook(fits[have], gp.noise, unit, predictor.sources, more, steps, test, split).table()
+        table = outlook_table(forecaster.outlook(fits[have], more, steps, test, split))
         expected = table.iloc[1]
         records.append(
             {
@@ -84,7 +79,10 @@ def main() -> None:
     out = asked.out.resolve()
     folder = prepare(asked.work.resolve(), asked.raw.resolve(), asked.targets, [100], asked.predictor)
     records = [
-        one for target in asked.targets for split in range(3) for one in forecasts(folder, target, split)
+        record
+        for target in asked.targets
+        for split in range(3)
+        for record in forecasts(folder, target, split)
     ]
     table = pd.DataFrame(records)
     table["in interval"] = (table["low"] <= table["gain"]) & (table["gain"] <= table["high"])

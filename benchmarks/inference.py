@@ -28,7 +28,8 @@ import onnxruntime
 import pyarrow.parquet as pq
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from predictors import data, prepare
+from predictors import prepare
+from projects import loaded, network_settings
 from rdkit import Chem, RDConfig, rdBase
 from torch.nn import functional
 
@@ -36,12 +37,10 @@ from anchordrug.chem.workers import Fingerprinter
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_json
+from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
-from anchordrug.predictors.loading import load_predictor
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp
-from anchordrug.predictors.mlp.predictor import MlpFitted, MlpPredictor
-from anchordrug.project import paths
-from anchordrug.stages.export import write_onnx
+from anchordrug.predictors.mlp.predictor import MlpPredictor
 
 HERE = Path(__file__).resolve().parent
 SUBSTITUENTS = (
@@ -54,19 +53,26 @@ SUBSTITUENTS = (
 SECONDS, ROUNDS, DRUGS = 0.4, 15, 64
 
 
-def export(folder: Path, target: str) -> tuple[Path, FactorisedMlp, FeatureBlocks, int]:
+def exported(folder: Path, target: str) -> tuple[Path, FactorisedMlp, FeatureBlocks, int]:
     """Export the pre-trained network of `target`; its anchors do not matter here."""
-    settings, atlas, features = data(folder)
-    os.chdir(folder)
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
-    assert isinstance(predictor, MlpPredictor)
-    nothing = np.zeros((0, len(atlas.genes)), np.float32)
-    fitted = predictor.fit(np.zeros(0, np.int64), nothing, seed=0)
-    assert isinstance(fitted, MlpFitted)
-    path = folder / f"{target}.onnx"
-    about = {"strategy": None, "seed": 0, "training_data": {}, "metrics": {}}
-    write_onnx(settings, atlas, features, target, fitted, path, [], about)
-    return path, fitted.network, features, fitted.cell_line
+    data = loaded(folder)
+    project, atlas, task = data.project, data.atlas, data.task(target)
+    settings, params = project.settings, network_settings(project.settings)
+    state = MlpPredictor.load_state(project.pretrained(target), params)
+    anchors, z = np.zeros(0, np.int64), np.zeros((0, len(atlas.genes)), np.float32)
+    fitted = MlpPredictor.ready(task, params, state).fit(anchors, z, seed=0)
+    path, drug = folder / f"{target}.onnx", settings.featurize.drug
+    card = {
+        "target": target,
+        "threshold": task.threshold,
+        "predictor": settings.predictor,
+        "fingerprint": Fingerprint(drug.radius, drug.bits).card(),
+        "source_cell_lines": task.sources.measured_lines(),
+        **{"anchors": [], "strategy": None, "seed": 0, "training_data": {}, "metrics": {}},
+    }
+    drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
+    export(fitted, path, card, atlas.genes, drugs)
+    return path, fitted.network, task.features, fitted.cell_line
 
 
 def products(network: FactorisedMlp, genes: int, drugs: int) -> Callable[[], object]:
@@ -271,7 +277,7 @@ def main() -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
     folder = prepare(work, asked.raw.resolve(), [asked.target], [30], "mlp")
-    model, network, features, line = export(folder, asked.target)
+    model, network, features, line = exported(folder, asked.target)
     predictor = load_onnx(model)
     found = rates(predictor, network, features, line)
     ours, ceiling, dense_rows = (np.array(found[name]) for name in ("ours", "ceiling", "dense"))

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,26 +21,17 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-import yaml
+from projects import command, loaded, opened, written
 
-from anchordrug.acquisition import strategy
+from anchordrug.acquisition import Catalogue, strategy
 from anchordrug.acquisition.campaign import Campaign, play
-from anchordrug.acquisition.retrospective import catalogue_of
-from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.atlas.splits import sources_of, split_drugs
 from anchordrug.evaluation.calibration_error import expected_calibration_error
 from anchordrug.evaluation.metrics import macro_f1, per_drug_macro_f1
-from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.progress import track
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
-from anchordrug.predictors.loading import load_predictor
-from anchordrug.project import paths
-from anchordrug.project.tables import load_atlas, load_features
-from anchordrug.settings import Settings, read_settings
-from anchordrug.stages import curate, featurize, pretrain
 
 HERE = Path(__file__).resolve().parent
 BASE = HERE / "paper/per_target/params.yaml"
@@ -63,9 +53,6 @@ Cell = tuple[str, int, int, str]
 
 def prepare(work: Path, raw: Path, targets: list[str], budgets: list[int], predictor: str) -> Path:
     """Write the folder of one predictor: its params.yaml and the tables that all predictors share."""
-    values = yaml.safe_load(BASE.read_text(encoding="utf-8"))
-    values |= {"raw": {"dir": str(raw)}, "targets": targets, "predictor": predictor}
-    values["select"]["budget"] = budgets
     folder = work / predictor
     (work / "tables").mkdir(parents=True, exist_ok=True)
     folder.mkdir(exist_ok=True)
@@ -77,50 +64,39 @@ def prepare(work: Path, raw: Path, targets: list[str], budgets: list[int], predi
     bundle.write_text(str(raw), encoding="utf-8")
     if not (folder / "tables").exists():
         (folder / "tables").symlink_to("../tables", target_is_directory=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    os.chdir(folder)
-    settings = read_settings(Path("params.yaml"))
-    if not paths.RESPONSES.exists():
-        curate.run(settings)
-    if not paths.DRUG_FEATURES.exists():
-        featurize.run(settings)
+    changes = {"raw.dir": str(raw), "targets": targets, "predictor": predictor, "select.budget": budgets}
+    project = written(folder, BASE, changes)
+    if not project.responses.exists():
+        command(project, "curate")
+    if not project.drug_features.exists():
+        command(project, "featurize")
     for target in targets:
-        if not (paths.PRETRAINED / target / "model.json").exists():
-            pretrain.run(settings, target)
+        if not (project.pretrained(target) / "model.json").exists():
+            command(project, "pretrain", "--target", target)
     return folder
-
-
-@cache
-def data(folder: Path) -> tuple[Settings, ResponseAtlas, FeatureBlocks]:
-    """Return what all campaigns of a predictor share, loaded once a process."""
-    os.chdir(folder)
-    atlas = load_atlas()
-    return read_settings(Path("params.yaml")), atlas, load_features(atlas)
 
 
 def play_cell(cell: Cell, folder: Path, path: Path, key: str) -> None:
     """Play one campaign and write the records of its budgets."""
     target, split, seed, chosen_by = cell
-    settings, atlas, features = data(folder)
-    os.chdir(folder)
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
-    measured, sources = atlas.of(target), sources_of(atlas, target)
-    test, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=split)
+    data = loaded(folder)
+    task, settings, measured = data.task(target), data.project.settings, data.atlas.of(target)
+    predictor = data.predictor(task)
+    test, pool = data.split(target, split)
     budgets = [budget for budget in settings.select.budget if budget <= len(pool)]
-    catalogue = catalogue_of(settings, atlas, features, target, aim=test)
     batch = max(budgets) if chosen_by in ONE_SHOT else settings.select.batch
-    campaign = Campaign(pool, catalogue, strategy(chosen_by), max(budgets), batch, seed)
+    campaign = Campaign(pool, Catalogue.of(task, test), strategy(chosen_by), max(budgets), batch, seed)
     rounds = play(campaign, predictor, measured.responses_of)
     anchors, fits = np.zeros(0, np.int64), {}
-    for one in rounds:
-        anchors = np.concatenate([anchors, one.drugs])
-        fits[len(anchors)] = one.fitted
+    for played in rounds:
+        anchors = np.concatenate([anchors, played.drugs])
+        fits[len(anchors)] = played.fitted
     truth = labels_of(measured.responses_of(test), settings.curate.threshold)
-    seen = np.isin(test, sources.measured_drugs())
+    seen = np.isin(test, task.sources.measured_drugs())
     records = []
     for budget in budgets:
         drugs = anchors[:budget]
-        for final, name in FITS.get(folder.name, ((False, folder.name),)):
+        for final, name in FITS.get(settings.predictor, ((False, settings.predictor),)):
             fitted = None if final else fits.get(budget)
             if fitted is None:
                 fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=seed, final=final)
@@ -162,7 +138,8 @@ def main() -> None:
     cells = []
     for predictor in dict.fromkeys(name for name, _ in methods):
         folder = prepare(work, raw, asked.targets, budgets, predictor)
-        weights = {t: sha256(paths.PRETRAINED / t / "weights.safetensors") for t in asked.targets}
+        pretrained = opened(folder).pretrained
+        weights = {t: sha256(pretrained(t) / "weights.safetensors") for t in asked.targets}
         for seed, split, target in product(asked.seeds, asked.splits, asked.targets):
             for _, chosen_by in (method for method in methods if method[0] == predictor):
                 cell = (target, split, seed, chosen_by)

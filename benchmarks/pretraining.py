@@ -29,6 +29,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -36,6 +37,7 @@ from statistics import median
 import numpy as np
 import pandas as pd
 import torch
+from projects import ROOT, network_settings
 from safetensors.torch import load_file, save_file
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
@@ -45,11 +47,14 @@ from anchordrug.features.builder import drug_bits
 from anchordrug.features.cell_lines import embed_cell_lines
 from anchordrug.files.tables import read_json, write_json
 from anchordrug.labels import labels_of
-from anchordrug.predictors.loading import load_predictor, load_prior
+from anchordrug.predictors.base import Work
+from anchordrug.predictors.loading import learn, load_predictor, task_of
+from anchordrug.predictors.mlp import predictor as mlp
 from anchordrug.predictors.mlp.network import FactorisedMlp, MlpShape
+from anchordrug.predictors.mlp.params import MlpPretraining
 from anchordrug.predictors.mlp.training import Profiles, TrainingPlan, balanced, train
+from anchordrug.predictors.response.prior import prior_of
 from anchordrug.settings import Settings, read_settings
-from anchordrug.stages import pretrain
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("training", "kill", "cell_lines", "response_gp", "response_net", "acquisition")
@@ -118,17 +123,16 @@ def profiles(experiments: int, genes: int, settings: Settings, work: Path) -> Pr
     return Profiles(features_of(DRUGS, genes, settings, work), atlas.drug, atlas.cell_line, labels)
 
 
-def network_of(data: Profiles, settings: Settings) -> FactorisedMlp:
+def network_of(data: Profiles, params: MlpPretraining) -> FactorisedMlp:
     """Return the paper's network, untrained."""
     blocks = (data.features.drugs, data.features.cell_lines, data.features.genes)
     widths = tuple(block.shape[1] for block in blocks)
-    return FactorisedMlp(MlpShape(widths, settings.pretrain.hidden, settings.pretrain.dropout), 0)
+    return FactorisedMlp(MlpShape(widths, params.hidden, params.dropout), 0)
 
 
-def plan_of(settings: Settings, epochs: int) -> TrainingPlan:
+def plan_of(params: MlpPretraining, epochs: int) -> TrainingPlan:
     """Return the plan of the settings for so many epochs."""
-    one = settings.pretrain
-    return TrainingPlan(epochs, one.learning_rate, one.block_drugs, one.block_genes, one.seed)
+    return replace(mlp.plan_of(params, params.seed, "cpu"), epochs=epochs)
 
 
 def products(shape: MlpShape, drugs: int, genes: int) -> Callable[[], None]:
@@ -166,16 +170,17 @@ def rate_of_products(shape: MlpShape, block: tuple[int, int], seconds: float = 1
 def training(asked: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """Measure training against the ceiling, in turns, and then whole epochs."""
     data = profiles(asked.experiments, asked.genes, settings, asked.work)
-    network = network_of(data, settings)
-    same = (settings.pretrain.block_drugs, settings.pretrain.block_genes)
+    params = network_settings(settings).pretrain
+    network, plan = network_of(data, params), plan_of(params, 1)
+    same = (params.block_drugs, params.block_genes)
     best = max(BLOCKS, key=lambda block: max(rate_of_products(network.shape, block, 0.3) for _ in range(2)))
     share = slice(0, SHARE * same[0])
     part = Profiles(data.features, data.drug[share], data.cell_line[share], data.labels[share])
-    train(network, part, plan_of(settings, 1))
+    train(network, part, plan)
     found: dict[str, list[float]] = {"training": [], "products": [], "products, best block": []}
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        train(network, part, plan_of(settings, 1))
+        train(network, part, plan)
         found["training"].append(part.labels.size / (time.perf_counter() - start))
         found["products"].append(rate_of_products(network.shape, same))
         found["products, best block"].append(rate_of_products(network.shape, best))
@@ -184,7 +189,7 @@ def training(asked: argparse.Namespace, settings: Settings) -> dict[str, object]
     checkpoint = asked.work / "measured.safetensors"
     checkpoint.unlink(missing_ok=True)
     start = time.perf_counter()
-    train(network_of(data, settings), data, plan_of(settings, asked.epochs_measured), checkpoint=checkpoint)
+    train(network_of(data, params), data, plan_of(params, asked.epochs_measured), checkpoint=checkpoint)
     epoch = (time.perf_counter() - start) / asked.epochs_measured
     checkpoint.unlink()
     start = time.perf_counter()
@@ -211,8 +216,9 @@ def training(asked: argparse.Namespace, settings: Settings) -> dict[str, object]
 def trained(asked: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """Train with a checkpoint in the asked folder and write the weights there; `kill` runs it."""
     data = profiles(asked.kill_experiments, asked.genes, settings, asked.work)
-    network = network_of(data, settings)
-    train(network, data, plan_of(settings, KILL_EPOCHS), checkpoint=asked.folder / "checkpoint.safetensors")
+    params = network_settings(settings).pretrain
+    network = network_of(data, params)
+    train(network, data, plan_of(params, KILL_EPOCHS), checkpoint=asked.folder / "checkpoint.safetensors")
     save_file(
         {name: value.contiguous() for name, value in network.state_dict().items()},
         asked.folder / "weights.safetensors",
@@ -284,7 +290,7 @@ def response(asked: argparse.Namespace, settings: Settings, drugs: int) -> dict[
     """Time all that a predictor goes through, or what the strategies take."""
     settings = settings.model_copy(update={"predictor": asked.predictor})
     atlas = atlas_of(drugs, asked.experiments, asked.genes)
-    features = features_of(drugs, asked.genes, settings, asked.work)
+    task = task_of(settings, atlas, features_of(drugs, asked.genes, settings, asked.work), TARGET)
     folder = asked.work / f"{asked.predictor}-{drugs}"
     seconds: dict[str, float] = {}
     last = time.perf_counter()
@@ -295,19 +301,17 @@ def response(asked: argparse.Namespace, settings: Settings, drugs: int) -> dict[
         seconds[name], last = round(now - last, 1), now
 
     if asked.part == "acquisition":
-        _, prior = load_prior(settings, atlas, features, TARGET)
+        prior = prior_of(task)
         everything = np.arange(drugs)
         for name, aim in (("random", None), ("a_optimal", None), ("a_optimal, aim", everything)):
-            catalogue = Catalogue(features.drugs, [None] * drugs, prior, aim)
+            catalogue = Catalogue(task.features.drugs, [None] * drugs, prior, aim)
             view = PoolView(None, everything, everything[:0], catalogue)  # pyright: ignore[reportArgumentType]
             strategy(name.split(",")[0])(view, ANCHORS, np.random.default_rng(0))
             took(name)
         return {"drugs": drugs, "anchors": ANCHORS, "seconds": seconds}
-    # Hashes of the tables that the stage names on its card; here there are none.
-    pretrain.data_hashes = dict
-    pretrain.learn(settings, features, atlas.without([TARGET]), TARGET, folder)
+    learn(settings, task, folder, {}, Work())
     took("pretrain")
-    predictor = load_predictor(settings, atlas, features, TARGET, folder)
+    predictor = load_predictor(settings, task, folder)
     took("load, prior")
     anchors = atlas.of(TARGET).drug[:ANCHORS]
     fitted = predictor.fit(anchors, atlas.of(TARGET).responses_of(anchors), seed=0, final=True)
@@ -331,7 +335,7 @@ def start_part(asked: argparse.Namespace, part: str, folder: Path, *more: str) -
 
 def run_part(asked: argparse.Namespace) -> None:
     """Run one part in this process and write what it found."""
-    settings = read_settings(HERE.parent / "params.yaml")
+    settings = read_settings(ROOT / "params.yaml")
     if asked.part in ("response_gp", "response_net", "acquisition"):
         found = response(asked, settings, asked.drugs)
     else:
@@ -366,7 +370,7 @@ def main() -> None:
     asked.work.mkdir(parents=True, exist_ok=True)
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))}: no such part")
-    settings = read_settings(HERE.parent / "params.yaml")
+    settings = read_settings(ROOT / "params.yaml")
     for drugs in {asked.drugs} if asked.drugs else {DRUGS, LIBRARY}:
         features_of(drugs, asked.genes, settings, asked.work)
     result = read_json(asked.out) if asked.out.exists() else {}

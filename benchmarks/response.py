@@ -9,7 +9,6 @@ ceiling: how well one stereo-isomer's measured labels foretell the other's.
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -18,21 +17,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from projects import loaded, opened
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.atlas.splits import sources_of, split_drugs
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
-from anchordrug.prediction.export import export_response
-from anchordrug.predictors.loading import load_predictor
-from anchordrug.predictors.response.predictor import ResponseFitted
+from anchordrug.prediction.export import AtlasDrugs, export
 from anchordrug.predictors.response.prior import ResponsePrior
-from anchordrug.project import paths
-from anchordrug.project.tables import load_atlas, load_features
-from anchordrug.settings import read_settings
-from anchordrug.stages.export import drugs_of
 
 HERE = Path(__file__).resolve().parent
 POOL, AIM, GENES, BITS, KNOWN, BATCH = 100_000, 5_000, 307, 1024, 5_886, 100
@@ -41,23 +34,21 @@ THRESHOLD = 1.5
 
 def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     """Return the seconds of fit, prediction and export."""
-    os.chdir(work / predictor)
-    settings, atlas = read_settings(Path("params.yaml")), load_atlas()
-    features = load_features(atlas)
-    one = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
-    _, pool = split_drugs(atlas, target, by="random", test_fraction=0.2, seed=0)
+    data = loaded(work / predictor)
+    atlas, task = data.atlas, data.task(target)
+    ready = data.predictor(task)
+    _, pool = data.split(target, 0)
     anchors = pool[:100]
     z = atlas.of(target).responses_of(anchors)
     start = time.perf_counter()
-    fitted = one.fit(anchors, z, seed=0)
+    fitted = ready.fit(anchors, z, seed=0)
     fitted_at = time.perf_counter()
     fitted.probabilities(np.arange(len(atlas.drugs)))
     predicted_at = time.perf_counter()
-    assert isinstance(fitted, ResponseFitted)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        drugs = drugs_of(atlas, features, sources_of(atlas, target), anchors)
-        export_response(fitted, path, {}, atlas.genes, drugs)
+        drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
+        export(fitted, path, {}, atlas.genes, drugs)
         megabytes = path.stat().st_size / 1e6
     exported_at = time.perf_counter()
     return {
@@ -127,8 +118,7 @@ def main() -> None:
     if asked.only:
         kind, _, name = asked.only.partition(":")
         if kind == "ceiling":
-            os.chdir(work / "ensemble")
-            print(json.dumps(ceiling(load_atlas())))
+            print(json.dumps(ceiling(opened(work / "ensemble").atlas())))
         else:
             print(json.dumps(fit_seconds(work, name, asked.target) if kind == "fit" else design(name)))
         return

@@ -17,18 +17,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from predictors import data, prepare
+from predictors import prepare
+from projects import loaded
 
-from anchordrug.acquisition import strategy
+from anchordrug.acquisition import Catalogue, strategy
 from anchordrug.acquisition.campaign import Campaign, play
-from anchordrug.acquisition.retrospective import catalogue_of
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.files.tables import write_json
 from anchordrug.prediction.connectivity import Signature, expected_change, score
 from anchordrug.prediction.rank import MOST_GENES_A_SIDE
-from anchordrug.predictors.loading import load_predictor
-from anchordrug.predictors.response.predictor import ResponseFitted
-from anchordrug.project import paths
+from anchordrug.predictors.base import Fitted
 
 HERE = Path(__file__).resolve().parent
 BUDGET = 30
@@ -66,20 +64,16 @@ def area(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def fitted_of(folder: Path, target: str) -> tuple[ResponseFitted, np.ndarray]:
+def fitted_of(folder: Path, target: str) -> tuple[Fitted, np.ndarray]:
     """Return the predictor of `target` and its anchors, chosen from all its drugs."""
-    settings, atlas, features = data(folder)
-    os.chdir(folder)
-    predictor = load_predictor(settings, atlas, features, target, paths.PRETRAINED / target)
-    measured, drugs = atlas.of(target), np.arange(len(atlas.drugs))
+    data = loaded(folder)
+    task, measured = data.task(target), data.atlas.of(target)
+    predictor, drugs = data.predictor(task), np.arange(len(data.atlas.drugs))
     pool = np.unique(measured.drug)
-    catalogue = catalogue_of(settings, atlas, features, target, aim=drugs)
-    campaign = Campaign(pool, catalogue, strategy("a_optimal"), BUDGET, BUDGET, seed=0)
+    campaign = Campaign(pool, Catalogue.of(task, drugs), strategy("a_optimal"), BUDGET, BUDGET, seed=0)
     rounds = play(campaign, predictor, measured.responses_of)
-    anchors = np.concatenate([one.drugs for one in rounds])
-    fitted = predictor.fit(anchors, measured.responses_of(anchors), seed=0)
-    assert isinstance(fitted, ResponseFitted)
-    return fitted, anchors
+    anchors = np.concatenate([played.drugs for played in rounds])
+    return predictor.fit(anchors, measured.responses_of(anchors), seed=0), anchors
 
 
 def queries(atlas: ResponseAtlas, target: str, drugs: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -104,12 +98,13 @@ def main() -> None:
     asked = parser.parse_args()
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
     folder = prepare(work, asked.raw.resolve(), asked.targets, [BUDGET], "ensemble")
-    _, atlas, _ = data(folder)
+    atlas = loaded(folder).atlas
     records = []
     for target in asked.targets:
         fitted, anchors = fitted_of(folder, target)
         everything = np.arange(len(atlas.drugs))
         probabilities, z = fitted.probabilities(everything), fitted.z(everything)
+        assert z is not None
         responses = {"expected": expected_change(probabilities, z), "z": z.astype(np.float64)}
         for name in CLASSES:
             drugs = members(atlas, name)

@@ -9,7 +9,6 @@ pool: one query on a pool of 20,000 simulated drugs, with the process' peak memo
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from projects import loaded
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
 from anchordrug.acquisition.registry import strategies
@@ -27,9 +27,6 @@ from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.files.tables import write_json
 from anchordrug.predictors.mlp.files import load_mlp
 from anchordrug.predictors.mlp.predictor import MlpFitted
-from anchordrug.project import paths
-from anchordrug.project.tables import load_atlas, load_features
-from anchordrug.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent
 PROJECT = ROOT / "paper/per_target"
@@ -38,9 +35,8 @@ BUDGET, BATCH, POOL, ANCHORS = 100, 10, 20_000, 20
 
 def campaign(target: str, name: str) -> dict[str, float]:
     """Play one campaign; return seconds of query, train and evaluate, and their sum."""
-    atlas = load_atlas()
-    settings = read_settings(Path("params.yaml"))
-    group = load_group(settings, atlas, load_features(atlas), (target,), own=target)
+    data = loaded(PROJECT)
+    group = load_group(data.project, data.atlas, data.features, (target,), own=target)
     with tempfile.TemporaryDirectory() as folder:
         rows = play_rounds(
             group,
@@ -61,15 +57,15 @@ def query(target: str, name: str) -> dict[str, float]:
 
     A simulated drug takes each of its bits from one of two real ones; six in ten have one of 300 mechanisms.
     """
-    atlas = load_atlas()
-    features = load_features(atlas)
+    data = loaded(PROJECT)
+    features, line = data.features, data.atlas.cell_lines.index(target)
     rng = np.random.default_rng(0)
     size = POOL + ANCHORS
     one, other = features.drugs[rng.integers(len(features.drugs), size=(2, size))] > 0
     bits = np.where(rng.random(one.shape) < 0.5, one, other)
     mechanisms = [f"mechanism {rng.integers(300)}" if rng.random() < 0.6 else None for _ in range(size)]
     blocks = FeatureBlocks(unit_rows(bits), features.cell_lines, features.genes)
-    fitted = MlpFitted(load_mlp(paths.PRETRAINED / target), blocks, atlas.cell_lines.index(target))
+    fitted = MlpFitted(load_mlp(data.project.pretrained(target)), blocks, line)
     view = PoolView(fitted, np.arange(POOL), np.arange(POOL, size), Catalogue(bits, mechanisms))
     start = time.perf_counter()
     strategy(name)(view, BATCH, rng)
@@ -89,7 +85,6 @@ def main() -> None:
         "--alone", action="store_true", help="measure the one strategy named, in this process"
     )
     arguments = parser.parse_args()
-    os.chdir(PROJECT)
     if arguments.alone:
         measure = campaign if arguments.part == "campaigns" else query
         print(json.dumps(measure(arguments.target, arguments.strategies[0])))
@@ -109,8 +104,8 @@ def main() -> None:
                 "target": arguments.target,
                 "threads": torch.get_num_threads(),
                 "strategies": {
-                    one: {key: round(value, 3) for key, value in values.items()}
-                    for one, values in results.items()
+                    measured: {key: round(value, 3) for key, value in values.items()}
+                    for measured, values in results.items()
                 },
             },
             ROOT / f"results/strategies_{arguments.part}.json",

@@ -15,12 +15,14 @@ Adam that the factorised side uses, and it is that faster variant that is traine
 
 import argparse
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from projects import ROOT, network_settings
 from torch import nn
 
 from anchordrug.atlas.curate import Curated, Rules, curate
@@ -33,14 +35,14 @@ from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp, MlpShape
-from anchordrug.predictors.mlp.predictor import MlpFitted
+from anchordrug.predictors.mlp.params import MlpParams
+from anchordrug.predictors.mlp.predictor import MlpFitted, plan_of
 from anchordrug.predictors.mlp.training import LEFT_OUT, Profiles, TrainingPlan, balanced, train
 from anchordrug.raw.bundle import RawBundle, find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Settings, read_settings
 
-ROOT = Path(__file__).parent.parent
 DENSE_BATCH = 32
 TIMED_STEPS = 400
 ROUNDS = 3
@@ -113,11 +115,11 @@ def block_rate(data: Profiles, shape: MlpShape, plan: TrainingPlan) -> float:
     """Return rows a second of one epoch of block training on a share of the experiments."""
     share = slice(0, 20 * plan.block_drugs)
     part = Profiles(data.features, data.drug[share], data.cell_line[share], data.labels[share])
-    one = TrainingPlan(1, plan.learning_rate, plan.block_drugs, plan.block_genes, plan.seed)
+    epoch = replace(plan, epochs=1)
     network = FactorisedMlp(shape, 0)
-    train(network, part, one)
+    train(network, part, epoch)
     start = time.perf_counter()
-    train(network, part, one)
+    train(network, part, epoch)
     return part.labels.size / (time.perf_counter() - start)
 
 
@@ -148,10 +150,15 @@ def as_dense(network: FactorisedMlp) -> nn.Sequential:
 
 
 def finetuning(
-    network: FactorisedMlp, atlas: ResponseAtlas, features: FeatureBlocks, target: str, settings: Settings
+    network: FactorisedMlp,
+    atlas: ResponseAtlas,
+    features: FeatureBlocks,
+    target: str,
+    settings: Settings,
+    params: MlpParams,
 ) -> dict[str, list[float]]:
     """Return macro-F1 on the test drugs after fine-tuning to 30 random anchors, per seed, of both sides."""
-    split, finetune, threshold = settings.split, settings.finetune, settings.curate.threshold
+    split, finetune, threshold = settings.split, params.fit, settings.curate.threshold
     test, pool = split_drugs(atlas, target, by=split.by, test_fraction=split.test_fraction, seed=split.seed)
     measured, line = atlas.of(target), atlas.cell_lines.index(target)
     truth = labels_of(measured.responses_of(test), threshold)
@@ -163,15 +170,14 @@ def finetuning(
         data = Profiles(features, anchors, np.full(ANCHORS, line), labels)
         blocks = FactorisedMlp(network.shape, 0)
         blocks.load_state_dict(network.state_dict())
-        plan = (finetune.epochs, finetune.learning_rate, finetune.block_drugs, finetune.block_genes)
-        train(blocks, data, TrainingPlan(*plan, seed))
+        train(blocks, data, plan_of(finetune, seed, "cpu"))
         dense = as_dense(network)
         optimizer = torch.optim.Adam(dense.parameters(), finetune.learning_rate, fused=True)
         kept = np.flatnonzero(labels.ravel() != LEFT_OUT)
         for _ in range(finetune.epochs):
             dense_steps(dense, optimizer, data, rng.permutation(kept))
-        for name, one in (("blocks", blocks), ("dense", as_factorised(dense, network.shape))):
-            predicted = MlpFitted(one, features, line).probabilities(test).argmax(axis=2)
+        for name, tuned in (("blocks", blocks), ("dense", as_factorised(dense, network.shape))):
+            predicted = MlpFitted(tuned, features, line).probabilities(test).argmax(axis=2)
             scores[name].append(round(macro_f1(truth, predicted), 4))
         print(
             f"fine-tuned, seed {seed}: blocks {scores['blocks'][-1]}, dense {scores['dense'][-1]}", flush=True
@@ -192,16 +198,15 @@ def main() -> None:
     arguments = parser.parse_args()
 
     settings = read_settings(ROOT / "params.yaml")
+    params = network_settings(settings)
     atlas, features = load(arguments.raw, settings)
     sources, target = atlas.without([arguments.target]), atlas.of(arguments.target)
     threshold = settings.curate.threshold
     data = Profiles(features, sources.drug, sources.cell_line, labels_of(sources.z, threshold))
     inputs = (features.drugs.shape[1], features.cell_lines.shape[1], features.genes.shape[1])
-    pretrain = settings.pretrain
+    pretrain = params.pretrain
     shape = MlpShape(inputs, pretrain.hidden, pretrain.dropout)
-    plan = TrainingPlan(
-        arguments.epochs, pretrain.learning_rate, pretrain.block_drugs, pretrain.block_genes, pretrain.seed
-    )
+    plan = replace(plan_of(pretrain, pretrain.seed, "cpu"), epochs=arguments.epochs)
     truth = labels_of(target.z, threshold)
     line = atlas.cell_lines.index(arguments.target)
 
@@ -254,7 +259,9 @@ def main() -> None:
             result["dense_seconds"] = round(time.perf_counter() - start)
             result |= {"dense_macro_f1": max(dense_curve), "dense_macro_f1_by_epoch": dense_curve}
             write_json(result, arguments.out)
-        result["finetuned_macro_f1"] = finetuning(network, atlas, features, arguments.target, settings)
+        result["finetuned_macro_f1"] = finetuning(
+            network, atlas, features, arguments.target, settings, params
+        )
         write_json(result, arguments.out)
 
 

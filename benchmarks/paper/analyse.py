@@ -15,7 +15,6 @@ seconds         per strategy: query, train, evaluate, summed over a campaign
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +22,13 @@ import pandas as pd
 import yaml
 from scipy import stats
 
+from anchordrug.atlas.tables import positions
 from anchordrug.evaluation.coverage import distance_variance, hull_coverage, response_plane
 from anchordrug.evaluation.statistics import holm, paired_difference
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_table
-from anchordrug.project.tables import load_atlas, load_split, positions
-from anchordrug.settings import Settings, read_settings
+from anchordrug.project.project import Project
+from anchordrug.settings import read_settings
 
 HERE = Path(__file__).resolve().parent
 PAPER_TARGETS = {"A549", "MCF7", "PC3"}
@@ -112,12 +112,12 @@ def _compared(cases: pd.DataFrame, fit: str, budget: int) -> list[dict]:
     return rows
 
 
-def planes_of(settings: Settings) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
+def planes_of(project: Project) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
     """Return per target its pool on a t-SNE plane (drug_id, x, y) and the pool's responses."""
-    atlas = load_atlas()
+    atlas = project.atlas()
     result = {}
-    for target in settings.targets:
-        pool = load_split(atlas, target).pool
+    for target in project.settings.targets:
+        pool = project.split(atlas, target).pool
         z = atlas.of(target).responses_of(pool)
         plane = response_plane(z, seed=0)
         ids = atlas.drugs["drug_id"].iloc[pool].tolist()
@@ -239,8 +239,8 @@ def main() -> None:
     )
     parser.add_argument("scenario", help="a folder whose campaigns are done")
     scenario = parser.parse_args().scenario
-    os.chdir(HERE / scenario)
-    settings = read_settings(Path("params.yaml"))
+    project = Project(HERE / scenario, read_settings(HERE / scenario / "params.yaml"))
+    settings = project.settings
     grid = yaml.safe_load((HERE / "grid.yaml").read_text(encoding="utf-8"))
     cells = load_cells(scenario, grid["strategies"], settings.targets)
     order = list(dict.fromkeys(cell["strategy"] for cell in cells))
@@ -249,7 +249,7 @@ def main() -> None:
 
     scores = scores_of(cells)
     strategies = strategies_of(scores, budgets, order)
-    planes = planes_of(settings)
+    planes = planes_of(project)
     coverage = coverage_of(cells, planes, budgets, settings.curate.threshold)
     anchors = [
         ("+".join(cell["targets"]), cell["strategy"], cell["seed"], rank, drug)

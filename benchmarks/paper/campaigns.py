@@ -14,10 +14,9 @@ from multiprocessing import get_context
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import yaml
-from play import HERE, Cell, cells, play_cell
+from play import HERE, Cell, cells, play_cell, project_of
 
 from anchordrug.files.progress import track
-from anchordrug.settings import read_settings
 
 
 def on_this_machine(scenario: str, todo: list[Cell], growth: int, processes: int) -> Iterator[None]:
@@ -53,8 +52,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who plays")
     asked = parser.parse_args()
     grid = yaml.safe_load((HERE / "grid.yaml").read_text(encoding="utf-8"))
-    settings = read_settings(HERE / asked.scenario / "params.yaml")
-    todo = cells(settings, grid["strategies"])
+    todo = cells(project_of(asked.scenario).settings, grid["strategies"])
     if asked.engine == "ray":
         playing = on_ray(asked.scenario, todo, grid["growth"])
     else:

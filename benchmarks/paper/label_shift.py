@@ -8,18 +8,15 @@ anchors and in the test drugs, and the share predicted for the test drugs; means
 """
 
 import argparse
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from analyse import HERE, load_cells
+from play import data, group_of
 
-from anchordrug.acquisition.retrospective import load_group
+from anchordrug.atlas.tables import positions
 from anchordrug.files.tables import write_table
 from anchordrug.labels import NONE, labels_of
-from anchordrug.project.tables import load_atlas, load_features, positions
-from anchordrug.settings import read_settings
 
 SHOWN = ["random", "bald", "least_confidence", "margin"]
 
@@ -31,9 +28,9 @@ def main() -> None:
     )
     parser.add_argument("scenario", help="a folder whose campaigns are done")
     scenario = parser.parse_args().scenario
-    os.chdir(HERE / scenario)
-    settings, atlas = read_settings(Path("params.yaml")), load_atlas()
-    features, budget = load_features(atlas), min(settings.select.budget)
+    project, atlas, _ = data(scenario)
+    settings = project.settings
+    budget = min(settings.select.budget)
 
     def changed(labels: np.ndarray) -> float:
         return float((labels != NONE).mean())
@@ -41,7 +38,7 @@ def main() -> None:
     rows = []
     for cell in load_cells(scenario, SHOWN, settings.targets):
         targets = tuple(cell["targets"])
-        group = load_group(settings, atlas, features, targets, own=targets[0])
+        group = group_of(scenario, targets)
         anchors = positions(cell["anchors"][:budget], atlas.drugs["drug_id"])
         for fit, final in (("natural", False), ("balanced", True)):
             fitted = group.fit(anchors, seed=cell["seed"], final=final)

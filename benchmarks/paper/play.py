@@ -1,7 +1,6 @@
 """One campaign of the grid, played to its end, wherever: a process of this machine or of a cluster."""
 
 import json
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,21 +13,30 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.tables import write_json
-from anchordrug.project.tables import load_atlas, load_features
+from anchordrug.project.project import Project
 from anchordrug.settings import Settings, read_settings
 
 HERE = Path(__file__).resolve().parent
 MODULES = (
     "acquisition",
     "predictors",
-    "campaign.py",
-    "training.py",
-    "splits.py",
-    "atlas.py",
-    "stages/groups.py",
+    "evaluation/metrics.py",
+    "project",
+    "atlas/responses.py",
+    "atlas/splits.py",
+    "atlas/tables.py",
+    "features/blocks.py",
+    "graph",
+    "chem/similarity.py",
+    "labels.py",
 )
 SECONDS = ("query_seconds", "train_seconds", "evaluate_seconds")
 Cell = tuple[tuple[str, ...], str, int]
+
+
+def project_of(scenario: str) -> Project:
+    """Return the project of a scenario: a folder beside this file, with a params.yaml."""
+    return Project(HERE / scenario, read_settings(HERE / scenario / "params.yaml"))
 
 
 def cells(settings: Settings, strategies: list[str]) -> list[Cell]:
@@ -38,16 +46,17 @@ def cells(settings: Settings, strategies: list[str]) -> list[Cell]:
 
 
 @cache
-def data() -> tuple[Settings, ResponseAtlas, FeatureBlocks]:
-    """Return what all campaigns share, loaded once a process."""
-    atlas = load_atlas()
-    return read_settings(Path("params.yaml")), atlas, load_features(atlas)
+def data(scenario: str) -> tuple[Project, ResponseAtlas, FeatureBlocks]:
+    """Return the project of a scenario with its tables, which a process loads once."""
+    project = project_of(scenario)
+    atlas = project.atlas()
+    return project, atlas, project.features(atlas)
 
 
 @cache
-def group_of(targets: tuple[str, ...]) -> Group:
-    """Return what campaigns of `targets` share."""
-    return load_group(*data(), targets, own=targets[0])
+def group_of(scenario: str, targets: tuple[str, ...]) -> Group:
+    """Return the group of `targets` that campaigns share."""
+    return load_group(*data(scenario), targets, own=targets[0])
 
 
 @cache
@@ -68,22 +77,21 @@ def play_cell(scenario: str, cell: Cell, growth: int) -> None:
     A campaign that is cut goes on after its last whole round, and a finished one is not played again as long
     as data, settings and code are the same.
     """
-    os.chdir(HERE / scenario)
     folder = HERE / "cells" / scenario
     targets, name, seed = cell
-    settings, atlas, _ = data()
+    project, atlas, _ = data(scenario)
     path = folder / f"{'+'.join(targets)}-{name}-{seed}.json"
-    key = campaign_key(settings, targets, targets[0], name, seed, code(), growth)
+    key = campaign_key(project, targets, targets[0], name, seed, code(), growth)
     if path.exists() and json.loads(path.read_text())["key"] == key:
         return
-    group = group_of(targets)
-    budgets = [budget for budget in settings.select.budget if budget <= len(group.pool)]
+    group, select = group_of(scenario, targets), project.settings.select
+    budgets = [budget for budget in select.budget if budget <= len(group.pool)]
     partial = folder / f".{path.stem}-{key}.csv"
     rows = play_rounds(
         group,
         name,
         budget=max(budgets),
-        batch=settings.select.batch,
+        batch=select.batch,
         seed=seed,
         partial=partial,
         say=lambda _: None,
@@ -96,7 +104,8 @@ def play_cell(scenario: str, cell: Cell, growth: int) -> None:
 
     last = rows.groupby("round").last().assign(drugs=rows.groupby("round").size().cumsum())
     rounds = [
-        {"drugs": row["drugs"], "macro_f1": {t: row[t] for t in targets}} | {one: row[one] for one in SECONDS}
+        {"drugs": row["drugs"], "macro_f1": {t: row[t] for t in targets}}
+        | {part: row[part] for part in SECONDS}
         for row in last.to_dict("records")
     ]
     result = {

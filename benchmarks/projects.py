@@ -1,0 +1,88 @@
+"""Projects of the benchmarks: written with settings of their own, taken through commands, and loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.atlas.splits import split_drugs
+from anchordrug.cli import app
+from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.predictors.base import Predictor, Task
+from anchordrug.predictors.loading import load_predictor, task_of
+from anchordrug.predictors.mlp.params import MlpParams
+from anchordrug.project.project import Project
+from anchordrug.settings import Settings, checked, read_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A project with its atlas and features."""
+
+    project: Project
+    atlas: ResponseAtlas
+    features: FeatureBlocks
+
+    def task(self, target: str) -> Task:
+        """Return the task of learning `target` from its source lines."""
+        return task_of(self.project.settings, self.atlas, self.features, target)
+
+    def predictor(self, task: Task) -> Predictor:
+        """Return the predictor of `task` that was pre-trained in the project."""
+        return load_predictor(self.project.settings, task, self.project.pretrained(task.target))
+
+    def split(self, target: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a fifth of the target's drugs, chosen at random, and the others: int64 drug rows."""
+        return split_drugs(self.atlas, target, by="random", test_fraction=0.2, seed=seed)
+
+
+def opened(folder: Path) -> Project:
+    """Return the project in `folder`."""
+    return Project(folder, read_settings(folder / "params.yaml"))
+
+
+@cache
+def loaded(folder: Path) -> Loaded:
+    """Return the project in `folder` with its tables, which a process loads once."""
+    project = opened(folder)
+    atlas = project.atlas()
+    return Loaded(project, atlas, project.features(atlas))
+
+
+def written(folder: Path, base: Path, changes: Mapping[str, object]) -> Project:
+    """Write params.yaml into `folder`, and return the project.
+
+    Parameters
+    ----------
+    base
+        A params.yaml.
+    changes
+        Values that differ from those of `base`, by their keys ("select.budget").
+    """
+    values = yaml.safe_load(base.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        section = values
+        for above in sections:
+            section = section[above]
+        section[name] = value
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return opened(folder)
+
+
+def network_settings(settings: Settings) -> MlpParams:
+    """Return the settings of the paper's network, whatever predictor is chosen."""
+    return checked(settings.predictors["mlp"], MlpParams, "params.yaml", "predictors.mlp")
+
+
+def command(project: Project, *words: object) -> None:
+    """Run a command of `anchordrug` for the project, in this process."""
+    if app(["--project", str(project.root), *map(str, words)], standalone_mode=False):
+        raise SystemExit(f"anchordrug {' '.join(map(str, words))}: failed")
