@@ -341,7 +341,7 @@ def ensemble(here, untreated, models):
     """Campaign c of an unseen line whose counts lack two genes, with predictor ensemble; what `new` said."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     params["featurize"]["cell"]["epochs"] = 5
-    params["response_net"]["epochs"] = 1
+    params["predictors"]["ensemble"]["pretrain"]["epochs"] = 1
     write_params(here, params | {"predictor": "ensemble"})
     known = models / "ensemble"
     if known.exists():
