@@ -65,22 +65,13 @@ def differential_expression(counts: pd.DataFrame, plate_map: pd.DataFrame, genes
     require_controls(plate_map)
     wells = plate_map.sort_values(["plate", "well_position"]).reset_index(drop=True)
     plates = shortlist(wells["plate"].unique())
-    positions = counts.columns.get_indexer(pd.MultiIndex.from_frame(wells[["plate", "well_position"]]))
-    if (positions < 0).any():
-        lost = wells.loc[positions < 0, ["plate", "well_position"]].iloc[0]
-        raise AssayError(
-            f"plate {lost['plate']}: well {lost['well_position']} has no column in the results; "
-            "add the column or leave the well out"
-        )
+    table = _read_genes(counts, wells)
     drug_ids, design = _design(wells)
     if len(design) <= design.shape[1]:
         raise AssayError(
             f"plate {plates}: {len(design)} good wells for {design.shape[1]} conditions, so that nothing "
             "tells how much wells differ by chance; assay the drugs or the controls in two wells or more"
         )
-    # By name, so that the order of a file cannot change a result.
-    table = counts.iloc[:, positions].sort_index()
-    table = table.loc[(table > 0).any(axis=1)]
     wanted = sorted(set(genes) & set(table.index))
     if not wanted:
         raise AssayError(
@@ -90,7 +81,13 @@ def differential_expression(counts: pd.DataFrame, plate_map: pd.DataFrame, genes
     size = _size_factors(table.to_numpy())
     further = _further_genes(table, wanted, size)
     change, error = _fit(table.loc[wanted + further].to_numpy().T, size, design)
+    return _effects(drug_ids, genes, wanted, change, error)
 
+
+def _effects(
+    drug_ids: list[str], genes: Sequence[str], wanted: list[str], change: np.ndarray, error: np.ndarray
+) -> Effects:
+    """Return the effects on `genes` of natural-log coefficients [`wanted` and further genes, columns]."""
     row = pd.Index(wanted).get_indexer(pd.Index(genes))
     of_drugs = np.arange(1, 1 + len(drug_ids))[:, None]
     counted = row >= 0
@@ -104,6 +101,20 @@ def differential_expression(counts: pd.DataFrame, plate_map: pd.DataFrame, genes
         log2_fold_change / standard_error,
         [gene for gene, known in zip(genes, counted, strict=True) if not known],
     )
+
+
+def _read_genes(counts: pd.DataFrame, wells: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts of `wells`, in their order, of the genes that have any."""
+    positions = counts.columns.get_indexer(pd.MultiIndex.from_frame(wells[["plate", "well_position"]]))
+    if (positions < 0).any():
+        lost = wells.loc[positions < 0, ["plate", "well_position"]].iloc[0]
+        raise AssayError(
+            f"plate {lost['plate']}: well {lost['well_position']} has no column in the results; "
+            "add the column or leave the well out"
+        )
+    # By name, so that the order of a file cannot change a result.
+    table = counts.iloc[:, positions].sort_index()
+    return table.loc[(table > 0).any(axis=1)]
 
 
 def _design(wells: pd.DataFrame) -> tuple[list[str], np.ndarray]:

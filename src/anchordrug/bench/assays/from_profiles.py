@@ -68,13 +68,14 @@ def cell_line_of(file: ResultFile, request: AssayRequest) -> str:
     BelongsError
         There are several, and the file belongs to none of them.
     """
+    first, *others = request.cell_lines
     if file.belongs_to is None:
-        if len(request.cell_lines) > 1:
+        if others:
             raise BelongsError(
                 f"{file.path}: does not say of which cell line it is; name one of "
                 f"them: {', '.join(request.cell_lines)}"
             )
-        return request.cell_lines[0]
+        return first
     line_of = dict(zip(request.plate_map["plate"], request.plate_map["cell_line"], strict=True))
     return line_of.get(file.belongs_to, file.belongs_to)
 
@@ -92,8 +93,8 @@ def _drugs(
     found: dict[str, str] = {}
     strangers = []
     for name in profiles.values.index:
-        well = parse_plate_and_well(str(name), plates)
-        place = (well[0] or plates[0], well[1]) if well and (well[0] or len(plates) == 1) else None
+        plate, well = parse_plate_and_well(str(name), plates) or ("", "")
+        place = (plate or plates[0], well) if plate or len(plates) == 1 else None
         drug = in_well.get(place) if place else None
         drug = drug or request.names.get(str(name).casefold(), str(name))
         if drug in controls:

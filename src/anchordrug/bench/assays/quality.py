@@ -132,28 +132,32 @@ def replicate_correlations(counts: pd.DataFrame, plate_map: pd.DataFrame) -> pd.
         controls = rows[control[rows]]
         deviation[rows] = profiles.log2[rows] - profiles.log2[controls].mean(axis=0)
         of_controls[rows] = (scatter + noise[controls].mean()) / len(controls)
-    own = scatter + noise
-    effect = (deviation**2).mean(axis=1) - own - of_controls
-    found = {}
-    for rows in _groups(wells, ["drug_id"]):
-        if control[rows[0]]:
-            continue
-        pairs = np.triu_indices(len(rows), 1)
-        correlation = np.corrcoef(deviation[rows])[pairs].mean() if len(rows) > 1 else np.nan
-        plate = wells["plate"].to_numpy()[rows]
-        shared = (
-            of_controls[rows].mean() * (plate[pairs[0]] == plate[pairs[1]]).mean() if len(rows) > 1 else 0.0
-        )
-        total = own[rows].mean() + of_controls[rows].mean()
-        strength = np.maximum(np.median(effect[rows]), 0.0)
-        found[wells["drug_id"].iloc[rows[0]]] = (
-            len(rows),
-            correlation,
-            shared / total,
-            (strength + shared) / (strength + total),
-        )
+    own, plate = scatter + noise, wells["plate"].to_numpy()
+    found = {
+        wells["drug_id"].iloc[rows[0]]: _agreement(deviation[rows], own[rows], of_controls[rows], plate[rows])
+        for rows in _groups(wells, ["drug_id"])
+        if not control[rows[0]]
+    }
     columns = ["wells", "correlation", "by_chance", "expected"]
     return pd.DataFrame.from_dict(found, orient="index", columns=columns).rename_axis("drug_id")
+
+
+def _agreement(
+    deviation: np.ndarray, own: np.ndarray, of_controls: np.ndarray, plate: np.ndarray
+) -> tuple[int, float, float, float]:
+    """Return wells, correlation, by_chance and expected of the wells of one drug.
+
+    `deviation` [wells, genes] is from the mean of the plate's controls; `own` and `of_controls` [wells] are
+    the variances of a well and of that mean.
+    """
+    number = len(deviation)
+    pairs = np.triu_indices(number, 1)
+    correlation = np.corrcoef(deviation)[pairs].mean() if number > 1 else np.nan
+    shared = of_controls.mean() * (plate[pairs[0]] == plate[pairs[1]]).mean() if number > 1 else 0.0
+    total = own.mean() + of_controls.mean()
+    effect = (deviation**2).mean(axis=1) - own - of_controls
+    strength = np.maximum(np.median(effect), 0.0)
+    return number, correlation, shared / total, (strength + shared) / (strength + total)
 
 
 def _scatter_of_controls(log2: np.ndarray, noise: np.ndarray, wells: pd.DataFrame) -> float:

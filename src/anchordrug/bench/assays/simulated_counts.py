@@ -78,17 +78,27 @@ def simulate_counts(
         # Sorted, so that a well's counts do not hang on its row in the plate map.
         rows = rows.sort_values("well_position")
         rng = np.random.default_rng([seed, crc32(str(plate).encode())])
-        log2_change = np.zeros((len(rows), len(genes)))
-        treated = (rows["pert_type"] == "trt").to_numpy()
-        log2_change[treated] = effects.loc[rows.loc[treated, "drug_id"]].to_numpy()
-        log2_change += PLATE_SD * rng.standard_normal(len(genes))
-        mean = share * 2.0**log2_change
-        mean *= (
-            reads * np.exp(READS_SD * rng.standard_normal((len(rows), 1))) / mean.sum(axis=1, keepdims=True)
-        )
         columns = pd.MultiIndex.from_frame(rows[["plate", "well_position"]])
-        counts[columns] = rng.poisson(rng.gamma(1 / alpha, alpha * mean)).T
+        counts[columns] = _counts_of_plate(rows, effects, share, alpha, reads, rng).T
     return counts
+
+
+def _counts_of_plate(
+    wells: pd.DataFrame,
+    effects: pd.DataFrame,
+    share: np.ndarray,
+    alpha: np.ndarray,
+    reads: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw int64 [wells, genes]; `effects` are log2 [drugs, genes], `share` and `alpha` [genes]."""
+    log2_change = np.zeros((len(wells), len(share)))
+    treated = (wells["pert_type"] == "trt").to_numpy()
+    log2_change[treated] = effects.loc[wells.loc[treated, "drug_id"]].to_numpy()
+    log2_change += PLATE_SD * rng.standard_normal(len(share))
+    mean = share * 2.0**log2_change
+    mean *= reads * np.exp(READS_SD * rng.standard_normal((len(wells), 1))) / mean.sum(axis=1, keepdims=True)
+    return rng.poisson(rng.gamma(1 / alpha, alpha * mean))
 
 
 def _shares(expression: np.ndarray, rng: np.random.Generator) -> np.ndarray:

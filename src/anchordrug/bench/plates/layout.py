@@ -47,34 +47,20 @@ def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str,
     TableError
         A drug stands twice in `drugs`, or is the vehicle.
     """
-    if drugs.empty:
-        raise SettingsError("plates: no drug to lay out; select at least one")
-    wrong = drugs["drug_id"][drugs["drug_id"].duplicated() | (drugs["drug_id"].str.casefold() == "dmso")]
-    if len(wrong):
-        raise TableError(
-            f"drugs to lay out: '{wrong.iloc[0]}' stands twice or is the vehicle; take it off the selection"
-        )
-    margin = 0 if plates.use_edge else 1
-    rows, columns = SHAPES[plates.wells]
-    usable = np.array([(r, c) for r in range(margin, rows - margin) for c in range(margin, columns - margin)])
-    room = len(usable) - plates.controls
-    if room < 1:
-        raise SettingsError(
-            f"plates.controls: {plates.controls} leave no well for drugs among the {len(usable)} usable ones "
-            f"of a {plates.wells}-well plate; ask for fewer, or for more wells (wells: 384, use_edge: true)"
-        )
+    _require_drugs(drugs)
+    usable = _usable_wells(plates)
     # Rounds and cell lines of one campaign share its seed and must not share their layout.
     rng = np.random.default_rng([seed, zlib.crc32(f"{prefix}\n{cell_line}".encode())])
     # Dealt like cards, drug by drug: that spreads each drug, and fills all plates, to within one well.
     to_deal = np.repeat(rng.permutation(len(drugs)), plates.replicates)
-    number = math.ceil(len(to_deal) / room)
+    number = math.ceil(len(to_deal) / (len(usable) - plates.controls))
     layouts = []
     for plate in range(number):
         dealt = to_deal[plate::number]
         controls = _spread(usable, plates.controls, rng)
         free = np.setdiff1d(np.arange(len(usable)), controls)
         layout = pd.Series(dealt, index=rng.permutation(free)[: len(dealt)])
-        # -1 takes the last row below, which is the vehicle.
+        # -1 takes the last of the substances, which is the vehicle.
         layout = pd.concat([layout, pd.Series(-1, index=controls, dtype=int)]).sort_index()
         wells = [well_name(row, column) for row, column in usable[layout.index]]
         layouts.append(
@@ -82,12 +68,7 @@ def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str,
                 {"plate": f"{prefix}-P{plate + 1}", "well_position": wells, "drug": layout.to_numpy()}
             )
         )
-    table = pd.concat(layouts, ignore_index=True)
-    substances = drugs[["drug_id", "name", "inchikey", "smiles"]].set_axis(
-        ["drug_id", "name", "InChIKey", "SMILES"], axis=1
-    )
-    substances = pd.concat([substances, pd.DataFrame({"drug_id": [VEHICLE], "name": [VEHICLE]})])
-    table = table.join(substances.take(table.pop("drug").to_numpy()).reset_index(drop=True))
+    table = _with_substances(pd.concat(layouts, ignore_index=True), drugs)
     is_control = table["drug_id"] == VEHICLE
     table["pert_type"] = np.where(is_control, "negcon", "trt")
     table["concentration"] = np.where(is_control, 0.0, plates.concentration_um)
@@ -95,6 +76,38 @@ def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str,
     table["cell_line"] = cell_line
     table["replicate"] = replicates(table)
     return PLATE_MAP.validate(table[list(PLATE_MAP.columns)])
+
+
+def _require_drugs(drugs: pd.DataFrame) -> None:
+    if drugs.empty:
+        raise SettingsError("plates: no drug to lay out; select at least one")
+    wrong = drugs["drug_id"][drugs["drug_id"].duplicated() | (drugs["drug_id"].str.casefold() == "dmso")]
+    if len(wrong):
+        raise TableError(
+            f"drugs to lay out: '{wrong.iloc[0]}' stands twice or is the vehicle; take it off the selection"
+        )
+
+
+def _usable_wells(plates: Plates) -> np.ndarray:
+    """Return the wells of a plate that may be filled, int64 [wells, row and column]."""
+    margin = 0 if plates.use_edge else 1
+    rows, columns = SHAPES[plates.wells]
+    usable = np.array([(r, c) for r in range(margin, rows - margin) for c in range(margin, columns - margin)])
+    if len(usable) - plates.controls < 1:
+        raise SettingsError(
+            f"plates.controls: {plates.controls} leave no well for drugs among the {len(usable)} usable ones "
+            f"of a {plates.wells}-well plate; ask for fewer, or for more wells (wells: 384, use_edge: true)"
+        )
+    return usable
+
+
+def _with_substances(table: pd.DataFrame, drugs: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` with id, name and structure in place of `drug`, a row of `drugs` or -1, the vehicle."""
+    substances = drugs[["drug_id", "name", "inchikey", "smiles"]].set_axis(
+        ["drug_id", "name", "InChIKey", "SMILES"], axis=1
+    )
+    substances = pd.concat([substances, pd.DataFrame({"drug_id": [VEHICLE], "name": [VEHICLE]})])
+    return table.join(substances.take(table.pop("drug").to_numpy()).reset_index(drop=True))
 
 
 def _spread(wells: np.ndarray, parts: int, rng: np.random.Generator) -> list[int]:
@@ -148,21 +161,7 @@ def pick_list(plate_map: pd.DataFrame, sources: pd.DataFrame, plates: Plates) ->
         `sources` has no such column, names a drug or a well twice, gives half a source or a wrong well; or
         a plate holds drugs at several concentrations.
     """
-    given = _given_sources(sources)
-    in_map = dict.fromkeys(plate_map["drug_id"])
-    order = [
-        drug for drug in dict.fromkeys([*sources["drug_id"], *in_map]) if drug in in_map and drug != VEHICLE
-    ]
-    order += [VEHICLE] if VEHICLE in in_map else []
-    taken = set(given.values())
-    free = (
-        (f"SOURCE{number}", well_name(row, column))
-        for number in count(1)
-        for row in range(16)
-        for column in range(24)
-        if (f"SOURCE{number}", well_name(row, column)) not in taken
-    )
-    source = {drug: given[drug] if drug in given else next(free) for drug in order}
+    source = _sources(plate_map, sources)
     volumes = {
         plate: _volume_nl(str(plate), wells.loc[wells["pert_type"] == "trt", "concentration"], plates)
         for plate, wells in plate_map.groupby("plate")
@@ -179,6 +178,25 @@ def pick_list(plate_map: pd.DataFrame, sources: pd.DataFrame, plates: Plates) ->
             "Sample ID": plate_map["drug_id"].to_list(),
         }
     )
+
+
+def _sources(plate_map: pd.DataFrame, sources: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Return the source plate and well of every drug in the map, and of the vehicle."""
+    given = _given_sources(sources)
+    in_map = dict.fromkeys(plate_map["drug_id"])
+    order = [
+        drug for drug in dict.fromkeys([*sources["drug_id"], *in_map]) if drug in in_map and drug != VEHICLE
+    ]
+    order += [VEHICLE] if VEHICLE in in_map else []
+    taken = set(given.values())
+    free = (
+        (f"SOURCE{number}", well_name(row, column))
+        for number in count(1)
+        for row in range(16)
+        for column in range(24)
+        if (f"SOURCE{number}", well_name(row, column)) not in taken
+    )
+    return {drug: given[drug] if drug in given else next(free) for drug in order}
 
 
 def _unpadded(well: str) -> str:

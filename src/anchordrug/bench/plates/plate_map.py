@@ -71,10 +71,15 @@ def read_plate_map(path: Path) -> pd.DataFrame:
     sheet = read_sheet(path, row_names=False)
     columns = _find_columns(sheet.header, path)
     in_um = sheet.header[columns["concentration"]].casefold() in _COLUMNS_IN_UM
-    cells = pd.DataFrame({name: sheet.names(column) for name, column in columns.items()})
+    cells = zip(*(sheet.names(column) for column in columns.values()), strict=True)
     rows = [
-        _read_row(row, f"{path}: {sheet.row_place(number)}", in_um=in_um, decimal_comma=sheet.decimal_comma)
-        for number, row in enumerate(cells.to_dict("records"))
+        _read_row(
+            dict(zip(columns, texts, strict=True)),
+            f"{path}: {sheet.row_place(number)}",
+            in_um=in_um,
+            decimal_comma=sheet.decimal_comma,
+        )
+        for number, texts in enumerate(cells)
     ]
     _check_wells(rows, sheet)
     table = pd.DataFrame(rows, columns=pd.Index(list(PLATE_MAP.columns)))
