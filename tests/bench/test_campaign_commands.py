@@ -731,7 +731,7 @@ def test_a_model_of_other_tables_or_settings_is_not_used(start, here, change):
     for command in ("next", "finish"):
         told = error(SettingsError, "campaign", command, "c")
         assert told.startswith("c/model: was learned from other tables or with other settings")
-        assert "or delete c/model to learn it anew" in told
+        assert "or delete c/model to learn it again" in told
     assert files() == before
 
 
