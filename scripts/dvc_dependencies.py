@@ -172,9 +172,9 @@ class CodeGraph:
             if name != self.code.name:
                 yield self.path_of[name]
         yield from (path for path in self.data if path.name == text)
-        neighbour = self.path_of[module].with_name(text) if text.endswith(".py") and "/" not in text else None
-        if neighbour in self.path_of.values():
-            yield neighbour
+        if text.endswith(".py") and "/" not in text:
+            neighbour = self.path_of[module].with_name(text)
+            yield from (path for path in self.path_of.values() if path == neighbour)
 
     def _below(self, package: str) -> Iterator[Path]:
         yield self.path_of[package]
