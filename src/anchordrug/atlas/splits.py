@@ -135,7 +135,7 @@ def common_pool(pools: Mapping[str, np.ndarray]) -> np.ndarray:
     SettingsError
         There is no such drug.
     """
-    shared = reduce(lambda one, other: one[np.isin(one, other)], pools.values())
+    shared = reduce(lambda kept, pool: kept[np.isin(kept, pool)], pools.values())
     if not len(shared):
         raise SettingsError(
             f"select.scenario: no drug is in the pool of each of {', '.join(pools)}; "

@@ -25,11 +25,11 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
     constraints = world.campaign.constraints
     known = world.library["drug_id"].tolist()
     for name, ids in (("include", constraints.include), ("exclude", constraints.exclude)):
-        for one in ids:
-            if one not in known:
+        for drug_id in ids:
+            if drug_id not in known:
                 raise SettingsError(
-                    f"{world.folder / files.SETTINGS}: constraints.{name}: '{one}' is not a drug_id of "
-                    f"{files.LIBRARY}{near(one, known)}; correct it"
+                    f"{world.folder / files.SETTINGS}: constraints.{name}: '{drug_id}' is not a drug_id of "
+                    f"{files.LIBRARY}{near(drug_id, known)}; correct it"
                 )
     chosen = world.library[world.library["drug_id"].isin(constraints.include)]
     for problem, drugs in (
@@ -75,7 +75,7 @@ def limit(world: World, asked: np.ndarray) -> Limit | None:
         kinds.append((moa.to_dict(), constraints.per_mechanism))
     if constraints.per_scaffold is not None:
         scaffolds = {row: scaffold(smiles) for row, smiles in library["smiles"].items()}
-        kinds.append(({row: one for row, one in scaffolds.items() if one}, constraints.per_scaffold))
+        kinds.append(({row: group for row, group in scaffolds.items() if group}, constraints.per_scaffold))
     ceiling = constraints.cost
     if not kinds and ceiling is None:
         return None

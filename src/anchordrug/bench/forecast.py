@@ -66,14 +66,14 @@ def forecast_in_words(advice: pd.DataFrame | None, stop_below: float) -> list[st
         return ["no forecast: this predictor has no posterior (response_gp and ensemble have one)"]
     lines = []
     for target, own in advice.groupby("cell_line", sort=False):
-        one = own.iloc[1]
+        batch = own.iloc[1]
         verdict = (
             f"below stop_below ({stop_below:g}): you may stop"
-            if one["gain"] < stop_below
+            if batch["gain"] < stop_below
             else "worth measuring"
         )
         lines.append(
-            f"{target}: {int(one['drugs'] - own['drugs'].iloc[0])} more drugs are expected to bring "
-            f"{one['gain']:+.3f} macro-F1 [{one['gain_low']:+.3f}, {one['gain_high']:+.3f}]; {verdict}"
+            f"{target}: {int(batch['drugs'] - own['drugs'].iloc[0])} more drugs are expected to bring "
+            f"{batch['gain']:+.3f} macro-F1 [{batch['gain_low']:+.3f}, {batch['gain_high']:+.3f}]; {verdict}"
         )
     return lines

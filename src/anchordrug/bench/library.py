@@ -91,12 +91,12 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
 
 def _indexed(drugs: pd.DataFrame) -> _Atlas:
     by_id, by_name, by_skeleton = {}, defaultdict(list), defaultdict(list)
-    for row, one in enumerate(drugs.to_dict("records")):
-        others = one["other_ids"].split("|") if isinstance(one["other_ids"], str) else []
-        by_id |= dict.fromkeys([one["drug_id"], *others], row)
-        if isinstance(one["name"], str):
-            by_name[one["name"].casefold()].append(row)
-        by_skeleton[one["inchikey"][:14]].append(row)
+    for row, drug in enumerate(drugs.to_dict("records")):
+        others = drug["other_ids"].split("|") if isinstance(drug["other_ids"], str) else []
+        by_id |= dict.fromkeys([drug["drug_id"], *others], row)
+        if isinstance(drug["name"], str):
+            by_name[drug["name"].casefold()].append(row)
+        by_skeleton[drug["inchikey"][:14]].append(row)
     by_key = {key: row for row, key in enumerate(drugs["inchikey"])}
     return _Atlas(drugs, by_key, dict(by_skeleton), by_id, dict(by_name))
 

@@ -32,7 +32,7 @@ def write_report(
         outcomes=_anchors(world),
         strongest=strongest[["cell_line", "drug_id", "name", "down", "up"]],
         files=pd.DataFrame(
-            [(f"{one}.{kind}", what) for one in campaign.targets for kind, what in FILES.items()],
+            [(f"{target}.{kind}", what) for target in campaign.targets for kind, what in FILES.items()],
             columns=["file", "holds"],
         ),
     )
@@ -50,12 +50,12 @@ def _trust(metrics: dict) -> pd.DataFrame:
     rows = [
         {
             "cell line": target,
-            "anchors": one["anchors"],
-            "from source lines alone": one["anchors_correlation_with_prior"],
-            "with the other anchors": one.get("anchors_correlation_left_out"),
-            **{f"share {label}": share for label, share in one["label_shares"].items()},
+            "anchors": values["anchors"],
+            "from source lines alone": values["anchors_correlation_with_prior"],
+            "with the other anchors": values.get("anchors_correlation_left_out"),
+            **{f"share {label}": share for label, share in values["label_shares"].items()},
         }
-        for target, one in metrics.items()
+        for target, values in metrics.items()
     ]
     return pd.DataFrame(rows)
 

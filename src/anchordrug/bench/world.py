@@ -144,14 +144,15 @@ def _extended(
     new = wanted[~wanted["inchikey"].isin(atlas.drugs["inchikey"])].drop_duplicates("inchikey")
     taken = set(atlas.drugs["drug_id"])
     new = new.assign(
-        drug_id=[one if one not in taken else f"{one} (library)" for one in new["drug_id"]], other_ids=None
+        drug_id=[drug_id if drug_id not in taken else f"{drug_id} (library)" for drug_id in new["drug_id"]],
+        other_ids=None,
     )
     drugs = pd.concat([atlas.drugs, new[list(atlas.drugs.columns)]], ignore_index=True)
     order = np.argsort(drugs["drug_id"].to_numpy(dtype=object), kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     bits = unit_rows(drug_bits(new["smiles"], project.settings.featurize.drug))
-    lines = atlas.cell_lines + [one for one in campaign.targets if one not in atlas.cell_lines]
+    lines = atlas.cell_lines + [target for target in campaign.targets if target not in atlas.cell_lines]
     atlas = replace(
         atlas, drugs=drugs.iloc[order].reset_index(drop=True), drug=place[atlas.drug], cell_lines=lines
     )

@@ -61,19 +61,21 @@ def examine(root: Path, params: Path) -> list[Finding]:
 
 def show(findings: list[Finding]) -> None:
     """Print a line for each finding, a second one for its remedy, and how many are not ok."""
-    for one in findings:
-        typer.echo(f"{one.state:<9}{one.what:<14}{one.found}")
-        if one.remedy:
-            typer.echo(f"{'':<23}-> {one.remedy}")
-    problems, warnings = (sum(one.state == state for one in findings) for state in ("problem", "warning"))
+    for finding in findings:
+        typer.echo(f"{finding.state:<9}{finding.what:<14}{finding.found}")
+        if finding.remedy:
+            typer.echo(f"{'':<23}-> {finding.remedy}")
+    problems, warnings = (
+        sum(finding.state == state for finding in findings) for state in ("problem", "warning")
+    )
     typer.echo(f"{problems} problems, {warnings} warnings")
 
 
 def as_values(findings: list[Finding]) -> dict[str, object]:
     """Return the findings as JSON-serialisable values."""
     return {
-        "ok": all(one.state != "problem" for one in findings),
-        "findings": [asdict(one) for one in findings],
+        "ok": all(finding.state != "problem" for finding in findings),
+        "findings": [asdict(finding) for finding in findings],
     }
 
 

@@ -51,8 +51,8 @@ def resampled_macro_f1(
     rng = np.random.default_rng(seed)
     often = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     scores = [
-        macro_f1_of(often[:, np.searchsorted(names, own)] @ one)
-        for one, own in zip(counts, drugs, strict=True)
+        macro_f1_of(often[:, np.searchsorted(names, own)] @ confusion)
+        for confusion, own in zip(counts, drugs, strict=True)
     ]
     return np.stack(scores, axis=1)
 

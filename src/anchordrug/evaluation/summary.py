@@ -47,12 +47,12 @@ def headline(tested: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for predictor, own in tested.groupby("predictor", sort=False):
-        cases = [(key, one) for key, one in own.groupby(["target", "seed"], sort=False)]
-        counts = [one[list(schemas.CONFUSION)].to_numpy() for _, one in cases]
-        names = [one["drug_id"].to_numpy().astype(str) for _, one in cases]
-        scores = np.array([macro_f1_of(one.sum(axis=0)) for one in counts])
+        cases = [(key, case) for key, case in own.groupby(["target", "seed"], sort=False)]
+        counts = [case[list(schemas.CONFUSION)].to_numpy() for _, case in cases]
+        names = [case["drug_id"].to_numpy().astype(str) for _, case in cases]
+        scores = np.array([macro_f1_of(confusion.sum(axis=0)) for confusion in counts])
         drawn = resampled_macro_f1(counts, names, seed=0)
-        drugs = np.array([one["drugs"].iloc[0] for _, one in cases])
+        drugs = np.array([case["drugs"].iloc[0] for _, case in cases])
         targets = np.array([str(target) for (target, _), _ in cases])
         of_target = {
             target: (drugs[own].mean(), scores[own].mean(), drawn[:, own].mean(axis=1))

@@ -33,7 +33,9 @@ class Graph:
 
     def node(self, kind: str, *inputs: Any, **attributes: Any) -> "Tensor":
         """Return the first output of a new node; arrays among `inputs` become constants."""
-        names = [one.name if isinstance(one, Tensor) else self._constant(np.asarray(one)) for one in inputs]
+        names = [
+            value.name if isinstance(value, Tensor) else self._constant(np.asarray(value)) for value in inputs
+        ]
         outputs = [f"t{len(self.nodes)}"]
         if kind == "TopK":
             outputs.append(f"{outputs[0]}_places")
@@ -103,7 +105,7 @@ class Tensor:
 
 
 def _graph_of(*values: Any) -> Graph:
-    return next(one.graph for one in values if isinstance(one, Tensor))
+    return next(value.graph for value in values if isinstance(value, Tensor))
 
 
 class GraphOps:
@@ -126,16 +128,16 @@ class GraphOps:
         return values.graph.node("Log", values)
 
     @staticmethod
-    def maximum(one: Any, other: Any) -> Tensor:  # noqa: D102
-        return _graph_of(one, other).node("Max", one, other)
+    def maximum(left: Any, right: Any) -> Tensor:  # noqa: D102
+        return _graph_of(left, right).node("Max", left, right)
 
     @staticmethod
-    def where(condition: Any, one: Any, other: Any) -> Tensor:  # noqa: D102
-        return _graph_of(condition, one, other).node("Where", condition, one, other)
+    def where(condition: Any, if_true: Any, if_false: Any) -> Tensor:  # noqa: D102
+        return _graph_of(condition, if_true, if_false).node("Where", condition, if_true, if_false)
 
     @staticmethod
-    def equal(one: Any, other: Any) -> Tensor:  # noqa: D102
-        return _graph_of(one, other).node("Equal", one, other)
+    def equal(left: Any, right: Any) -> Tensor:  # noqa: D102
+        return _graph_of(left, right).node("Equal", left, right)
 
     @staticmethod
     def cast(values: Tensor, dtype: type) -> Tensor:  # noqa: D102
@@ -157,7 +159,7 @@ class GraphOps:
 
     @staticmethod
     def stack(values: Sequence[Tensor]) -> Tensor:  # noqa: D102
-        parts = [one.graph.node("Unsqueeze", one, np.array([-1], np.int64)) for one in values]
+        parts = [value.graph.node("Unsqueeze", value, np.array([-1], np.int64)) for value in values]
         return GraphOps.concat(parts)
 
     @staticmethod

@@ -57,7 +57,7 @@ def expected_change(probabilities: np.ndarray, z: np.ndarray | None) -> np.ndarr
     z
         [n, genes].
     """
-    down, none, up = (probabilities[..., one].astype(np.float64) for one in range(3))
+    down, none, up = (probabilities[..., label].astype(np.float64) for label in range(3))
     return up - down if z is None else z * (1 - none)
 
 

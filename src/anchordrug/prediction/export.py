@@ -212,7 +212,7 @@ def _serialised(
         "genes": genes,
         "labels": list(LABELS),
         "package_version": anchordrug.__version__,
-        "learned_drugs": [drugs.drug_ids[one] for one in drugs.learned],
+        "learned_drugs": [drugs.drug_ids[row] for row in drugs.learned],
         **card,
     }
     helper.set_model_props(model, {key: json.dumps(value) for key, value in properties.items()})

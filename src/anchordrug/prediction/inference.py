@@ -100,7 +100,7 @@ class OnnxPredictor:
         inchikeys
             [n], by which a drug is found among those of the atlas; "" for an unknown one.
         """
-        names = [one.name for one in self.session.get_outputs()]
+        names = [output.name for output in self.session.get_outputs()]
         at_once = self.card["drugs_a_run"]
         # Always as many drugs a call: the arithmetic, to its last digit, may depend on their number.
         n, short = len(bits), -len(bits) % at_once
@@ -136,8 +136,8 @@ def _decided(probabilities: np.ndarray, offsets: Sequence[float]) -> tuple[np.nd
     """Return labels int8 and margins float32 of probabilities [..., 3]."""
     # By three whole arrays: numpy's reductions over an axis of three are ten times slower.
     down, none, up = (
-        np.log(np.maximum(probabilities[..., one], np.float32(1e-12))) + np.float32(offsets[one])
-        for one in range(3)
+        np.log(np.maximum(probabilities[..., label], np.float32(1e-12))) + np.float32(offsets[label])
+        for label in range(3)
     )
     larger, smaller = np.maximum(down, none), np.minimum(down, none)
     labels = np.where(up > larger, np.int8(2), (none > down).astype(np.int8))

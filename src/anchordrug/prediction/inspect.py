@@ -42,7 +42,7 @@ def run(model: Path) -> None:
 def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
     card, session = predictor.card, predictor.session
     kind, learned = card["fingerprint"], card["learned_drugs"]
-    ends = [f"{one.name} {one.type} {one.shape}" for one in (*session.get_inputs(), *session.get_outputs())]
+    ends = [f"{end.name} {end.type} {end.shape}" for end in (*session.get_inputs(), *session.get_outputs())]
     inputs = len(session.get_inputs())
     return [
         ("target", card["target"]),

@@ -103,8 +103,8 @@ class Ledger:
 
     def has_read(self, block: Iterable[Compound]) -> None:
         """Take note of the rows of a block, so that another input under the same name is recognised."""
-        for one in block:
-            self.digest.update(repr(tuple(one)).encode("utf-8", "backslashreplace"))
+        for row in block:
+            self.digest.update(repr(tuple(row)).encode("utf-8", "backslashreplace"))
 
     def is_same_input(self) -> bool:
         """Say whether the rows read so far are those that the blocks done were made of."""
@@ -183,7 +183,7 @@ _OPTIONS = ipc.IpcWriteOptions(compression="lz4")
 
 def _require_own(folder: Path) -> None:
     """Check that there is nothing in `folder` but what a ledger leaves there, however it was ended."""
-    names = [one.name for one in folder.iterdir()] if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     own = re.compile(rf"{re.escape(DATABASE)}.*|\d+\.arrow|{re.escape(PARTIAL)}.*")
     if (folder.exists() and not folder.is_dir()) or not all(own.fullmatch(name) for name in names):
         raise LibraryError(

@@ -94,7 +94,7 @@ def run(
 def _signature(
     genes: list[str], table: Path | None, column: str | None, up: Path | None, down: Path | None
 ) -> Signature:
-    lists = [one for one in (up, down) if one is not None]
+    lists = [path for path in (up, down) if path is not None]
     if (table is None) == (not lists):
         raise LibraryError("give either --signature (a table or GCT) or gene lists (--up, --down, or both)")
     try:
@@ -116,8 +116,8 @@ def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
     if significant is not None:
         counts[[found.get(gene) not in significant for gene in genes]] = 0
     order = np.argsort(-counts, kind="stable")
-    up = [one for one in order[:MOST_GENES_A_SIDE] if counts[one] > 0]
-    down = [one for one in order[::-1][:MOST_GENES_A_SIDE] if counts[one] < 0]
+    up = [place for place in order[:MOST_GENES_A_SIDE] if counts[place] > 0]
+    down = [place for place in order[::-1][:MOST_GENES_A_SIDE] if counts[place] < 0]
     if not up and not down:
         raise LibraryError(f"{path}: no predicted gene changes significantly in it; give gene lists instead")
     return Signature(vector, np.array(up, np.int64), np.array(down, np.int64))

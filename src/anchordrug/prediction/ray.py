@@ -28,31 +28,33 @@ class _Worker:
         self, models: Sequence[tuple[str, bytes]], shape: TableShape, columns: tuple[str, str | None]
     ):
         self.predictors = [opened(model, Path(name), threads=1) for name, model in models]
-        self.kinds = list(dict.fromkeys(one.fingerprint for one in self.predictors))
+        self.kinds = list(dict.fromkeys(predictor.fingerprint for predictor in self.predictors))
         self.shape, self.columns = shape, columns
         self.fingerprinting = Fingerprinter(self.kinds, workers=1).__enter__()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         smiles, key = self.columns
-        structures = ["" if one is None else str(one).strip() for one in batch.column(smiles).to_pylist()]
+        structures = [
+            "" if value is None else str(value).strip() for value in batch.column(smiles).to_pylist()
+        ]
         given = [None] * len(batch) if key is None else batch.column(key).to_pylist()
-        ids = [None if one is None else str(one).strip() for one in given]
+        ids = [None if value is None else str(value).strip() for value in given]
         (results,) = self.fingerprinting.of([structures], ahead=1)
-        rows = [place for place, one in enumerate(results) if not isinstance(one, str)]
-        drugs = [one for one in results if not isinstance(one, str)]
+        rows = [place for place, result in enumerate(results) if not isinstance(result, str)]
+        drugs = [result for result in results if not isinstance(result, str)]
         predictions = predict_each(self.predictors, self.kinds, drugs)
         # Without an id, a drug is called by its structure: a batch does not know which row it starts with.
-        names = [one or structure[:200] for one, structure in zip(ids, structures, strict=True)]
+        names = [drug_id or structure[:200] for drug_id, structure in zip(ids, structures, strict=True)]
         table = tables(self.shape, self.predictors, [names[row] for row in rows], predictions)
-        bad = [(names[place], one) for place, one in enumerate(results) if isinstance(one, str)]
+        bad = [(names[place], result) for place, result in enumerate(results) if isinstance(result, str)]
         return _with_reasons(table, bad)
 
 
 def _with_reasons(table: pa.Table, bad: list[tuple[str, str]]) -> pa.Table:
     """Return `table` as plain text and numbers, with a column `reason` and a row for each bad structure."""
     schema = pa.schema(
-        (one.name, one.type.value_type if pa.types.is_dictionary(one.type) else one.type)
-        for one in table.schema
+        (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
+        for field in table.schema
     ).append(pa.field("reason", pa.string()))
     good = table.append_column("reason", pa.nulls(len(table), pa.string())).cast(schema)
     rejects = {name: pa.nulls(len(bad), kind) for name, kind in zip(schema.names, schema.types, strict=True)}
@@ -100,7 +102,7 @@ def run(
         header = data.columns() or []
         smiles, key = columns_of(Path(library), header, smiles_column, id_column)
         columns = header[smiles], None if key is None else header[key]
-        predicted = data.select_columns([one for one in columns if one is not None]).map_batches(
+        predicted = data.select_columns([name for name in columns if name is not None]).map_batches(
             _Worker,
             fn_constructor_args=([(str(path), path.read_bytes()) for path in models], shape, columns),
             batch_format="pyarrow",
@@ -113,5 +115,5 @@ def run(
         raise LibraryError(
             f"{library}: cannot be read as parquet ({' '.join(str(error).split())})"
         ) from error
-    targets = ", ".join(one.card["target"] for one in predictors)
+    targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {len(predictors[0].genes)} genes in {targets}; rows that have a 'reason' are rejects")

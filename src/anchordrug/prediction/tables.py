@@ -57,7 +57,7 @@ class TableShape:
         drug = [("target", CODED), ("drug_id", pa.string())]
         if self.layout == "long":
             return pa.schema([*drug, ("gene", CODED), *OF_PAIR, *OF_DRUG])
-        genes = dict.fromkeys(gene for one in predictors for gene in one.genes)
+        genes = dict.fromkeys(gene for predictor in predictors for gene in predictor.genes)
         kind = dict(OF_PAIR)[self.values]
         return pa.schema([*drug, *OF_DRUG, *((gene, kind) for gene in genes)])
 
@@ -128,8 +128,8 @@ def _long(
         ),
         "label": _text(of_pair(_answers(shape, predictor, prediction))),
         **{
-            f"p_{name}": pa.array(of_pair(prediction.probabilities[..., one]))
-            for one, name in enumerate(ANSWERS[:3])
+            f"p_{name}": pa.array(of_pair(prediction.probabilities[..., label]))
+            for label, name in enumerate(ANSWERS[:3])
         },
         "z": pa.nulls(len(drug), pa.float32()) if z is None else pa.array(of_pair(z)),
         **{name: values.take(drug) for name, values in of_drugs(predictor, prediction).items()},
@@ -147,14 +147,14 @@ def _wide(
     }
     if shape.values == "label":
         codes = np.asfortranarray(_answers(shape, predictor, prediction))
-        of_genes = (_text(codes[:, one]) for one in range(codes.shape[1]))
+        of_genes = (_text(codes[:, gene]) for gene in range(codes.shape[1]))
     elif shape.values == "z":
         z = prediction.z
         values = np.full(prediction.labels.shape, np.nan, np.float32) if z is None else z
         of_genes = (pa.array(column, from_pandas=True) for column in np.asfortranarray(values).T)
     else:
-        one = VALUES.index(shape.values) - 2
-        of_genes = (pa.array(column) for column in np.asfortranarray(prediction.probabilities[..., one]).T)
+        label = VALUES.index(shape.values) - 2
+        of_genes = (pa.array(column) for column in np.asfortranarray(prediction.probabilities[..., label]).T)
     return pa.table({**columns, **dict(zip(predictor.genes, of_genes, strict=True))})
 
 

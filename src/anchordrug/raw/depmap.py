@@ -128,7 +128,9 @@ def _genes(source: Path, header: list[str], symbols: Mapping[str, str]) -> dict[
     sure = {column for column, match in matches.items() if match[2] in symbols}
     seen: set[str] = set()
     kept = {}
-    for column in sorted(names, key=lambda one: (count[names[one]] > 1 and one not in sure, one)):
+    for column in sorted(
+        names, key=lambda position: (count[names[position]] > 1 and position not in sure, position)
+    ):
         if names[column] not in seen:
             seen.add(names[column])
             kept[column] = names[column]

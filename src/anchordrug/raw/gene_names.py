@@ -102,11 +102,11 @@ def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
         naming: np.array([_first(lookups[naming], _of(part, naming)) for part in parts], dtype=np.int64)
         for naming in NAMINGS
     }
-    naming = max(NAMINGS, key=lambda one: int((by_naming[one] >= 0).sum()))  # the first of equals
+    naming = max(NAMINGS, key=lambda candidate: int((by_naming[candidate] >= 0).sum()))  # the first of equals
     rows = by_naming[naming].copy()
     composite = np.array([part.is_composite for part in parts], dtype=bool)
-    for other, allowed in (("Ensembl", True), ("symbol", True), ("Entrez", composite)):
-        rows = np.where((rows < 0) & allowed, by_naming[other], rows)
+    for fallback, allowed in (("Ensembl", True), ("symbol", True), ("Entrez", composite)):
+        rows = np.where((rows < 0) & allowed, by_naming[fallback], rows)
 
     symbols = lookups["symbol"]
     claimed = set(rows[rows >= 0].tolist())
@@ -141,8 +141,8 @@ def gene_predicate(genes: pd.DataFrame) -> Callable[[str], bool]:
         parts = _parts(name)
         return (
             any(symbol.casefold() in folded for symbol in parts.symbol)
-            or any(one.startswith("ENS") or one in lookups["Ensembl"] for one in parts.ensembl)
-            or any(one in lookups["Entrez"] for one in parts.entrez)
+            or any(ensembl.startswith("ENS") or ensembl in lookups["Ensembl"] for ensembl in parts.ensembl)
+            or any(entrez in lookups["Entrez"] for entrez in parts.entrez)
         )
 
     return may_be_gene
@@ -239,8 +239,8 @@ def _symbols_of_date(text: str, serials: bool) -> tuple[str, ...]:
     if iso := _ISO.fullmatch(text):
         return _DATED.get((int(iso["month"]), int(iso["day"])), ())
     if numbers := _NUMBERS.fullmatch(text):
-        one, other = int(numbers[1]), int(numbers[3])
-        readings = {(one, other), (other, one)}  # month first in the US, day first elsewhere
+        first, second = int(numbers[1]), int(numbers[3])
+        readings = {(first, second), (second, first)}  # month first in the US, day first elsewhere
         return tuple(symbol for reading in sorted(readings) for symbol in _DATED.get(reading, ()))
     if serials and (serial := _SERIAL.fullmatch(text)):
         day = _SERIAL_ORIGIN + timedelta(days=int(serial[1]))

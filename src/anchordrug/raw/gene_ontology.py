@@ -66,25 +66,25 @@ def annotate(
     """
     ontology = _read_obo(obo)
     current = {old: term for term, data in ontology.nodes(data=True) for old in data.get("alt_id", ())}
-    found = [one for one in associations(gaf) if one.evidence in set(evidence)]
-    names_of = resolve(genes, list(dict.fromkeys(one.symbol for one in found)), other_names)
+    found = [association for association in associations(gaf) if association.evidence in set(evidence)]
+    names_of = resolve(genes, list(dict.fromkeys(association.symbol for association in found)), other_names)
     row = {name: position for position, name in enumerate(names_of.values())}
     order = _children_first(obo, ontology)
     place = {term: position for position, term in enumerate(order)}
     # A bit a gene: 45,000 terms x 12,000 genes are 70 MB.
     members = np.zeros((len(order), -(-len(row) // 8)), np.uint8)
     unknown = 0
-    for one in found:
-        term = current.get(one.term, one.term)
+    for association in found:
+        term = current.get(association.term, association.term)
         if term not in place:
             unknown += 1
-        elif one.symbol in row:
-            members[place[term], row[one.symbol] // 8] |= 128 >> row[one.symbol] % 8
+        elif association.symbol in row:
+            members[place[term], row[association.symbol] // 8] |= 128 >> row[association.symbol] % 8
     for term in order:
         for parent in ontology.successors(term):
             members[place[parent]] |= members[place[term]]
     sizes = np.bitwise_count(members).sum(axis=1)
-    wanted = {ASPECTS[one] for one in aspects}
+    wanted = {ASPECTS[aspect] for aspect in aspects}
     kept = sorted(
         term
         for term, size in zip(order, sizes, strict=True)

@@ -186,7 +186,7 @@ def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
 def _require_sane_size(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as book:
-            size = sum(one.file_size for one in book.infolist())
+            size = sum(entry.file_size for entry in book.infolist())
     except (zipfile.BadZipFile, OSError):
         return  # `read_sheet` says what is wrong
     if size > max(UNPACKED_BYTES, UNPACKED_TIMES * path.stat().st_size):

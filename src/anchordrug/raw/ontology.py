@@ -38,7 +38,7 @@ def read_annotation(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     if suffix == ".gmt":
         return _to_matrix(_read_gmt(path))
     if suffix == ".gaf":
-        return _to_matrix((one.symbol, one.term) for one in associations(path))
+        return _to_matrix((association.symbol, association.term) for association in associations(path))
     raise RawDataError(f"{path}: not an annotation format; expected .csv, .gmt or .gaf, or these with .gz")
 
 

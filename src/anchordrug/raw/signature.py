@@ -96,7 +96,9 @@ def _gene_names(sheet: Sheet) -> list[str]:
             f"{sheet.path}: no column of gene symbols (found {shortlist(sheet.header)}); name it 'gene'"
         )
     names = [["" if name in MISSING_TEXT else name for name in sheet.names(column)] for column in columns]
-    symbols = (one for one in names if any(name and not _ID.fullmatch(name) for name in one))
+    symbols = (
+        candidate for candidate in names if any(name and not _ID.fullmatch(name) for name in candidate)
+    )
     return next(symbols, names[0])
 
 
@@ -128,7 +130,7 @@ def _from_gct(path: Path, column: str | None) -> dict[str, float]:
         place = 0 if column is None else list(ids).index(column)
         rows = np.arange(len(matrix.gene_ids))
         values = np.concatenate([block for _, block in matrix.blocks(np.array([place]), rows)])[0]
-        field = next((one for one in SYMBOL_FIELDS if one in matrix.genes), "gene_id")
+        field = next((name for name in SYMBOL_FIELDS if name in matrix.genes), "gene_id")
         names = matrix.genes[field].fillna("").tolist()
     return _by_name(path, names, values)
 

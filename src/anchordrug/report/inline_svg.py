@@ -19,7 +19,7 @@ def inline_svg(figure: Figure, name: str) -> str:
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(figure.svg)
-    for child in [one for one in root if one.tag == f"{{{SVG}}}metadata"]:
+    for child in [node for node in root if node.tag == f"{{{SVG}}}metadata"]:
         root.remove(child)
     for points in figure.points:
         group = root.find(f".//*[@id='{points.group}']")

@@ -129,7 +129,7 @@ def _measured(atlas: ResponseAtlas, campaign: CampaignSettings) -> set[str]:
     """Return the InChIKeys of the drugs that are measured in every target, so that a rehearsal knows them."""
     require_targets(campaign.targets, atlas)
     keys = atlas.drugs["inchikey"].to_numpy()
-    return set.intersection(*(set(keys[atlas.of(one).measured_drugs()]) for one in campaign.targets))
+    return set.intersection(*(set(keys[atlas.of(target).measured_drugs()]) for target in campaign.targets))
 
 
 def _resolve(source: Path, drugs: pd.DataFrame, path: Path, what: str, only: set[str] | None = None) -> int:
@@ -171,7 +171,7 @@ def _describe(asked: NewCampaign, raw: Path, folder: Path) -> None:
     names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
     by_gene = pd.DataFrame(known, index=profiles.index, columns=pd.Index(names)).T.groupby(level=0).mean()
     matched = [quantile_match(by_gene[target], reference) for target in asked.targets]
-    table = pd.DataFrame([one.values for one in matched], columns=pd.Index(genes))
+    table = pd.DataFrame([profile.values for profile in matched], columns=pd.Index(genes))
     table.insert(0, "cell_line", list(asked.targets))
     write_table(table, folder / files.EXPRESSION)
     missing = matched[0].missing

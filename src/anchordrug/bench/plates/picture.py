@@ -79,7 +79,9 @@ def _appearance(plate_map: pd.DataFrame) -> dict[str, _Drug]:
 
 def _page(table: pd.DataFrame, title: str, wells: Literal[96, 384], drugs: Mapping[str, _Drug]) -> str:
     rows, columns = SHAPES[wells]
-    here = sorted({drugs[drug] for drug in table["drug_id"] if drug in drugs}, key=lambda one: int(one.code))
+    here = sorted(
+        {drugs[drug] for drug in table["drug_id"] if drug in drugs}, key=lambda drug: int(drug.code)
+    )
     pitch, size, entry, lines = _sizes([drug.label for drug in here] + [_VEHICLE_LABEL], wells)
     left = (_WIDTH - pitch * columns + _AXIS) / 2
     top = _TOP + _AXIS

@@ -34,13 +34,13 @@ class _Scratch:
     def take(self, *shape: int) -> torch.Tensor:
         """Return an uninitialised buffer of `shape`, a kept one if any is large enough."""
         size = int(np.prod(shape))
-        position = next((k for k, one in enumerate(self.free) if one.numel() >= size), None)
+        position = next((k for k, kept in enumerate(self.free) if kept.numel() >= size), None)
         buffer = torch.empty(size) if position is None else self.free.pop(position)
         return buffer[:size].view(shape)
 
     def give_back(self, *buffers: torch.Tensor | None) -> None:
         """Keep what `take` returned, which nobody may use any more."""
-        self.free += [one._base for one in buffers if one is not None and one._base is not None]
+        self.free += [buffer._base for buffer in buffers if buffer is not None and buffer._base is not None]
 
 
 class _WideLayer(torch.autograd.Function):

@@ -225,9 +225,9 @@ class MlpPredictor(Predictor):
             return fitted
         fold = np.random.default_rng([seed, len(anchors), FOLDS]).permutation(len(anchors)) % FOLDS
         held_out = np.empty((*z.shape, 3), np.float32)
-        for one in range(FOLDS):
-            network = self._trained(anchors[fold != one], z[fold != one], seed, final)
-            held_out[fold == one] = self._fitted(network).probabilities(anchors[fold == one])
+        for part in range(FOLDS):
+            network = self._trained(anchors[fold != part], z[fold != part], seed, final)
+            held_out[fold == part] = self._fitted(network).probabilities(anchors[fold == part])
         logits = np.log(np.maximum(held_out, 1e-12))
         temperature = fit_temperature_scaling(logits, labels_of(z, self.threshold), trust=TRUST)
         return replace(fitted, temperature=temperature)

@@ -42,16 +42,20 @@ def noise_scale(
     source lines: each plays the target with 30 anchors, and its other drugs show how far predictions miss.
     """
     missed = expected = 0.0
-    for number, one in enumerate(pseudo_targets(sources, fingerprints, mechanism, threshold)):
+    for number, target in enumerate(pseudo_targets(sources, fingerprints, mechanism, threshold)):
         if number == PSEUDO_TARGETS:
             break
-        known = min(PSEUDO_ANCHORS, len(one.drugs) // 2)
-        order = np.random.default_rng(number).permutation(len(one.drugs))
+        known = min(PSEUDO_ANCHORS, len(target.drugs) // 2)
+        order = np.random.default_rng(number).permutation(len(target.drugs))
         anchors, rest = order[:known], order[known:]
-        fit = fit_gp(settings, one.prior, one.sources, one.drugs[anchors], one.z[anchors], one.scale)
-        drugs = one.drugs[rest]
-        mean, deviation = fit.predict(NumpyOps, one.prior.evidence_of(drugs), one.prior.bits[drugs], drugs)
-        missed += float(np.square(clipped(one.z[rest]) - mean).sum(dtype=np.float64))
+        fit = fit_gp(
+            settings, target.prior, target.sources, target.drugs[anchors], target.z[anchors], target.scale
+        )
+        drugs = target.drugs[rest]
+        mean, deviation = fit.predict(
+            NumpyOps, target.prior.evidence_of(drugs), target.prior.bits[drugs], drugs
+        )
+        missed += float(np.square(clipped(target.z[rest]) - mean).sum(dtype=np.float64))
         expected += float((np.square(deviation, dtype=np.float64) + settings.noise).sum()) * mean.shape[1]
     return missed / expected if expected else 1.0
 

@@ -142,19 +142,19 @@ class GpFit:
             variance = variance - ops.total((to_anchors @ self.precision) * to_anchors)
         return mean, ops.cast(ops.sqrt(ops.maximum(variance, np.float64(SMALLEST_VARIANCE))), np.float32)
 
-    def covariance(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Return the posterior covariance float64 [one, other] of drugs, int64 rows of the atlas.
+    def covariance(self, drugs: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Return the posterior covariance float64 [drugs, others], both int64 rows of the atlas.
 
         In units of the noise-free kernel, like the deviation of `predict`.
         """
         prior, kernel = self.kernel.tables, self.kernel
-        evidence = prior.evidence_of(one)
-        towards = DrugKernel(kernel.weights, prior, other, prior.evidence_of(other).prior, kernel.scale)
-        result = towards.to(NumpyOps, evidence, prior.bits[one], one)
+        evidence = prior.evidence_of(drugs)
+        towards = DrugKernel(kernel.weights, prior, others, prior.evidence_of(others).prior, kernel.scale)
+        result = towards.to(NumpyOps, evidence, prior.bits[drugs], drugs)
         if not len(kernel.drugs):
             return result
-        left = kernel.to(NumpyOps, evidence, prior.bits[one], one)
-        right = kernel.to(NumpyOps, prior.evidence_of(other), prior.bits[other], other)
+        left = kernel.to(NumpyOps, evidence, prior.bits[drugs], drugs)
+        right = kernel.to(NumpyOps, prior.evidence_of(others), prior.bits[others], others)
         return result - left @ self.precision @ right.T
 
 
@@ -256,12 +256,12 @@ def leave_one_out(
     moments = np.einsum("dgl,dg->dl", inputs, residual)
     penalty = settings.ridge * np.eye(inputs.shape[2])
     result = np.empty_like(residual)
-    for one in range(len(anchors)):
+    for anchor in range(len(anchors)):
         weights = np.linalg.solve(
-            grams.sum(axis=0) - grams[one] + penalty, moments.sum(axis=0) - moments[one]
+            grams.sum(axis=0) - grams[anchor] + penalty, moments.sum(axis=0) - moments[anchor]
         )
-        others = residual - inputs @ weights
-        from_others = others[one] - precision[one] @ others / precision[one, one]
-        result[one] = settings.slope * evidence.prior[one] + inputs[one] @ weights + from_others
+        remainder = residual - inputs @ weights
+        from_others = remainder[anchor] - precision[anchor] @ remainder / precision[anchor, anchor]
+        result[anchor] = settings.slope * evidence.prior[anchor] + inputs[anchor] @ weights + from_others
     variance = np.maximum(1 / np.diag(precision) - settings.noise, SMALLEST_VARIANCE)
     return result.astype(np.float32), np.sqrt(variance).astype(np.float32)[:, None]

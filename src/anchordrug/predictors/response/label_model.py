@@ -55,12 +55,12 @@ def features(
     Signed ones tell down from up, their sizes tell either from none; squashed ones bend the line where the
     label's threshold lies. `spread` [genes] is the typical size of the gene's z.
     """
-    one, half = np.float32(1), np.float32(0.5)
+    half = np.float32(0.5)
     genes = np.float32(len(spread))
     size = ops.abs(mean)
     root = ops.sqrt(size)
     strength = ops.sqrt(ops.total(mean * mean) / genes + np.float32(1e-12))
-    lines = ops.log(evidence.lines + one)
+    lines = ops.log(evidence.lines + np.float32(1))
     relative = mean / spread
     pair = [
         mean,

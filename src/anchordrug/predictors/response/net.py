@@ -95,8 +95,8 @@ def drug_inputs(ops: type, basis: PriorBasis, evidence: Evidence, bits: Array) -
 
 def gene_paths(ops: type, prior: Array) -> list[Array]:
     """Return what a gene sees of its own prior, `PATHS` arrays [n, genes]."""
-    half, one = np.float32(0.5), np.float32(1)
-    return [prior * half, ops.abs(prior) * half, ops.tanh(prior - one), ops.tanh(prior + one)]
+    half, shift = np.float32(0.5), np.float32(1)
+    return [prior * half, ops.abs(prior) * half, ops.tanh(prior - shift), ops.tanh(prior + shift)]
 
 
 class ResponseNet(nn.Module):
@@ -197,12 +197,12 @@ def pretrain_net(
     parts = [
         net_data(
             basis,
-            one.evidence,
-            one.prior.bits[one.drugs],
-            cells[one.line],
-            labels_of(one.z, threshold),
+            target.evidence,
+            target.prior.bits[target.drugs],
+            cells[target.line],
+            labels_of(target.z, threshold),
         )
-        for one in targets
+        for target in targets
     ]
     data = NetData(*(torch.cat(columns) for columns in zip(*map(_columns, parts), strict=True)))
     genes = data.labels.shape[1]

@@ -74,11 +74,11 @@ def predictability(
 def _predicted(target: PseudoTarget, settings: GpSettings, fold: np.ndarray) -> np.ndarray:
     """Return z [drugs, genes], each drug's by a fit to the drugs of other folds."""
     predicted = np.zeros_like(target.z)
-    for one in np.unique(fold):
-        known, drugs = fold != one, target.drugs[fold == one]
+    for part in np.unique(fold):
+        known, drugs = fold != part, target.drugs[fold == part]
         fit = fit_gp(
             settings, target.prior, target.sources, target.drugs[known], target.z[known], target.scale
         )
         evidence = target.prior.evidence_of(drugs)
-        predicted[fold == one], _ = fit.predict(NumpyOps, evidence, target.prior.bits[drugs], drugs)
+        predicted[fold == part], _ = fit.predict(NumpyOps, evidence, target.prior.bits[drugs], drugs)
     return predicted

@@ -130,7 +130,7 @@ def fit_to_pseudo_targets(
     if not targets:
         raise ValueError("no source line can play the target")
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(one.drugs)) for one in targets]
+    orders = [rng.permutation(len(target.drugs)) for target in targets]
     slope = slope_of(targets)
     agreements = {
         (noise, ridge): _agreement(targets, orders, GpSettings(slope, noise, ridge, kernel))
@@ -146,9 +146,9 @@ def fit_to_pseudo_targets(
 def slope_of(targets: Iterable[PseudoTarget]) -> float:
     """Return the least-squares slope of measured z on prior responses."""
     both = squares = 0.0
-    for one in targets:
-        both += float((clipped(one.z) * one.evidence.prior).sum(dtype=np.float64))
-        squares += float(np.square(one.evidence.prior, dtype=np.float64).sum())
+    for target in targets:
+        both += float((clipped(target.z) * target.evidence.prior).sum(dtype=np.float64))
+        squares += float(np.square(target.evidence.prior, dtype=np.float64).sum())
     return both / max(squares, 1e-6)
 
 
@@ -158,9 +158,9 @@ def _agreement(targets: list[PseudoTarget], orders: list[np.ndarray], settings: 
     A squared error would be settled by the few drugs that change most genes.
     """
     means = []
-    for one, order in zip(targets, orders, strict=True):
-        rest, mean, _ = _predict(one, order, 30, settings)
-        means.append(correlations(clipped(one.z[rest]), mean).mean())
+    for target, order in zip(targets, orders, strict=True):
+        rest, mean, _ = _predict(target, order, 30, settings)
+        means.append(correlations(clipped(target.z[rest]), mean).mean())
     return float(np.mean(means))
 
 
@@ -197,10 +197,10 @@ class _HeldOut:
 def _held_out(
     targets: list[PseudoTarget], orders: list[np.ndarray], settings: GpSettings
 ) -> Iterator[_HeldOut]:
-    for one, order in zip(targets, orders, strict=True):
+    for target, order in zip(targets, orders, strict=True):
         for anchors in ANCHORS:
-            rest, mean, deviation = _predict(one, order, anchors, settings)
-            yield _HeldOut(_part(one.evidence, rest), mean, deviation, one.z[rest])
+            rest, mean, deviation = _predict(target, order, anchors, settings)
+            yield _HeldOut(_part(target.evidence, rest), mean, deviation, target.z[rest])
 
 
 def _fit_labels(
@@ -209,19 +209,19 @@ def _fit_labels(
     """Fit to as many (drug, gene) rows as are affordable, the same number of each pseudo-target."""
     each = ROWS // len(held_out)
     columns = []
-    for one in held_out:
-        pair, drug = features(NumpyOps, one.evidence, one.mean, one.deviation, rates.spread)
-        row = rng.permutation(one.z.size)[:each]
-        of_drug, gene = np.divmod(row, one.z.shape[1])
-        labels = labels_of(one.z, threshold)
+    for case in held_out:
+        pair, drug = features(NumpyOps, case.evidence, case.mean, case.deviation, rates.spread)
+        row = rng.permutation(case.z.size)[:each]
+        of_drug, gene = np.divmod(row, case.z.shape[1])
+        labels = labels_of(case.z, threshold)
         columns.append((pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene]))
     pair, drug, gene, labels = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return fit_label_model(pair, drug, gene, labels, rates)
 
 
 def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> np.ndarray:
-    measured = [labels_of(one.z, threshold) for one in held_out]
-    logs = [np.log(probabilities(model, one.evidence, one.mean, one.deviation)) for one in held_out]
+    measured = [labels_of(case.z, threshold) for case in held_out]
+    logs = [np.log(probabilities(model, case.evidence, case.mean, case.deviation)) for case in held_out]
     counts = sum(np.bincount(labels.ravel(), minlength=3) for labels in measured)
     share = np.log(counts / np.sum(counts)).astype(np.float32)
     scores = [
