@@ -16,7 +16,7 @@ from anchordrug.bench.measurements import Measurements
 from anchordrug.bench.world import World
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.features.blocks import unit_rows
-from anchordrug.features.builder import line_embeddings
+from anchordrug.features.bundle import line_features, untreated_expression
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.tables import read_json, read_matrix, write_json, write_matrix
 from anchordrug.predictors.base import Predictor, Task, Work
@@ -86,7 +86,7 @@ def load_model(world: World) -> Model:
     learned = _is_learned(world)
     features, settings = world.features, world.settings
     if predictor_class(settings.predictor).uses_cell_lines:
-        features = replace(features, cell_lines=_embedding(world, learned))
+        features = replace(features, cell_lines=_line_features(world, learned))
     tasks = [task_of(settings, world.atlas, features, target) for target in world.campaign.targets]
     if not learned:
         _learn(world, tasks[0])
@@ -94,27 +94,26 @@ def load_model(world: World) -> Model:
     return Model(world, tasks, predictors)
 
 
-def _embedding(world: World, learned: bool) -> np.ndarray:
-    """Return the unit-norm embeddings of the atlas' lines and the targets, float32 [lines, dim].
+def _line_features(world: World, learned: bool) -> np.ndarray:
+    """Return the unit-norm features of the atlas' lines and the targets, float32 [lines, columns].
 
-    They are learned from the untreated expression of the bundle's lines and of the targets together, unless
-    they are with the model.
+    Embeddings are learned from the untreated expression of the bundle's lines and of the targets together,
+    unless the features are with the model.
     """
     path = model_folder(world) / "cell_lines.parquet"
     lines = world.atlas.cell_lines
     if learned:
-        index, _, embedding = read_matrix(path, ["cell_line"])
+        index, _, scaled = read_matrix(path, ["cell_line"])
         if index["cell_line"].tolist() != lines:
             raise TableError(f"{path}: is of other cell lines; delete {model_folder(world)} to learn it anew")
-        return embedding
-    names, genes, expression = read_expression(find_bundle(world.project.raw).expression)
-    table = pd.DataFrame(expression, index=pd.Index(names), columns=pd.Index(genes))
+        return scaled
+    table = untreated_expression(find_bundle(world.project.raw))
     own = world.folder / files.EXPRESSION
     if own.exists():
-        given, columns, values = read_expression(own)
-        if columns != genes:
+        given, genes, values = read_expression(own)
+        if genes != table.columns.tolist():
             raise TableError(f"{own}: its genes are not the atlas'; make the campaign again")
-        added = pd.DataFrame(values, index=pd.Index(given), columns=pd.Index(genes))
+        added = pd.DataFrame(values, index=pd.Index(given), columns=table.columns)
         table = pd.concat([table[~table.index.isin(given)], added])
     missing = [target for target in world.campaign.targets if target not in table.index]
     if missing:
@@ -122,10 +121,10 @@ def _embedding(world: World, learned: bool) -> np.ndarray:
             f"{world.folder}: the untreated expression of {missing[0]} is not known; give it to 'anchordrug "
             "campaign new' with --expression, or set predictor: response_gp in params.yaml, which needs none"
         )
-    embedding = unit_rows(line_embeddings(table, lines, world.settings.featurize.cell))
-    columns = [f"embedding_{k}" for k in range(embedding.shape[1])]
-    write_matrix(path, pd.DataFrame({"cell_line": lines}), columns, embedding)
-    return embedding
+    features = line_features(table, lines, world.settings.featurize)
+    scaled = unit_rows(features.values)
+    write_matrix(path, pd.DataFrame({"cell_line": lines}), features.names, scaled)
+    return scaled
 
 
 def _key(world: World) -> str:

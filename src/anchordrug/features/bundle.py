@@ -15,6 +15,14 @@ from anchordrug.settings import Featurize
 
 
 @dataclass(frozen=True)
+class LineFeatures:
+    """Features of cell lines before they are scaled: names of the columns, float32 [lines, columns]."""
+
+    names: list[str]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
 class BundleBlocks:
     """Feature blocks before they are scaled.
 
@@ -24,8 +32,8 @@ class BundleBlocks:
         uint8 [drugs, bits].
     annotation
         [genes, terms], 0 or 1; `terms` are the names.
-    embedding
-        float32 [cell lines, dim].
+    lines
+        Features of the cell lines.
     described
         Number of cell lines whose untreated expression the embedding was learned from.
     """
@@ -33,12 +41,12 @@ class BundleBlocks:
     bits: np.ndarray
     annotation: np.ndarray
     terms: list[str]
-    embedding: np.ndarray
+    lines: LineFeatures
     described: int
 
     def scaled(self) -> FeatureBlocks:
         """Return the blocks with rows of unit norm, as predictors take them."""
-        return FeatureBlocks(unit_rows(self.bits), unit_rows(self.embedding), unit_rows(self.annotation))
+        return FeatureBlocks(unit_rows(self.bits), unit_rows(self.lines.values), unit_rows(self.annotation))
 
 
 def blocks_of(
@@ -62,12 +70,40 @@ def blocks_of(
         A file of the bundle is missing or damaged, or lacks a gene or a cell line.
     """
     names, terms, annotation = read_annotation(bundle.annotation)
-    lines, genes, values = read_expression(bundle.expression)
-    expression = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+    expression = untreated_expression(bundle)
     return BundleBlocks(
         drug_bits(smiles, settings.drug),
         gene_terms(annotated_as, names, annotation),
         terms,
-        line_embeddings(expression, cell_lines, settings.cell),
-        len(lines),
+        line_features(expression, cell_lines, settings),
+        len(expression),
     )
+
+
+def untreated_expression(bundle: RawBundle) -> pd.DataFrame:
+    """Return the bundle's log2 expression without treatment, one row per cell line, one column per gene.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing or damaged.
+    """
+    lines, genes, values = read_expression(bundle.expression)
+    return pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+
+
+def line_features(expression: pd.DataFrame, lines: Sequence[str], settings: Featurize) -> LineFeatures:
+    """Return all features of `lines`: those of the pipeline and of campaigns alike.
+
+    Parameters
+    ----------
+    expression
+        Untreated expression as `untreated_expression` returns it; a campaign adds its targets' rows.
+
+    Raises
+    ------
+    RawDataError
+        `expression` lacks one of `lines`.
+    """
+    embedding = line_embeddings(expression, lines, settings.cell)
+    return LineFeatures([f"embedding_{k}" for k in range(embedding.shape[1])], embedding)

@@ -1,9 +1,8 @@
 """Stage predict: every drug of a library x every gene, from exported predictors alone, in flat memory."""
 
-import csv as text_csv
+import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from glob import escape
 from itertools import islice
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import typer
-from pyarrow import csv, ipc, parquet
 
 import anchordrug
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter, Fingerprinting
@@ -24,14 +22,12 @@ from anchordrug.files.progress import stream
 from anchordrug.prediction.inference import OnnxPredictor, Prediction, load_onnx
 from anchordrug.prediction.ledger import Ledger
 from anchordrug.prediction.tables import TableShape, tables
+from anchordrug.prediction.writers import require_format, write_tables
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, CompoundFile, open_compounds
 
 DRUGS_A_BLOCK = 2048
 BLOCKS_AHEAD = 2
-# Cells of a row group: enough to compress well, few enough to be held at once.
-CELLS_A_GROUP = 2**23
-SUFFIXES = (".parquet", ".csv", ".arrow")
 REJECTS = ("place", "drug_id", "structure", "reason")
 DUPLICATES = ("place", "drug_id", "same_as", "same_place")
 TableOf = Callable[[list[str], list[Prediction]], pa.Table]
@@ -100,8 +96,7 @@ def predicted(
         The library cannot be used, or `out` is of another kind, the library itself, or being made by
         another command.
     """
-    if out.suffix not in SUFFIXES:
-        raise LibraryError(f"{out}: cannot write '{out.suffix}' files; use {', '.join(SUFFIXES)}")
+    require_format(out)
     for path in (out, *_beside(out)):
         if library != STDIN and path.exists() and library.exists() and path.samefile(library):
             raise LibraryError(f"{library}: would be overwritten; name another --out")
@@ -266,71 +261,6 @@ def _remove_left_over(path: Path) -> None:
 
 def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = text_csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows([escaped(cell) for cell in row] for row in rows)
-
-
-def write_tables(out: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
-    """Write tables of one schema one after the other as one file."""
-    with atomic_path(out) as temporary, _writer(temporary, schema) as writer:
-        for table in _regrouped(parts, CELLS_A_GROUP // len(schema)):
-            writer.write_table(table)
-
-
-def _regrouped(parts: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Yield the same rows in tables of `rows` rows, the last one of fewer."""
-    held, count = [], 0
-    for part in parts:
-        while len(part):
-            piece = part.slice(0, rows - count)
-            part, count = part.slice(len(piece)), count + len(piece)
-            held.append(piece)
-            if count == rows:
-                yield pa.concat_tables(held)
-                held, count = [], 0
-    if held:
-        yield pa.concat_tables(held)
-
-
-class _CsvWriter:
-    """Writes tables as CSV; text that starts like a formula gets an apostrophe."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.schema = pa.schema([(one.name, _plain(one.type)) for one in schema])
-        self.writer = csv.CSVWriter(path, self.schema)
-
-    def write_table(self, table: pa.Table) -> None:
-        table = table.cast(self.schema)
-        for place, field in enumerate(self.schema):
-            if pa.types.is_string(field.type):
-                table = table.set_column(place, field, _escaped(table.column(place)))
-        self.writer.write_table(table)
-
-    def close(self) -> None:
-        self.writer.close()
-
-
-def _escaped(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    coded = column.combine_chunks().dictionary_encode()
-    texts = pa.array([escaped(text) for text in coded.dictionary.to_pylist()], pa.string())
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(coded.indices, texts).cast(pa.string())])
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-@contextmanager
-def _writer(path: Path, schema: pa.Schema):
-    if path.suffix == ".parquet":
-        # Without Arrow's own schema, every reader sees the names of drugs, genes and labels as text.
-        writer = parquet.ParquetWriter(path, schema, compression="zstd", store_schema=False)
-    elif path.suffix == ".csv":
-        writer = _CsvWriter(path, schema)
-    else:
-        writer = ipc.new_file(str(path), schema)
-    try:
-        yield writer
-    finally:
-        writer.close()

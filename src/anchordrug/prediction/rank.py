@@ -10,9 +10,10 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import predicted, write_rest, write_tables
+from anchordrug.prediction.engine import predicted, write_rest
 from anchordrug.prediction.inference import Prediction, load_onnx
 from anchordrug.prediction.tables import of_drugs
+from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
 
 # Genes of a table that make up each side of the connectivity score (CMap queries hold up to 150 of 978).

@@ -25,9 +25,8 @@ def run(project: Project) -> None:
     genes = pd.DataFrame({"gene": atlas.genes})
     write_matrix(project.gene_features, genes, blocks.terms, blocks.annotation)
     lines = pd.DataFrame({"cell_line": atlas.cell_lines})
-    dimensions = [f"embedding_{k}" for k in range(blocks.embedding.shape[1])]
-    write_matrix(project.cell_features, lines, dimensions, blocks.embedding)
+    write_matrix(project.cell_features, lines, blocks.lines.names, blocks.lines.values)
     typer.echo(
         f"{len(blocks.bits)} drugs x {len(bits)} bits, {len(genes)} genes x {len(blocks.terms)} terms, "
-        f"{len(lines)} of {blocks.described} cell lines x {len(dimensions)} dimensions"
+        f"{len(lines)} of {blocks.described} cell lines x {len(blocks.lines.names)} dimensions"
     )

@@ -1,0 +1,1 @@
+"""Output formats of predictions, one module each; every module here is found by itself."""
