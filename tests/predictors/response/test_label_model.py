@@ -21,6 +21,7 @@ from anchordrug.predictors.response.pseudo_targets import gene_rates
 from tests.predictors.response.response_worlds import THRESHOLD, fixed_world
 
 GENES = 6
+BEND = np.asarray(THRESHOLD, np.float32)
 
 
 def random_evidence(rng, drugs, genes=GENES):
@@ -48,16 +49,16 @@ def random_case(seed, drugs=120):
 def fitted(case, rows=None):
     """The model fitted to `rows` of (drug, gene), all by default."""
     evidence, mean, deviation, labels, rates = case
-    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread)
+    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread, BEND)
     rows = np.arange(mean.size) if rows is None else rows
     of_drug, gene = np.divmod(rows, GENES)
-    return fit_label_model(pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene], rates)
+    return fit_label_model(pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene], rates, BEND)
 
 
 def design(case):
     """Every (drug, gene) in a row, gene by gene within a drug: its features, its drug's and its gene's."""
     evidence, mean, deviation, _, rates = case
-    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread)
+    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread, BEND)
     rows = []
     for one in range(len(mean)):
         for gene in range(GENES):
@@ -68,7 +69,7 @@ def design(case):
 
 def test_features_have_a_row_for_every_pair_and_one_for_every_drug():
     evidence, mean, deviation, _, rates = random_case(0, drugs=7)
-    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread.astype(np.float32))
+    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread.astype(np.float32), BEND)
     model = fitted(random_case(0))
     assert pair.shape == (7, GENES, len(model.pair))
     assert drug.shape == (7, len(model.drug))
@@ -79,10 +80,10 @@ def test_features_have_a_row_for_every_pair_and_one_for_every_drug():
 
 def test_the_features_of_a_pair_depend_on_its_own_drug_alone():
     evidence, mean, deviation, _, rates = random_case(1, drugs=9)
-    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread)
+    pair, drug = features(NumpyOps, evidence, mean, deviation, rates.spread, BEND)
     one = slice(4, 5)
     alone = Evidence(*(getattr(evidence, name)[one] for name in vars(evidence)))
-    pair_alone, drug_alone = features(NumpyOps, alone, mean[one], deviation[one], rates.spread)
+    pair_alone, drug_alone = features(NumpyOps, alone, mean[one], deviation[one], rates.spread, BEND)
     np.testing.assert_array_equal(pair_alone, pair[one])
     np.testing.assert_array_equal(drug_alone, drug[one])
 
@@ -91,9 +92,19 @@ def test_features_are_finite_where_nothing_is_predicted_and_nothing_known():
     nothing = np.zeros((3, GENES), np.float32)
     zero = np.zeros((3, 1), np.float32)
     evidence = Evidence(nothing, nothing, nothing, zero, zero)
-    pair, drug = features(NumpyOps, evidence, nothing, zero, np.full(GENES, 1e-3))
+    pair, drug = features(NumpyOps, evidence, nothing, zero, np.full(GENES, 1e-3), BEND)
     assert np.isfinite(pair).all()
     assert np.isfinite(drug).all()
+
+
+def test_features_bend_at_the_threshold_of_the_labels():
+    evidence, mean, deviation, _, rates = random_case(1, drugs=9)
+    threshold = np.asarray(2.25, np.float32)
+    pair, _ = features(NumpyOps, evidence, mean, deviation, rates.spread, threshold)
+    other, _ = features(NumpyOps, evidence, mean, deviation, rates.spread, BEND)
+    (below, above) = np.flatnonzero((pair != other).any(axis=(0, 1)))
+    np.testing.assert_array_equal(pair[:, :, below], np.tanh(mean - threshold))
+    np.testing.assert_array_equal(pair[:, :, above], np.tanh(mean + threshold))
 
 
 @pytest.mark.parametrize("share", [1, 0.5])

@@ -203,9 +203,9 @@ def test_of_many_rows_the_label_model_takes_as_many_of_each_line(world, monkeypa
     seen = []
     fit = module.fit_label_model
 
-    def watched(pair, drug, gene, labels, rates):
+    def watched(pair, drug, gene, labels, rates, threshold):
         seen.append((len(pair), len(drug), len(gene), len(labels)))
-        return fit(pair, drug, gene, labels, rates)
+        return fit(pair, drug, gene, labels, rates, threshold)
 
     monkeypatch.setattr(module, "ROWS", 600)
     monkeypatch.setattr(module, "fit_label_model", watched)

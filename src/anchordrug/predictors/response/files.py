@@ -90,7 +90,7 @@ def part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]
 def write(folder: Path, arrays: Mapping[str, np.ndarray], card: Mapping[str, object]) -> None:
     """Write arrays and card into `folder`."""
     with atomic_path(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save({name: np.ascontiguousarray(value) for name, value in arrays.items()}))
+        temporary.write_bytes(save({name: np.asarray(value, order="C") for name, value in arrays.items()}))
     write_json(card, folder / CARD)
 
 

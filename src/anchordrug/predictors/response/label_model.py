@@ -34,26 +34,36 @@ class LabelModel:
         float32 [features, 3].
     gene
         float32 [genes, 3]: the genes' share of the logits and the intercept.
+    spread
+        float32 [genes], the typical size of the gene's z.
+    threshold
+        float32 [], that of the labels.
     """
 
     pair: np.ndarray
     drug: np.ndarray
     gene: np.ndarray
     spread: np.ndarray
+    threshold: np.ndarray
 
     def logits(self, ops: type, evidence: Evidence, mean: Array, deviation: Array) -> Array:
         """Return logits [n, genes, 3] for a predicted `mean` [n, genes] with its `deviation` [n, 1]."""
-        pair, drug = features(ops, evidence, mean, deviation, self.spread)
+        pair, drug = features(ops, evidence, mean, deviation, self.spread, self.threshold)
         return pair @ self.pair + ops.expand(drug @ self.drug, 1) + self.gene
 
 
 def features(
-    ops: type, evidence: Evidence, mean: Array, deviation: Array, spread: np.ndarray
+    ops: type,
+    evidence: Evidence,
+    mean: Array,
+    deviation: Array,
+    spread: np.ndarray,
+    threshold: np.ndarray,
 ) -> tuple[Array, Array]:
     """Return the features of every (drug, gene) [n, genes, features] and of every drug [n, features].
 
-    Signed ones tell down from up, their sizes tell either from none; squashed ones bend the line where the
-    label's threshold lies. `spread` [genes] is the typical size of the gene's z.
+    Signed ones tell down from up, their sizes tell either from none; squashed ones bend the line at the
+    labels' `threshold`, float32 []. `spread` [genes] is the typical size of the gene's z.
     """
     half = np.float32(0.5)
     genes = np.float32(len(spread))
@@ -70,8 +80,8 @@ def features(
         ops.log(size + np.float32(0.1)),
         ops.tanh(mean),
         ops.tanh(mean * half),
-        ops.tanh(mean - np.float32(1.5)),
-        ops.tanh(mean + np.float32(1.5)),
+        ops.tanh(mean - threshold),
+        ops.tanh(mean + threshold),
         relative,
         relative / ops.maximum(deviation, np.float32(0.05)),
         evidence.prior,
@@ -99,7 +109,12 @@ def features(
 
 
 def fit_label_model(
-    pair: np.ndarray, drug: np.ndarray, gene: np.ndarray, labels: np.ndarray, rates: GeneRates
+    pair: np.ndarray,
+    drug: np.ndarray,
+    gene: np.ndarray,
+    labels: np.ndarray,
+    rates: GeneRates,
+    threshold: np.ndarray,
 ) -> LabelModel:
     """Fit the regression to rows of (drug, gene).
 
@@ -130,6 +145,7 @@ def fit_label_model(
         of_drug.astype(np.float32),
         (by_gene @ of_gene + intercept).astype(np.float32),
         rates.spread.astype(np.float32),
+        threshold,
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError
+from anchordrug.labels import NONE, labels_of
 from anchordrug.predictors.response.predictability import predictability
 from anchordrug.raw.aliases import resolve
 
@@ -71,7 +72,7 @@ def rank_genes(
             "gene": sources.genes,
             "score": found.scores.mean(axis=0),
             "spread": found.scores.std(axis=0),
-            "changed": np.mean(np.abs(sources.z) > threshold, axis=0),
+            "changed": np.mean(labels_of(sources.z, threshold) != NONE, axis=0),
             "cell_lines": len(found.lines),
         }
     )

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import Array, NumpyOps
+from anchordrug.labels import DOWN, UP, labels_of
 from anchordrug.predictors.base import Task
 
 NEIGHBOURS = 30
@@ -175,13 +176,14 @@ def prior_from(
     threshold
         |z| beyond which a gene is down or up.
     """
+    labels = labels_of(sources.z, threshold)
     return ResponsePrior(
         (fingerprints > 0).astype(np.float32),
         mechanism,
         np.bincount(sources.drug, minlength=len(sources.drugs) + 1).astype(np.float32),
         sum_by_drug(sources, clipped(sources.z)),
-        sum_by_drug(sources, (sources.z < -threshold).astype(np.float32)),
-        sum_by_drug(sources, (sources.z > threshold).astype(np.float32)),
+        sum_by_drug(sources, (labels == DOWN).astype(np.float32)),
+        sum_by_drug(sources, (labels == UP).astype(np.float32)),
     )
 
 

@@ -15,7 +15,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.graph.numpy_ops import NumpyOps
-from anchordrug.labels import labels_of
+from anchordrug.labels import DOWN, UP, labels_of
 from anchordrug.predictors.base import Task
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
 from anchordrug.predictors.response.label_model import (
@@ -208,15 +208,16 @@ def _fit_labels(
 ) -> LabelModel:
     """Fit to as many (drug, gene) rows as are affordable, the same number of each pseudo-target."""
     each = ROWS // len(held_out)
+    bend = np.asarray(threshold, np.float32)
     columns = []
     for case in held_out:
-        pair, drug = features(NumpyOps, case.evidence, case.mean, case.deviation, rates.spread)
+        pair, drug = features(NumpyOps, case.evidence, case.mean, case.deviation, rates.spread, bend)
         row = rng.permutation(case.z.size)[:each]
         of_drug, gene = np.divmod(row, case.z.shape[1])
         labels = labels_of(case.z, threshold)
         columns.append((pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene]))
     pair, drug, gene, labels = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    return fit_label_model(pair, drug, gene, labels, rates)
+    return fit_label_model(pair, drug, gene, labels, rates, bend)
 
 
 def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> np.ndarray:
@@ -238,8 +239,9 @@ def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> n
 
 def gene_rates(sources: ResponseAtlas, threshold: float) -> GeneRates:
     """Return how often every gene changes in the source lines."""
+    labels = labels_of(sources.z, threshold)
     return GeneRates(
-        (sources.z < -threshold).mean(axis=0),
-        (sources.z > threshold).mean(axis=0),
+        (labels == DOWN).mean(axis=0),
+        (labels == UP).mean(axis=0),
         np.maximum(clipped(sources.z).std(axis=0), 1e-3),
     )
