@@ -12,6 +12,7 @@ import onnxruntime
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
+from anchordrug.labels import decided
 
 FORMAT_VERSION = "3"
 # The answer where the predictor abstains, after down, none, up.
@@ -120,7 +121,7 @@ class OnnxPredictor:
             for name, part in zip(names, self.session.run(names, feed), strict=True):
                 found[name][rows] = np.asarray(part)
         found = {name: values[:n] for name, values in found.items()}
-        labels, margin = _decided(found["probabilities"], self.card["decision_offsets"])
+        labels, margin = decided(found["probabilities"], self.card["decision_offsets"])
         return Prediction(
             found["probabilities"],
             found.get("z"),
@@ -130,19 +131,6 @@ class OnnxPredictor:
             found["similarity"],
             found["source_lines"],
         )
-
-
-def _decided(probabilities: np.ndarray, offsets: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels int8 and margins float32 of probabilities [..., 3]."""
-    # By three whole arrays: numpy's reductions over an axis of three are ten times slower.
-    down, none, up = (
-        np.log(np.maximum(probabilities[..., label], np.float32(1e-12))) + np.float32(offsets[label])
-        for label in range(3)
-    )
-    larger, smaller = np.maximum(down, none), np.minimum(down, none)
-    labels = np.where(up > larger, np.int8(2), (none > down).astype(np.int8))
-    best, second = np.maximum(larger, up), np.maximum(smaller, np.minimum(larger, up))
-    return labels, best - second
 
 
 def load_onnx(path: Path) -> OnnxPredictor:

@@ -15,7 +15,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.graph.numpy_ops import NumpyOps
-from anchordrug.labels import DOWN, UP, labels_of
+from anchordrug.labels import DOWN, UP, class_offsets, labels_of
 from anchordrug.predictors.base import Task
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
 from anchordrug.predictors.response.label_model import (
@@ -223,18 +223,18 @@ def _fit_labels(
 def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> np.ndarray:
     measured = [labels_of(case.z, threshold) for case in held_out]
     logs = [np.log(probabilities(model, case.evidence, case.mean, case.deviation)) for case in held_out]
-    counts = sum(np.bincount(labels.ravel(), minlength=3) for labels in measured)
-    share = np.log(counts / np.sum(counts)).astype(np.float32)
+    counts = np.sum([np.bincount(labels.ravel(), minlength=3) for labels in measured], axis=0)
+    offsets = [class_offsets(counts, tau) for tau in TAUS]
     scores = [
         np.mean(
             [
-                macro_f1(labels, (log - np.float32(tau) * share).argmax(axis=2))
+                macro_f1(labels, (log + offset).argmax(axis=2))
                 for labels, log in zip(measured, logs, strict=True)
             ]
         )
-        for tau in TAUS
+        for offset in offsets
     ]
-    return -np.float32(TAUS[int(np.argmax(scores))]) * share
+    return offsets[int(np.argmax(scores))]
 
 
 def gene_rates(sources: ResponseAtlas, threshold: float) -> GeneRates:
