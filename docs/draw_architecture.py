@@ -1,10 +1,10 @@
-"""Draw docs/assets/architecture.svg: the layers of pyproject.toml, and what imports what in the code.
+"""Draw docs/assets/architecture.svg: the rooms of the code and the imports between them.
 
-An arrow that follows from others is left out (a transitive reduction), and so are the modules that nearly all
-others use. Run it after a change of modules or layers: python docs/draw_architecture.py
+Each row imports from rows below it. An arrow that follows from others is left out (a transitive reduction),
+and so are the rooms that nearly all others import. After a change of imports, run:
+python docs/draw_architecture.py
 """
 
-import tomllib
 from pathlib import Path
 
 import grimp
@@ -12,8 +12,8 @@ import networkx
 
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs/assets/architecture.svg"
-# Nearly every module uses these; drawn, they would hide the rest.
-EVERYWHERE = {"errors", "io", "progress", "formulas", "schemas", "settings"}
+# Nearly every room imports these; drawn, they would hide the rest.
+EVERYWHERE = {"errors", "files", "labels", "registry", "schemas", "settings"}
 WIDTH, ROW, BOX, LETTER = 860, 62, 24, 7.4
 STYLE = """
 text { font: 12px ui-monospace, monospace; text-anchor: middle; fill: #1a1c1e; }
@@ -26,8 +26,8 @@ path { fill: none; stroke: #6f767d; stroke-width: 1.1; }
 
 
 def imports() -> networkx.DiGraph:
-    """Return which top-level module or package of anchordrug imports which other one."""
-    modules = grimp.build_graph("anchordrug")
+    """Return which rooms (top-level modules and packages of anchordrug) import which others."""
+    modules = grimp.build_graph("anchordrug", cache_dir=None, exclude_type_checking_imports=True)
     graph = networkx.DiGraph()
     for module in sorted(modules.modules - {"anchordrug"}):
         importer = module.split(".")[1]
@@ -38,20 +38,12 @@ def imports() -> networkx.DiGraph:
     return graph
 
 
-def layers() -> list[list[str]]:
-    """Return the modules of every layer, from the top, as import-linter enforces them."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (rows,) = [one["layers"] for one in settings["tool"]["importlinter"]["contracts"] if "layers" in one]
-    return [[name.strip().removeprefix("anchordrug.") for name in row.split(":")] for row in rows]
-
-
 def picture() -> str:
     """Return the diagram as SVG."""
     graph = imports()
     graph.remove_nodes_from(EVERYWHERE)
     reduced = networkx.transitive_reduction(graph)
-    rows = [[name for name in row if name in graph] for row in layers()]
-    place = _places([row for row in rows if row], reduced)
+    place = _places([sorted(row) for row in networkx.topological_generations(graph)], reduced)
     arrows = []
     for importer, imported in sorted(reduced.edges):
         (x, y), (to_x, to_y) = place[importer], place[imported]
@@ -73,7 +65,7 @@ def picture() -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img">',
-            "<title>Which part of AnchorDrug imports which</title>",
+            "<title>Which room of AnchorDrug imports which</title>",
             f"<style>{STYLE}</style>",
             '<marker id="head" viewBox="0 0 6 6" refX="3" refY="3" markerWidth="6" markerHeight="6" '
             'orient="auto"><circle cx="3" cy="3" r="2.2" fill="#6f767d"/></marker>',
@@ -85,7 +77,7 @@ def picture() -> str:
 
 
 def _places(rows: list[list[str]], graph: networkx.DiGraph) -> dict[str, tuple[float, float]]:
-    """Return the middle of every box, a layer a row, each row in the order of what imports its modules."""
+    """Return the middle of every box; each row is in the order of the boxes above that import it."""
     place: dict[str, tuple[float, float]] = {}
     for number, row in enumerate(rows):
 

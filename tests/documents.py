@@ -30,6 +30,7 @@ STORIES = {
         "docs/tutorial_onnx.md",
     ),
     "bench": ("docs/tutorial_bench.md",),
+    "python": ("docs/python.md",),
 }
 # The same in a clone of the repository, through DVC.
 PIPELINE_STORY = ("docs/tutorial_demo.md", "docs/tutorial_strategies.md")

@@ -9,7 +9,7 @@ import pytest
 
 from anchordrug.acquisition.registry import strategies, strategy
 from tests.conftest import ROOT
-from tests.documents import NOT_RUN, commands, is_not_run, pages, played_commands
+from tests.documents import NOT_RUN, blocks, commands, is_not_run, pages, played_commands
 
 STRATEGIES = ROOT / "docs/strategies"
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.M | re.S)
@@ -61,6 +61,11 @@ def test_every_command_is_run_or_says_why_not():
     assert not [page for page in pages() if indented.search(page.read_text(encoding="utf-8"))]
     unused = {start for start in NOT_RUN if not any(re.match(start, line) for _, line in written)}
     assert not unused
+
+
+def test_the_example_in_python_is_the_one_that_is_played():
+    (shown,) = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert shown == blocks(ROOT / "docs/python.md")[0]
 
 
 def test_benchmarks_have_the_options_that_the_pages_give_them():

@@ -33,6 +33,11 @@ def test_the_tutorial_of_the_bench(home):
     assert (home / "more.parquet").exists()
 
 
+def test_the_page_on_python(home):
+    play(STORIES["python"], home)
+    assert (home / "SIM-T1.onnx").stat().st_size > 0
+
+
 def test_the_how_to_pages(home):
     said = play(STORIES["how-to"], home)
     # Compounds: the same answers in whatever form they come; what is cut short is named.

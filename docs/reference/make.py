@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from typer.cli import app as typer_cli
 from typer.testing import CliRunner
 
+from anchordrug.predictors.registry import params_class
 from anchordrug.settings import Settings
 
 HERE = Path(__file__).parent
@@ -33,8 +34,10 @@ with the near one that exists.
 
 What a command found goes to standard output; progress and errors go to standard error. An error is one line that begins
 with `anchordrug: `; only a wrong command or option is told in a box, with the near one.
-Three options stand before the command:
+Four options stand before the command:
 
+- `--project FOLDER` runs the command for the project in FOLDER. Paths in the command itself stay relative to the current
+  folder.
 - `--quiet` shows errors and what `--json` prints, and nothing else. `campaign ingest` then needs `--yes`.
 - `--verbose` also shows on standard error, with times, which files are read and written, and how long it all took.
 - `--debug` also shows the Python trace of an error.
@@ -50,8 +53,16 @@ Three options stand before the command:
 
 PARAMS = """# Parameters
 
-`params.yaml` holds every setting of every stage; there are no hidden defaults. An unknown key is an error.
+`params.yaml` contains every setting of every stage; there are no hidden defaults. An unknown key is an error.
 The values in the repository, shown here, run the demo.
+"""
+
+PREDICTORS = """## predictors
+
+Each predictor has a block of settings, `predictors.<name>`. Only the block of the chosen `predictor` has an
+effect; it must be present. All blocks are checked. Keys below `pretrain` set how the predictor learns from
+the source lines, keys below `fit` how it learns from the anchors. A change below `fit` does not run the stage
+`pretrain` again.
 """
 
 
@@ -75,7 +86,7 @@ def params_page() -> str:
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     schema = Settings.model_json_schema()
     parts = [PARAMS.replace("\n\n", f"\n\n{MADE}\n", 1)]
-    own = [name for name in shipped if not _section(Settings, name)]
+    own = [name for name in shipped if not _section(Settings, name) and name != "predictors"]
     parts.append(
         "## On the top level\n\n" + _table(_rows(schema, {name: shipped[name] for name in own}, own))
     )
@@ -85,6 +96,8 @@ def params_page() -> str:
             said = " ".join((section.__doc__ or "").split())
             rows = _rows(schema, {name: shipped[name]}, [name])
             parts.append(f"## {name}\n\n{said}\n\n{_table(rows)}")
+        elif name == "predictors":
+            parts += [PREDICTORS, *_predictors(shipped[name])]
     return _linked("\n".join(parts))
 
 
@@ -93,13 +106,26 @@ def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def _rows(schema: dict, shipped: dict, names: list[str], prefix: str = "") -> Iterator[str]:
+def _predictors(shipped: dict) -> Iterator[str]:
+    """Yield a part of the page for each predictor."""
+    for name, block in shipped.items():
+        model = params_class(name)
+        said = " ".join((model.__doc__ or "").split())
+        rows = _rows(model.model_json_schema(), block, list(block), f"predictors.{name}.")
+        yield f"### {name}\n\n{said}\n\n{_table(rows)}"
+
+
+def _rows(
+    schema: dict, shipped: dict, names: list[str], prefix: str = "", models: dict | None = None
+) -> Iterator[str]:
+    """Yield a row per key of `shipped`; `models` are the schemas that `schema` refers to."""
+    models = schema.get("$defs", {}) if models is None else models
     for name in names:
         own = schema["properties"][name]
         if "$ref" in own:
-            inner = Settings.model_json_schema()["$defs"][own["$ref"].split("/")[-1]]
+            inner = models[own["$ref"].split("/")[-1]]
             order = [key for key in shipped[name] if key in inner["properties"]]
-            yield from _rows(inner, shipped[name], order, f"{prefix}{name}.")
+            yield from _rows(inner, shipped[name], order, f"{prefix}{name}.", models)
             continue
         value = yaml.safe_dump(shipped[name], default_flow_style=True, sort_keys=False).removesuffix("...\n")
         yield f"| `{prefix}{name}` | {own['description']} | `{value.strip()}` | {_allowed(own)} |"
