@@ -64,8 +64,8 @@ def run(
     drugs = write_rest(ledger, library, out)
     write_tables(out, shape.schema(predictors), ledger.tables())
     ledger.remove()
-    genes = len(dict.fromkeys(gene for one in predictors for gene in one.genes))
-    targets = ", ".join(one.card["target"] for one in predictors)
+    genes = len(dict.fromkeys(gene for predictor in predictors for gene in predictor.genes))
+    targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {drugs:,} drugs x {genes} genes in {targets}")
 
 
@@ -130,9 +130,9 @@ def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
         A model cannot be used, or two are of one target.
     """
     predictors = [load_onnx(model) for model in models]
-    targets = [one.card["target"] for one in predictors]
+    targets = [predictor.card["target"] for predictor in predictors]
     if len(set(targets)) < len(targets):
-        twice = next(one for one in targets if targets.count(one) > 1)
+        twice = next(target for target in targets if targets.count(target) > 1)
         raise LibraryError(f"two models are of '{twice}'; predict them one at a time")
     return predictors
 
@@ -142,19 +142,19 @@ def _require_possible(shape: TableShape, predictors: Sequence[OnnxPredictor]) ->
         raise LibraryError("--top: a wide table has a column for every gene; use it with --layout long")
     if shape.layout == "long" and shape.values != "label":
         raise LibraryError(f"--values {shape.values}: a long table holds all of them; use --layout wide")
-    if shape.values == "z" and all("z" not in _outputs(one) for one in predictors):
+    if shape.values == "z" and all("z" not in _outputs(predictor) for predictor in predictors):
         raise LibraryError("--values z: this predictor gives none; use label or p_down, p_none, p_up")
 
 
 def _outputs(predictor: OnnxPredictor) -> list[str]:
-    return [one.name for one in predictor.session.get_outputs()]
+    return [output.name for output in predictor.session.get_outputs()]
 
 
 def _went_on(
     ledger: Ledger, source: CompoundFile, predictors: Sequence[OnnxPredictor], table_of: TableOf
 ) -> bool:
     """Predict what is not done yet; return False if the library is not the one that was begun with."""
-    kinds = list(dict.fromkeys(one.fingerprint for one in predictors))
+    kinds = list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
     blocks = _blocks(source.rows)
     try:
         for block in islice(blocks, ledger.blocks):
@@ -208,13 +208,14 @@ def predict_each(
     So many drugs are `done` before. Where a drug's numbers lie in memory decides the last digit of sums over
     them (onnxruntime's ReduceSum), so every drug gets the place that it has if all are predicted at once.
     """
-    keys = [one.inchikey for one in drugs]
+    keys = [drug.inchikey for drug in drugs]
     bits = {}
     for place, kind in enumerate(kinds):
-        packed = np.frombuffer(b"".join(one.packed[place] for one in drugs), np.uint8)
+        packed = np.frombuffer(b"".join(drug.packed[place] for drug in drugs), np.uint8)
         bits[kind] = np.unpackbits(packed.reshape(len(drugs), (kind[1] + 7) // 8), axis=1, count=kind[1])
     return [
-        _predicted(one, bits[one.fingerprint], keys, done % one.card["drugs_a_run"]) for one in predictors
+        _predicted(predictor, bits[predictor.fingerprint], keys, done % predictor.card["drugs_a_run"])
+        for predictor in predictors
     ]
 
 
@@ -235,7 +236,7 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
     LibraryError
         None remains.
     """
-    drugs, rejected, repeated = (ledger.count(one) for one in ("structures", "rejects", "duplicates"))
+    drugs, rejected, repeated = (ledger.count(kind) for kind in ("structures", "rejects", "duplicates"))
     rejects, duplicates = _beside(out)
     for path in (out, rejects, duplicates):
         _remove_left_over(path)
