@@ -54,11 +54,15 @@ def write_params(folder: Path, params: dict) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
-def run_cli(*arguments: object):
-    """Run the command line in this process; errors of the project come out as `result.exception`."""
+def run_cli(*arguments: object, folder: Path | None = None):
+    """Run the command line in this process, on the project in `folder` if one is given.
+
+    Errors of the project come out as `result.exception`.
+    """
     from anchordrug.cli import app
 
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    project = () if folder is None else ("--project", folder)
+    return CliRunner().invoke(app, [str(argument) for argument in (*project, *arguments)])
 
 
 FROM_PRETRAIN = (
@@ -68,22 +72,25 @@ FROM_PRETRAIN = (
     ["finetune", "--target", "SIM-T1", "--seed", "0"],
     ["evaluate", "--target", "SIM-T1", "--seed", "0"],
     ["export", "--target", "SIM-T1"],
-    [
-        *("predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"),
-        *("--out", "tables/predictions/SIM-T1.parquet"),
-    ],
     ["summarise"],
     ["report"],
 )
 
 
 def run_stages(folder: Path, commands: Iterable[list[str]]) -> None:
-    """Run commands in `folder`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for command in commands:
-            result = run_cli(*command)
-            assert result.exit_code == 0, (command, result.output, result.exception)
+    """Run commands, which have to succeed, on the project in `folder`."""
+    for command in commands:
+        result = run_cli(*command, folder=folder)
+        assert result.exit_code == 0, (command, result.output, result.exception)
+
+
+def run_from_pretrain(folder: Path) -> None:
+    """Run every stage from pretrain on, and predict, on the project in `folder`."""
+    run_stages(folder, FROM_PRETRAIN)
+    model, drugs = folder / "models/onnx/SIM-T1.onnx", folder / "tables/curated/drugs.parquet"
+    out = folder / "tables/predictions/SIM-T1.parquet"
+    result = run_cli("predict", "--model", model, "--drugs", drugs, "--out", out)
+    assert result.exit_code == 0, (result.output, result.exception)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +98,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder in which every stage has run once. Tests must leave it as it is."""
     folder = tmp_path_factory.mktemp("project")
     write_params(folder, small_params())
-    run_stages(folder, (["curate"], ["featurize"], ["split"], *FROM_PRETRAIN))
+    run_stages(folder, (["curate"], ["featurize"], ["split"]))
+    run_from_pretrain(folder)
     return folder
 
 
@@ -103,7 +111,7 @@ def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> 
     params["predictor"] = predictor
     params["select"]["strategy"] = strategy
     write_params(folder, params)
-    run_stages(folder, FROM_PRETRAIN)
+    run_from_pretrain(folder)
     return folder
 
 
@@ -119,26 +127,15 @@ def mlp_response_project(project: Path, tmp_path_factory: pytest.TempPathFactory
     return project_with("mlp_response", "random", project, tmp_path_factory.mktemp("mlp_response"))
 
 
-def enter_copy(folder: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy `folder` into `copy`, which a test may change, and make that the current folder."""
-    shutil.copytree(folder, copy, dirs_exist_ok=True)
-    monkeypatch.chdir(copy)
-    return copy
-
-
-@pytest.fixture
-def in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The finished project as the current folder."""
-    monkeypatch.chdir(project)
-    return project
+def copied(folder: Path, copy: Path) -> Path:
+    """Copy `folder` into `copy`, which a test may change; return that."""
+    return Path(shutil.copytree(folder, copy, dirs_exist_ok=True))
 
 
 @pytest.fixture(params=["project", "mlp_project", "mlp_response_project"])
-def in_either_project(request, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The finished project, and those with the paper's network, as the current folder."""
-    folder = request.getfixturevalue(request.param)
-    monkeypatch.chdir(folder)
-    return folder
+def either_project(request: pytest.FixtureRequest) -> Path:
+    """The finished project, and those with the paper's network. Tests must leave them as they are."""
+    return request.getfixturevalue(request.param)
 
 
 def project_at(root: Path):

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner
-
 from tests.conftest import ROOT
+from tests.terminal import Terminal
 
 # Pages that are played as they stand, in this order; those of a story in one folder.
 STORIES = {
@@ -133,49 +131,41 @@ def shell(script: str, folder: Path) -> str:
 def play(pages: tuple[str, ...], folder: Path) -> str:
     """Do in `folder` what pages tell to: write their files, run their commands and their Python.
 
-    A file is a block with a title. Questions are answered by yes. Our own commands run in this process, as
-    importing takes longer than most of them.
+    A file is a block with a title. Questions are answered by yes.
 
     Returns
     -------
     str
         What all commands print.
     """
-    said = ""
-    for page in pages:
-        names: dict[str, object] = {}
-        for block in blocks(ROOT / page):
-            if block.title:
-                path = folder / block.title
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block.text, encoding="utf-8")
-            elif block.language == "python":
-                with pytest.MonkeyPatch.context() as patch:
-                    patch.chdir(folder)
-                    exec(compile(block.text, page, "exec"), names)
-            elif block.language == "bash":
-                said += _play_block(block, page, folder)
-    return said
+    with Terminal(folder) as terminal:
+        return "".join(
+            _play_block(block, page, folder, terminal) for page in pages for block in blocks(ROOT / page)
+        )
 
 
-def _play_block(block: Block, page: str, folder: Path) -> str:
+def _play_block(block: Block, page: str, folder: Path, terminal: Terminal) -> str:
+    if block.title:
+        path = folder / block.title
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
+    elif block.language == "python":
+        terminal.python(block.text, page)
+    elif block.language == "bash":
+        return _play_commands(block, folder, terminal)
+    return ""
+
+
+def _play_commands(block: Block, folder: Path, terminal: Terminal) -> str:
     said = ""
     for line in _lines(block.text):
         if is_not_run(line):
             continue
         words = shlex.split(line)
         if words[0] == "anchordrug":
-            said += _in_process(words[1:], page, folder)
+            ended = terminal.run(*words[1:], answer="y\n")
+            assert ended.code == 0, (line, ended.printed, ended.error)
+            said += ended.printed
         else:
             said += shell(line, folder)
     return said
-
-
-def _in_process(arguments: list[str], page: str, folder: Path) -> str:
-    from anchordrug.cli import app
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        result = CliRunner().invoke(app, arguments, input="y\n")
-    assert result.exit_code == 0, (page, arguments, result.output, result.exception)
-    return result.output

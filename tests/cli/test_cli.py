@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from anchordrug.errors import AnchorDrugError
-from tests.conftest import DEMO, run_cli, small_params, write_params
+from tests.conftest import DEMO, copied, run_cli, small_params, write_params
 
 COMMANDS = [
     *("compare", "curate", "doctor", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
@@ -37,14 +37,17 @@ def shell(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def mistake(*arguments: object) -> str:
-    """Run the command line and return the line that a user is shown."""
-    result = run_cli(*arguments)
+def mistake(folder: Path, *arguments: object) -> str:
+    """Run the command line on the project in `folder`; return the line that a user is shown.
+
+    That folder is left out of it.
+    """
+    result = run_cli(*arguments, folder=folder)
     assert isinstance(result.exception, AnchorDrugError), (result.exception, result.output)
     text = str(result.exception)
     assert text
     assert "\n" not in text
-    return text
+    return text.replace(f"{folder}/", "")
 
 
 def set_params(folder: Path, change: Callable[[dict], object]) -> None:
@@ -54,21 +57,18 @@ def set_params(folder: Path, change: Callable[[dict], object]) -> None:
 
 
 @pytest.fixture
-def raw(tmp_path, monkeypatch) -> Path:
+def raw(tmp_path) -> Path:
     """The raw folder, a copy of the demo bundle, of a project in which nothing has run."""
     folder = tmp_path / "data"
     shutil.copytree(DEMO, folder)
     set_params(tmp_path, lambda params: params["raw"].update(dir="data"))
-    monkeypatch.chdir(tmp_path)
     return folder
 
 
 @pytest.fixture
-def copy(project, tmp_path, monkeypatch) -> Path:
-    """A copy of the finished project that a test may change, as the current folder."""
-    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def copy(project, tmp_path) -> Path:
+    """A copy of the finished project that a test may change."""
+    return copied(project, tmp_path)
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -194,12 +194,12 @@ def test_importing_the_command_line_imports_nothing_heavy(tmp_path):
 )
 def test_an_unknown_key_is_named(raw, key, message):
     set_params(raw.parent, lambda params: params.update({key: 1}))
-    assert mistake("curate").startswith(message)
+    assert mistake(raw.parent, "curate").startswith(message)
 
 
 def test_an_unknown_strategy_is_named_with_a_near_one_and_all_there_are(copy):
     set_params(copy, lambda params: params["select"].update(strategy="randm"))
-    text = mistake(*SELECT)
+    text = mistake(copy, *SELECT)
     assert text.startswith("select.strategy: 'randm' is unknown; did you mean 'random'? (there are ")
     assert "bald" in text
     assert "least_confidence" in text
@@ -207,8 +207,8 @@ def test_an_unknown_strategy_is_named_with_a_near_one_and_all_there_are(copy):
 
 def test_a_budget_larger_than_the_pool_says_how_large_the_pool_is(copy):
     set_params(copy, lambda params: params["select"].update(budget=[10, 1000]))
-    pool = pd.read_csv("tables/splits/splits.csv").query("target == 'SIM-T1' and role == 'pool'")
-    text = mistake(*SELECT)
+    pool = pd.read_csv(copy / "tables/splits/splits.csv").query("target == 'SIM-T1' and role == 'pool'")
+    text = mistake(copy, *SELECT)
     assert text.startswith("select.budget: a budget of 1000 drugs exceeds the pool of ")
     assert re.search(rf"\b{len(pool)}\b", text)
 
@@ -216,22 +216,22 @@ def test_a_budget_larger_than_the_pool_says_how_large_the_pool_is(copy):
 def test_a_budget_larger_than_the_selection_is_not_fitted_to_fewer_drugs(copy):
     """The settings ask for 30 drugs, but select has chosen 20: 'drugs-30' must not be a fit to 20."""
     set_params(copy, lambda params: params["select"].update(budget=[30]))
-    text = mistake(*FINETUNE)
+    text = mistake(copy, *FINETUNE)
     assert re.search(r"run .*\bselect\b", text)
-    assert not Path("models/finetuned/SIM-T1-0/drugs-30").exists()
+    assert not (copy / "models/finetuned/SIM-T1-0/drugs-30").exists()
 
 
 @pytest.mark.parametrize("command", [["split"], ["pretrain", "--target", "SIM-T22"]])
 def test_a_target_that_is_not_in_the_data_is_named_with_a_near_one(copy, command):
     set_params(copy, lambda params: params.update(targets=["SIM-T1", "SIM-T22"]))
-    text = mistake(*command)
+    text = mistake(copy, *command)
     assert text.startswith("targets: 'SIM-T22' has no response in the atlas; did you mean 'SIM-T2'?")
     assert "SIM-A01" in text
 
 
 @pytest.mark.parametrize("command", ["select", "finetune", "export"])
 def test_a_target_that_is_not_in_the_settings_is_named_with_a_near_one(raw, command):
-    text = mistake(command, "--target", "SIM-T11")
+    text = mistake(raw.parent, command, "--target", "SIM-T11")
     assert text.startswith("--target SIM-T11: not one of 'targets' in the settings (SIM-T1)")
     assert text.endswith("did you mean 'SIM-T1'?")
 
@@ -239,9 +239,9 @@ def test_a_target_that_is_not_in_the_settings_is_named_with_a_near_one(raw, comm
 @pytest.mark.parametrize("command", ["pretrain", "select", "finetune"])
 def test_a_device_that_is_not_there_is_named(raw, command, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    text = mistake(command, "--target", "SIM-T1", "--device", "cuda")
+    text = mistake(raw.parent, command, "--target", "SIM-T1", "--device", "cuda")
     assert text.startswith("--device cuda: torch finds no GPU here; give --device cpu or auto")
-    text = mistake(command, "--target", "SIM-T1", "--device", "gpu")
+    text = mistake(raw.parent, command, "--target", "SIM-T1", "--device", "gpu")
     assert text.startswith("--device gpu: not one of auto, cpu, cuda")
 
 
@@ -261,7 +261,7 @@ FILES = {
 @pytest.mark.parametrize("pattern", FILES)
 def test_a_missing_file_is_named(raw, pattern):
     only(raw, pattern).unlink()
-    text = mistake("curate")
+    text = mistake(raw.parent, "curate")
     assert text.startswith("data")
     assert FILES[pattern] in text
 
@@ -276,7 +276,7 @@ def test_a_missing_file_is_named(raw, pattern):
 )
 def test_a_file_under_a_near_name_is_named(raw, pattern, name):
     only(raw, pattern).rename(raw / name)
-    assert mistake("curate").endswith(f"did you mean '{name}'?")
+    assert mistake(raw.parent, "curate").endswith(f"did you mean '{name}'?")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_file_under_a_near_name_is_named(raw, pattern, name):
 )
 def test_a_column_under_another_name_is_named_with_the_near_one(raw, file, column, written):
     rename_column(raw / file, column, written)
-    text = mistake("curate")
+    text = mistake(raw.parent, "curate")
     assert re.match(rf"data/{re.escape(file)}: no column {column}\b", text)
     assert text.endswith(f"did you mean '{written}'?")
 
@@ -302,7 +302,7 @@ def test_a_matrix_that_was_cut_is_called_damaged(raw, part):
     matrix = only(raw, "*.gctx")
     content = matrix.read_bytes()
     matrix.write_bytes(content[: int(part * len(content))])
-    text = mistake("curate")
+    text = mistake(raw.parent, "curate")
     assert text.startswith(f"data/{matrix.name}: cannot be read (")
     assert text.endswith("the file is damaged or cut, download it again")
 
@@ -323,21 +323,22 @@ def test_signatures_with_bad_z_scores_are_rejected_and_the_run_goes_on(raw, proj
         for sig_id in chosen:
             if sig_id in sig_ids:
                 file["0/DATA/0/matrix"][sig_ids.index(sig_id), 2] = value
-    result = run_cli("curate")
+    result = run_cli("curate", folder=raw.parent)
     assert result.exit_code == 0, result.exception
-    rejects, before = (pd.read_csv(folder / "rejects.csv") for folder in (Path("tables/curated"), curated))
+    own = raw.parent / "tables/curated"
+    rejects, before = (pd.read_csv(folder / "rejects.csv") for folder in (own, curated))
     new = rejects[~rejects["id"].isin(before["id"])]
     assert len(new) == 2
     assert set(new["id"]) <= set(chosen)
     assert (new["kind"] == "signature").all()
     assert new["reason"].str.contains("not finite").all()
-    after = pd.read_parquet("tables/curated/responses.parquet")
+    after = pd.read_parquet(own / "responses.parquet")
     assert len(after) == len(responses) - 2
     keys = ["drug_id", "cell_line"]
     assert set(map(tuple, responses[keys].to_numpy())) - set(map(tuple, after[keys].to_numpy())) == set(
         map(tuple, alone[keys].to_numpy())
     )
-    kept = pd.read_csv("tables/curated/funnel.csv").iloc[-1]
+    kept = pd.read_csv(own / "funnel.csv").iloc[-1]
     assert kept["kept"] == len(after)
     assert re.search(r"rejected .*\n(.*\n)* +\d+ signature: z-scores missing or not finite", result.output)
 
@@ -345,7 +346,7 @@ def test_signatures_with_bad_z_scores_are_rejected_and_the_run_goes_on(raw, proj
 def test_a_panel_with_unknown_genes_names_them_and_a_near_one(raw):
     panel = only(raw, "gene_panel*")
     panel.write_text(panel.read_text() + "SIMG0001\nNOTHING\n")
-    text = mistake("curate")
+    text = mistake(raw.parent, "curate")
     assert text.startswith(f"data/{panel.name}: 2 of 98 genes are not in the matrix: SIMG0001, NOTHING")
     assert "did you mean 'SIMG001'?" in text
 
@@ -355,7 +356,7 @@ def test_a_repeated_sig_id_is_named_with_both_rows(raw):
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines, lines[3]]) + "\n")
     sig_id = lines[3].split("\t")[0]
-    text = mistake("curate")
+    text = mistake(raw.parent, "curate")
     assert text.startswith(
         f"data/siginfo_beta.txt: sig_id '{sig_id}' occurs twice, in data rows 3 and {len(lines)}"
     )
@@ -371,9 +372,7 @@ def with_accents(encode: Callable[[str], bytes], folder: Path) -> dict[str, byte
     set_params(folder, lambda params: params["raw"].update(dir="data"))
     path = folder / "data/compoundinfo_beta.txt"
     path.write_bytes(encode(path.read_text().replace("SIM-compound-", "SIM-composé-µ-")))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        result = run_cli("curate")
+    result = run_cli("curate", folder=folder)
     assert result.exit_code == 0, result.exception
     return curated_files(folder)
 
@@ -409,9 +408,9 @@ def test_drug_tables_in_any_encoding_give_the_same_curated_tables(tmp_path, plai
 def test_windows_line_ends_in_every_table_change_nothing(raw, project):
     for path in [*raw.glob("*.txt")]:
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    result = run_cli("curate")
+    result = run_cli("curate", folder=raw.parent)
     assert result.exit_code == 0, result.exception
-    assert curated_files(Path()) == curated_files(project)
+    assert curated_files(raw.parent) == curated_files(project)
 
 
 # Stages out of order
@@ -433,19 +432,18 @@ def test_windows_line_ends_in_every_table_change_nothing(raw, project):
     ],
 )
 def test_a_stage_before_its_inputs_says_what_is_missing_and_which_stage_to_run(copy, command, missing, stage):
-    shutil.rmtree(missing)
-    text = mistake(*command)
+    shutil.rmtree(copy / missing)
+    text = mistake(copy, *command)
     assert text.startswith(f"{missing}/")
     assert re.search(rf"\brun\b.*\b{stage}\b", text)
 
 
-def test_simulate_writes_a_bundle_that_curate_reads(tmp_path, monkeypatch, project):
-    monkeypatch.chdir(tmp_path)
-    assert run_cli("simulate", "--out", "bundle", "--seed", "5").exit_code == 0
+def test_simulate_writes_a_bundle_that_curate_reads(tmp_path, project):
+    assert run_cli("simulate", "--out", tmp_path / "bundle", "--seed", "5").exit_code == 0
     set_params(tmp_path, lambda params: params["raw"].update(dir="bundle"))
-    result = run_cli("curate")
+    result = run_cli("curate", folder=tmp_path)
     assert result.exit_code == 0, result.exception
-    ours = pd.read_parquet("tables/curated/responses.parquet")
+    ours = pd.read_parquet(tmp_path / "tables/curated/responses.parquet")
     demo = pd.read_parquet(project / "tables/curated/responses.parquet")
     assert len(ours) > 900
     assert ours["cell_line"].nunique() == demo["cell_line"].nunique()

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import enter_copy, run_cli, small_params, write_params
+from tests.conftest import copied, run_cli, small_params, write_params
 
 KEYS = {"what", "state", "found", "remedy"}
 
 
-def findings(*arguments: str) -> dict[str, dict]:
-    """What doctor says as JSON, by what was looked at; it exits 1 if anything is a problem."""
-    result = run_cli("doctor", "--json", *arguments)
+def findings(folder: Path, *arguments: object) -> dict[str, dict]:
+    """What doctor says of the project in `folder`, by what was looked at; it exits 1 on a problem."""
+    result = run_cli("doctor", "--json", *arguments, folder=folder)
     said = json.loads(result.stdout)
     assert all(set(one) == KEYS for one in said["findings"])
     assert said["ok"] == all(one["state"] != "problem" for one in said["findings"])
@@ -24,29 +24,29 @@ def findings(*arguments: str) -> dict[str, dict]:
     return {one["what"]: one for one in said["findings"]}
 
 
-def test_a_project_that_has_run_is_well(in_project):
-    said = findings()
+def test_a_project_that_has_run_is_well(project):
+    said = findings(project)
     assert {one["state"] for one in said.values()} <= {"ok", "warning"}
     assert said["stages"]["found"] == "all have run"
     assert metadata.version("anchordrug") in said["anchordrug"]["found"]
-    result = run_cli("doctor")
+    result = run_cli("doctor", folder=project)
     assert result.exit_code == 0
     assert "0 problems" in result.stdout
 
 
-def test_it_tells_which_stages_have_not_run(project, tmp_path, monkeypatch):
-    folder = enter_copy(project, tmp_path, monkeypatch)
+def test_it_tells_which_stages_have_not_run(project, tmp_path):
+    folder = copied(project, tmp_path)
     shutil.rmtree(folder / "models/onnx")
-    said = findings()
+    said = findings(folder)
     assert said["stages"]["found"].endswith("not yet export; 'dvc repro' runs them")
 
 
-def test_outside_a_project_nothing_is_wrong(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    said = findings()
+def test_outside_a_project_nothing_is_wrong(tmp_path):
+    said = findings(tmp_path)
     assert said["project"]["state"] == "ok"
     assert "raw bundle" not in said
-    assert findings("--params", "other.yaml")["project"]["found"].startswith("no other.yaml here")
+    other = tmp_path / "other.yaml"
+    assert findings(tmp_path, "--params", other)["project"]["found"].startswith(f"no {other} here")
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,16 @@ def test_outside_a_project_nothing_is_wrong(tmp_path, monkeypatch):
         (lambda params: params["curate"].update(dose=1), "settings", "did you mean 'curate.dose_um'"),
     ],
 )
-def test_a_mistake_in_the_project_is_a_problem_with_its_remedy(tmp_path, monkeypatch, change, what, remedy):
+def test_a_mistake_in_the_project_is_a_problem_with_its_remedy(tmp_path, change, what, remedy):
     params = small_params()
     change(params)
     write_params(tmp_path, params)
-    monkeypatch.chdir(tmp_path)
-    said = findings()
+    said = findings(tmp_path)
     assert said[what]["state"] == "problem"
     assert remedy in said[what]["remedy"]
 
 
 def test_a_package_that_is_missing_or_too_old_is_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     real = metadata.version
 
     def version(name: str) -> str:
@@ -76,7 +74,7 @@ def test_a_package_that_is_missing_or_too_old_is_named(tmp_path, monkeypatch):
         return "1.0" if name == "numpy" else real(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    said = findings()["packages"]
+    said = findings(tmp_path)["packages"]
     assert said["state"] == "problem"
     assert "numpy is 1.0, not >=2.0" in said["found"]
     assert "pandera is missing" in said["found"]
@@ -85,28 +83,26 @@ def test_a_package_that_is_missing_or_too_old_is_named(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("marker", "said"), [("<", "prediction and pipeline"), (">=", "absent is missing")])
 def test_a_package_for_other_pythons_alone_is_not_asked_for(tmp_path, monkeypatch, marker, said):
-    monkeypatch.chdir(tmp_path)
     asked = f"absent>=1; python_version {marker} '3.11' and extra == 'pipeline'"
     monkeypatch.setattr(metadata, "requires", lambda _: ["numpy>=2.0", asked])
-    assert findings()["packages"]["found"] == said
+    assert findings(tmp_path)["packages"]["found"] == said
 
 
-def test_an_installation_for_prediction_alone_is_well(in_project, monkeypatch):
+def test_an_installation_for_prediction_alone_is_well(project, monkeypatch):
     real = util.find_spec
     monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == "torch" else real(name, *rest))
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    said = findings()
+    said = findings(project)
     assert said["packages"]["found"].startswith("prediction only")
     assert {said[name]["state"] for name in ("packages", "git", "dvc", "project")} == {"ok"}
 
 
 def test_what_the_machine_lacks_is_a_warning(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 2**30))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setenv("OMP_NUM_THREADS", str(10 * (os.cpu_count() or 1)))
-    said = findings()
+    said = findings(tmp_path)
     assert {said[name]["state"] for name in ("disk", "threads", "git", "dvc")} == {"warning"}
     assert "OMP_NUM_THREADS" in said["threads"]["remedy"]
     assert said["disk"]["found"].startswith("1.0 GiB")
@@ -118,9 +114,8 @@ def test_a_runtime_that_does_not_run_is_a_problem(tmp_path, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("illegal\ninstruction")
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(onnxruntime, "InferenceSession", fails)
-    said = findings()["onnxruntime"]
+    said = findings(tmp_path)["onnxruntime"]
     assert said["state"] == "problem"
     assert said["found"] == "RuntimeError: illegal instruction"
-    assert not Path("metrics").exists()
+    assert not (tmp_path / "metrics").exists()

@@ -15,9 +15,9 @@ from anchordrug.stages import curate
 from tests.conftest import small_params, write_params
 
 
-def run(monkeypatch: pytest.MonkeyPatch, capsys, *arguments: str) -> tuple[int, str, str]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys, *arguments: object) -> tuple[int, str, str]:
     """Run `main` in this process; return its exit code, output and errors."""
-    monkeypatch.setattr(sys, "argv", ["anchordrug", *arguments])
+    monkeypatch.setattr(sys, "argv", ["anchordrug", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
         cli.main()
     said = capsys.readouterr()
@@ -34,10 +34,9 @@ def failing(error: BaseException) -> Callable:
 
 
 @pytest.fixture
-def ready(tmp_path, monkeypatch):
+def ready(tmp_path):
     """A folder with settings; `curate` is what a test makes of it."""
     write_params(tmp_path, small_params())
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -58,7 +57,7 @@ def ready(tmp_path, monkeypatch):
 )
 def test_every_end_has_its_code_and_one_line(ready, monkeypatch, capsys, error, code, text):
     monkeypatch.setattr(curate, "run", failing(error))
-    ended, _, shown = run(monkeypatch, capsys, "curate")
+    ended, _, shown = run(monkeypatch, capsys, "--project", ready, "curate")
     assert ended == code
     assert text in shown
     assert "Traceback" not in shown
@@ -67,7 +66,7 @@ def test_every_end_has_its_code_and_one_line(ready, monkeypatch, capsys, error, 
 
 def test_debug_shows_the_trace_too(ready, monkeypatch, capsys):
     monkeypatch.setattr(curate, "run", failing(ValueError("broken")))
-    code, _, shown = run(monkeypatch, capsys, "--debug", "curate")
+    code, _, shown = run(monkeypatch, capsys, "--debug", "--project", ready, "curate")
     assert code == 3
     assert "Traceback" in shown
     assert "in fails" in shown
@@ -76,11 +75,12 @@ def test_debug_shows_the_trace_too(ready, monkeypatch, capsys):
 
 def test_quiet_shows_errors_and_json_alone(ready, monkeypatch, capsys):
     monkeypatch.setattr(curate, "run", failing(SettingsError("wrong; mend it")))
-    assert run(monkeypatch, capsys, "--quiet", "curate") == (2, "", "anchordrug: wrong; mend it\n")
-    _, out, shown = run(monkeypatch, capsys, "--quiet", "doctor", "--json")
+    quiet = ("--quiet", "--project", ready)
+    assert run(monkeypatch, capsys, *quiet, "curate") == (2, "", "anchordrug: wrong; mend it\n")
+    _, out, shown = run(monkeypatch, capsys, *quiet, "doctor", "--json")
     assert json.loads(out)["findings"]
     assert shown == ""
-    code, out, _ = run(monkeypatch, capsys, "--quiet", "doctor")
+    code, out, _ = run(monkeypatch, capsys, *quiet, "doctor")
     assert out == ""
     assert code in {0, 1}
 
@@ -95,7 +95,7 @@ def test_verbose_tells_which_files_are_written_and_when(tmp_path, monkeypatch, c
     assert "begins" not in shown
 
 
-def test_quiet_and_verbose_exclude_each_other(ready, monkeypatch, capsys):
+def test_quiet_and_verbose_exclude_each_other(monkeypatch, capsys):
     code, _, shown = run(monkeypatch, capsys, "--quiet", "--verbose", "curate")
     assert code == 2
     assert "exclude each other" in shown
@@ -110,9 +110,7 @@ def test_quiet_and_verbose_exclude_each_other(ready, monkeypatch, capsys):
         (["predict", "--model", "a", "--drugs", "b", "--out", "c.csv", "--layuot", "wide"], "--layout"),
     ],
 )
-def test_a_misspelt_command_or_option_is_answered_with_the_near_one(
-    ready, monkeypatch, capsys, arguments, near
-):
+def test_a_misspelt_command_or_option_is_answered_with_the_near_one(monkeypatch, capsys, arguments, near):
     code, _, shown = run(monkeypatch, capsys, *arguments)
     assert code == 2
     words = " ".join(re.sub("[│╭╮╰╯─]", " ", shown).split())
@@ -121,14 +119,15 @@ def test_a_misspelt_command_or_option_is_answered_with_the_near_one(
 
 
 @pytest.mark.parametrize(
-    ("line", "offered"),
+    ("line", "folder", "offered"),
     [
-        ("anchordrug pre", ["pretrain", "predict"]),
-        ("anchordrug campaign in", ["ingest"]),
-        ("anchordrug select --target SIM", ["SIM-T1"]),
+        ("anchordrug pre", ".", ["pretrain", "predict"]),
+        ("anchordrug campaign in", ".", ["ingest"]),
+        ("anchordrug select --target SIM", ".", ["SIM-T1"]),
+        ("anchordrug --project .. select --target SIM", "data", ["SIM-T1"]),
     ],
 )
-def test_the_shell_completes_commands_and_targets(ready, line, offered):
+def test_the_shell_completes_commands_and_targets(ready, line, folder, offered):
     environment = os.environ | {
         "_ANCHORDRUG_COMPLETE": "complete_bash",
         "COMP_WORDS": line,
@@ -139,5 +138,8 @@ def test_the_shell_completes_commands_and_targets(ready, line, offered):
         "-c",
         "import sys; sys.argv[0] = 'anchordrug'; from anchordrug.cli import main; main()",
     ]
-    done = subprocess.run(command, env=environment, cwd=ready, capture_output=True, text=True, check=False)
+    (ready / "data").mkdir()
+    done = subprocess.run(
+        command, env=environment, cwd=ready / folder, capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == offered, done.stderr

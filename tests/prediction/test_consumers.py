@@ -86,12 +86,12 @@ def run(consumer, *arguments, stdin=""):
     return drugs, done.stderr
 
 
-def model_that_knows(structures, path):
+def model_that_knows(structures, project, path):
     """Write the project's model with the InChIKeys of `structures` for those of drugs of its source lines."""
-    model, predictor = onnx.load(MODEL), load_onnx(Path(MODEL))
+    model, predictor = onnx.load(project / MODEL), load_onnx(project / MODEL)
     (encoder,) = (node for node in model.graph.node if node.op_type == "LabelEncoder")
     (keys,) = (one.strings for one in encoder.attribute if one.name == "keys_strings")
-    drugs = pd.read_parquet("tables/curated/drugs.parquet")["drug_id"]
+    drugs = pd.read_parquet(project / "tables/curated/drugs.parquet")["drug_id"]
     measured = {*predictor.card["learned_drugs"]} - {*predictor.card["anchors"]}
     rows = [row for row, drug in enumerate(drugs) if drug in measured][-len(structures) :]
     for row, key in zip(rows, parse(predictor, structures).inchikeys, strict=True):
@@ -100,10 +100,10 @@ def model_that_knows(structures, path):
     return path
 
 
-def test_the_consumer_in_javascript_says_what_python_says(in_project, consumer, tmp_path):
-    path = model_that_knows(DIFFICULT, tmp_path / "model.onnx")
+def test_the_consumer_in_javascript_says_what_python_says(project, consumer, tmp_path):
+    path = model_that_knows(DIFFICULT, project, tmp_path / "model.onnx")
     predictor = load_onnx(path)
-    known = pd.read_parquet("tables/curated/drugs.parquet")["smiles"].tolist()[:200:40]
+    known = pd.read_parquet(project / "tables/curated/drugs.parquet")["smiles"].tolist()[:200:40]
     structures = [*known, *DIFFICULT, *OTHERS]
     parsed = parse(predictor, structures)
     expected = predictor.predict(parsed.bits, parsed.inchikeys)
@@ -128,15 +128,15 @@ def test_the_consumer_in_javascript_says_what_python_says(in_project, consumer, 
         assert similarity == pytest.approx(expected.similarity[place], abs=1e-4)
 
 
-def test_the_consumer_in_javascript_tells_what_it_cannot_read_and_goes_on(in_project, consumer):
-    said, problems = run(consumer, in_project / MODEL, "C1CC", "CCO", "", "CCN")
+def test_the_consumer_in_javascript_tells_what_it_cannot_read_and_goes_on(project, consumer):
+    said, problems = run(consumer, project / MODEL, "C1CC", "CCO", "", "CCN")
     assert [one.head.split(":")[0] for one in said] == ["CCO", "CCN"]
     assert [len(one.genes) for one in said] == [5, 5]
     assert problems.splitlines() == ["C1CC: not a valid SMILES"]
 
 
-def test_the_words_of_the_tutorial_run(in_project, consumer):
-    (consumer.parent.parent / "models").symlink_to(in_project / "models")
+def test_the_words_of_the_tutorial_run(project, consumer):
+    (consumer.parent.parent / "models").symlink_to(project / "models")
     (consumer.parent / "one_smiles_a_line.smi").write_text("CCO\nCCN\n")
     for words, drugs in ((PREDICT, ["CC(=O)Oc1ccccc1C(=O)O", "CCO"]), (PREDICT_A_FILE, ["CCO", "CCN"])):
         said = shell(words, consumer.parent)

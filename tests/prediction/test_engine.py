@@ -35,13 +35,16 @@ OF_DRUG = ["confidence", "strength", "nearest_drug", "similarity", "source_lines
 
 
 @pytest.fixture
-def predict(in_project, tmp_path):
-    """Runs the command on a library of this content; returns its result and the file asked for."""
+def predict(project, tmp_path):
+    """Runs the command on a library of this content; returns its result and the file asked for.
+
+    Models are files of the project, or paths.
+    """
 
     def run(content: str | bytes, *options, name="drugs.csv", out="out.parquet", models=(MODEL,)):
         library = tmp_path / name
         library.write_bytes(content if isinstance(content, bytes) else content.encode())
-        given = [word for model in models for word in ("--model", model)]
+        given = [word for model in models for word in ("--model", project / model)]
         result = run_cli("predict", *given, "--drugs", library, "--out", tmp_path / out, *options)
         return result, tmp_path / out
 
@@ -97,14 +100,14 @@ def of_gene(frame: pd.DataFrame, genes: list[str], column: str) -> np.ndarray:
     return frame[column].to_numpy().reshape(-1, len(genes))
 
 
-def test_every_drug_and_gene_has_a_row(predict, in_project):
+def test_every_drug_and_gene_has_a_row(predict, project):
     result, out = predict(TWO, "--coverage", 1)
     found = schemas.validate(table((result, out)), schemas.PREDICTIONS, out)
-    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(project / "tables/curated/genes.parquet")["gene"].tolist()
     assert set(found["target"]) == {"SIM-T1"}
     assert found["drug_id"].tolist() == ["a"] * len(genes) + ["b"] * len(genes)
     assert found["gene"].tolist() == genes * 2
-    offsets = load_onnx(in_project / MODEL).card["decision_offsets"]
+    offsets = load_onnx(project / MODEL).card["decision_offsets"]
     best = (np.log(found[["p_down", "p_none", "p_up"]].to_numpy()) + offsets).argmax(axis=1)
     assert found["label"].tolist() == np.array(["down", "none", "up"])[best].tolist()
     np.testing.assert_allclose(found[["p_down", "p_none", "p_up"]].sum(axis=1), 1, atol=1e-5)
@@ -125,8 +128,8 @@ def test_a_predictor_without_z_leaves_that_column_empty(mlp_project, tmp_path):
     assert str(refused.exception).startswith("--values z: this predictor gives none; use label")
 
 
-def test_the_least_certain_labels_are_unknown_about_as_many_as_asked_for(predict, tmp_path):
-    pd.read_parquet("tables/curated/drugs.parquet").iloc[:150].to_parquet(tmp_path / "part.parquet")
+def test_the_least_certain_labels_are_unknown_about_as_many_as_asked_for(predict, project, tmp_path):
+    pd.read_parquet(project / "tables/curated/drugs.parquet").iloc[:150].to_parquet(tmp_path / "part.parquet")
     library = (tmp_path / "part.parquet").read_bytes()
     every = table(predict(library, "--coverage", 1, name="d.parquet"))
     assert set(every["label"]) <= {"down", "none", "up"}
@@ -198,9 +201,9 @@ def test_a_structure_has_the_same_numbers_from_every_kind_of_file(predict, tmp_p
     pd.testing.assert_frame_equal(table(predict(content, name="d.xlsx", out="xlsx.parquet")), smiles)
 
 
-def test_a_pipe(in_project, tmp_path, monkeypatch):
+def test_a_pipe(project, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TWO.encode())))
-    stage.run([MODEL], STDIN, tmp_path / "pipe.parquet")
+    stage.run([project / MODEL], STDIN, tmp_path / "pipe.parquet")
     assert pd.read_parquet(tmp_path / "pipe.parquet")["drug_id"].unique().tolist() == ["a", "b"]
 
 
@@ -237,9 +240,9 @@ def test_several_models_at_once_say_what_each_says_alone(predict, other_model):
         pd.testing.assert_frame_equal(part, one)
 
 
-def test_a_wide_table_of_several_models_has_gaps_where_a_model_lacks_a_gene(predict, other_model):
+def test_a_wide_table_of_several_models_has_gaps_where_a_model_lacks_a_gene(predict, project, other_model):
     models = (MODEL, other_model)
-    genes, others = (load_onnx(one).genes for one in models)
+    genes, others = (load_onnx(project / one).genes for one in models)
     missing = list(dict.fromkeys([*genes, *others]))
     for value in ("z", "p_up", "label"):
         both = table(predict(TWO, "--layout", "wide", "--values", value, models=models))
@@ -393,8 +396,8 @@ def test_an_id_of_two_structures_is_rejected_where_it_stands_again(predict):
     assert "\x1b" not in result.output
 
 
-def test_every_row_is_a_drug_a_reject_or_a_duplicate(predict, tmp_path):
-    drugs = pd.read_parquet("tables/curated/drugs.parquet")["smiles"].tolist()[:60]
+def test_every_row_is_a_drug_a_reject_or_a_duplicate(predict, project):
+    drugs = pd.read_parquet(project / "tables/curated/drugs.parquet")["smiles"].tolist()[:60]
     structures = [*drugs, "C(C", "", "x", *drugs[:20], *[f"{one}.Cl" for one in drugs[20:30]]]
     ids = [f"d{n % 85}" for n in range(len(structures))]
     text = "id,smiles\n" + "".join(f"{one},{smiles}\n" for one, smiles in zip(ids, structures, strict=True))
@@ -436,8 +439,8 @@ def test_a_library_without_a_readable_structure(predict, tmp_path):
     assert leftovers(tmp_path) == {"drugs.csv", "out.rejects.csv", "out.duplicates.csv"}
 
 
-def test_a_missing_library_and_an_unknown_format(in_project, tmp_path):
-    model = ["predict", "--model", MODEL, "--drugs", tmp_path / "no.csv"]
+def test_a_missing_library_and_an_unknown_format(project, tmp_path):
+    model = ["predict", "--model", project / MODEL, "--drugs", tmp_path / "no.csv"]
     assert "no.csv: no such file" in str(run_cli(*model, "--out", tmp_path / "o.csv").exception)
     assert "cannot write '.xlsx'" in str(run_cli(*model, "--out", tmp_path / "o.xlsx").exception)
     assert leftovers(tmp_path) == set()
@@ -452,13 +455,25 @@ def test_a_missing_library_and_an_unknown_format(in_project, tmp_path):
         (("--values", "z"), "--values z: a long table holds all of them; use --layout wide"),
         (("--id-column", "nr"), "no column 'nr' (found drug_id, smiles); correct the name (--id-column)"),
         (("--smiles-column", "smile"), "no column 'smile' (found drug_id, smiles); did you mean 'smiles'?"),
-        (("--model", MODEL), "two models are of 'SIM-T1'; predict them one at a time"),
-        (("--model", "no.onnx"), "no.onnx: no such model"),
-        (("--model", "params.yaml"), "params.yaml: not a readable ONNX model"),
     ],
 )
 def test_options_that_cannot_be_met(predict, tmp_path, options, message):
     result, _ = predict(TWO, *options)
+    assert isinstance(result.exception, LibraryError)
+    assert message in str(result.exception)
+    assert leftovers(tmp_path) == {"drugs.csv"}
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (MODEL, "two models are of 'SIM-T1'; predict them one at a time"),
+        ("no.onnx", "no.onnx: no such model"),
+        ("params.yaml", "params.yaml: not a readable ONNX model"),
+    ],
+)
+def test_a_second_model_that_cannot_be_used(predict, tmp_path, second, message):
+    result, _ = predict(TWO, models=(MODEL, second))
     assert isinstance(result.exception, LibraryError)
     assert message in str(result.exception)
     assert leftovers(tmp_path) == {"drugs.csv"}
@@ -497,8 +512,8 @@ def expected(predict) -> pd.DataFrame:
     return table(predict(MIXED, out="expected.parquet"))
 
 
-def test_a_wrong_name_costs_nothing_that_is_done(predict, unfinished, tmp_path):
-    words = ("predict", "--model", MODEL, "--out", tmp_path / "out.parquet")
+def test_a_wrong_name_costs_nothing_that_is_done(predict, unfinished, project, tmp_path):
+    words = ("predict", "--model", project / MODEL, "--out", tmp_path / "out.parquet")
     assert "no such file" in str(run_cli(*words, "--drugs", tmp_path / "drugs.tsv").exception)
     (tmp_path / "drugs.tsv").write_text("weight\n1\n")
     assert "no SMILES column" in str(run_cli(*words, "--drugs", tmp_path / "drugs.tsv").exception)
@@ -559,12 +574,12 @@ def test_what_a_power_cut_has_damaged_is_done_again(predict, unfinished, tmp_pat
     assert not part.exists()
 
 
-def test_a_pipe_with_another_input_is_refused_and_keeps_what_is_done(in_project, tmp_path, monkeypatch):
+def test_a_pipe_with_another_input_is_refused_and_keeps_what_is_done(project, tmp_path, monkeypatch):
     out = tmp_path / "out.parquet"
 
     def run(text: str) -> None:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-        stage.run([MODEL], STDIN, out)
+        stage.run([project / MODEL], STDIN, out)
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "write_tables", lambda *_: 1 / 0)

@@ -261,7 +261,7 @@ def test_lines_of_any_bytes_from_a_pipe(project, tmp_path):
     assert min(len(drugs), len(rejects), len(duplicates)) > 100
 
 
-def test_ragged_rows(in_project, tmp_path):
+def test_ragged_rows(project, tmp_path):
     rng = random.Random(1)
     lines = ["id,smiles,x"]
     for number in range(700):
@@ -270,7 +270,7 @@ def test_ragged_rows(in_project, tmp_path):
         # A mark that opens a cell and is never closed, alone in its line.
         lines.append(",".join(cells[rng.randrange(2) :]).replace("y", '"y' if number % 50 == 0 else "y", 1))
     (tmp_path / "drugs.csv").write_text("\n".join(lines) + "\n")
-    words = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv", "--layout", "wide")
+    words = ("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.csv", "--layout", "wide")
     result = run_cli(*words, "--out", tmp_path / "out.parquet")
     assert result.exit_code == 0, result.exception
     _, rejects, _ = outcome(tmp_path / "out.parquet", 700)
@@ -279,7 +279,7 @@ def test_ragged_rows(in_project, tmp_path):
     assert reasons["a quotation mark is not closed"] > 5
 
 
-def test_records_of_damaged_sdf(in_project, tmp_path):
+def test_records_of_damaged_sdf(project, tmp_path):
     rng = random.Random(2)
     blocks = []
     for text in real_smiles()[:120]:
@@ -302,7 +302,7 @@ def test_records_of_damaged_sdf(in_project, tmp_path):
                 lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
         records.append("\n".join(lines[: rng.randrange(5, 200)]).rstrip("\n") + "\n$$$$\n")
     (tmp_path / "drugs.sdf").write_text("".join(records))
-    words = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.sdf", "--layout", "wide")
+    words = ("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.sdf", "--layout", "wide")
     result = run_cli(*words, "--out", tmp_path / "out.parquet")
     assert result.exit_code == 0, result.exception
     drugs, rejects, _ = outcome(tmp_path / "out.parquet", 600)
@@ -310,17 +310,17 @@ def test_records_of_damaged_sdf(in_project, tmp_path):
     assert {"not a valid molblock", "no line 'M  END'; the record is cut"} <= {line[3] for line in rejects}
 
 
-def test_a_library_of_crashes_ends_like_any_other(in_project, tmp_path, monkeypatch):
+def test_a_library_of_crashes_ends_like_any_other(project, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PROGRAM", Path(mischief.__file__))
     words = [f"SIGNAL {number}" for number in (4, 6, 7, 8, 9, 11)]
     rows = [*words, "CCO", "EXIT 1", ASPIRIN]
     (tmp_path / "drugs.csv").write_text("smiles\n" + "\n".join(rows) + "\n")
     out = tmp_path / "out.parquet"
-    result = run_cli("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
+    result = run_cli("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
     assert result.exit_code == 0, result.exception
     found = pd.read_parquet(out)
     assert found["drug_id"].unique().tolist() == ["row_7", "row_9"]
-    assert len(found) == 2 * len(load_onnx(MODEL).genes)
+    assert len(found) == 2 * len(load_onnx(project / MODEL).genes)
     rejects = pd.read_csv(out.with_suffix(".rejects.csv"))
     assert rejects["place"].tolist() == [f"line {number}" for number in (2, 3, 4, 5, 6, 7, 9)]
     assert set(rejects["reason"]) == {"rdkit crashed on it"}
@@ -336,10 +336,12 @@ engine.run([Path("MODEL")], Path("LIBRARY"), Path("OUT"))
 
 
 @pytest.mark.parametrize("caller", ["file", "standard input"])
-def test_a_script_without_a_main_guard_predicts(in_project, tmp_path, caller):
+def test_a_script_without_a_main_guard_predicts(project, tmp_path, caller):
     library, out = tmp_path / "drugs.csv", tmp_path / "out.parquet"
     library.write_text(f"smiles\nCCO\nC(C\n{ASPIRIN}\n")
-    script = SCRIPT.replace("MODEL", str(MODEL)).replace("LIBRARY", str(library)).replace("OUT", str(out))
+    script = SCRIPT
+    for word, path in (("MODEL", project / MODEL), ("LIBRARY", library), ("OUT", out)):
+        script = script.replace(word, str(path))
     (tmp_path / "script.py").write_text(script)
     process = subprocess.Popen(
         [sys.executable, tmp_path / "script.py" if caller == "file" else "-"],
@@ -360,10 +362,10 @@ def test_a_script_without_a_main_guard_predicts(in_project, tmp_path, caller):
     assert pd.read_csv(out.with_suffix(".rejects.csv"))["reason"].tolist() == ["not a valid SMILES"]
 
 
-def test_where_no_worker_can_be_started_no_structure_is_rejected(in_project, tmp_path, monkeypatch):
+def test_where_no_worker_can_be_started_no_structure_is_rejected(project, tmp_path, monkeypatch):
     (tmp_path / "drugs.csv").write_text("smiles\nCCO\n")
     out = tmp_path / "out.parquet"
-    words = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
+    words = ("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/nowhere/python")
         result = run_cli(*words)

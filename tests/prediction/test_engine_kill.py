@@ -19,7 +19,6 @@ from tests.conftest import ROOT, run_cli
 from tests.processes import MOST_SECONDS, require_none_left
 
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "3"))
-MODEL = Path("models/onnx/SIM-T1.onnx")
 DRUGS_A_BLOCK = 64
 # About what a run makes for two blocks.
 CALLS = 20_000
@@ -66,6 +65,11 @@ main()
 
 
 @pytest.fixture(scope="module")
+def model(project: Path) -> Path:
+    return project / "models/onnx/SIM-T1.onnx"
+
+
+@pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
     """A few thousand rows: drugs, some of which are there twice or by another name, and many rejects."""
     rng = random.Random(0)
@@ -81,19 +85,18 @@ def library(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def in_blocks(in_project, monkeypatch):
-    """The project as current folder, and small blocks."""
+def in_blocks(monkeypatch):
+    """Predict in small blocks."""
     monkeypatch.setattr(stage, "DRUGS_A_BLOCK", DRUGS_A_BLOCK)
-    return in_project
 
 
-def words(library: Path, out: Path, *options: str) -> list[str]:
-    return ["predict", "--model", str(MODEL), "--drugs", str(library), "--out", str(out), *options]
+def words(model: Path, library: Path, out: Path, *options: str) -> list[str]:
+    return ["predict", "--model", str(model), "--drugs", str(library), "--out", str(out), *options]
 
 
-def finished(library: Path, out: Path, *options: str) -> str:
+def finished(model: Path, library: Path, out: Path, *options: str) -> str:
     """Run the command to its end in this process; return what it printed."""
-    result = run_cli(*words(library, out, *options))
+    result = run_cli(*words(model, library, out, *options))
     assert result.exit_code == 0, (result.output, result.exception)
     assert not part_of(out).exists()
     return result.output
@@ -145,16 +148,15 @@ def killed(
 
 
 @pytest.fixture(scope="module")
-def whole(project, library, tmp_path_factory) -> dict[tuple[str, ...], list[bytes]]:
+def whole(model, library, tmp_path_factory) -> dict[tuple[str, ...], list[bytes]]:
     """What an uninterrupted run writes, for the options of each kind of output."""
     found = {}
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project)
         patch.setattr(stage, "DRUGS_A_BLOCK", DRUGS_A_BLOCK)
         for options in OUTPUTS:
             out = folder / options[0]
-            finished(library, out, *options[1:])
+            finished(model, library, out, *options[1:])
             found[options] = contents(out)
     return found
 
@@ -173,7 +175,9 @@ def test_there_is_much_to_lose(whole, library):
     assert rows // DRUGS_A_BLOCK > 30
 
 
-def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(in_blocks, library, whole, tmp_path):
+def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(
+    in_blocks, model, library, whole, tmp_path
+):
     rng = random.Random(KILLS)
     blocks = len(library.read_text().splitlines()) // DRUGS_A_BLOCK
     for number in range(KILLS):
@@ -182,9 +186,9 @@ def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(in_block
         out.parent.mkdir()
         # Not so late that it might end by itself; the last moments have a test of their own.
         done = 0 if number == 0 else rng.randrange(1, blocks - 5)
-        killed(words(library, out, *options[1:]), done, call=rng.randrange(1, CALLS))
+        killed(words(model, library, out, *options[1:]), done, call=rng.randrange(1, CALLS))
         assert not out.exists()
-        printed = finished(library, out, *options[1:])
+        printed = finished(model, library, out, *options[1:])
         assert ("going on after row" in printed) >= (done > 1)
         assert contents(out) == whole[options]
         assert set(out.parent.iterdir()) == {out, *stage._beside(out)}
@@ -194,60 +198,60 @@ SMALL = "id,smiles\n" + "".join(f"d{n},{'C' * (n % 9 + 1)}{'O' if n % 5 else '('
 
 
 @pytest.fixture
-def small(in_blocks, tmp_path, monkeypatch):
+def small(in_blocks, model, tmp_path, monkeypatch):
     """A table of few rows, blocks of some, and what is made of it without interruption."""
     monkeypatch.setattr(stage, "DRUGS_A_BLOCK", 16)
     path = tmp_path / "small.csv"
     path.write_text(SMALL)
-    finished(path, tmp_path / "whole.csv")
+    finished(model, path, tmp_path / "whole.csv")
     return path, contents(tmp_path / "whole.csv")
 
 
-def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_same(small, tmp_path):
+def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_same(small, model, tmp_path):
     library, expected = small
     out = tmp_path / "out.csv"
     files = [out, *stage._beside(out)]
     # Three blocks; then rejects, duplicates and predictions; then the folder is removed.
     for moment, written in (("3", []), ("2", []), ("2", files[1:2]), ("3", files[1:]), ("removal", files)):
-        killed(words(library, out), moment, 16)
+        killed(words(model, library, out), moment, 16)
         assert [path for path in files if path.exists()] == written
         assert all(path.read_bytes() in expected for path in written)
         assert part_of(out).exists()
     # What the last one left is no ledger any more, but nobody else's either.
     assert not (part_of(out) / "ledger.sqlite").exists()
-    assert "going on" not in finished(library, out)
+    assert "going on" not in finished(model, library, out)
     assert contents(out) == expected
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(PARTIAL)] == []
 
 
 @pytest.mark.parametrize("change", ["input", "option"])
-def test_after_a_kill_a_changed_input_or_option_starts_over(small, tmp_path, change):
+def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_path, change):
     library, expected = small
     out = tmp_path / "out.csv"
-    killed(words(library, out), "3", 16)
+    killed(words(model, library, out), "3", 16)
     options = []
     if change == "input":
         library.write_text(SMALL.replace("CCCO", "CCCS"))
     else:
         options = ["--coverage", "0.3"]
-    printed = finished(library, out, *options)
+    printed = finished(model, library, out, *options)
     assert "going on" not in printed
     assert ("starting over" in printed) == (change == "input")
-    finished(library, tmp_path / "fresh.csv", *options)
+    finished(model, library, tmp_path / "fresh.csv", *options)
     assert contents(out) == contents(tmp_path / "fresh.csv")
     assert contents(out)[0] != expected[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(
-    in_blocks, library, whole, tmp_path, number
+    in_blocks, model, library, whole, tmp_path, number
 ):
     """By the system when it shuts down, or by Ctrl-C, which all processes of the terminal get."""
     options = OUTPUTS[0]
     out = tmp_path / options[0]
     # As click ends on Ctrl-C.
     codes = (1, 130) if number == signal.SIGINT else (-number,)
-    printed = killed(words(library, out, *options[1:]), "2", number=number, codes=codes)
+    printed = killed(words(model, library, out, *options[1:]), "2", number=number, codes=codes)
     assert "Traceback" not in printed
-    assert "going on after row" in finished(library, out, *options[1:])
+    assert "going on after row" in finished(model, library, out, *options[1:])
     assert contents(out) == whole[options]

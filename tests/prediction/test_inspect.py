@@ -36,17 +36,16 @@ def entries(text):
 
 
 @pytest.mark.parametrize("project_name", ["project", "mlp_project"])
-def test_a_person_reads_what_the_model_is(request, project_name, monkeypatch):
+def test_a_person_reads_what_the_model_is(request, project_name):
     folder = request.getfixturevalue(project_name)
-    monkeypatch.chdir(folder)
-    text = shown(MODEL)
-    assert text.splitlines()[0] == f"{MODEL} ({(folder / MODEL).stat().st_size / 1e6:.1f} MB)"
-    assert max(map(len, text.splitlines())) <= 110
+    text = shown(folder / MODEL)
+    assert text.splitlines()[0] == f"{folder / MODEL} ({(folder / MODEL).stat().st_size / 1e6:.1f} MB)"
+    assert max(map(len, text.splitlines()[1:])) <= 110
     told = entries(text)
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
-    anchors = pd.read_csv("tables/selections/SIM-T1-0.csv").sort_values("rank")["drug_id"].tolist()
-    responses = pd.read_parquet("tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
+    genes = pd.read_parquet(folder / "tables/curated/genes.parquet")["gene"].tolist()
+    anchors = pd.read_csv(folder / "tables/selections/SIM-T1-0.csv").sort_values("rank")["drug_id"].tolist()
+    responses = pd.read_parquet(folder / "tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
     sources = responses[responses["cell_line"] != "SIM-T1"]
     lines = sorted(sources["cell_line"].unique())
     learned = set(sources["drug_id"]) | set(anchors)
@@ -73,7 +72,7 @@ def test_a_person_reads_what_the_model_is(request, project_name, monkeypatch):
     assert len(data) >= 2
     for path, key in data:
         assert sha256(folder / path) == key
-    scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor").loc["drugs-20"]
+    scores = pd.read_csv(folder / "metrics/scores/SIM-T1-0.csv").set_index("predictor").loc["drugs-20"]
     measured = [rest for name, rest in told if rest.startswith("test drugs, ")]
     assert f"test drugs, macro-F1 {scores['macro_f1']:.3f}" in measured
     assert f"test drugs, expected calibration error {scores['ece']:.3f}" in measured
@@ -92,8 +91,8 @@ def test_a_program_reads_the_whole_card(request, project_name):
     assert card["target"] == "SIM-T1"
 
 
-def test_letters_of_other_alphabets_are_written_as_they_are(in_project, tmp_path):
-    model = onnx.load(MODEL)
+def test_letters_of_other_alphabets_are_written_as_they_are(project, tmp_path):
+    model = onnx.load(project / MODEL)
     card = {one.key: json.loads(one.value) for one in model.metadata_props}
     card["anchors"] = ["β-estradiol", "two\nlines"]
     helper.set_model_props(model, {key: json.dumps(value) for key, value in card.items()})

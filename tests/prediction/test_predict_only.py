@@ -61,10 +61,10 @@ def test_it_installs_nothing_of_the_pipeline(environment):
     assert not installed & UNWANTED
 
 
-def test_it_predicts_what_the_whole_installation_predicts(environment, in_project, tmp_path):
+def test_it_predicts_what_the_whole_installation_predicts(environment, project, tmp_path):
     library = tmp_path / "drugs.csv"
     library.write_text("name,smiles\naspirin,CC(=O)Oc1ccccc1C(=O)O\nbad,C(C\nethanol,CCO\n")
-    words = ["predict", "--model", MODEL, "--drugs", library, "--out"]
+    words = ["predict", "--model", project / MODEL, "--drugs", library, "--out"]
     done = anchordrug(environment, *words, tmp_path / "alone.parquet")
     assert done.returncode == 0, done.stderr
     assert run_cli(*words, tmp_path / "whole.parquet").exit_code == 0
@@ -73,29 +73,29 @@ def test_it_predicts_what_the_whole_installation_predicts(environment, in_projec
     assert alone["drug_id"].unique().tolist() == ["aspirin", "ethanol"]
 
 
-def test_it_inspects_and_ranks(environment, in_project, tmp_path):
-    shown = anchordrug(environment, "inspect", MODEL)
+def test_it_inspects_and_ranks(environment, project, tmp_path):
+    shown = anchordrug(environment, "inspect", project / MODEL)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines()[1].split() == ["target", "SIM-T1"]
-    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(project / "tables/curated/genes.parquet")["gene"].tolist()
     (tmp_path / "up.txt").write_text("\n".join(genes[:12]))
     (tmp_path / "drugs.smi").write_text("CCO ethanol\nCC(=O)Oc1ccccc1C(=O)O aspirin\n")
     out = tmp_path / "ranking.csv"
-    words = ["rank", "--model", MODEL, "--drugs", tmp_path / "drugs.smi", "--up", tmp_path / "up.txt"]
-    done = anchordrug(environment, *words, "--out", out)
+    files = ("--drugs", tmp_path / "drugs.smi", "--up", tmp_path / "up.txt", "--out", out)
+    done = anchordrug(environment, "rank", "--model", project / MODEL, *files)
     assert done.returncode == 0, done.stderr
     assert sorted(pd.read_csv(out)["drug_id"]) == ["aspirin", "ethanol"]
 
 
-def test_a_command_of_the_pipeline_says_what_to_install(environment, in_project):
-    done = anchordrug(environment, "split")
+def test_a_command_of_the_pipeline_says_what_to_install(environment, project):
+    done = anchordrug(environment, "--project", project, "split")
     assert done.returncode == 2
     assert done.stderr.startswith("anchordrug: this command needs ")
     assert "pip install 'anchordrug[pipeline]'" in done.stderr
 
 
-def test_doctor_finds_it_well(environment, in_project):
-    done = anchordrug(environment, "doctor")
+def test_doctor_finds_it_well(environment, project):
+    done = anchordrug(environment, "--project", project, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "prediction only" in done.stdout
     assert "0 problems" in done.stdout

@@ -41,12 +41,12 @@ def predicted(project, library):
 
 
 @pytest.fixture
-def rank(in_project, library, tmp_path):
+def rank(project, library, tmp_path):
     def run(*options, drugs=library, out="rank.parquet", model=MODEL):
         if "\n" in str(drugs):
             (tmp_path / "drugs.csv").write_text(drugs, encoding="utf-8")
             drugs = tmp_path / "drugs.csv"
-        where = ("--model", model, "--drugs", drugs, "--out", tmp_path / out)
+        where = ("--model", project / model, "--drugs", drugs, "--out", tmp_path / out)
         return run_cli("rank", *where, "--permutations", PERMUTATIONS, *options), tmp_path / out
 
     return run
@@ -88,16 +88,16 @@ def complaint(outcome):
     return text
 
 
-def test_a_drug_mimics_its_own_response_best_and_reverses_it_least(rank, signature, predicted):
+def test_a_drug_mimics_its_own_response_best_and_reverses_it_least(rank, signature, predicted, project):
     ids, prediction, genes = predicted
     # The strongest and the weakest of them, among all drugs of the atlas.
     for drug in np.linalg.norm(prediction.z, axis=1).argsort()[[-1, 0]]:
         path = signature(genes, prediction.z[drug])
-        alike = done(rank("--signature", path, "--mimic", drugs=LIBRARY))
+        alike = done(rank("--signature", path, "--mimic", drugs=project / LIBRARY))
         assert alike["drug_id"].iloc[0] == ids[drug]
         assert alike["cosine"].iloc[0] > 0.9
         assert alike["p_cosine"].iloc[0] == 1 / (PERMUTATIONS + 1)
-        reversing = done(rank("--signature", path, drugs=LIBRARY))
+        reversing = done(rank("--signature", path, drugs=project / LIBRARY))
         assert len(reversing) == len(alike) > 300
         assert reversing["drug_id"].iloc[-1] == ids[drug]
         assert reversing["p_cosine"].iloc[-1] == 1
@@ -107,7 +107,7 @@ def test_a_drug_mimics_its_own_response_best_and_reverses_it_least(rank, signatu
 
 
 @pytest.mark.parametrize("options", [(), ("--mimic",)], ids=["reverse", "mimic"])
-def test_every_column_is_what_its_name_says(rank, signature, predicted, options):
+def test_every_column_is_what_its_name_says(rank, signature, predicted, project, options):
     ids, prediction, genes = predicted
     rng = np.random.default_rng(0)
     values = rng.normal(size=len(genes))
@@ -138,7 +138,7 @@ def test_every_column_is_what_its_name_says(rank, signature, predicted, options)
         np.testing.assert_allclose(table[f"fdr_{name}"], false_discovery_control(table[f"p_{name}"]))
     # How far to trust a drug's prediction is as predict says.
     of_drug = ["confidence", "strength", "nearest_drug", "similarity", "source_lines"]
-    other = pd.read_parquet("tables/predictions/SIM-T1.parquet").groupby("drug_id")[of_drug].first()
+    other = pd.read_parquet(project / "tables/predictions/SIM-T1.parquet").groupby("drug_id")[of_drug].first()
     pd.testing.assert_frame_equal(
         table.set_index("drug_id")[of_drug], other.loc[table["drug_id"]], check_exact=False, atol=1e-5
     )
@@ -260,7 +260,7 @@ def test_a_predictor_without_z_is_ranked_by_its_probabilities(rank, signature, l
     assert table["cosine"].iloc[0] == pytest.approx(1, abs=1e-6)
 
 
-def test_rejects_and_duplicates_are_told_as_by_predict(rank, signature, predicted, tmp_path, in_project):
+def test_rejects_and_duplicates_are_told_as_by_predict(rank, signature, predicted, tmp_path, project):
     _, prediction, genes = predicted
     text = f"id,smiles\na,{ASPIRIN}\nb,C(C\nc,OC(=O)c1ccccc1OC(C)=O\nd,CCO\ne,\n"
     result, out = rank("--signature", signature(genes, prediction.z[5]), drugs=text)
@@ -270,7 +270,7 @@ def test_rejects_and_duplicates_are_told_as_by_predict(rank, signature, predicte
     assert f"{duplicates}: 1 rows repeat a structure" in result.output
     assert pd.read_csv(rejects)["drug_id"].tolist() == ["b", "e"]
     assert pd.read_csv(duplicates)[["drug_id", "same_as"]].to_numpy().tolist() == [["c", "a"]]
-    predict = ("predict", "--model", MODEL, "--drugs", tmp_path / "drugs.csv")
+    predict = ("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.csv")
     assert run_cli(*predict, "--out", tmp_path / "p.parquet").exit_code == 0
     for path in (rejects, duplicates):
         assert path.read_bytes() == (tmp_path / path.name.replace("rank", "p")).read_bytes()

@@ -66,10 +66,10 @@ def library(tmp_path):
     return folder
 
 
-def ended(address: str, script: str, *words: object) -> subprocess.CompletedProcess:
+def ended(address: str, script: str, model: Path, *words: object) -> subprocess.CompletedProcess:
     """Run in a process of its own, as Ray's logs do not mix with a captured output."""
     return subprocess.run(
-        [sys.executable, "-c", script, "predict", "--model", MODEL, "--engine", "ray", *map(str, words)],
+        [sys.executable, "-c", script, "predict", "--model", model, "--engine", "ray", *map(str, words)],
         env={**os.environ, "RAY_ADDRESS": address},
         capture_output=True,
         text=True,
@@ -77,16 +77,16 @@ def ended(address: str, script: str, *words: object) -> subprocess.CompletedProc
     )
 
 
-def fault(address: str, *words: object) -> str:
-    done = ended(address, "from anchordrug.cli import main; main()", *words)
+def fault(address: str, model: Path, *words: object) -> str:
+    done = ended(address, "from anchordrug.cli import main; main()", model, *words)
     assert done.returncode == 2
     return done.stderr
 
 
-def test_a_killed_worker_loses_nothing(cluster, in_project, library, tmp_path):
+def test_a_killed_worker_loses_nothing(cluster, project, library, tmp_path):
     out = tmp_path / "out"
     script = KILLING.replace("KILLED", str(tmp_path / "killed"))
-    done = ended(cluster, script, "--drugs", library, "--layout", "wide", "--out", out)
+    done = ended(cluster, script, project / MODEL, "--drugs", library, "--layout", "wide", "--out", out)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "killed").exists()
 
@@ -96,7 +96,7 @@ def test_a_killed_worker_loses_nothing(cluster, in_project, library, tmp_path):
     bad = "not a valid SMILES"
     assert rejects.to_dict() == {"D7": bad, "D1300": "empty SMILES", "D2097": bad}  # the last one is rdkit's
     pd.concat(pd.read_parquet(one) for one in library.iterdir()).to_csv(tmp_path / "all.csv")
-    local = ["predict", "--model", MODEL, "--drugs", tmp_path / "all.csv", "--layout", "wide"]
+    local = ["predict", "--model", project / MODEL, "--drugs", tmp_path / "all.csv", "--layout", "wide"]
     assert run_cli(*local, "--out", tmp_path / "local.parquet").exit_code == 0
     expected = pd.read_parquet(tmp_path / "local.parquet").set_index("drug_id")
     assert len(expected) > 2000  # the local engine leaves out structures that it has seen
@@ -107,17 +107,28 @@ def test_a_killed_worker_loses_nothing(cluster, in_project, library, tmp_path):
     assert (ours[labels] == expected[labels]).to_numpy().mean() > 0.9999
 
 
-def test_where_it_cannot_read_or_write(cluster, in_project, library, tmp_path):
-    missing = fault(cluster, "--drugs", tmp_path / "none", "--out", tmp_path / "o")
+def test_where_it_cannot_read_or_write(cluster, project, library, tmp_path):
+    model = project / MODEL
+    missing = fault(cluster, model, "--drugs", tmp_path / "none", "--out", tmp_path / "o")
     assert "no such file or folder" in missing
-    assert "is not empty" in fault(cluster, "--drugs", library, "--out", library)
-    named = fault(cluster, "--drugs", library, "--out", tmp_path / "o", "--smiles-column", "smile")
+    assert "is not empty" in fault(cluster, model, "--drugs", library, "--out", library)
+    named = fault(
+        cluster, project / MODEL, "--drugs", library, "--out", tmp_path / "o", "--smiles-column", "smile"
+    )
     assert "no column 'smile'" in named
     assert "did you mean 'smiles'?" in named
 
 
-def test_an_engine_that_is_none(in_project, library, tmp_path):
+def test_an_engine_that_is_none(project, library, tmp_path):
     result = run_cli(
-        "predict", "--model", MODEL, "--drugs", library, "--out", tmp_path / "o", "--engine", "spark"
+        "predict",
+        "--model",
+        project / MODEL,
+        "--drugs",
+        library,
+        "--out",
+        tmp_path / "o",
+        "--engine",
+        "spark",
     )
     assert "--engine spark: not one of local, ray" in str(result.exception)

@@ -12,16 +12,19 @@ from anchordrug.raw.bundle import find_bundle, read_panel
 from tests.conftest import DEMO, run_cli, small_params, write_params
 
 
+def panel(folder, *options):
+    """Run the command on the project in `folder`, which gets its files."""
+    out = ("--out", folder / "gene_panel.txt", "--scores", folder / "gene_scores.csv")
+    return run_cli("panel", *options, *out, folder=folder)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder in which the command has run, and what it said."""
     folder = tmp_path_factory.mktemp("panel")
     write_params(folder, small_params())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        known = next(DEMO.glob("gene_panel*"))
-        result = run_cli("panel", "--size", 20, "--compare", known)
-        assert result.exit_code == 0, (result.output, result.exception)
+    result = panel(folder, "--size", 20, "--compare", next(DEMO.glob("gene_panel*")))
+    assert result.exit_code == 0, (result.output, result.exception)
     return folder, result.output
 
 
@@ -64,10 +67,9 @@ def test_the_target_is_no_source(made):
     assert not np.allclose(scores.loc[genes, "changed"], changed.mean(axis=0), atol=1e-6)
 
 
-def test_a_panel_larger_than_the_data_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_panel_larger_than_the_data_is_refused(tmp_path):
     write_params(tmp_path, small_params())
-    error = run_cli("panel", "--size", 100000).exception
+    error = panel(tmp_path, "--size", 100000).exception
     assert isinstance(error, SettingsError)
     assert "--size 100000: only" in str(error)
     assert not (tmp_path / "gene_panel.txt").exists()

@@ -9,31 +9,31 @@ from anchordrug.errors import TableError
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.files.tables import read_json
 from anchordrug.labels import labels_of
-from tests.conftest import enter_copy, load_fitted, project_at, run_cli, small_params, write_params
+from tests.conftest import copied, load_fitted, project_at, run_cli, small_params, write_params
 
 
 @pytest.fixture
-def copy(project, tmp_path, monkeypatch):
-    """A copy of the finished project that a test may change, as the current folder."""
-    return enter_copy(project, tmp_path, monkeypatch)
+def copy(project, tmp_path):
+    """A copy of the finished project that a test may change."""
+    return copied(project, tmp_path)
 
 
-def test_the_selection_has_a_row_per_anchor(in_project):
-    table = pd.read_csv("tables/selections/SIM-T1-0.csv")
+def test_the_selection_has_a_row_per_anchor(project):
+    table = pd.read_csv(project / "tables/selections/SIM-T1-0.csv")
     assert list(table.columns) == list(schemas.SELECTIONS.columns)
     assert table["rank"].tolist() == list(range(1, 21))
     assert table["round"].tolist() == [1] * 10 + [2] * 10
-    pool = pd.read_csv("tables/splits/splits.csv").query("role == 'pool'")["drug_id"]
+    pool = pd.read_csv(project / "tables/splits/splits.csv").query("role == 'pool'")["drug_id"]
     assert set(table["drug_id"]) <= set(pool)
-    drugs = pd.read_parquet("tables/curated/drugs.parquet").set_index("drug_id")
+    drugs = pd.read_parquet(project / "tables/curated/drugs.parquet").set_index("drug_id")
     assert (drugs.loc[table["drug_id"], "inchikey"].to_numpy() == table["inchikey"].to_numpy()).all()
 
 
-def test_scores_equal_a_computation_by_hand(in_either_project):
-    fitted, atlas = load_fitted(in_either_project, "drugs-10")
-    test = project_at(in_either_project).split(atlas, "SIM-T1").test
+def test_scores_equal_a_computation_by_hand(either_project):
+    fitted, atlas = load_fitted(either_project, "drugs-10")
+    test = project_at(either_project).split(atlas, "SIM-T1").test
     truth = labels_of(atlas.of("SIM-T1").responses_of(test), 1.5)
-    scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor")
+    scores = pd.read_csv(either_project / "metrics/scores/SIM-T1-0.csv").set_index("predictor")
     predicted = fitted.labels(test)
     assert scores.loc["drugs-10", "macro_f1"] == pytest.approx(macro_f1(truth, predicted), abs=1e-6)
     seen = np.isin(test, atlas.without(["SIM-T1"]).measured_drugs())
@@ -42,32 +42,32 @@ def test_scores_equal_a_computation_by_hand(in_either_project):
         macro_f1(truth[~seen], predicted[~seen]), abs=1e-6
     )
     assert scores.loc["all_none", "macro_f1"] == pytest.approx(macro_f1(truth, np.ones_like(truth)), abs=1e-6)
-    summary = read_json(in_either_project / "metrics/summary.json")
+    summary = read_json(either_project / "metrics/summary.json")
     assert summary["macro_f1"]["drugs-10"]["SIM-T1"] == pytest.approx(
         scores.loc["drugs-10", "macro_f1"], abs=1e-4
     )
 
 
-def test_the_target_is_no_source_line(in_project):
-    card = read_json(in_project / "models/pretrained/SIM-T1/model.json")
+def test_the_target_is_no_source_line(project):
+    card = read_json(project / "models/pretrained/SIM-T1/model.json")
     assert "SIM-T1" not in card["source_cell_lines"]
     assert len(card["source_cell_lines"]) == 8
-    assert pd.read_csv("metrics/pretrain/SIM-T1.csv")["epoch"].tolist() == [1, 2]
+    assert pd.read_csv(project / "metrics/pretrain/SIM-T1.csv")["epoch"].tolist() == [1, 2]
 
 
-def test_no_checkpoint_is_left_behind(in_either_project):
-    assert not any((in_either_project / ".anchordrug").iterdir())
+def test_no_checkpoint_is_left_behind(either_project):
+    assert not any((either_project / ".anchordrug").iterdir())
 
 
-def test_every_run_shows_what_needs_no_model_and_what_a_shuffle_leaves(in_either_project):
-    scores = pd.read_csv("metrics/scores/SIM-T1-0.csv").set_index("predictor")
+def test_every_run_shows_what_needs_no_model_and_what_a_shuffle_leaves(either_project):
+    scores = pd.read_csv(either_project / "metrics/scores/SIM-T1-0.csv").set_index("predictor")
     expected = ["all_none", "gene_majority", "consensus", "nearest_neighbours", "pretrained", "drugs-10"]
     assert scores.index.tolist() == [*expected, "drugs-20", "shuffled", "whole-pool"]
     parts = [name for name in scores if name.startswith(("macro_f1_", "per_drug_f1", "z_correlation"))]
     assert len(parts) == 5 + 3 + 3
     assert scores.loc["drugs-20", parts].notna().all()
     assert scores["ece"].notna().tolist() == [False] * 4 + [True] * 3 + [True, True]
-    diagram = pd.read_csv("metrics/reliability/SIM-T1-0.csv")
+    diagram = pd.read_csv(either_project / "metrics/reliability/SIM-T1-0.csv")
     shares = diagram.groupby("predictor")["share"].sum()
     np.testing.assert_allclose(shares, 1, atol=1e-4)
 
@@ -76,7 +76,7 @@ def test_models_of_another_predictor_are_refused(copy):
     params = small_params()
     params["predictor"] = "mlp"
     write_params(copy, params)
-    result = run_cli("select", "--target", "SIM-T1")
+    result = run_cli("select", "--target", "SIM-T1", folder=copy)
     assert "holds predictor 'ensemble', the settings ask for 'mlp'" in str(result.exception)
 
 
@@ -85,7 +85,7 @@ def test_a_strategy_that_looks_inside_a_network_says_so(copy):
     params["select"]["strategy"] = "bald"
     write_params(copy, params)
     assert "choose predictor mlp, or strategy a_optimal" in str(
-        run_cli("select", "--target", "SIM-T1").exception
+        run_cli("select", "--target", "SIM-T1", folder=copy).exception
     )
 
 
@@ -94,7 +94,7 @@ def test_the_likeliest_label_is_one_parameter_away(copy):
     params = small_params()
     params["decision"] = "likeliest"
     write_params(copy, params)
-    assert run_cli("finetune", "--target", "SIM-T1").exit_code == 0
+    assert run_cli("finetune", "--target", "SIM-T1", folder=copy).exit_code == 0
     fitted, _ = load_fitted(copy, "drugs-20")
     np.testing.assert_array_equal(fitted.probabilities(np.arange(30)), probabilities)
     np.testing.assert_array_equal(fitted.labels(np.arange(30)), probabilities.argmax(axis=2))
@@ -109,8 +109,8 @@ def files_of(folder):
 
 
 @pytest.mark.parametrize("fixture", ["project", "mlp_project", "mlp_response_project"])
-def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_path, monkeypatch):
-    copy = enter_copy(request.getfixturevalue(fixture), tmp_path, monkeypatch)
+def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_path):
+    copy = copied(request.getfixturevalue(fixture), tmp_path)
     before = files_of(copy)
     for command in (
         *((["curate"], ["featurize"]) if fixture == "project" else ()),
@@ -121,7 +121,7 @@ def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_pa
         ["evaluate", "--target", "SIM-T1"],
         ["summarise"],
     ):
-        assert run_cli(*command).exit_code == 0
+        assert run_cli(*command, folder=copy).exit_code == 0
     after = files_of(copy)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == []
@@ -147,19 +147,20 @@ def test_a_campaign_that_was_cut_goes_on_after_its_last_round(copy, monkeypatch)
             yield one
 
     monkeypatch.setattr(groups, "play", cut)
-    assert run_cli("select", "--target", "SIM-T1").exit_code != 0
+    assert run_cli("select", "--target", "SIM-T1", folder=copy).exit_code != 0
     assert not path.exists()
     monkeypatch.setattr(groups, "play", watch)
-    assert run_cli("select", "--target", "SIM-T1").exit_code == 0
+    assert run_cli("select", "--target", "SIM-T1", folder=copy).exit_code == 0
     assert calls == [2]
     assert path.read_bytes() == whole
     assert curve.read_bytes() == whole_curve
 
 
 def test_a_response_of_an_unknown_drug_is_found(copy):
-    table = pd.read_parquet("tables/curated/responses.parquet")
+    path = copy / "tables/curated/responses.parquet"
+    table = pd.read_parquet(path)
     table.loc[7, "drug_id"] = "SIM-NOBODY"
-    table.to_parquet("tables/curated/responses.parquet", index=False)
+    table.to_parquet(path, index=False)
     with pytest.raises(
         TableError, match=r"responses.parquet: drug_id SIM-NOBODY \(row 7\) not in .*drugs.parquet"
     ):
@@ -175,9 +176,9 @@ def test_a_response_of_an_unknown_drug_is_found(copy):
     ],
 )
 def test_a_table_that_breaks_its_schema_is_found(copy, file, column, value, message):
-    table = pd.read_parquet(file)
+    table = pd.read_parquet(copy / file)
     table.loc[0, column] = value
-    table.to_parquet(file, index=False)
+    table.to_parquet(copy / file, index=False)
     with pytest.raises(TableError) as error:
         project_at(copy).atlas()
     assert message in str(error.value)
@@ -185,7 +186,7 @@ def test_a_table_that_breaks_its_schema_is_found(copy, file, column, value, mess
 
 
 def test_features_of_other_tables_are_refused(copy):
-    table = pd.read_parquet("tables/features/drugs.parquet").iloc[::-1]
-    table.to_parquet("tables/features/drugs.parquet", index=False)
+    path = copy / "tables/features/drugs.parquet"
+    pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
     with pytest.raises(TableError, match=r"features/drugs.parquet: .*run featurize again"):
         project_at(copy).features(project_at(copy).atlas())

@@ -43,7 +43,14 @@ def global_options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the Python trace of an error.")] = False,
     project: Annotated[
-        Path, typer.Option("--project", help="The project's folder; default: the current folder.")
+        Path,
+        typer.Option(
+            "--project",
+            help="The project's folder; default: the current folder.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
     ] = Path(),
 ) -> None:
     """Do what the options before the command say."""

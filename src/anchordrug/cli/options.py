@@ -19,7 +19,7 @@ def targets_in_params(context: typer.Context, incomplete: str) -> list[str]:
     try:
         import yaml
 
-        path = context.params.get("params") or root_of() / PARAMS
+        path = context.params.get("params") or context.find_root().params["project"] / PARAMS
         values = yaml.safe_load(Path(path).read_text("utf-8"))
         return [target for target in map(str, values["targets"]) if target.startswith(incomplete)]
     except Exception:
