@@ -119,7 +119,7 @@ def scores(data: Loaded, target: str, variant: str) -> Iterator[dict]:
     orders = []
     for split in range(3):
         test, pool = data.split(target, split)
-        view = PoolView(None, pool, pool[:0], replace(catalogue, aim=test))  # pyright: ignore[reportArgumentType]
+        view = PoolView(None, pool, pool[:0], replace(catalogue, queries=test))  # pyright: ignore[reportArgumentType]
         order = strategy("a_optimal")(view, 100, np.random.default_rng(0)).positions
         orders.append((split, test, pool[order]))
     with constants(changes):

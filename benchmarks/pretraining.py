@@ -303,8 +303,8 @@ def response(asked: argparse.Namespace, settings: Settings, drugs: int) -> dict[
     if asked.part == "acquisition":
         prior = prior_of(task)
         everything = np.arange(drugs)
-        for name, aim in (("random", None), ("a_optimal", None), ("a_optimal, aim", everything)):
-            catalogue = Catalogue(task.features.drugs, [None] * drugs, prior, aim)
+        for name, queries in (("random", None), ("a_optimal", None), ("a_optimal, queries", everything)):
+            catalogue = Catalogue(task.features.drugs, [None] * drugs, prior, queries)
             view = PoolView(None, everything, everything[:0], catalogue)  # pyright: ignore[reportArgumentType]
             strategy(name.split(",")[0])(view, ANCHORS, np.random.default_rng(0))
             took(name)

@@ -28,7 +28,7 @@ from anchordrug.prediction.export import AtlasDrugs, export
 from anchordrug.predictors.response.prior import ResponsePrior
 
 HERE = Path(__file__).resolve().parent
-POOL, AIM, GENES, BITS, KNOWN, BATCH = 100_000, 5_000, 307, 1024, 5_886, 100
+POOL, QUERIES, GENES, BITS, KNOWN, BATCH = 100_000, 5_000, 307, 1024, 5_886, 100
 THRESHOLD = 1.5
 
 
@@ -63,7 +63,7 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
 def simulated_catalogue() -> Catalogue:
     """Return a library as large as a vendor's; source lines know as many of its drugs as the full release."""
     rng = np.random.default_rng(0)
-    drugs = POOL + AIM
+    drugs = POOL + QUERIES
     bits = (rng.random((drugs, BITS), np.float32) < 0.05).astype(np.float32)
     lines = np.zeros(drugs + 1, np.float32)
     lines[rng.permutation(drugs)[:KNOWN]] = 5

@@ -209,7 +209,7 @@ class TestEveryStrategy:
         view = fake_view(seed, pool=15, anchors=seed % 5)
         # Two drugs of the pool that stand for each other alone would tie: the campaign is for other drugs.
         others = np.setdiff1d(np.arange(len(view.catalogue.mechanisms)), [*view.drugs, *view.anchors])
-        view = replace(view, catalogue=replace(view.catalogue, aim=others))
+        view = replace(view, catalogue=replace(view.catalogue, queries=others))
         order = np.random.default_rng(seed).permutation(15)
         turned = replace(view, drugs=view.drugs[order], anchors=view.anchors[::-1])
         ours, theirs = choose(name, view, 6), choose(name, turned, 6)

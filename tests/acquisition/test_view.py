@@ -28,14 +28,14 @@ def test_a_view_asks_the_predictor_once_and_only_for_its_own_drugs():
 
 def test_a_view_offers_nothing_but_the_predictor_and_facts_known_before_measuring():
     assert [field.name for field in fields(PoolView)] == ["predictor", "drugs", "anchors", "catalogue"]
-    assert [field.name for field in fields(Catalogue)] == ["fingerprints", "mechanisms", "prior", "aim"]
+    assert [field.name for field in fields(Catalogue)] == ["fingerprints", "mechanisms", "prior", "queries"]
 
 
 def test_the_aim_is_the_catalogues_or_pool_and_anchors():
     view = fake_view(0, pool=5, anchors=2)
-    assert view.aim.tolist() == [*view.drugs, *view.anchors]
-    aimed = replace(view, catalogue=replace(view.catalogue, aim=np.array([3, 1])))
-    assert aimed.aim.tolist() == [3, 1]
+    assert view.queries.tolist() == [*view.drugs, *view.anchors]
+    aimed = replace(view, catalogue=replace(view.catalogue, queries=np.array([3, 1])))
+    assert aimed.queries.tolist() == [3, 1]
 
 
 @pytest.mark.parametrize("name", ["bald", "bald_points", "badge", "core_set", "k_means", "adversarial_bim"])

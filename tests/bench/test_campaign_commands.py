@@ -848,9 +848,9 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
 
 def test_a_list_of_drugs_to_be_predicted_is_predicted_too(start, home):
     write_shop(stocked(home, 20))
-    aim = [{"drug_id": "AIM1", "smiles": "CCCCCCCCCCCO"}, {"drug_id": "AIM2", "smiles": "CCCCCCCCCCCCO"}]
-    write_shop([*aim, {"drug_id": "SIM-D0001"}, {"smiles": "C1CC"}], "aim.csv")
-    output = start("--predict", "aim.csv", library="shop.csv", budget=2, rounds=1)
+    queries = [{"drug_id": "AIM1", "smiles": "CCCCCCCCCCCO"}, {"drug_id": "AIM2", "smiles": "CCCCCCCCCCCCO"}]
+    write_shop([*queries, {"drug_id": "SIM-D0001"}, {"smiles": "C1CC"}], "queries.csv")
+    output = start("--predict", "queries.csv", library="shop.csv", budget=2, rounds=1)
     assert "drugs to predict: 3 of 4 usable" in output
     play(1)
     assert {"AIM1", "AIM2"}.isdisjoint(table("selection")["drug_id"])

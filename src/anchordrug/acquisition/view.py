@@ -26,7 +26,7 @@ class Catalogue:
         Each drug's mechanism of action, or None.
     prior
         Every drug's prior response from the source lines, for the strategies that need it.
-    aim
+    queries
         int64 rows of the drugs that the campaign is for, those one wants predicted; None for the pool itself.
         Of them too only structure and prior are known.
     """
@@ -34,14 +34,14 @@ class Catalogue:
     fingerprints: np.ndarray
     mechanisms: list[str | None]
     prior: "ResponsePrior | None" = None
-    aim: np.ndarray | None = None
+    queries: np.ndarray | None = None
 
     @classmethod
-    def of(cls, task: "Task", aim: np.ndarray | None = None) -> "Catalogue":
+    def of(cls, task: "Task", queries: np.ndarray | None = None) -> "Catalogue":
         """Return the facts about every drug of the atlas before anything is measured in the target."""
         from anchordrug.predictors.response.prior import mechanisms_of, prior_of
 
-        return cls(task.features.drugs, mechanisms_of(task.sources.drugs), prior_of(task), aim)
+        return cls(task.features.drugs, mechanisms_of(task.sources.drugs), prior_of(task), queries)
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ class PoolView:
         return self.catalogue.prior
 
     @property
-    def aim(self) -> np.ndarray:
-        """The catalogue's `aim`, or else pool and anchors, int64 rows of the drug table."""
-        aim = self.catalogue.aim
-        return np.concatenate([self.drugs, self.anchors]) if aim is None else aim
+    def queries(self) -> np.ndarray:
+        """The catalogue's `queries`, or else pool and anchors, int64 rows of the drug table."""
+        queries = self.catalogue.queries
+        return np.concatenate([self.drugs, self.anchors]) if queries is None else queries
 
     def dropout_probabilities(self, passes: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield `passes` arrays like `probabilities` under dropout noise."""

@@ -16,7 +16,7 @@ TEXT = (
     *("atlas_id", "cell_line", "status", "reason"),
 )
 LIBRARY = "library.csv"
-AIM = "predict.csv"
+QUERIES = "predict.csv"
 EXPRESSION = "expression.csv"
 MODEL = "model"
 ROUNDS = "rounds"

@@ -53,7 +53,7 @@ def forecast(
         forecaster = predictor.forecaster()
         if forecaster is None:
             return None
-        expected = forecaster.outlook(part, order, steps, model.world.aim, campaign.seed)
+        expected = forecaster.outlook(part, order, steps, model.world.queries, campaign.seed)
         tables.append(outlook_table(expected).assign(cell_line=target))
     table = pd.concat(tables, ignore_index=True)
     table["drugs"] = table.pop("more_drugs") + anchors

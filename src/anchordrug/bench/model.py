@@ -41,7 +41,7 @@ class Model:
     @cached_property
     def catalogue(self) -> Catalogue:
         """What strategies may know of every drug."""
-        return Catalogue.of(self.tasks[0], self.world.aim)
+        return Catalogue.of(self.tasks[0], self.world.queries)
 
     @property
     def prior(self) -> ResponsePrior:

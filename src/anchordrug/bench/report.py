@@ -24,7 +24,7 @@ def write_report(
         targets=", ".join(campaign.targets),
         anchors=measured.anchors,
         summary=f"{world.settings.predictor}, strategy {campaign.strategy}, seed {campaign.seed}, "
-        f"{len(world.library)} drugs in the library, {len(world.aim)} to be predicted, "
+        f"{len(world.library)} drugs in the library, {len(world.queries)} to be predicted, "
         f"{lines} source cell lines{'; a rehearsal on measured responses' if campaign.rehearsal else ''}.",
         trust=_trust(metrics),
         rounds=_rounds(world),

@@ -35,7 +35,7 @@ class World:
         The project's, with a row for each drug of the library that is new, ordered by drug_id.
     library
         `anchordrug.bench.library.COLUMNS`, and `row`: int64 row of the drug table.
-    aim
+    queries
         int64 rows of the drugs to be predicted, those of predict.csv or else the library, by InChIKey.
     """
 
@@ -45,7 +45,7 @@ class World:
     atlas: ResponseAtlas
     features: FeatureBlocks
     library: pd.DataFrame
-    aim: np.ndarray
+    queries: np.ndarray
 
     @cached_property
     def sources(self) -> ResponseAtlas:
@@ -103,10 +103,10 @@ def load_world(folder: Path, project: Project, campaign: CampaignSettings | None
     atlas = project.atlas()
     if campaign.rehearsal:
         _require_rehearsable(folder, campaign, atlas)
-    library, aim = _library(folder / files.LIBRARY), None
-    if (folder / files.AIM).exists():
-        aim = _library(folder / files.AIM)
-    return _extended(folder, project, campaign, atlas, library, aim)
+    library, queries = _library(folder / files.LIBRARY), None
+    if (folder / files.QUERIES).exists():
+        queries = _library(folder / files.QUERIES)
+    return _extended(folder, project, campaign, atlas, library, queries)
 
 
 def _require_rehearsable(folder: Path, campaign: CampaignSettings, atlas: ResponseAtlas) -> None:
@@ -137,10 +137,10 @@ def _extended(
     campaign: CampaignSettings,
     atlas: ResponseAtlas,
     library: pd.DataFrame,
-    aim: pd.DataFrame | None,
+    queries: pd.DataFrame | None,
 ) -> World:
     features = project.features(atlas)
-    wanted = pd.concat([library, aim]) if aim is not None else library
+    wanted = pd.concat([library, queries]) if queries is not None else library
     new = wanted[~wanted["inchikey"].isin(atlas.drugs["inchikey"])].drop_duplicates("inchikey")
     taken = set(atlas.drugs["drug_id"])
     new = new.assign(
@@ -159,5 +159,7 @@ def _extended(
     features = replace(features, drugs=np.concatenate([features.drugs, bits])[order])
     library = library.assign(row=positions(library["inchikey"], atlas.drugs["inchikey"]))
     world = World(folder, project, campaign, atlas, features, library, library["row"].to_numpy())
-    to_predict = library if aim is None else aim
-    return replace(world, aim=world.by_inchikey(positions(to_predict["inchikey"], atlas.drugs["inchikey"])))
+    to_predict = library if queries is None else queries
+    return replace(
+        world, queries=world.by_inchikey(positions(to_predict["inchikey"], atlas.drugs["inchikey"]))
+    )

@@ -10,25 +10,28 @@ from anchordrug.predictors.response.gp import DrugKernel, KernelWeights
 from tests.predictors.atlases import random_sources
 
 
-def view_of(sources, pool, anchors=(), aim=None):
+def view_of(sources, pool, anchors=(), queries=None):
     """A pool without any predictor: a design needs nothing measured."""
     catalogue = Catalogue(
-        sources.fingerprints, sources.mechanisms, sources.prior, None if aim is None else np.array(aim)
+        sources.fingerprints,
+        sources.mechanisms,
+        sources.prior,
+        None if queries is None else np.array(queries),
     )
     return PoolView(None, np.array(pool), np.array(anchors, np.int64), catalogue)
 
 
-def random_view(seed, pool=12, anchors=0, aim=8):
-    """Scattered drugs of a table of 25; the aim overlaps with the rest by chance. Aim 0 is none."""
+def random_view(seed, pool=12, anchors=0, queries=8):
+    """Scattered drugs of a table of 25; the queries overlaps with the rest by chance. Aim 0 is none."""
     sources = random_sources(seed)
     rng = np.random.default_rng(seed)
     order = rng.permutation(sources.drugs)
-    aimed = rng.permutation(sources.drugs)[:aim] if aim else None
+    aimed = rng.permutation(sources.drugs)[:queries] if queries else None
     return view_of(sources, order[:pool], order[pool : pool + anchors], aimed)
 
 
 def aim_of(view):
-    return [*view.drugs, *view.anchors] if view.catalogue.aim is None else list(view.catalogue.aim)
+    return [*view.drugs, *view.anchors] if view.catalogue.queries is None else list(view.catalogue.queries)
 
 
 def covariance(view):
@@ -42,10 +45,10 @@ def covariance(view):
     return kernel.to(NumpyOps, evidence, prior.bits, everyone)
 
 
-def uncertainty(matrix, measured, aim):
-    """The posterior variance summed over the aim, given noisy measurements."""
+def uncertainty(matrix, measured, queries):
+    """The posterior variance summed over the queries, given noisy measurements."""
     total = 0.0
-    for one in aim:
+    for one in queries:
         total += matrix[one, one]
         if measured:
             noisy = matrix[np.ix_(measured, measured)] + a_optimal.NOISE * np.eye(len(measured))
@@ -55,11 +58,11 @@ def uncertainty(matrix, measured, aim):
 
 def reductions(view, matrix, chosen):
     """What each free drug of the pool takes off, by position, once the drugs at `chosen` are measured."""
-    aim = [int(one) for one in aim_of(view)]
+    queries = [int(one) for one in aim_of(view)]
     measured = [*view.anchors.tolist(), *view.drugs[chosen].tolist()]
-    before = uncertainty(matrix, measured, aim)
+    before = uncertainty(matrix, measured, queries)
     return {
-        position: before - uncertainty(matrix, [*measured, int(drug)], aim)
+        position: before - uncertainty(matrix, [*measured, int(drug)], queries)
         for position, drug in enumerate(view.drugs)
         if position not in chosen
     }

@@ -27,14 +27,14 @@ quick = settings(max_examples=25, deadline=None)
     seed=SEEDS,
     pool=st.integers(1, 12),
     anchors=st.integers(0, 5),
-    aim=st.integers(0, 12),
+    queries=st.integers(0, 12),
     share=st.floats(0, 1),
 )
 @quick
 def test_a_optimal_takes_the_drug_that_most_reduces_the_variance_of_the_exact_posterior(
-    seed, pool, anchors, aim, share
+    seed, pool, anchors, queries, share
 ):
-    view = random_view(seed, pool, anchors, aim)
+    view = random_view(seed, pool, anchors, queries)
     batch = max(1, round(share * pool))
     matrix = covariance(view)
     selection = choose("a_optimal", view, batch)
@@ -46,7 +46,7 @@ def test_a_optimal_takes_the_drug_that_most_reduces_the_variance_of_the_exact_po
 def test_fewer_landmarks_than_drugs_are_exact_where_they_hold_every_drug(seed, anchors, monkeypatch):
     sources = random_sources(seed)
     order = np.random.default_rng(seed).permutation(sources.drugs)
-    # Seven drugs, named again and again as the aim: every other of all rows meets each of them.
+    # Seven drugs, named again and again as the queries: every other of all rows meets each of them.
     pool, known = order[:7], order[:anchors]
     view = view_of(sources, pool[anchors:], known, np.tile(pool, 4))
     matrix = covariance(view)
@@ -69,7 +69,7 @@ def test_fewer_landmarks_than_drugs_are_exact_where_they_hold_every_drug(seed, a
 def test_fewer_landmarks_still_give_every_drug_once_and_with_most_of_them_scores_close_to_the_exact(
     seed, anchors, landmarks, monkeypatch
 ):
-    view = random_view(seed, pool=12, anchors=anchors, aim=20)
+    view = random_view(seed, pool=12, anchors=anchors, queries=20)
     matrix = covariance(view)
     exact = choose("a_optimal", view, 12)
     monkeypatch.setattr(a_optimal, "LANDMARKS", landmarks)
@@ -83,20 +83,20 @@ def test_fewer_landmarks_still_give_every_drug_once_and_with_most_of_them_scores
         assert found.scores[0] == pytest.approx(exact.scores[0], rel=0.2)
         assert found.scores.sum() == pytest.approx(exact.scores.sum(), rel=0.2)
         # What the first four really take off, next to the four of the exact a_optimal.
-        aim, before = view.catalogue.aim.tolist(), view.anchors.tolist()
+        queries, before = view.catalogue.queries.tolist(), view.anchors.tolist()
         first, best = (
-            uncertainty(matrix, before, aim)
-            - uncertainty(matrix, before + view.drugs[one.positions[:4]].tolist(), aim)
+            uncertainty(matrix, before, queries)
+            - uncertainty(matrix, before + view.drugs[one.positions[:4]].tolist(), queries)
             for one in (found, exact)
         )
         assert first > 0.9 * best
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("aim", [0, 10])
-def test_rounds_change_nothing_where_the_kernel_is_approximate_either(seed, aim, monkeypatch):
+@pytest.mark.parametrize("queries", [0, 10])
+def test_rounds_change_nothing_where_the_kernel_is_approximate_either(seed, queries, monkeypatch):
     monkeypatch.setattr(a_optimal, "LANDMARKS", 6)
-    view = random_view(seed, pool=14, anchors=2, aim=aim)
+    view = random_view(seed, pool=14, anchors=2, queries=queries)
     whole = view.drugs[choose("a_optimal", view, 12).positions].tolist()
     chosen: list[int] = []
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_rounds_change_nothing_where_the_kernel_is_approximate_either(seed, aim,
 
 
 def test_every_drug_is_a_landmark_as_long_as_there_are_few():
-    view = random_view(0, pool=14, anchors=2, aim=0)  # 16 drugs, each of which the aim names again
+    view = random_view(0, pool=14, anchors=2, queries=0)  # 16 drugs, each of which the queries names again
     exact = choose("a_optimal", view, 10)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(a_optimal, "LANDMARKS", 17)

@@ -13,10 +13,10 @@ DESIGNS = ["a_optimal", "facility_location"]
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize("aim", [0, 10])
+@pytest.mark.parametrize("queries", [0, 10])
 @pytest.mark.parametrize("seed", range(8))
-def test_three_batches_of_four_are_one_of_twelve(name, seed, aim):
-    view = random_view(seed, pool=14, anchors=2, aim=aim)
+def test_three_batches_of_four_are_one_of_twelve(name, seed, queries):
+    view = random_view(seed, pool=14, anchors=2, queries=queries)
     whole = choose(name, view, 12)
     pool, anchors, drugs, scores = view.drugs, view.anchors, [], []
     for _ in range(3):
@@ -43,7 +43,7 @@ def test_the_first_drugs_of_a_large_batch_are_the_small_batch(name, seed):
 @pytest.mark.parametrize("name", DESIGNS)
 def test_without_an_aim_it_is_pool_and_anchors(name):
     for seed in range(8):
-        none = random_view(seed, anchors=3, aim=0)
+        none = random_view(seed, anchors=3, queries=0)
         sources = random_sources(seed)
         both = view_of(sources, none.drugs, none.anchors, [*none.drugs, *none.anchors])
         other = view_of(sources, none.drugs, none.anchors, np.setdiff1d(np.arange(25), none.drugs))
@@ -63,13 +63,13 @@ def test_the_order_of_the_pool_settles_ties_only(name, aimed, seed):
     sources = random_sources(seed)
     rng = np.random.default_rng(seed)
     pool = np.concatenate([[23, 24], rng.permutation(23)[:10]])
-    aim = np.setdiff1d(np.arange(25), pool) if aimed == "others" else rng.permutation(25)[:15]
+    queries = np.setdiff1d(np.arange(25), pool) if aimed == "others" else rng.permutation(25)[:15]
     # Nothing tells the last two drugs apart: the one that comes first in the pool goes first.
     classes = np.minimum(np.arange(25), 23)
     lists = []
     for _ in range(5):
         pool = rng.permutation(pool)
-        selection = choose(name, view_of(sources, pool, [], aim), 5)
+        selection = choose(name, view_of(sources, pool, [], queries), 5)
         assert selection.scores.min() > 1e-3
         drugs = pool[selection.positions]
         lists.append(classes[drugs].tolist())
@@ -80,7 +80,7 @@ def test_the_order_of_the_pool_settles_ties_only(name, aimed, seed):
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_where_there_is_nothing_to_gain_every_drug_still_comes_once(name):
-    selection = choose(name, random_view(2, pool=6, aim=0), 6)
+    selection = choose(name, random_view(2, pool=6, queries=0), 6)
     assert selection.scores.min() > 0
     nothing = view_of(random_sources(2), np.arange(6), [], np.empty(0, np.int64))
     selection = choose(name, nothing, 6)
@@ -90,7 +90,7 @@ def test_where_there_is_nothing_to_gain_every_drug_still_comes_once(name):
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_how_many_rows_are_made_at_once_does_not_matter(name, monkeypatch):
-    view = random_view(4, pool=14, anchors=2, aim=11)
+    view = random_view(4, pool=14, anchors=2, queries=11)
     whole = choose(name, view, 14)
     monkeypatch.setattr(a_optimal, "ROWS_AT_ONCE", 3)
     monkeypatch.setattr(facility_location, "ROWS_AT_ONCE", 3)

@@ -19,12 +19,12 @@ quick = settings(max_examples=25, deadline=None)
     seed=SEEDS,
     pool=st.integers(1, 12),
     anchors=st.integers(0, 5),
-    aim=st.integers(0, 12),
+    queries=st.integers(0, 12),
     share=st.floats(0, 1),
 )
 @quick
-def test_facility_location_takes_the_drug_that_adds_most(seed, pool, anchors, aim, share):
-    view = random_view(seed, pool, anchors, aim)
+def test_facility_location_takes_the_drug_that_adds_most(seed, pool, anchors, queries, share):
+    view = random_view(seed, pool, anchors, queries)
     batch = max(1, round(share * pool))
     selection = choose("facility_location", view, batch)
     check_greedy(selection, batch, lambda chosen: added(view, chosen), rtol=1e-4, atol=1e-5)
@@ -32,7 +32,7 @@ def test_facility_location_takes_the_drug_that_adds_most(seed, pool, anchors, ai
 
 @pytest.mark.parametrize("seed", range(5))
 def test_of_two_drugs_that_stand_for_each_other_the_first_goes_first(seed):
-    view = random_view(seed, pool=2, aim=0)
+    view = random_view(seed, pool=2, queries=0)
     assert choose("facility_location", view, 2).positions.tolist() == [0, 1]
     other = PoolView(None, view.drugs[::-1], view.anchors, view.catalogue)
     assert choose("facility_location", other, 2).positions.tolist() == [0, 1]

@@ -17,10 +17,10 @@ def unit_of(world, predictor):
     return noise_scale(predictor.source_fit.gp, world.sources, world.bits, world.mechanism, THRESHOLD)
 
 
-def forecast(world, predictor, anchors, order, steps, aim, seed=0, unit=1.0):
+def forecast(world, predictor, anchors, order, steps, queries, seed=0, unit=1.0):
     fitted = fit(world, predictor, anchors)
     return outlook(
-        fitted, predictor.source_fit.gp.noise, unit, world.sources, order, np.array(steps), aim, seed
+        fitted, predictor.source_fit.gp.noise, unit, world.sources, order, np.array(steps), queries, seed
     )
 
 

@@ -300,13 +300,15 @@ def pool_of(world):
     return np.intersect1d(world.target.drug, world.sources.measured_drugs())
 
 
-def catalogue_of(world, prior, aim):
-    return Catalogue(world.bits, world.mechanisms, prior, world.everything if aim else None)
+def catalogue_of(world, prior, queries):
+    return Catalogue(world.bits, world.mechanisms, prior, world.everything if queries else None)
 
 
-@pytest.mark.parametrize("aim", [False, True], ids=["pool", "all drugs"])
+@pytest.mark.parametrize("queries", [False, True], ids=["pool", "all drugs"])
 @pytest.mark.parametrize("name", ["a_optimal", "facility_location"])
-def test_responses_of_the_target_do_not_change_a_design(world, fits, other_world, other_predictor, name, aim):
+def test_responses_of_the_target_do_not_change_a_design(
+    world, fits, other_world, other_predictor, name, queries
+):
     anchors, z = world.anchors(COUNT)
     selections = []
     for place, predictor in ((world, fixed_predictor(0.4)), (other_world, other_predictor)):
@@ -315,7 +317,7 @@ def test_responses_of_the_target_do_not_change_a_design(world, fits, other_world
             predictor.fit(anchors, z, seed=5),
             pool[~np.isin(pool, anchors)],
             anchors,
-            catalogue_of(place, predictor.prior, aim),
+            catalogue_of(place, predictor.prior, queries),
         )
         selections.append(strategy(name)(view, 6, np.random.default_rng(0)))
     one, other = selections
@@ -326,7 +328,7 @@ def test_responses_of_the_target_do_not_change_a_design(world, fits, other_world
 
 def rounds_of(world, predictor, name="a_optimal"):
     target = world.target
-    catalogue = catalogue_of(world, predictor.prior, aim=False)
+    catalogue = catalogue_of(world, predictor.prior, queries=False)
     campaign = Campaign(pool_of(world), catalogue, strategy(name), budget=9, batch=4, seed=2)
     return list(play(campaign, predictor, target.responses_of))
 

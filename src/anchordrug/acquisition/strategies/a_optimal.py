@@ -27,20 +27,20 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     """Choose the drugs that most reduce what remains uncertain about the drugs one wants to predict.
 
     Greedy A-optimal design on the Gaussian process of `response_gp` (Seo et al. 2000, there "ALC"): each next
-    drug is the one whose measurement takes most off the posterior variance summed over the catalogue's `aim`,
-    given all drugs chosen before. Where there is no aim, it is pool and anchors themselves. The score is that
-    reduction. A posterior variance does not depend on what was measured, so none of it is needed.
+    drug is the one whose measurement takes most off the posterior variance summed over the catalogue's
+    `queries`, given all drugs chosen before. Without query drugs it is pool and anchors themselves. The score
+    is that reduction. A posterior variance does not depend on what was measured, so none of it is needed.
     """
-    distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.aim]))
+    distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.queries]))
     features = _features(view.prior, distinct)
     pool, anchors, aimed = (
         features[place] for place in np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
     )
     covariance = _posterior(anchors)
-    aimed_at = aimed.T @ aimed
+    towards_queries = aimed.T @ aimed
     towards = pool @ covariance
     variance = np.einsum("nr,nr->n", towards, pool)
-    gain = np.einsum("nr,nr->n", towards @ aimed_at, towards)
+    gain = np.einsum("nr,nr->n", towards @ towards_queries, towards)
     positions, scores = [], []
     for _ in range(batch):
         value = np.maximum(gain, 0) / (np.maximum(variance, 0) + NOISE)
@@ -51,7 +51,7 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
         step = covariance @ pool[best]
         total = float(pool[best] @ step) + NOISE
         covariant = pool @ step
-        pull = aimed_at @ step
+        pull = towards_queries @ step
         gain += (
             covariant**2 * float(step @ pull) / total**2
             - 2 * covariant * (pool @ (covariance @ pull)) / total

@@ -20,14 +20,14 @@ ROWS_AT_ONCE = 4096
 def facility_location(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
     """Choose drugs such that every drug one wants to predict has one with a similar prior response.
 
-    Greedy facility location: each next drug adds most to the sum, over the catalogue's `aim`, of the
+    Greedy facility location: each next drug adds most to the sum, over the catalogue's `queries`, of the
     similarity to the nearest chosen drug, (1 + cosine of prior responses) / 2. The score is what it adds.
     """
     prior = view.prior
-    aim = evenly_spaced(np.unique(view.aim), MOST_AIMED)
-    aimed = _unit(prior.evidence_of(aim).prior)
+    queries = evenly_spaced(np.unique(view.queries), MOST_AIMED)
+    aimed = _unit(prior.evidence_of(queries).prior)
     pool = (1 + _unit(prior.evidence_of(view.drugs).prior) @ aimed.T) / 2
-    nearest = np.zeros(len(aim), np.float32)
+    nearest = np.zeros(len(queries), np.float32)
     if len(view.anchors):
         nearest = ((1 + _unit(prior.evidence_of(view.anchors).prior) @ aimed.T) / 2).max(axis=0)
     positions, scores = [], []

@@ -91,8 +91,8 @@ def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
 def _compounds(world: World) -> pd.DataFrame:
     """Return drug_id, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
     lists = [world.library]
-    if (world.folder / files.AIM).exists():
-        lists.append(read_table(world.folder / files.AIM, files.TEXT))
+    if (world.folder / files.QUERIES).exists():
+        lists.append(read_table(world.folder / files.QUERIES, files.TEXT))
     table = pd.concat(lists, ignore_index=True).drop_duplicates("inchikey")
     repeated = table["drug_id"].duplicated()
     table.loc[repeated, "drug_id"] = table["inchikey"]

@@ -65,7 +65,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
             return
         campaign = _campaign(asked, project.settings)
         # What an earlier try that was cut may have left.
-        for name in (files.AIM, files.EXPRESSION):
+        for name in (files.QUERIES, files.EXPRESSION):
             (folder / name).unlink(missing_ok=True)
         only = _measured(project.atlas(), campaign) if campaign.rehearsal else None
         drugs = project.atlas().drugs
@@ -76,7 +76,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
                 f"but {usable} of {asked.library} can be used"
             )
         if asked.predict is not None:
-            _resolve(asked.predict, drugs, folder / files.AIM, "drugs to predict")
+            _resolve(asked.predict, drugs, folder / files.QUERIES, "drugs to predict")
         if asked.expression is not None:
             _describe(asked, project.raw, folder)
         known = project.atlas().cell_lines
