@@ -54,15 +54,15 @@ def write_params(folder: Path, params: dict) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
-def run_cli(*arguments: object, folder: Path | None = None):
+def run_cli(*arguments: object, folder: Path | None = None, answer: str = ""):
     """Run the command line in this process, on the project in `folder` if one is given.
 
-    Errors of the project come out as `result.exception`.
+    `answer` is typed when it asks. Errors of the project come out as `result.exception`.
     """
     from anchordrug.cli import app
 
     project = () if folder is None else ("--project", folder)
-    return CliRunner().invoke(app, [str(argument) for argument in (*project, *arguments)])
+    return CliRunner().invoke(app, [str(argument) for argument in (*project, *arguments)], input=answer)
 
 
 FROM_PRETRAIN = (

@@ -9,17 +9,14 @@ import yaml
 
 from tests.conftest import run_cli, write_params
 
-REHEARSAL = ("--library", "tables/curated/drugs.parquet", "--rehearsal")
+LIBRARY = "tables/curated/drugs.parquet"
 # The demo's 128 genes and enough others for a trend of dispersions; a fit takes time by the gene.
 GENES_OF_COUNTS = 328
 
 
 def must(*arguments: object, folder: Path | None = None):
-    """Run a command, in `folder` if given, that has to succeed; return its result."""
-    with pytest.MonkeyPatch.context() as patch:
-        if folder is not None:
-            patch.chdir(folder)
-        result = run_cli(*arguments)
+    """Run a command, on the project in `folder` if given, that has to succeed; return its result."""
+    result = run_cli(*arguments, folder=folder)
     assert result.exit_code == 0, (arguments, result.output, result.exception)
     return result
 
@@ -33,7 +30,7 @@ def copy_of(folder: Path, copy: Path) -> Path:
     return copy
 
 
-def play_bench(campaign: Path, out: Path, *, folder: Path | None = None) -> Path:
+def play_bench(campaign: Path, out: Path, *, folder: Path) -> Path:
     """Write to `out` the counts that the bench of a rehearsal gives, of fewer genes; return it."""
     must("campaign", "rehearse", campaign, "--out", out, folder=folder)
     pd.read_csv(out, index_col="gene").iloc[:GENES_OF_COUNTS].to_csv(out)
@@ -45,10 +42,21 @@ def rehearsal(project: Path, home: Path, *, budget: int, rounds: int, targets=("
     campaign = home / "campaign"
     lines = [word for target in targets for word in ("--target", target)]
     size = ("--budget", budget, "--rounds", rounds)
-    must("campaign", "new", campaign, *lines, *REHEARSAL, *size, folder=project)
+    library = ("--library", project / LIBRARY, "--rehearsal")
+    must("campaign", "new", campaign, *lines, *library, *size, folder=project)
     must("campaign", "next", campaign, folder=project)
     play_bench(campaign, home / "counts.csv", folder=project)
     return home
+
+
+def at_bench(campaign: Path, project: Path, home: Path) -> Path:
+    """Make `home` a project of its own, with a copy of a campaign; return that.
+
+    Its tables are those of `project` and must stay as they are.
+    """
+    (home / "tables").symlink_to(project / "tables")
+    shutil.copy(project / "params.yaml", home)
+    return Path(shutil.copytree(campaign, home / "campaign"))
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +72,9 @@ def waiting(bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def played(waiting: Path, bench_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A campaign of its own whose round 1 waits for its results; the project is the current folder."""
-    monkeypatch.chdir(bench_project)
-    return Path(shutil.copytree(waiting / "campaign", tmp_path / "campaign"))
+def played(waiting: Path, bench_project: Path, tmp_path: Path) -> Path:
+    """A campaign of its own whose round 1 waits for its results, in the folder of its project."""
+    return at_bench(waiting / "campaign", bench_project, tmp_path)
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from typer.testing import CliRunner
 
-from anchordrug.cli import app
 from anchordrug.errors import AnchorDrugError
-from tests.bench.conftest import must, rehearsal
+from anchordrug.prediction.inference import load_onnx
+from tests.bench.conftest import at_bench, must, rehearsal
 from tests.conftest import DEMO, run_cli
 
 PLATE = "R01-SIM-T1-P1"
@@ -33,7 +32,7 @@ def files_of(folder: Path) -> dict[str, str]:
 def refused(folder: Path, *arguments: object) -> str:
     """Return what `ingest` says of results that it refuses, which must leave the campaign as it was."""
     before = files_of(folder)
-    result = run_cli("campaign", "ingest", folder, *arguments, "--yes")
+    result = run_cli("campaign", "ingest", folder, *arguments, "--yes", folder=folder.parent)
     assert isinstance(result.exception, AnchorDrugError), (result.output, result.exception)
     assert files_of(folder) == before
     return str(result.exception)
@@ -41,7 +40,7 @@ def refused(folder: Path, *arguments: object) -> str:
 
 def accepted(folder: Path, *arguments: object) -> str:
     """Return what `ingest` prints of results that it takes."""
-    return must("campaign", "ingest", folder, *arguments, "--yes").output
+    return must("campaign", "ingest", folder, *arguments, "--yes", folder=folder.parent).output
 
 
 def responses(folder: Path, number: int = 1) -> pd.DataFrame:
@@ -77,7 +76,8 @@ def saved(table: pd.DataFrame, path: Path) -> Path:
 
 def z_of(folder: Path, target: str = "SIM-T1", number: int = 1) -> pd.DataFrame:
     """Return what the atlas measured of the drugs of a round, drugs x genes."""
-    table = pd.read_parquet("tables/curated/responses.parquet").query("cell_line == @target")
+    table = pd.read_parquet(folder.parent / "tables/curated/responses.parquet")
+    table = table.query("cell_line == @target")
     table = table.set_index("drug_id").drop(columns=["cell_line", "replicates"])
     return table.loc[asked(folder, number)]
 
@@ -104,10 +104,9 @@ def taken(waiting: Path, bench_project: Path, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def again(taken: Path, bench_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of `taken` that a test may change; the project is the current folder."""
-    monkeypatch.chdir(bench_project)
-    return Path(shutil.copytree(taken, tmp_path / "campaign"))
+def again(taken: Path, bench_project: Path, tmp_path: Path) -> Path:
+    """A copy of `taken` that a test may change, in the folder of its project."""
+    return at_bench(taken, bench_project, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +123,9 @@ def two_lines(bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def two(two_lines: Path, bench_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the campaign in two cell lines; the project is the current folder."""
-    monkeypatch.chdir(bench_project)
-    return Path(shutil.copytree(two_lines / "campaign", tmp_path / "campaign"))
+def two(two_lines: Path, bench_project: Path, tmp_path: Path) -> Path:
+    """A copy of the campaign in two cell lines, in the folder of its project."""
+    return at_bench(two_lines / "campaign", bench_project, tmp_path)
 
 
 # ---- wells and layouts ----
@@ -196,11 +194,10 @@ def moved(counts: pd.DataFrame, layout: Callable[[list[str]], dict[str, str]]) -
     ],
 )
 def test_a_full_plate_in_another_layout_is_told_by_its_controls(
-    full_plate, bench_project, tmp_path, monkeypatch, layout, words
+    full_plate, bench_project, tmp_path, layout, words
 ):
-    monkeypatch.chdir(bench_project)
     counts = pd.read_csv(full_plate / "counts.csv", index_col="gene")
-    folder = Path(shutil.copytree(full_plate / "campaign", tmp_path / "campaign"))
+    folder = at_bench(full_plate / "campaign", bench_project, tmp_path)
     message = refused(folder, saved(moved(counts, layout), tmp_path / "bad.csv"))
     assert PLATE in message
     assert words in message
@@ -245,7 +242,7 @@ def test_units_missing_in_an_edited_plate_map(played, waiting):
 
 def test_a_drug_of_an_edited_plate_map_that_the_library_does_not_have(played, waiting):
     write_plate_map(played, plate_map(played).replace({"drug_id": {asked(played)[0]: "SIM-D9999"}}))
-    result = run_cli("campaign", "ingest", played, waiting / "counts.csv", "--yes")
+    result = run_cli("campaign", "ingest", played, waiting / "counts.csv", "--yes", folder=played.parent)
     assert "SIM-D9999" in f"{result.output} {result.exception}"
 
 
@@ -321,23 +318,23 @@ def test_a_drug_without_a_good_well_fails_and_its_share_of_the_budget_is_spent_a
     assert responses(played).index.tolist() == [("SIM-T1", one) for one in asked(played) if one != drug]
     assert "5 of 12 drugs measured" in must("campaign", "status", played).output
 
-    must("campaign", "next", played)
+    must("campaign", "next", played, folder=played.parent)
     panel = pd.read_csv(played / "rounds/02/panel.csv")
     assert len(panel) == 7
     assert not set(panel["drug_id"]) & set(asked(played))
     accepted(played, wide(z_of(played, number=2), tmp_path / "2"))
     assert "11 of 12 drugs measured" in must("campaign", "status", played).output
-    assert "round 3: 1 drugs" in must("campaign", "next", played).output
+    assert "round 3: 1 drugs" in must("campaign", "next", played, folder=played.parent).output
 
 
 def test_no_drug_left_is_a_round_for_nothing_and_the_budget_is_spent_on_others(played, counts, tmp_path):
     treated = [well for drug in asked(played) for well in wells_of(played, drug)]
     path = saved(counts.assign(**dict.fromkeys(treated, 0)), tmp_path / "bad.csv")
-    output = must("campaign", "ingest", played, path, "--yes").output
+    output = accepted(played, path)
     assert "0 ok, 6 failed, 0 missing" in output
     assert "0 good wells of 3" in output
     first = asked(played)
-    assert "round 2: 6 drugs" in must("campaign", "next", played).output
+    assert "round 2: 6 drugs" in must("campaign", "next", played, folder=played.parent).output
     second = pd.read_csv(played / "rounds/02/selection.csv")["drug_id"]
     assert not set(second) & set(first)
 
@@ -391,11 +388,12 @@ def gene_names(project: Path) -> list[str]:
     return pd.read_parquet(project / "tables/curated/genes.parquet")["gene"].tolist()
 
 
-def test_genes_by_their_old_symbols_are_found(renamed, played, tmp_path, monkeypatch):
+def test_genes_by_their_old_symbols_are_found(renamed, played, tmp_path):
     z = z_of(played)
     old = dict(zip(z.columns, aliases()["previous"], strict=False))
     assert len(old) == len(aliases()) > 10
-    monkeypatch.chdir(renamed)
+    (played.parent / "tables").unlink()
+    (played.parent / "tables").symlink_to(renamed / "tables")
     shutil.rmtree(played / "model")  # of the symbols before
     assert "not measured" not in accepted(played, wide(z.rename(columns=old), tmp_path / "z"))
     found = responses(played)
@@ -416,16 +414,27 @@ def test_a_campaign_goes_on_and_finishes_without_two_fifths_of_the_genes(played,
     assert "38 of 94 genes were not measured" in shown
     assert "nothing is learned about them" in shown
     assert responses(played).isna().all().sum() == 38
-    must("campaign", "next", played)
+    must("campaign", "next", played, folder=played.parent)
     accepted(played, wide(z_of(played, number=2), tmp_path / "2"))
-    must("campaign", "finish", played)
+    must("campaign", "finish", played, folder=played.parent)
     predicted = pd.read_parquet(played / "finish/SIM-T1.parquet")
     assert predicted["gene"].nunique() == 94
     assert predicted.drop(columns="name", errors="ignore").notna().all(axis=None)
 
 
+def test_a_campaign_finished_from_elsewhere_has_the_same_bytes(again, taken, bench_project, tmp_path):
+    """Whether its project is beside it or in another folder; models name the tables they learned from."""
+    elsewhere = Path(shutil.copytree(taken, tmp_path / "elsewhere/campaign"))
+    must("campaign", "finish", again, folder=again.parent)
+    must("campaign", "finish", elsewhere, folder=bench_project)
+    assert files_of(elsewhere) == files_of(again)
+    model = load_onnx(elsewhere / "finish/SIM-T1.onnx")
+    own = ("campaign/library.csv", "campaign/rounds/01/responses.csv")
+    assert list(model.card["training_data"]) == ["tables/curated/responses.parquet", *own]
+
+
 def test_counts_without_two_fifths_of_the_genes(played, taken, counts, tmp_path):
-    lost = gene_names(Path())[:38]
+    lost = gene_names(played.parent)[:38]
     shown = accepted(played, saved(counts.drop(index=lost), tmp_path / "x.csv"))
     assert "38 of 94 genes were not measured" in shown
     found = responses(played)
@@ -486,7 +495,7 @@ def test_z_scores_in_every_format_are_taken_as_they_are(played, tmp_path, write)
 
 def mean_size_elsewhere(folder: Path) -> float:
     """Return the mean absolute response to the drugs of round 1 in the source cell lines."""
-    table = pd.read_parquet("tables/curated/responses.parquet")
+    table = pd.read_parquet(folder.parent / "tables/curated/responses.parquet")
     other = table[table["drug_id"].isin(asked(folder)) & (table["cell_line"] != "SIM-T1")]
     return other.drop(columns=["drug_id", "cell_line", "replicates"]).abs().to_numpy().mean()
 
@@ -655,7 +664,7 @@ def test_the_same_file_twice_in_one_command_counts_once(played, waiting, tmp_pat
 
 
 def test_the_file_of_another_round(again, waiting):
-    must("campaign", "next", again)
+    must("campaign", "next", again, folder=again.parent)
     message = refused(again, waiting / "counts.csv")
     assert "counts.csv: is the file that gave the results of round 1" in message
     assert "give the file of round 2" in message
@@ -686,7 +695,7 @@ def test_results_that_replace_others_leave_nothing_of_them(again, tmp_path):
 def test_late_results_of_an_earlier_round(played, tmp_path):
     z = z_of(played)
     accepted(played, wide(z.iloc[:4], tmp_path / "first"))
-    must("campaign", "next", played)
+    must("campaign", "next", played, folder=played.parent)
     late = wide(z.iloc[4:], tmp_path / "late")
     message = refused(played, late)
     assert "late.csv: none of its drugs" in message
@@ -763,8 +772,8 @@ def test_without_any_file_it_says_where_one_belongs(played):
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
 def test_results_that_are_not_accepted_change_nothing(played, waiting, answer):
     before = files_of(played)
-    words = ["campaign", "ingest", str(played), str(waiting / "counts.csv")]
-    result = CliRunner().invoke(app, words, input=answer)
+    words = ("campaign", "ingest", played, waiting / "counts.csv")
+    result = run_cli(*words, folder=played.parent, answer=answer)
     assert "6 ok" in result.output
     assert "accept these results?" in result.output
     assert answer == "" or "nothing was changed" in result.output

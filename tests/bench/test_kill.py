@@ -28,13 +28,16 @@ from tests.conftest import run_cli, write_params
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "1"))
 # Before every file in turn, or only before each third.
 STRIDE = 1 if KILLS >= 10 else 3
+# A command's words; paths are below the folder that it is for.
+Words = tuple[str | Path, ...]
+C = Path("c")
 NEW = (
-    *("campaign", "new", "c", "--target", "SIM-T1", "--library", "tables/curated/drugs.parquet"),
+    *("campaign", "new", C, "--target", "SIM-T1", "--library", Path("tables/curated/drugs.parquet")),
     *("--budget", "4", "--rounds", "2", "--rehearsal"),
 )
-NEXT, FINISH = ("campaign", "next", "c"), ("campaign", "finish", "c")
-REHEARSE = [("campaign", "rehearse", "c", "--out", f"counts{n}.csv") for n in (1, 2)]
-INGEST = [("campaign", "ingest", "c", f"counts{n}.csv", "--yes") for n in (1, 2)]
+NEXT, FINISH = ("campaign", "next", C), ("campaign", "finish", C)
+REHEARSE = [("campaign", "rehearse", C, "--out", Path(f"counts{n}.csv")) for n in (1, 2)]
+INGEST = [("campaign", "ingest", C, Path(f"counts{n}.csv"), "--yes") for n in (1, 2)]
 # Finished once in between, so that the last finish has files to replace.
 WHOLE = (NEW, NEXT, REHEARSE[0], INGEST[0], FINISH, NEXT, REHEARSE[1], INGEST[1], FINISH)
 TESTED = {0: "new", 5: "next", 6: "rehearse", 7: "ingest", 8: "finish"}
@@ -45,21 +48,28 @@ every_command = pytest.mark.parametrize("command", TESTED.values())
 class Step:
     """A command, the folder it starts from, the files before and after it, and how long it took."""
 
-    words: tuple[str, ...]
+    words: Words
     start: Path
     before: dict[str, str]
     after: dict[str, str]
     seconds: float
 
 
-def play(folder: Path, words: tuple[str, ...], rename: int, number: int) -> None:
-    """Run a command in this process; give it signal `number` before it renames its `rename`-th file."""
+def below(folder: Path, words: Words) -> list[str]:
+    """Return the words of a command for `folder`."""
+    return [str(folder / word) if isinstance(word, Path) else word for word in words]
+
+
+def play(folder: Path, words: Words, rename: int, number: int) -> None:
+    """Run a command for the project `folder` in this process.
+
+    It gets signal `number` before it renames its `rename`-th file.
+    """
     import torch
 
     from anchordrug.cli import app
 
     torch.set_num_threads(1)
-    os.chdir(folder)
     log = os.open(folder.parent / f"{folder.name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -73,7 +83,7 @@ def play(folder: Path, words: tuple[str, ...], rename: int, number: int) -> None
         return replace(path, target)
 
     Path.replace = counted
-    app(list(words), standalone_mode=False)
+    app(["--project", str(folder), *below(folder, words)], standalone_mode=False)
 
 
 class Bench:
@@ -84,14 +94,12 @@ class Bench:
         commands = [f"anchordrug.bench.{name}" for name in TESTED.values()]
         self.context.set_forkserver_preload(["pytest", "torch", "pydeseq2.dds", "anchordrug.cli", *commands])
 
-    def start(
-        self, folder: Path, words: tuple[str, ...], rename: int = 0, number: int = signal.SIGKILL
-    ) -> BaseProcess:
+    def start(self, folder: Path, words: Words, rename: int = 0, number: int = signal.SIGKILL) -> BaseProcess:
         process = self.context.Process(target=play, args=(folder, words, rename, number))
         process.start()
         return process
 
-    def run(self, folder: Path, words: tuple[str, ...], rename: int = 0) -> bool:
+    def run(self, folder: Path, words: Words, rename: int = 0) -> bool:
         """Return whether the command ended; it may only end well or be killed before a rename."""
         process = self.start(folder, words, rename)
         process.join()
@@ -237,7 +245,7 @@ def test_results_that_are_copied_but_not_evaluated_are_taken_up_without_naming_t
     assert not bench.run(folder, step.words, rename=2)
     assert (folder / "c/results/02/counts2.csv").exists()
     assert not (folder / "c/rounds/02/responses.csv").exists()
-    bench.run(folder, ("campaign", "ingest", "c", "--yes"))
+    bench.run(folder, ("campaign", "ingest", C, "--yes"))
     require_the_same_end(folder, step)
 
 
@@ -247,8 +255,8 @@ def test_a_round_whose_ingest_was_killed_before_its_last_file_still_waits(steps,
     written = len(step.after.keys() - step.before.keys())
     assert not bench.run(folder, step.words, rename=written)
     assert not files.is_ingested(folder / "c", 2)
-    bench.run(folder, ("campaign", "status", "c"))
-    assert "campaign ingest c" in (tmp_path / "folder.log").read_text(encoding="utf-8")
+    bench.run(folder, ("campaign", "status", C))
+    assert f"campaign ingest {folder / C}" in (tmp_path / "folder.log").read_text(encoding="utf-8")
     before = hashes(folder)
     bench.run(folder, NEXT)
     left_over = {name for name in before if PARTIAL in name}
@@ -256,16 +264,16 @@ def test_a_round_whose_ingest_was_killed_before_its_last_file_still_waits(steps,
 
 
 @every_command
-def test_a_second_command_in_one_folder_is_refused_and_changes_nothing(steps, tmp_path, monkeypatch, command):
+def test_a_second_command_in_one_folder_is_refused_and_changes_nothing(steps, tmp_path, command):
     step = steps[command]
     folder = copied(step.start, tmp_path / "folder")
-    monkeypatch.chdir(folder)
-    Path("c").mkdir(exist_ok=True)
-    with files.locked(Path("c")):
+    (folder / C).mkdir(exist_ok=True)
+    with files.locked(folder / C):
         before = hashes(folder)
-        result = run_cli(*step.words)
+        result = run_cli(*below(folder, step.words), folder=folder)
         assert isinstance(result.exception, SettingsError)
-        assert str(result.exception) == "c: another anchordrug command works in it; wait until it ends"
+        told = f"{folder / C}: another anchordrug command works in it; wait until it ends"
+        assert str(result.exception) == told
         assert hashes(folder) == before
 
 
@@ -276,10 +284,8 @@ def test_a_command_that_another_process_runs_is_not_disturbed_by_a_second_one(st
     while not (folder / "c/results/02/counts2.csv").exists() and process.is_alive():
         time.sleep(0.01)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            result = run_cli(*NEXT)
-            assert run_cli("campaign", "status", "c").exit_code == 0
+        result = run_cli(*below(folder, NEXT), folder=folder)
+        assert run_cli("campaign", "status", folder / C).exit_code == 0
         assert isinstance(result.exception, SettingsError)
         assert "another anchordrug command works in it" in str(result.exception)
     finally:

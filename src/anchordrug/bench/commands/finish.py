@@ -68,11 +68,16 @@ def run(folder: Path, project: Project) -> None:
 
 
 def _hashes(world: World, rounds: list[int]) -> dict[str, str]:
-    """Return the SHA-256 of the tables that the predictors learned from."""
+    """Return the SHA-256 of the tables that the predictors learned from.
+
+    The campaign's have their names below the project, or below the folder that the campaign is in.
+    """
+    root, folder = world.project.root.resolve(), world.folder.resolve()
+    place = folder.relative_to(root if folder.is_relative_to(root) else folder.parent)
     responses = [files.round_of(world.folder, number) / files.RESPONSES for number in rounds]
     own = [world.folder / files.LIBRARY, *(path for path in responses if path.exists())]
     hashes = world.project.hashes(world.project.responses)
-    return hashes | {path.as_posix(): sha256(path) for path in own}
+    return hashes | {(place / path.relative_to(world.folder)).as_posix(): sha256(path) for path in own}
 
 
 def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
