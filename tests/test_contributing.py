@@ -1,24 +1,23 @@
 """CONTRIBUTING.md's examples do what the page says, as they stand there."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from anchordrug.errors import RawDataError
 from tests.acquisition.fakes import fake_view
-from tests.conftest import ROOT
+from tests.conftest import DEMO, ROOT, small_params, write_params
 
-EXAMPLES = dict(
-    re.findall(
-        r'^```python title="([^"]+)"\n(.*?)^```',
-        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
-        flags=re.M | re.S,
-    )
-)
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+EXAMPLES = dict(re.findall(r'^```python title="([^"]+)"\n(.*?)^```', PAGE, flags=re.M | re.S))
+(EDITS,) = re.findall(r"^```diff\n(.*?)^```", PAGE, flags=re.M | re.S)
 
 
 def example(path: str) -> dict:
@@ -28,7 +27,14 @@ def example(path: str) -> dict:
 
 
 def test_there_is_an_example_of_each_kind():
-    assert {path.split("/")[2] for path in EXAMPLES} == {"acquisition", "bench", "predictors", "raw"}
+    assert {path.split("/")[2] for path in EXAMPLES} == {
+        "acquisition",
+        "bench",
+        "features",
+        "prediction",
+        "predictors",
+        "raw",
+    }
 
 
 CHOOSE = """
@@ -131,6 +137,77 @@ def test_an_assay_format_is_found_by_its_file_alone_and_others_are_read_as_befor
     assert "twice.tsv: line 5: gene 'SIMG1' has a row for well 'P1_A1' above; remove one" in twice
     assert "text.tsv: line 4, column 'count': 'many' is not a number" in text
     assert "well.tsv: counts in well 'P1_A99': 'P1_A99' names no well" in well
+
+
+PREDICT_INTO = """
+import sys
+import anchordrug.prediction.formats as package
+from anchordrug.cli import app
+
+package.__path__.append(sys.argv[1])
+app(["predict", *sys.argv[2:]])
+"""
+
+
+def test_an_output_format_is_found_by_its_file_alone_and_has_the_rows_of_the_others(project, tmp_path):
+    (tmp_path / "formats").mkdir()
+    path = "src/anchordrug/prediction/formats/json_lines.py"
+    (tmp_path / "formats/json_lines.py").write_text(EXAMPLES[path], encoding="utf-8")
+    (tmp_path / "drugs.csv").write_text("id,smiles\na,CCO\nb,CCN\n", encoding="utf-8")
+    for name in ("out.jsonl", "out.parquet"):
+        files = ["--drugs", str(tmp_path / "drugs.csv"), "--out", str(tmp_path / name)]
+        model = ["--model", str(project / "models/onnx/SIM-T1.onnx")]
+        arguments = [sys.executable, "-c", PREDICT_INTO, str(tmp_path / "formats"), *model, *files]
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    expected = pd.read_parquet(tmp_path / "out.parquet")
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    found = pd.DataFrame([json.loads(line) for line in lines])
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+EMBED = """
+from anchordrug.cli import app
+
+app({arguments}, standalone_mode=False)
+"""
+
+
+def test_a_feature_of_cell_lines_reaches_the_pipeline_and_campaigns(project, tmp_path):
+    """The page's file and edits are made in a copy of the code, which then runs."""
+    code = tmp_path / "code"
+    shutil.copytree(ROOT / "src", code / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    name = "src/anchordrug/features/tissues.py"
+    (code / name).write_text(EXAMPLES[name], encoding="utf-8")
+    apply = ["git", "apply", "--unidiff-zero", "-"]
+    subprocess.run(apply, cwd=code, input=EDITS, text=True, check=True)
+    home = tmp_path / "home"
+    shutil.copytree(project / "tables", home / "tables")
+    shutil.copytree(DEMO, home / "data")
+    lines = pd.read_csv(home / "data/basal_expression_n60x128.csv.gz").iloc[:, 0]
+    tissues = ["skin" if place % 3 else "lung" for place in range(len(lines))]
+    table = pd.DataFrame({"cell_line": lines, "tissue": tissues})
+    table.to_csv(home / "data/cell_line_tissues.csv", index=False)
+    write_params(home, small_params() | {"raw": {"dir": "data"}})
+    library = pd.read_parquet(home / "tables/curated/drugs.parquet")
+    library.head(20).to_csv(home / "library.csv", index=False)
+    new = ["campaign", "new", "campaign", "--target", "SIM-T1", "--library", "library.csv", "--rehearsal"]
+    for arguments in (["featurize"], [*new, "--budget", "4", "--rounds", "1"]):
+        done = subprocess.run(
+            [sys.executable, "-c", EMBED.format(arguments=arguments)],
+            cwd=home,
+            env=os.environ | {"PYTHONPATH": str(code / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    tissue_of = dict(zip(lines, tissues, strict=True))
+    for path in ("tables/features/cell_lines.parquet", "campaign/model/cell_lines.parquet"):
+        features = pd.read_parquet(home / path)
+        assert features.columns[-2:].tolist() == ["tissue_lung", "tissue_skin"]
+        for line, lung, skin in features[["cell_line", "tissue_lung", "tissue_skin"]].itertuples(index=False):
+            assert (lung > 0, skin > 0) == (tissue_of[line] == "lung", tissue_of[line] == "skin")
 
 
 def test_a_reader_reads_what_is_in_the_file_and_refuses_what_is_not_a_number(tmp_path):

@@ -27,6 +27,7 @@ from anchordrug.evaluation.coverage import distance_variance, hull_coverage, res
 from anchordrug.evaluation.statistics import holm, paired_difference
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_table
+from anchordrug.labels import NONE, labels_of
 from anchordrug.project.project import Project
 from anchordrug.settings import read_settings
 
@@ -152,7 +153,7 @@ def coverage_of(
                         "drugs": budget,
                         "hull_coverage": covered,
                         "distance_variance": distance_variance(z[chosen]) / distance_variance(z),
-                        "changed": float((np.abs(z[chosen]) > threshold).mean()),
+                        "changed": float((labels_of(z[chosen], threshold) != NONE).mean()),
                         "macro_f1": scores[budget][target],
                     }
                 )

@@ -1,4 +1,4 @@
-"""An ONNX graph written by ordinary arithmetic: the operations of `array_ops` on tensors of a graph."""
+"""An ONNX graph written by ordinary arithmetic: the operations of `numpy_ops` on tensors of a graph."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -109,7 +109,7 @@ def _graph_of(*values: Any) -> Graph:
 
 
 class GraphOps:
-    """The operations of `array_ops.NumpyOps`, as nodes."""
+    """The operations of `numpy_ops.NumpyOps`, as nodes."""
 
     @staticmethod
     def abs(values: Tensor) -> Tensor:  # noqa: D102
