@@ -151,6 +151,10 @@ def test_structures_that_cannot_be_read_are_told(fitted):
         table = fitted.predict(["CCO", "C1CC"], ids=["good", "bad"])
     assert table.loc[table["drug_id"] == "bad", "reason"].notna().all()
     assert table.loc[table["drug_id"] == "good", "reason"].isna().all()
+    with pytest.warns(UserWarning, match="3 of 4 structures cannot be read"):
+        table = fitted.predict(["CCO", None, pd.NA, float("nan")], ids=list("abcd"))
+    assert table.loc[table["reason"].notna(), "drug_id"].tolist() == ["b", "c", "d"]
+    assert fitted.predict([]).empty
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,10 @@ def predict(
         raise LibraryError(f"{len(names)} ids for {len(smiles)} structures; give one id per structure")
     predictor = model if isinstance(model, OnnxPredictor) else load_onnx(Path(model))
     kinds = [predictor.fingerprint]
+    # A missing value of a table is as unreadable as an empty text.
+    structures = [text if isinstance(text, str) else "" for text in smiles]
     with Fingerprinter(kinds) as workers:
-        (found,) = workers.of([list(smiles)], ahead=1) if len(smiles) else ([],)
+        (found,) = workers.of([structures], ahead=1) if structures else ([],)
     good = [(name, drug) for name, drug in zip(names, found, strict=True) if not isinstance(drug, str)]
     bad = [(name, reason) for name, reason in zip(names, found, strict=True) if isinstance(reason, str)]
     predictions = predict_each([predictor], kinds, [drug for _, drug in good])
