@@ -5,6 +5,8 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,6 @@ from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError, Setti
 from tests.conftest import DEMO, run_cli, write_params
 
 LIBRARY = "tables/curated/drugs.parquet"
-NEW = ("campaign", "new", "c", "--library", LIBRARY)
 # Drugs of the demo with one stereocentre; in the atlas of these tests the first has a configuration.
 STEREO, FREE = "SIM-D0027", "SIM-D0066"
 CONFIGURED = "CCC[C@@]1(c2ccccc2)NC(=O)NC1=O"
@@ -53,105 +54,118 @@ def models(home: Path) -> Path:
     return home.parent / "models"
 
 
+@dataclass(frozen=True)
+class Bench:
+    """Campaign c of the project in `home`, and its commands; texts are without the folder."""
+
+    home: Path
+
+    @property
+    def campaign(self) -> Path:
+        return self.home / "c"
+
+    @property
+    def library(self) -> tuple[str, Path]:
+        """The option that offers all drugs of the atlas."""
+        return "--library", self.home / LIBRARY
+
+    def ok(self, command: str, *arguments: object, campaign: str = "c") -> str:
+        """Run a command that has to succeed; return what it prints."""
+        result = run_cli("campaign", command, self.home / campaign, *arguments, folder=self.home)
+        assert result.exit_code == 0, (command, arguments, result.output, result.exception)
+        return self.without_folder(result.output)
+
+    def error(
+        self, kind: type[AnchorDrugError], command: str, *arguments: object, campaign: str = "c"
+    ) -> str:
+        """Return the text of the error that a command ends with, which is one line."""
+        result = run_cli("campaign", command, self.home / campaign, *arguments, folder=self.home)
+        assert isinstance(result.exception, kind), (command, arguments, result.output, result.exception)
+        assert "\n" not in str(result.exception)
+        return self.without_folder(str(result.exception))
+
+    def without_folder(self, text: str) -> str:
+        return text.replace(f"{self.home}/", "")
+
+    def files(self) -> dict[str, bytes]:
+        """Return the content of every file of the campaign."""
+        found = (path for path in sorted(self.campaign.rglob("*")) if path.is_file() and path.name != ".lock")
+        return {path.relative_to(self.campaign).as_posix(): path.read_bytes() for path in found}
+
+    def write(self, rows: object, name: str = "shop.csv") -> Path:
+        """Write a table into the project's folder."""
+        pd.DataFrame(rows).to_csv(self.home / name, index=False)
+        return self.home / name
+
+    def edit(self, section: str, **values: object) -> None:
+        """Change keys of a section of campaign.yaml."""
+        path = self.campaign / "campaign.yaml"
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content[section] |= values
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def table(self, name: str, number: int = 1) -> pd.DataFrame:
+        """Return a table of a round."""
+        return pd.read_csv(self.campaign / f"rounds/{number:02d}/{name}.csv")
+
+    def selections(self) -> list[pd.DataFrame]:
+        """Return the drugs of every round."""
+        numbers = range(1, len(list((self.campaign / "rounds").iterdir())) + 1)
+        return [self.table("selection", number) for number in numbers]
+
+    def measure(self, number: int, without: Iterable[str] = ()) -> str:
+        """Take up invented z-scores of a round; return what is printed."""
+        genes = pd.read_parquet(self.home / "tables/curated/genes.parquet")["gene"]
+        drugs = [drug for drug in self.table("selection", number)["drug_id"] if drug not in without]
+        z = np.random.default_rng(number).normal(0, 2, (len(genes), len(drugs)))
+        wide = pd.DataFrame(z, columns=drugs).round(4)
+        wide.insert(0, "gene", genes)
+        return self.ok("ingest", self.write(wide, f"z{number}.csv"), "--yes")
+
+    def play(self, rounds: int) -> None:
+        """Choose and measure the drugs of so many rounds."""
+        for number in range(1, rounds + 1):
+            self.ok("next")
+            self.measure(number)
+
+    def as_json(self) -> dict:
+        """Return what status says to a program."""
+        return json.loads(self.ok("status", "--json"))
+
+    def status(self) -> str:
+        """Return what status says to the reader of a screen: no borders, single spaces."""
+        return re.sub(r"[\s│╭╮╰╯─━╸╺]+", " ", self.ok("status"))
+
+
 @pytest.fixture
-def here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the test's own as the project; its tables are those of `home` and must stay as they are."""
+def bench(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A project of the test's own; its tables are those of `home` and must stay as they are."""
     folder = tmp_path / "here"
     folder.mkdir()
     (folder / "tables").symlink_to(home / "tables")
     shutil.copy(home / "params.yaml", folder)
-    monkeypatch.chdir(folder)
-    return folder
+    # So wide that no path is broken.
+    monkeypatch.setenv("COLUMNS", "500")
+    return Bench(folder)
 
 
 @pytest.fixture
-def start(here: Path, models: Path):
+def start(bench: Bench, models: Path):
     """Make campaign c without learning what was learned before."""
 
-    def start(*arguments, target=("NEWLINE",), library=LIBRARY, budget=12, rounds=3, folder="c"):
-        known = models / "-".join(target)
+    def start(*arguments, target=("NEWLINE",), library=None, budget=12, rounds=3, campaign="c"):
+        known, model = models / "-".join(target), bench.home / campaign / "model"
         if known.exists():
-            shutil.copytree(known, here / folder / "model")
-        lines = [word for one in target for word in ("--target", one)]
+            shutil.copytree(known, model)
+        lines = [word for name in target for word in ("--target", name)]
         size = ("--budget", budget, "--rounds", rounds)
-        result = ok("campaign", "new", folder, *lines, "--library", library, *size, *arguments)
+        offered = ("--library", library) if library else bench.library
+        output = bench.ok("new", *lines, *offered, *size, *arguments, campaign=campaign)
         if not known.exists():
-            shutil.copytree(here / folder / "model", known)
-        return result.output
+            shutil.copytree(model, known)
+        return output
 
     return start
-
-
-def ok(*arguments):
-    result = run_cli(*arguments)
-    assert result.exit_code == 0, (arguments, result.output, result.exception)
-    return result
-
-
-def error(kind, *arguments):
-    """Return the text of the error that a command ends with, which is one line."""
-    result = run_cli(*arguments)
-    assert isinstance(result.exception, kind), (arguments, result.output, result.exception)
-    assert "\n" not in str(result.exception)
-    return str(result.exception)
-
-
-def words(text):
-    """Return text as the reader of a screen sees it: no borders, single spaces."""
-    return re.sub(r"[\s│╭╮╰╯─━╸╺]+", " ", text)
-
-
-def files(folder="c"):
-    """Return the content of every file of a campaign."""
-    found = (path for path in sorted(Path(folder).rglob("*")) if path.is_file() and path.name != ".lock")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
-
-
-def write_shop(rows, path="shop.csv"):
-    pd.DataFrame(rows).to_csv(path, index=False)
-    return path
-
-
-def edit(section, **values):
-    """Change keys of a section of c/campaign.yaml."""
-    path = Path("c/campaign.yaml")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    content[section] |= values
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-
-
-def table(name, number=1):
-    return pd.read_csv(f"c/rounds/{number:02d}/{name}.csv")
-
-
-def selections():
-    numbers = range(1, len(list(Path("c/rounds").iterdir())) + 1)
-    return [table("selection", number) for number in numbers]
-
-
-def measure(number, without=()):
-    """Take up invented z-scores of a round."""
-    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"]
-    drugs = [drug for drug in table("selection", number)["drug_id"] if drug not in without]
-    z = np.random.default_rng(number).normal(0, 2, (len(genes), len(drugs)))
-    wide = pd.DataFrame(z, columns=drugs).round(4)
-    wide.insert(0, "gene", genes)
-    wide.to_csv(f"z{number}.csv", index=False)
-    return ok("campaign", "ingest", "c", f"z{number}.csv", "--yes").output
-
-
-def play(rounds):
-    for number in range(1, rounds + 1):
-        ok("campaign", "next", "c")
-        measure(number)
-
-
-def as_json():
-    return json.loads(ok("campaign", "status", "c", "--json").stdout)
-
-
-def status():
-    return words(ok("campaign", "status", "c").output)
 
 
 # --- new: the library
@@ -162,7 +176,7 @@ def drug(home, drug_id):
     return drugs.loc[drug_id]
 
 
-def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, home):
+def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, bench, home):
     smiles = drug(home, "SIM-D0001")["smiles"]
     other = Chem.MolToSmiles(Chem.MolFromSmiles(drug(home, "SIM-D0005")["smiles"]), doRandom=True)
     rows = [
@@ -182,8 +196,8 @@ def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, home):
         {"drug_id": "V14", "inchikey": "AAAAAAAAAAAAAA-UHFFFAOYSA-N"},
         {"smiles": "OCCCCCCCCCCC"},
     ]
-    output = start(library=write_shop(rows), budget=3, rounds=1)
-    library = pd.read_csv("c/library.csv")
+    output = start(library=bench.write(rows), budget=3, rounds=1)
+    library = pd.read_csv(bench.campaign / "library.csv")
     found = library[["drug_id", "match", "atlas_id"]].fillna("-").to_numpy().tolist()
     assert found == [
         ["V1", "structure", "SIM-D0001"],
@@ -203,7 +217,7 @@ def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, home):
     assert by_id.loc["SIM-D0006", "name"] == "'@SUM(A1)"
     assert by_id["cost"].dropna().to_dict() == {"V1": 10, "V2": 2.5}
     assert by_id["stock"].dropna().to_dict() == {"V1": 1, "V2": 0, "SIM-D0003": 0}
-    rejects = pd.read_csv("c/library.rejects.csv")
+    rejects = pd.read_csv(bench.campaign / "library.rejects.csv")
     assert rejects[["line", "reason"]].to_numpy().tolist() == [
         [11, "not a valid SMILES"],
         [12, "the same compound as 'V1' in line 2"],
@@ -220,26 +234,26 @@ def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, home):
     assert "all rejects: c/library.rejects.csv" in output
 
 
-def test_new_twice_changes_nothing(start):
+def test_new_twice_changes_nothing(start, bench):
     start()
-    before = files()
-    output = ok(*NEW, "--target", "OTHER", "--budget", 5).output
+    before = bench.files()
+    output = bench.ok("new", *bench.library, "--target", "OTHER", "--budget", 5)
     assert "c holds a campaign already; nothing was changed" in output
-    assert files() == before
+    assert bench.files() == before
 
 
-def test_a_target_whose_name_cannot_name_files(here):
-    told = error(SettingsError, "campaign", "new", "c", "--target", "my line/2", "--library", LIBRARY)
+def test_a_target_whose_name_cannot_name_files(bench):
+    told = bench.error(SettingsError, "new", "--target", "my line/2", "--library", LIBRARY)
     assert "the command line: targets.0: 'my line/2' is not allowed" in told
-    assert not Path("c/campaign.yaml").exists()
+    assert not (bench.campaign / "campaign.yaml").exists()
 
 
-def test_a_library_without_a_usable_compound(here):
-    write_shop([{"smiles": "C1CC"}, {"name": "nobody"}])
-    told = error(LibraryError, "campaign", "new", "c", "--target", "NEWLINE", "--library", "shop.csv")
+def test_a_library_without_a_usable_compound(bench):
+    shop = bench.write([{"smiles": "C1CC"}, {"name": "nobody"}])
+    told = bench.error(LibraryError, "new", "--target", "NEWLINE", "--library", shop)
     assert told == "shop.csv: none of its 2 compounds can be used; see c/library.rejects.csv"
-    assert len(pd.read_csv("c/library.rejects.csv")) == 2
-    assert "no campaign there" in error(SettingsError, "campaign", "next", "c")
+    assert len(pd.read_csv(bench.campaign / "library.rejects.csv")) == 2
+    assert "no campaign there" in bench.error(SettingsError, "next")
 
 
 @pytest.mark.parametrize(
@@ -258,29 +272,29 @@ def test_a_library_without_a_usable_compound(here):
         (("--target", "NEWLINE", "--rehearsal"), r"NEWLINE"),
     ],
 )
-def test_what_new_refuses(here, arguments, told):
-    assert re.search(told, error(SettingsError, *NEW, *arguments))
-    assert not Path("c/campaign.yaml").exists()
+def test_what_new_refuses(bench, arguments, told):
+    assert re.search(told, bench.error(SettingsError, "new", *bench.library, *arguments))
+    assert not (bench.campaign / "campaign.yaml").exists()
 
 
-def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, home):
+def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, bench, home):
     start("--rehearsal", target=("SIM-T1", "SIM-T2"))
     responses = pd.read_parquet(home / "tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
     lines = responses.groupby("drug_id")["cell_line"].agg(set)
     both = lines.index[[{"SIM-T1", "SIM-T2"} <= one for one in lines]]
-    assert sorted(pd.read_csv("c/library.csv")["drug_id"]) == sorted(both)
-    rejects = pd.read_csv("c/library.rejects.csv")
+    assert sorted(pd.read_csv(bench.campaign / "library.csv")["drug_id"]) == sorted(both)
+    rejects = pd.read_csv(bench.campaign / "library.rejects.csv")
     assert set(rejects["reason"]) == {"not measured, so no rehearsal with it"}
     assert len(rejects) + len(both) == 344
 
 
-def test_a_target_that_the_atlas_knows_starts_with_what_is_measured_there(start, home):
+def test_a_target_that_the_atlas_knows_starts_with_what_is_measured_there(start, bench, home):
     start(target=("SIM-T1",), budget=6, rounds=2)
-    ok("campaign", "next", "c")
+    bench.ok("next")
     responses = pd.read_parquet(home / "tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
     measured = set(responses.loc[responses["cell_line"] == "SIM-T1", "drug_id"])
-    assert measured.isdisjoint(table("panel")["drug_id"])
-    assert table("advice")["drugs"].iloc[0] == len(measured)
+    assert measured.isdisjoint(bench.table("panel")["drug_id"])
+    assert bench.table("advice")["drugs"].iloc[0] == len(measured)
 
 
 # --- new: untreated expression
@@ -295,17 +309,17 @@ def untreated():
     return (lines.loc["SIM-A01"] + noise).clip(lower=0)
 
 
-def test_an_unseen_target_needs_expression_unless_the_predictor_does_not(here, start):
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    write_params(here, params | {"predictor": "ensemble"})
-    told = error(SettingsError, *NEW, "--target", "NEWLINE")
+def test_an_unseen_target_needs_expression_unless_the_predictor_does_not(bench, start):
+    params = yaml.safe_load((bench.home / "params.yaml").read_text(encoding="utf-8"))
+    write_params(bench.home, params | {"predictor": "ensemble"})
+    told = bench.error(SettingsError, "new", *bench.library, "--target", "NEWLINE")
     assert told.startswith("c: the untreated expression of NEWLINE is not known; give it to ")
     assert "--expression" in told
     assert "predictor: response_gp" in told
-    assert not Path("c/campaign.yaml").exists()
-    write_params(here, params)
-    start(folder="other")
-    assert Path("other/campaign.yaml").exists()
+    assert not (bench.campaign / "campaign.yaml").exists()
+    write_params(bench.home, params)
+    start(campaign="other")
+    assert (bench.home / "other/campaign.yaml").exists()
 
 
 UNITS = {
@@ -319,15 +333,15 @@ UNITS = {
     ("unit", "naming", "column"),
     [("counts", "symbol", "gene_symbol"), ("TPM", "Ensembl", "ensembl_id"), ("log2", "Entrez", "gene_id")],
 )
-def test_expression_in_any_unit_and_naming_gives_the_same_profile(here, untreated, unit, naming, column):
+def test_expression_in_any_unit_and_naming_gives_the_same_profile(bench, untreated, unit, naming, column):
     info = pd.read_csv(DEMO / "geneinfo_beta.txt", sep="\t").set_index("gene_symbol", drop=False)
     names = info[column].reindex(untreated.index)
     assert names.notna().all()
     own = pd.DataFrame({"gene": names.to_numpy(), "NEWLINE_1": UNITS[unit](untreated).to_numpy()})
-    own.to_csv("own.csv", index=False)
-    output = ok(*NEW, "--target", "NEWLINE", "--expression", "own.csv").output
+    expression = ("--expression", bench.write(own, "own.csv"))
+    output = bench.ok("new", *bench.library, "--target", "NEWLINE", *expression)
     assert f"untreated expression: {unit} by {naming}, {len(own)} of {len(own)} genes found" in output
-    table = pd.read_csv("c/expression.csv", index_col="cell_line")
+    table = pd.read_csv(bench.campaign / "expression.csv", index_col="cell_line")
     assert table.index.tolist() == ["NEWLINE"]
     lines = pd.read_csv(next(DEMO.glob("basal_expression*")), index_col=0)
     expected = np.sort(lines.to_numpy(), axis=1).mean(axis=0)
@@ -337,57 +351,59 @@ def test_expression_in_any_unit_and_naming_gives_the_same_profile(here, untreate
 
 
 @pytest.fixture
-def ensemble(here, untreated, models):
+def ensemble(bench, untreated, models):
     """Campaign c of an unseen line whose counts lack two genes, with predictor ensemble; what `new` said."""
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    params = yaml.safe_load((bench.home / "params.yaml").read_text(encoding="utf-8"))
     params["featurize"]["cell"]["epochs"] = 5
     params["predictors"]["ensemble"]["pretrain"]["epochs"] = 1
-    write_params(here, params | {"predictor": "ensemble"})
+    write_params(bench.home, params | {"predictor": "ensemble"})
     known = models / "ensemble"
     if known.exists():
-        shutil.copytree(known, "c/model")
+        shutil.copytree(known, bench.campaign / "model")
     own = UNITS["counts"](untreated.drop(untreated.index[[3, 40]]))
-    own.rename("NEWLINE").rename_axis("gene").reset_index().to_csv("own.csv", index=False)
-    output = ok(*NEW, "--target", "NEWLINE", "--budget", 4, "--rounds", 1, "--expression", "own.csv").output
+    own = own.rename("NEWLINE").rename_axis("gene").reset_index()
+    options = ("--budget", 4, "--rounds", 1, "--expression", bench.write(own, "own.csv"))
+    output = bench.ok("new", *bench.library, "--target", "NEWLINE", *options)
     if not known.exists():
-        shutil.copytree("c/model", known)
+        shutil.copytree(bench.campaign / "model", known)
     return output
 
 
-def test_an_unseen_line_with_expression_gets_a_model_of_the_ensemble(ensemble, untreated):
+def test_an_unseen_line_with_expression_gets_a_model_of_the_ensemble(bench, ensemble, untreated):
     missing = untreated.index[[3, 40]].tolist()
     found = f"{len(untreated) - 2} of {len(untreated)} genes found"
     assert f"{found}; the atlas' median for {', '.join(missing)}" in ensemble
     lines = pd.read_csv(next(DEMO.glob("basal_expression*")), index_col=0)
-    profile = pd.read_csv("c/expression.csv", index_col="cell_line").loc["NEWLINE"]
+    profile = pd.read_csv(bench.campaign / "expression.csv", index_col="cell_line").loc["NEWLINE"]
     np.testing.assert_allclose(profile[missing], lines[missing].median(), rtol=1e-6)
-    assert "NEWLINE" in pd.read_parquet("c/model/cell_lines.parquet")["cell_line"].tolist()
-    ok("campaign", "next", "c")
-    measure(1)
-    ok("campaign", "finish", "c")
-    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"]
-    assert len(pd.read_parquet("c/finish/NEWLINE.parquet", columns=["drug_id"])) == 344 * len(genes)
+    assert "NEWLINE" in pd.read_parquet(bench.campaign / "model/cell_lines.parquet")["cell_line"].tolist()
+    bench.ok("next")
+    bench.measure(1)
+    bench.ok("finish")
+    genes = pd.read_parquet(bench.home / "tables/curated/genes.parquet")["gene"]
+    predicted = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet", columns=["drug_id"])
+    assert len(predicted) == 344 * len(genes)
 
 
 @pytest.mark.parametrize("change", ["embedding", "predictor"])
-def test_a_command_that_refuses_other_settings_leaves_the_ensembles_model_as_it_is(ensemble, here, change):
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+def test_a_command_that_refuses_other_settings_leaves_the_ensembles_model_as_it_is(ensemble, bench, change):
+    params = yaml.safe_load((bench.home / "params.yaml").read_text(encoding="utf-8"))
     if change == "predictor":
         params["predictor"] = "response_gp"
     else:
         params["featurize"]["cell"]["seed"] += 1
-    write_params(here, params)
-    before = files()
-    assert "c/model: was learned from other tables or" in error(SettingsError, "campaign", "next", "c")
-    assert [name for name, content in files().items() if before.get(name) != content] == []
+    write_params(bench.home, params)
+    before = bench.files()
+    assert "c/model: was learned from other tables or" in bench.error(SettingsError, "next")
+    assert [name for name, content in bench.files().items() if before.get(name) != content] == []
 
 
-def test_expression_of_too_few_genes_or_of_another_line(here, untreated):
+def test_expression_of_too_few_genes_or_of_another_line(bench, untreated):
     own = untreated.iloc[:20].rename("NEWLINE").rename_axis("gene").reset_index()
-    own.to_csv("own.csv", index=False)
-    told = error(RawDataError, *NEW, "--target", "NEWLINE", "--expression", "own.csv")
+    options = (*bench.library, "--target", "NEWLINE", "--expression", bench.write(own, "own.csv"))
+    told = bench.error(RawDataError, "new", *options)
     assert "holds 20 of the 128 genes of the atlas" in told
-    told = error(AnchorDrugError, *NEW, "--target", "A", "--target", "NEWLINE", "--expression", "own.csv")
+    told = bench.error(AnchorDrugError, "new", "--target", "A", *options)
     assert told.startswith("own.csv: no sample of cell line A (samples: NEWLINE)")
 
 
@@ -407,28 +423,28 @@ def scaffold(smiles):
     return MurckoScaffold.MurckoScaffoldSmiles(mol=Chem.MolFromSmiles(smiles))
 
 
-def test_constraints_hold_over_all_rounds(start, home):
+def test_constraints_hold_over_all_rounds(start, bench, home):
     shop = stocked(home)
-    start(library=write_shop(shop), budget=15, rounds=3)
+    start(library=bench.write(shop), budget=15, rounds=3)
     ids = shop["drug_id"].tolist()
-    ok("campaign", "next", "c")
-    first = table("panel")["drug_id"].tolist()
-    shutil.rmtree("c/rounds/01")
+    bench.ok("next")
+    first = bench.table("panel")["drug_id"].tolist()
+    shutil.rmtree(bench.campaign / "rounds/01")
     # What would be taken must not be, and what would not be must.
     include = [one for one in ids if one not in first and shop.set_index("drug_id").at[one, "cost"] != ""][:2]
     exclude = first[:3]
     limits = {"cost": 55.0, "per_mechanism": 2, "per_scaffold": 2}
-    edit("constraints", include=include, exclude=exclude, **limits)
-    output = ok("campaign", "next", "c").output
+    bench.edit("constraints", include=include, exclude=exclude, **limits)
+    output = bench.ok("next")
     assert "not in the choice: 3 drugs (excluded)" in output
-    measure(1)
-    ok("campaign", "next", "c")
-    measure(2)
-    ok("campaign", "next", "c")
-    assert table("selection")["drug_id"].tolist()[:2] == include
-    library = pd.read_csv("c/library.csv").set_index("drug_id")
-    panels = [table("panel")["drug_id"].tolist()]
-    for chosen in (pd.concat(selections())["drug_id"].tolist(), *panels):
+    bench.measure(1)
+    bench.ok("next")
+    bench.measure(2)
+    bench.ok("next")
+    assert bench.table("selection")["drug_id"].tolist()[:2] == include
+    library = pd.read_csv(bench.campaign / "library.csv").set_index("drug_id")
+    panels = [bench.table("panel")["drug_id"].tolist()]
+    for chosen in (pd.concat(bench.selections())["drug_id"].tolist(), *panels):
         assert len(chosen) == len(set(chosen)) > 8
         assert set(chosen) >= set(include)
         assert not set(chosen) & set(exclude)
@@ -445,16 +461,16 @@ def test_constraints_hold_over_all_rounds(start, home):
     ("constraint", "bound"),
     [({"cost": 30.0}, "cost"), ({"per_mechanism": 1}, "moa"), ({"per_scaffold": 1}, "scaffold")],
 )
-def test_each_limit_alone_changes_the_choice_and_holds(start, home, constraint, bound):
-    start(library=write_shop(stocked(home)), budget=24, rounds=4)
-    ok("campaign", "next", "c")
-    free = table("panel")["drug_id"].tolist()
-    shutil.rmtree("c/rounds")
-    edit("constraints", **constraint)
-    play(2)
-    library = pd.read_csv("c/library.csv").set_index("drug_id")
+def test_each_limit_alone_changes_the_choice_and_holds(start, bench, home, constraint, bound):
+    start(library=bench.write(stocked(home)), budget=24, rounds=4)
+    bench.ok("next")
+    free = bench.table("panel")["drug_id"].tolist()
+    shutil.rmtree(bench.campaign / "rounds")
+    bench.edit("constraints", **constraint)
+    bench.play(2)
+    library = pd.read_csv(bench.campaign / "library.csv").set_index("drug_id")
     library["scaffold"] = library["smiles"].map(scaffold)
-    chosen = library.loc[pd.concat(selections())["drug_id"]]
+    chosen = library.loc[pd.concat(bench.selections())["drug_id"]]
 
     def worst(rows):
         if bound == "cost":
@@ -485,102 +501,102 @@ def test_each_limit_alone_changes_the_choice_and_holds(start, home, constraint, 
         ({"per_moa": 1}, r"per_moa"),
     ],
 )
-def test_constraints_that_cannot_be_kept(start, home, constraint, told):
-    start(library=write_shop(stocked(home)))
-    edit("constraints", **constraint)
-    text = error(SettingsError, "campaign", "next", "c")
+def test_constraints_that_cannot_be_kept(start, bench, home, constraint, told):
+    start(library=bench.write(stocked(home)))
+    bench.edit("constraints", **constraint)
+    text = bench.error(SettingsError, "next")
     assert re.search(told, text)
     assert "c/campaign.yaml" in text or text.startswith("c: ")
-    assert not Path("c/rounds").exists()
+    assert not (bench.campaign / "rounds").exists()
 
 
-def test_excluding_every_drug(start, home):
+def test_excluding_every_drug(start, bench, home):
     shop = stocked(home, 12)
-    start(library=write_shop(shop), budget=3, rounds=1)
-    edit("constraints", exclude=shop["drug_id"].tolist())
-    assert "no drug of the library may be chosen any more" in error(SettingsError, "campaign", "next", "c")
+    start(library=bench.write(shop), budget=3, rounds=1)
+    bench.edit("constraints", exclude=shop["drug_id"].tolist())
+    assert "no drug of the library may be chosen any more" in bench.error(SettingsError, "next")
 
 
-def test_more_drugs_that_must_be_in_than_a_round_holds_go_on_in_the_next(start, home):
+def test_more_drugs_that_must_be_in_than_a_round_holds_go_on_in_the_next(start, bench, home):
     shop = stocked(home)
-    start(library=write_shop(shop), budget=9, rounds=3)
+    start(library=bench.write(shop), budget=9, rounds=3)
     include = shop["drug_id"].tolist()[12:17]
-    edit("constraints", include=include)
-    play(2)
-    chosen = pd.concat(selections())["drug_id"].tolist()
+    bench.edit("constraints", include=include)
+    bench.play(2)
+    chosen = pd.concat(bench.selections())["drug_id"].tolist()
     assert chosen[:5] == include
-    assert [len(one) for one in selections()] == [3, 3]
+    assert [len(one) for one in bench.selections()] == [3, 3]
 
 
 @pytest.mark.parametrize(
     ("position", "limits", "words"),
     [(5, {}, "is out of stock"), (10, {"cost": 90.0}, "has no cost, which a cost ceiling needs")],
 )
-def test_a_drug_that_must_be_in_but_cannot_be_bought(start, home, position, limits, words):
+def test_a_drug_that_must_be_in_but_cannot_be_bought(start, bench, home, position, limits, words):
     shop = stocked(home)
-    start(library=write_shop(shop), budget=9, rounds=3)
+    start(library=bench.write(shop), budget=9, rounds=3)
     must = shop["drug_id"].tolist()[position]
-    edit("constraints", include=[must], **limits)
-    assert f"'{must}' {words}" in error(SettingsError, "campaign", "next", "c")
+    bench.edit("constraints", include=[must], **limits)
+    assert f"'{must}' {words}" in bench.error(SettingsError, "next")
 
 
-def test_a_drug_that_failed_is_not_asked_for_again_unless_it_must_be_in(start):
+def test_a_drug_that_failed_is_not_asked_for_again_unless_it_must_be_in(start, bench):
     start(budget=6, rounds=3)
-    ok("campaign", "next", "c")
-    lost = table("selection")["drug_id"].tolist()[0]
-    measure(1, without=[lost])
-    ok("campaign", "next", "c")
-    assert lost not in table("panel", 2)["drug_id"].tolist()
-    shutil.rmtree("c/rounds/02")
-    edit("constraints", include=[lost])
-    ok("campaign", "next", "c")
-    assert table("selection", 2)["drug_id"].tolist()[0] == lost
+    bench.ok("next")
+    lost = bench.table("selection")["drug_id"].tolist()[0]
+    bench.measure(1, without=[lost])
+    bench.ok("next")
+    assert lost not in bench.table("panel", 2)["drug_id"].tolist()
+    shutil.rmtree(bench.campaign / "rounds/02")
+    bench.edit("constraints", include=[lost])
+    bench.ok("next")
+    assert bench.table("selection", 2)["drug_id"].tolist()[0] == lost
 
 
-def test_the_panel_begins_with_the_round_and_by_a_design_holds_all_rounds(start):
+def test_the_panel_begins_with_the_round_and_by_a_design_holds_all_rounds(start, bench):
     start("--strategy", "a_optimal", budget=10, rounds=3)
     for number in (1, 2, 3):
-        ok("campaign", "next", "c")
-        panel, chosen = table("panel", number), table("selection", number)
+        bench.ok("next")
+        panel, chosen = bench.table("panel", number), bench.table("selection", number)
         pd.testing.assert_frame_equal(panel.iloc[: len(chosen)], chosen)
-        measure(number)
-    assert [len(one) for one in selections()] == [4, 4, 2]
-    together = pd.concat(selections())
-    assert table("panel")["drug_id"].tolist() == together["drug_id"].tolist()
-    assert table("panel")["round"].tolist() == together["round"].tolist() == [1] * 4 + [2] * 4 + [3] * 2
+        bench.measure(number)
+    assert [len(one) for one in bench.selections()] == [4, 4, 2]
+    together = pd.concat(bench.selections())
+    assert bench.table("panel")["drug_id"].tolist() == together["drug_id"].tolist()
+    assert bench.table("panel")["round"].tolist() == together["round"].tolist() == [1] * 4 + [2] * 4 + [3] * 2
 
 
-def test_next_again_changes_nothing_and_says_what_to_do(start):
+def test_next_again_changes_nothing_and_says_what_to_do(start, bench):
     start(budget=4, rounds=2)
-    ok("campaign", "next", "c")
-    before = files()
-    output = ok("campaign", "next", "c").output
+    bench.ok("next")
+    before = bench.files()
+    output = bench.ok("next")
     assert "round 1 waits for its results: pipette c/rounds/01/plate_map.csv" in output
     assert "anchordrug campaign ingest c RESULTS" in output
-    assert files() == before
-    measure(1)
-    ok("campaign", "next", "c")
-    measure(2)
-    before = files()
-    output = ok("campaign", "next", "c").output
+    assert bench.files() == before
+    bench.measure(1)
+    bench.ok("next")
+    bench.measure(2)
+    before = bench.files()
+    output = bench.ok("next")
     assert "the budget of 4 drugs is spent; run\n  anchordrug campaign finish c\n" in output
-    assert files() == before
+    assert bench.files() == before
 
 
-def test_next_where_there_is_no_campaign(here):
+def test_next_where_there_is_no_campaign(bench):
     for command in ("next", "ingest", "status", "finish"):
-        told = error(SettingsError, "campaign", command, "nowhere")
+        told = bench.error(SettingsError, command, campaign="nowhere")
         assert told.startswith("nowhere: no campaign there (no campaign.yaml); make one with")
 
 
-def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(start, home):
+def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(start, bench, home):
     shop = stocked(home)
     shop["source_plate"] = ["LIB1" if number < 20 else "" for number in range(len(shop))]
     shop["source_well"] = [f"B{number + 1}" if number < 20 else "" for number in range(len(shop))]
-    start(library=write_shop(shop), budget=25, rounds=1)
-    edit("plates", replicates=4, controls=5, use_edge=False)
-    ok("campaign", "next", "c")
-    plate_map, chosen = table("plate_map"), table("selection")
+    start(library=bench.write(shop), budget=25, rounds=1)
+    bench.edit("plates", replicates=4, controls=5, use_edge=False)
+    bench.ok("next")
+    plate_map, chosen = bench.table("plate_map"), bench.table("selection")
     treated = plate_map[plate_map["pert_type"] == "trt"]
     assert treated["drug_id"].value_counts().to_dict() == dict.fromkeys(chosen["drug_id"], 4)
     controls = plate_map[plate_map["pert_type"] == "negcon"]
@@ -588,9 +604,9 @@ def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(st
     assert controls.groupby("plate").size().tolist() == [5, 5]
     assert not plate_map["well_position"].str.match("[AH]|.(01|12)").any()
     assert not plate_map.duplicated(["plate", "well_position"]).any()
-    again = read_plate_map(Path("c/rounds/01/plate_map.csv"))
+    again = read_plate_map(bench.campaign / "rounds/01/plate_map.csv")
     pd.testing.assert_frame_equal(again, plate_map, check_dtype=False)
-    picks = table("pick_list")
+    picks = bench.table("pick_list")
     well = plate_map["well_position"].str[0] + plate_map["well_position"].str[1:].astype(int).astype(str)
     transfers = picks[["Destination Plate Name", "Destination Well", "Sample ID"]].to_numpy().tolist()
     expected = plate_map.assign(well=well)[["plate", "well", "drug_id"]].to_numpy().tolist()
@@ -604,74 +620,76 @@ def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(st
                 f"B{number + 1}",
             ]
     for plate in plate_map["plate"].unique():
-        ET.parse(f"c/rounds/01/{plate}.svg")
+        ET.parse(bench.campaign / f"rounds/01/{plate}.svg")
 
 
-def test_ids_and_barcodes_of_digits_stay_what_they_are(start, home):
+def test_ids_and_barcodes_of_digits_stay_what_they_are(start, bench, home):
     """Vendors number compounds and plates, with zeros in front."""
     shop = stocked(home, 12)[["smiles"]]
     shop.insert(0, "drug_id", [f"00{number}" for number in range(12)])
     shop["source_plate"] = ["0017"] * 6 + [""] * 6
     shop["source_well"] = [f"A{number + 1}" for number in range(6)] + [""] * 6
-    start(library=write_shop(shop), budget=12, rounds=1)
-    ok("campaign", "next", "c")
-    chosen = pd.read_csv("c/rounds/01/selection.csv", dtype=str)
+    start(library=bench.write(shop), budget=12, rounds=1)
+    bench.ok("next")
+    chosen = pd.read_csv(bench.campaign / "rounds/01/selection.csv", dtype=str)
     assert sorted(chosen["drug_id"]) == sorted(shop["drug_id"])
-    picks = pd.read_csv("c/rounds/01/pick_list.csv", dtype=str)
+    picks = pd.read_csv(bench.campaign / "rounds/01/pick_list.csv", dtype=str)
     assert set(picks["Source Plate Name"]) == {"0017", "SOURCE1"}
     assert set(picks["Sample ID"]) == {*shop["drug_id"], "DMSO"}
 
 
-def test_a_barcode_of_digits_that_some_compounds_lack_is_not_made_a_decimal_number(start, home):
+def test_a_barcode_of_digits_that_some_compounds_lack_is_not_made_a_decimal_number(start, bench, home):
     shop = stocked(home, 12)[["drug_id"]]
     shop["source_plate"] = ["4017"] * 6 + [""] * 6
     shop["source_well"] = [f"A{number + 1}" for number in range(6)] + [""] * 6
-    start(library=write_shop(shop), budget=12, rounds=1)
-    ok("campaign", "next", "c")
-    picks = pd.read_csv("c/rounds/01/pick_list.csv", dtype=str)
+    start(library=bench.write(shop), budget=12, rounds=1)
+    bench.ok("next")
+    picks = pd.read_csv(bench.campaign / "rounds/01/pick_list.csv", dtype=str)
     assert set(picks["Source Plate Name"]) == {"4017", "SOURCE1"}
 
 
-def test_names_of_digits_do_not_stop_a_campaign(start, home):
+def test_names_of_digits_do_not_stop_a_campaign(start, bench, home):
     shop = stocked(home, 12)[["drug_id"]]
     shop["name"] = [str(1000 + number) for number in range(12)]
     shop["vendor"] = "77"
-    start(library=write_shop(shop), budget=4, rounds=1)
-    ok("campaign", "next", "c")
-    assert set(table("selection")["name"].astype(str)) <= set(shop["name"])
+    start(library=bench.write(shop), budget=4, rounds=1)
+    bench.ok("next")
+    assert set(bench.table("selection")["name"].astype(str)) <= set(shop["name"])
 
 
-def test_an_id_that_looks_like_a_missing_value_stays(start, home):
+def test_an_id_that_looks_like_a_missing_value_stays(start, bench, home):
     shop = stocked(home, 12)[["smiles"]]
     shop.insert(0, "drug_id", ["NA", "null", *(f"V{number}" for number in range(10))])
-    start(library=write_shop(shop), budget=12, rounds=1)
-    ok("campaign", "next", "c")
-    assert {"NA", "null"} <= set(pd.read_csv("c/rounds/01/selection.csv", keep_default_na=False)["drug_id"])
+    start(library=bench.write(shop), budget=12, rounds=1)
+    bench.ok("next")
+    assert {"NA", "null"} <= set(
+        pd.read_csv(bench.campaign / "rounds/01/selection.csv", keep_default_na=False)["drug_id"]
+    )
 
 
 # --- status
 
 
-def test_status_shows_counts_and_the_next_command_at_every_stage(start):
+def test_status_shows_counts_and_the_next_command_at_every_stage(start, bench):
     start(budget=6, rounds=2)
-    text = status()
+    text = bench.status()
     assert "NEWLINE" in text
     assert "0 of 6 drugs measured" in text
     assert "next: anchordrug campaign next c" in text
     assert "a_optimal, 2 rounds of 3 drugs, seed 0" in text
-    ok("campaign", "next", "c")
-    text = status()
+    bench.ok("next")
+    text = bench.status()
     assert "0 of 6 drugs measured" in text
     assert "1 3 - - - - - waiting" in text
     assert "3 more drugs are expected to bring" in text
     assert "pipette c/rounds/01/plate_map.csv, then anchordrug campaign ingest c RESULTS" in text
-    assert as_json()["rounds"] == [{"round": 1, "asked": 3, "accepted": None}]
-    measure(1, without=table("selection")["drug_id"].tolist()[1:2])
-    text = status()
+    assert bench.as_json()["rounds"] == [{"round": 1, "asked": 3, "accepted": None}]
+    bench.measure(1, without=bench.table("selection")["drug_id"].tolist()[1:2])
+    text = bench.status()
     assert "2 of 6 drugs measured" in text
     assert re.search(r"1 3 2 0 1 - \d+% accepted", text)
     accepted = {"NEWLINE": {"ok": 2, "missing": 1}}
-    assert as_json() == {
+    assert bench.as_json() == {
         "targets": ["NEWLINE"],
         "rehearsal": False,
         "strategy": "a_optimal",
@@ -683,22 +701,22 @@ def test_status_shows_counts_and_the_next_command_at_every_stage(start):
     }
     assert "next: anchordrug campaign next c" in text
     for number, measured in ((2, 5), (3, 6)):
-        ok("campaign", "next", "c")
-        measure(number)
-        assert f"{measured} of 6 drugs measured" in status()
-    text = status()
-    assert [len(one) for one in selections()] == [3, 3, 1]
+        bench.ok("next")
+        bench.measure(number)
+        assert f"{measured} of 6 drugs measured" in bench.status()
+    text = bench.status()
+    assert [len(one) for one in bench.selections()] == [3, 3, 1]
     assert "the budget is spent: anchordrug campaign finish c" in text
-    ok("campaign", "finish", "c")
-    assert "finished; open c/finish/report.html" in status()
+    bench.ok("finish")
+    assert "finished; open c/finish/report.html" in bench.status()
 
 
-def test_status_changes_nothing(start):
+def test_status_changes_nothing(start, bench):
     start(budget=4, rounds=2)
-    ok("campaign", "next", "c")
-    before = files()
-    status()
-    assert files() == before
+    bench.ok("next")
+    before = bench.files()
+    bench.status()
+    assert bench.files() == before
 
 
 # --- tables, params and settings that were changed after new
@@ -724,136 +742,140 @@ def changed_target(here):
 
 
 @pytest.mark.parametrize("change", [changed_params, changed_table, changed_target])
-def test_a_model_of_other_tables_or_settings_is_not_used(start, here, change):
+def test_a_model_of_other_tables_or_settings_is_not_used(start, bench, change):
     start()
-    change(here)
-    before = files()
+    change(bench.home)
+    before = bench.files()
     for command in ("next", "finish"):
-        told = error(SettingsError, "campaign", command, "c")
+        told = bench.error(SettingsError, command)
         assert told.startswith("c/model: was learned from other tables or with other settings")
         assert "or delete c/model to learn it again" in told
-    assert files() == before
+    assert bench.files() == before
 
 
-def test_a_model_that_was_deleted_is_learned_again_to_the_same_numbers(start):
+def test_a_model_that_was_deleted_is_learned_again_to_the_same_numbers(start, bench):
     start()
-    before = files()
-    shutil.rmtree("c/model")
-    ok("campaign", "next", "c")
-    assert before.items() <= files().items()
+    before = bench.files()
+    shutil.rmtree(bench.campaign / "model")
+    bench.ok("next")
+    assert before.items() <= bench.files().items()
 
 
 @pytest.mark.parametrize("content", ["targets: [", "nonsense", "targets: []\n"])
-def test_a_campaign_yaml_that_cannot_be_read(start, content):
+def test_a_campaign_yaml_that_cannot_be_read(start, bench, content):
     start()
-    Path("c/campaign.yaml").write_text(content, encoding="utf-8")
+    (bench.campaign / "campaign.yaml").write_text(content, encoding="utf-8")
     for command in ("next", "status"):
-        assert error(SettingsError, "campaign", command, "c").startswith("c/campaign.yaml")
+        assert bench.error(SettingsError, command).startswith("c/campaign.yaml")
 
 
-def test_a_library_that_lost_a_column(start):
+def test_a_library_that_lost_a_column(start, bench):
     start()
-    library = pd.read_csv("c/library.csv")
-    library.drop(columns="inchikey").to_csv("c/library.csv", index=False)
-    assert "c/library.csv: no column inchikey" in error(AnchorDrugError, "campaign", "next", "c")
+    library = pd.read_csv(bench.campaign / "library.csv")
+    library.drop(columns="inchikey").to_csv(bench.campaign / "library.csv", index=False)
+    assert "c/library.csv: no column inchikey" in bench.error(AnchorDrugError, "next")
 
 
 # --- the whole way
 
 
-def test_two_targets_share_one_list_from_new_to_finish(start, home):
+def test_two_targets_share_one_list_from_new_to_finish(start, bench, home):
     start("--rehearsal", target=("SIM-T1", "SIM-T2"), budget=6, rounds=2)
     genes = pd.read_parquet(home / "tables/curated/genes.parquet")["gene"]
     for number in (1, 2):
-        ok("campaign", "next", "c")
-        plate_map = table("plate_map", number)
+        bench.ok("next")
+        plate_map = bench.table("plate_map", number)
         drugs = plate_map[plate_map["pert_type"] == "trt"].groupby("cell_line")["drug_id"].agg(set)
-        chosen = set(table("selection", number)["drug_id"])
+        chosen = set(bench.table("selection", number)["drug_id"])
         assert drugs.to_dict() == {"SIM-T1": chosen, "SIM-T2": chosen}
         assert set(plate_map["plate"]) == {f"R0{number}-SIM-T1-P1", f"R0{number}-SIM-T2-P1"}
-        assert set(table("advice", number)["cell_line"]) == {"SIM-T1", "SIM-T2"}
-        ok("campaign", "rehearse", "c", "--out", f"counts{number}.csv")
-        counts = pd.read_csv(f"counts{number}.csv")
+        assert set(bench.table("advice", number)["cell_line"]) == {"SIM-T1", "SIM-T2"}
+        path = bench.home / f"counts{number}.csv"
+        bench.ok("rehearse", "--out", path)
+        counts = pd.read_csv(path)
         thin = counts["gene"].isin(genes) | (counts.index % 20 == 0)
-        counts[thin].to_csv(f"counts{number}.csv", index=False)
-        output = ok("campaign", "ingest", "c", f"counts{number}.csv", "--yes").output
+        counts[thin].to_csv(path, index=False)
+        output = bench.ok("ingest", path, "--yes")
         assert f"round {number}, SIM-T1: " in output
         assert f"round {number}, SIM-T2: " in output
-        assert table("outcome", number).groupby("cell_line").size().to_dict() == {"SIM-T1": 3, "SIM-T2": 3}
-    text = status()
+        assert bench.table("outcome", number).groupby("cell_line").size().to_dict() == {
+            "SIM-T1": 3,
+            "SIM-T2": 3,
+        }
+    text = bench.status()
     assert "SIM-T1, SIM-T2 (rehearsal)" in text
     assert "accepted: SIM-T1" in text
-    ok("campaign", "finish", "c")
-    metrics = json.loads(Path("c/finish/metrics.json").read_text(encoding="utf-8"))
+    bench.ok("finish")
+    metrics = json.loads((bench.campaign / "finish/metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["SIM-T1", "SIM-T2"]
-    outcomes = pd.concat([table("outcome", number) for number in (1, 2)])
+    outcomes = pd.concat([bench.table("outcome", number) for number in (1, 2)])
     for target in metrics:
         measured = outcomes[(outcomes["cell_line"] == target) & (outcomes["status"] == "ok")]
         assert metrics[target]["anchors"] == len(measured) >= 3
-        assert Path(f"c/finish/{target}.onnx").exists()
-    one, other = (pd.read_parquet(f"c/finish/{target}.parquet") for target in metrics)
-    assert len(one) == len(other) == len(pd.read_csv("c/library.csv")) * len(genes)
+        assert (bench.campaign / f"finish/{target}.onnx").exists()
+    one, other = (pd.read_parquet(bench.campaign / f"finish/{target}.parquet") for target in metrics)
+    assert len(one) == len(other) == len(pd.read_csv(bench.campaign / "library.csv")) * len(genes)
     assert not np.allclose(one["z"], other["z"])
 
 
-def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, home):
+def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, bench, home):
     shop = stocked(home, 30)
     evil = "<script>alert('x')</script>"
     more = [
         {"drug_id": "<b>&amp;", "smiles": "CCCCCCCCCCCO", "name": evil, "moa": '"><img src=x onerror=1>'},
         {"drug_id": "N2", "smiles": "CCCCCCCCCCCCO", "name": "two\nlines"},
     ]
-    write_shop(pd.concat([shop, pd.DataFrame(more)]))
-    start(library="shop.csv", budget=6, rounds=2)
-    edit("constraints", include=["<b>&amp;", "N2"])
-    assert "nothing is measured yet" in error(SettingsError, "campaign", "finish", "c")
-    ok("campaign", "next", "c")
-    assert "nothing is measured yet" in error(SettingsError, "campaign", "finish", "c")
-    assert not Path("c/finish").exists()
-    for picture in Path("c/rounds/01").glob("*.svg"):
+    start(library=bench.write(pd.concat([shop, pd.DataFrame(more)])), budget=6, rounds=2)
+    bench.edit("constraints", include=["<b>&amp;", "N2"])
+    assert "nothing is measured yet" in bench.error(SettingsError, "finish")
+    bench.ok("next")
+    assert "nothing is measured yet" in bench.error(SettingsError, "finish")
+    assert not (bench.campaign / "finish").exists()
+    for picture in (bench.campaign / "rounds/01").glob("*.svg"):
         ET.parse(picture)
         assert "<script" not in picture.read_text(encoding="utf-8")
-    measure(1)
-    ok("campaign", "next", "c")
-    output = ok("campaign", "finish", "c").output
+    bench.measure(1)
+    bench.ok("next")
+    output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
-    found = pd.read_parquet("c/finish/NEWLINE.parquet")
-    genes = pd.read_parquet("tables/curated/genes.parquet")["gene"]
-    library = pd.read_csv("c/library.csv")
+    found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
+    genes = pd.read_parquet(bench.home / "tables/curated/genes.parquet")["gene"]
+    library = pd.read_csv(bench.campaign / "library.csv")
     assert len(found) == len(library) * len(genes)
     assert set(found["drug_id"]) == set(library["drug_id"])
     assert (found.groupby("drug_id")["gene"].nunique() == len(genes)).all()
     assert np.isfinite(found.select_dtypes("number")).all(axis=None)
-    metrics = json.loads(Path("c/finish/metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((bench.campaign / "finish/metrics.json").read_text(encoding="utf-8"))
     assert metrics["NEWLINE"]["anchors"] == 3
     assert sum(metrics["NEWLINE"]["label_shares"].values()) == pytest.approx(1, abs=1e-3)
-    report = Path("c/finish/report.html").read_text(encoding="utf-8")
+    report = (bench.campaign / "finish/report.html").read_text(encoding="utf-8")
     assert report.count("<script") == 1  # the page's own
     assert "<img" not in report
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in report
     assert "&lt;b&gt;&amp;amp;" in report
     assert not re.search(r"(src|href)\s*=\s*['\"]?https?:", report)
-    card = json.loads(ok("inspect", "c/finish/NEWLINE.onnx", "--json").output)
+    model = bench.campaign / "finish/NEWLINE.onnx"
+    card = json.loads(run_cli("inspect", model, "--json").output)
     assert len(card["anchors"]) == 3
     left_out = metrics["NEWLINE"]["anchors_correlation_left_out"]
     assert card["metrics"]["anchors correlation left out"] == left_out
-    assert any(path.endswith("rounds/01/responses.csv") for path in card["training_data"])
-    text = ok("inspect", "c/finish/NEWLINE.onnx").output
+    assert {"c/library.csv", "c/rounds/01/responses.csv"} < set(card["training_data"])
+    text = run_cli("inspect", model).output
     assert "\nanchors             3 (" in text
     assert f"\nmetrics             {next(iter(card['metrics']))} " in text
-    before = files()
-    ok("campaign", "finish", "c")
-    assert files() == before
+    before = bench.files()
+    bench.ok("finish")
+    assert bench.files() == before
 
 
-def test_a_list_of_drugs_to_be_predicted_is_predicted_too(start, home):
-    write_shop(stocked(home, 20))
+def test_a_list_of_drugs_to_be_predicted_is_predicted_too(start, bench, home):
+    shop = bench.write(stocked(home, 20))
     queries = [{"drug_id": "AIM1", "smiles": "CCCCCCCCCCCO"}, {"drug_id": "AIM2", "smiles": "CCCCCCCCCCCCO"}]
-    write_shop([*queries, {"drug_id": "SIM-D0001"}, {"smiles": "C1CC"}], "queries.csv")
-    output = start("--predict", "queries.csv", library="shop.csv", budget=2, rounds=1)
+    wanted = bench.write([*queries, {"drug_id": "SIM-D0001"}, {"smiles": "C1CC"}], "queries.csv")
+    output = start("--predict", wanted, library=shop, budget=2, rounds=1)
     assert "drugs to predict: 3 of 4 usable" in output
-    play(1)
-    assert {"AIM1", "AIM2"}.isdisjoint(table("selection")["drug_id"])
-    ok("campaign", "finish", "c")
-    found = pd.read_parquet("c/finish/NEWLINE.parquet", columns=["drug_id"])["drug_id"]
-    assert set(found) == {*pd.read_csv("c/library.csv")["drug_id"], "AIM1", "AIM2"}
+    bench.play(1)
+    assert {"AIM1", "AIM2"}.isdisjoint(bench.table("selection")["drug_id"])
+    bench.ok("finish")
+    found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet", columns=["drug_id"])["drug_id"]
+    assert set(found) == {*pd.read_csv(bench.campaign / "library.csv")["drug_id"], "AIM1", "AIM2"}

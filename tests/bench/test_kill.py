@@ -113,6 +113,8 @@ def bench(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             patch.setenv(name, "1")
+        # So wide that no path is broken.
+        patch.setenv("COLUMNS", "500")
         bench = Bench()
         # So that the first command is as fast as others.
         bench.start(tmp_path_factory.mktemp("warm"), ("--help",)).join()
