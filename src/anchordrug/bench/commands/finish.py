@@ -33,6 +33,7 @@ def run(folder: Path, project: Project) -> None:
     """
     with files.working_in(folder):
         world = load_world(folder, project)
+        model = load_model(world)
         measured = measured_so_far(world)
         if not len(measured.anchors):
             raise SettingsError(
@@ -42,7 +43,6 @@ def run(folder: Path, project: Project) -> None:
         if not files.is_ingested(folder, rounds[-1]):
             typer.echo(f"round {rounds[-1]} has no results; finishing without it")
         here = folder / files.FINISH
-        model = load_model(world)
         fitted = model.fit(measured, final=True)
         compounds = _compounds(world)
         write_table(compounds, here / files.COMPOUNDS)
