@@ -35,7 +35,10 @@ def on_ray(scenario: str, todo: list[Cell], growth: int) -> Iterator[None]:
     """
     import ray
 
-    ray.init(runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}}, log_to_driver=False)
+    # Workers import the same package as this process, or they would play every campaign again.
+    places = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": places}
+    ray.init(runtime_env={"env_vars": environment}, log_to_driver=False)
     play = ray.remote(max_retries=3)(play_cell)
     waiting = [play.remote(scenario, cell, growth) for cell in todo]
     while waiting:
