@@ -14,6 +14,7 @@ import yaml
 
 from anchordrug.errors import AnchorDrugError, RawDataError, SettingsError
 from tests.conftest import ROOT, run_cli
+from tests.terminal import Terminal
 
 RELEASE = ROOT / "sources/lincs/pipeline"
 GENES = b"gene_id\tgene_symbol\n780\tDDR1\n"
@@ -25,7 +26,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def release(tmp_path, monkeypatch):
+def release(tmp_path):
     """A folder with a manifest of one file, which a server has."""
     (tmp_path / "served").mkdir()
     (tmp_path / "served/geneinfo.txt").write_bytes(GENES)
@@ -34,7 +35,6 @@ def release(tmp_path, monkeypatch):
         threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.01)).start()
         write(tmp_path, url=f"http://127.0.0.1:{server.server_address[1]}/geneinfo.txt")
         (tmp_path / "params.yaml").write_text("mirror: null\n")
-        monkeypatch.chdir(tmp_path)
         yield tmp_path
         server.shutdown()
 
@@ -52,46 +52,55 @@ def write(folder: Path, **changes) -> None:
     (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
 
 
-def mistake(*arguments: object) -> AnchorDrugError:
-    result = run_cli("fetch", *arguments)
+def fetch(folder: Path, key: str, into: str = "downloads"):
+    """Run the command with the files of `folder`."""
+    files = ("--manifest", folder / "manifest.yaml", "--params", folder / "params.yaml")
+    return run_cli("fetch", key, *files, "--into", folder / into)
+
+
+def mistake(folder: Path, key: str, into: str = "downloads") -> AnchorDrugError:
+    """Return the error that the command ends with."""
+    result = fetch(folder, key, into)
     assert isinstance(result.exception, AnchorDrugError), result.output
     return result.exception
 
 
 def test_a_file_is_fetched_once(release):
-    result = run_cli("fetch", "genes")
-    assert result.exit_code == 0, result.exception
-    assert result.output == "downloads/geneinfo.txt: 29 bytes, size checked; licence: CC0\n"
-    assert (release / "downloads/geneinfo.txt").read_bytes() == GENES
-    assert "was there already" in run_cli("fetch", "genes").output
+    with Terminal(release) as terminal:
+        ended = terminal.run("fetch", "genes")
+        assert (ended.code, ended.error) == (0, "")
+        assert ended.printed == "downloads/geneinfo.txt: 29 bytes, size checked; licence: CC0\n"
+        assert (release / "downloads/geneinfo.txt").read_bytes() == GENES
+        assert "was there already" in terminal.run("fetch", "genes").printed
 
 
 def test_a_wrong_checksum_is_told(release):
     url = yaml.safe_load((release / "manifest.yaml").read_text())["files"]["genes"]["url"]
     write(release, url=url, checksum="md5:" + "0" * 32)
-    assert isinstance(error := mistake("genes", "--into", "elsewhere"), RawDataError)
+    assert isinstance(error := mistake(release, "genes", "elsewhere"), RawDataError)
     assert "expected md5:000" in str(error)
     assert not (release / "elsewhere/geneinfo.txt").exists()
 
 
 def test_a_mirror_is_named_in_the_params(release):
     write(release)
-    (release / "params.yaml").write_text("mirror: served\ngo: {}\n")
-    assert run_cli("fetch", "genes").exit_code == 0
+    (release / "params.yaml").write_text(f"mirror: {release / 'served'}\ngo: {{}}\n")
+    assert fetch(release, "genes").exit_code == 0
     assert (release / "downloads/geneinfo.txt").read_bytes() == GENES
     (release / "params.yaml").write_text("mirror: nowhere\n")
-    assert "params.yaml: mirror: no folder nowhere" in str(mistake("genes"))
+    assert "params.yaml: mirror: no folder nowhere" in str(mistake(release, "genes"))
 
 
 def test_unknown_keys_are_mistakes_with_a_suggestion(release):
-    assert "gens: no such file in manifest.yaml (genes); did you mean 'genes'?" in str(mistake("gens"))
+    told = f"gens: no such file in {release / 'manifest.yaml'} (genes); did you mean 'genes'?"
+    assert told in str(mistake(release, "gens"))
     write(release, sise=3)
-    error = mistake("genes")
+    error = mistake(release, "genes")
     assert isinstance(error, SettingsError)
     assert "manifest.yaml: files.genes: unknown key 'sise'; did you mean 'size'?" in str(error)
     write(release)
     (release / "params.yaml").write_text("mirror: null\nmirrors: []\n")
-    assert "unknown key 'mirrors'; did you mean 'mirror'?" in str(mistake("genes"))
+    assert "unknown key 'mirrors'; did you mean 'mirror'?" in str(mistake(release, "genes"))
 
 
 @pytest.mark.parametrize(
@@ -108,18 +117,17 @@ def test_unknown_keys_are_mistakes_with_a_suggestion(release):
 def test_values_that_cannot_be_are_mistakes(release, wrong):
     write(release, **wrong)
     (key,) = wrong
-    assert f"manifest.yaml: files.genes: {key}: " in str(mistake("genes"))
+    assert f"manifest.yaml: files.genes: {key}: " in str(mistake(release, "genes"))
 
 
-def test_a_missing_manifest_is_told(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "manifest.yaml: no such file; run the command in sources/lincs/pipeline" in str(mistake("genes"))
+def test_a_missing_manifest_is_told(tmp_path):
+    told = f"{tmp_path / 'manifest.yaml'}: no such file; run the command in sources/lincs/pipeline"
+    assert told in str(mistake(tmp_path, "genes"))
 
 
 def test_the_manifest_of_the_release_is_right():
     """Nothing is fetched: the key is asked for only after everything has been checked."""
-    error = mistake("nothing", "--manifest", RELEASE / "manifest.yaml", "--params", RELEASE / "params.yaml")
-    assert "lincs2020_matrix" in str(error)
+    assert "lincs2020_matrix" in str(mistake(RELEASE, "nothing"))
     files = yaml.safe_load((RELEASE / "manifest.yaml").read_text(encoding="utf-8"))["files"]
     names = [entry["file"] for entry in files.values()]
     assert len(set(names)) == len(names)

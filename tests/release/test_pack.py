@@ -17,6 +17,7 @@ from anchordrug.raw.tables import read_compounds
 from anchordrug.release.layouts import RELEASES
 from tests.conftest import DEMO, run_cli, small_params, write_params
 from tests.raw.test_gene_ontology import write_gaf, write_obo
+from tests.terminal import Terminal
 
 GO = {"evidence": ["IDA"], "aspects": ["P", "F", "C"], "min_genes": 2, "max_genes": 100}
 
@@ -70,6 +71,12 @@ def packed_text(path, table):
         table.to_csv(file, sep="\t", index=False)
 
 
+def pack(folder, release, out=None):
+    """Run the command with the files of `folder`."""
+    files = ("--downloads", folder / "downloads", "--params", folder / "params.yaml")
+    return run_cli("pack", release, *files, "--out", folder / (out or f"bundles/{release}"))
+
+
 @pytest.fixture(scope="module", params=["lincs2020", "gse70138"])
 def packed(request, tmp_path_factory):
     """A folder like sources/lincs/pipeline in which the command has run."""
@@ -102,29 +109,26 @@ def packed(request, tmp_path_factory):
         packed_text(downloads / release.genes, genes.rename(columns=older))
         (downloads / release.matrix).write_bytes(gzip.compress(matrix, mtime=0))
         packed_text(downloads / release.cells, pd.DataFrame({"cell_id": lines}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        result = run_cli("pack", request.param)
-        assert result.exit_code == 0, (result.output, result.exception)
+    result = pack(folder, request.param)
+    assert result.exit_code == 0, (result.output, result.exception)
     return folder / "bundles" / request.param, lines, bare, result.output
 
 
-def test_the_bundle_curates_to_what_the_demo_gives(packed, tmp_path, monkeypatch):
+def test_the_bundle_curates_to_what_the_demo_gives(packed, tmp_path):
     bundle, _, _, _ = packed
-    monkeypatch.chdir(tmp_path)
     # A damaged value outside the panel does no harm.
     shutil.copy(demo("gene_panel*"), bundle)
     params = small_params()
     params["raw"]["dir"] = str(bundle)
     write_params(tmp_path, params)
-    result = run_cli("curate")
+    result = run_cli("curate", folder=tmp_path)
     assert result.exit_code == 0, (result.output, result.exception)
     funnel = pd.read_csv(tmp_path / "tables/curated/funnel.csv").set_index("step")
     assert funnel["kept"].loc["all z-scores finite"] > 200
     if "lincs2020" in str(bundle):
         write_params(tmp_path, small_params())
         shutil.move(tmp_path / "tables", tmp_path / "packed")
-        assert run_cli("curate").exit_code == 0
+        assert run_cli("curate", folder=tmp_path).exit_code == 0
         one, other = (
             pd.read_parquet(tmp_path / name / "curated/responses.parquet") for name in ("packed", "tables")
         )
@@ -171,46 +175,48 @@ def test_the_sources_are_listed(packed):
     assert all(len(one["sha256"]) == 64 for one in sources["files"])
 
 
-def test_packing_again_replaces_a_bundle_and_nothing_else(packed, monkeypatch):
+def test_packing_again_replaces_a_bundle_and_nothing_else(packed):
     bundle, _, _, _ = packed
-    monkeypatch.chdir(bundle.parent.parent)
+    folder = bundle.parent.parent
     before = sorted(path.name for path in bundle.iterdir())
     other = bundle.parent / f".partial-.partial-of-{bundle.name}-x"  # another bundle's, which may be running
     for left in (f".partial-{bundle.name}", f".partial-.partial-{bundle.name}-killed", other.name):
         (bundle.parent / left).mkdir()
     (bundle / "of mine.txt").write_text("x")
-    assert run_cli("pack", bundle.name).exit_code == 0
+    assert pack(folder, bundle.name).exit_code == 0
     assert {path.name for path in bundle.iterdir()} == set(before) - {
         path.name for path in DEMO.glob("gene_panel*")
     }
     assert {path.name for path in bundle.parent.iterdir()} == {bundle.name, other.name}
     other.rmdir()
-    error = run_cli("pack", bundle.name, "--out", "downloads").exception
+    error = pack(folder, bundle.name, "downloads").exception
     assert isinstance(error, SettingsError)
     assert "was not created by" in str(error)
-    assert (bundle.parent.parent / "downloads/Model.csv").exists()
+    assert (folder / "downloads/Model.csv").exists()
     # A file that is damaged leaves the bundle as it was.
-    model = bundle.parent.parent / "downloads/Model.csv"
+    model = folder / "downloads/Model.csv"
     content = model.read_bytes()
     model.write_text("nothing\n")
     try:
-        assert isinstance(run_cli("pack", bundle.name).exception, RawDataError)
+        assert isinstance(pack(folder, bundle.name).exception, RawDataError)
     finally:
         model.write_bytes(content)
     assert (bundle / "SOURCES.json").exists()
     assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
 
 
-def test_what_is_missing_is_named_with_the_command_that_fetches_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_what_is_missing_is_named_with_the_command_that_fetches_it(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"mirror": None, "go": GO}), encoding="utf-8")
-    error = run_cli("pack", "lincs2020").exception
+    error = pack(tmp_path, "lincs2020").exception
     assert isinstance(error, RawDataError)
     assert "pack@lincs2020" in str(error)
-    error = run_cli("pack", "lincs2O20").exception
+    # Without options, the files are in the current folder.
+    with Terminal(tmp_path) as terminal:
+        assert f"{tmp_path}/{terminal.run('pack', 'lincs2020').error}" == str(error)
+    error = pack(tmp_path, "lincs2O20").exception
     assert isinstance(error, SettingsError)
     assert "did you mean" in str(error)
     wrong = {"mirror": None, "go": GO | {"aspects": ["X"]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(wrong), encoding="utf-8")
-    assert isinstance(run_cli("pack", "lincs2020").exception, SettingsError)
+    assert isinstance(pack(tmp_path, "lincs2020").exception, SettingsError)
     assert not (tmp_path / "bundles").exists()

@@ -13,7 +13,7 @@ import pytest
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_table, write_table
 from anchordrug.report.page import write_page
-from tests.conftest import FROM_PRETRAIN, project_at, run_cli, run_stages, small_params, write_params
+from tests.conftest import FROM_PRETRAIN, copied, project_at, run_cli, run_stages, small_params, write_params
 
 HOSTILE = "<script>document.title='owned'</script>"
 
@@ -42,10 +42,9 @@ def reported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def in_reported(reported: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The report's text; its project is the current folder."""
-    monkeypatch.chdir(reported)
-    return Path("metrics/report.html").read_text(encoding="utf-8")
+def page(reported: Path) -> str:
+    """The report's text."""
+    return (reported / "metrics/report.html").read_text(encoding="utf-8")
 
 
 class TextOf(HTMLParser):
@@ -75,11 +74,11 @@ def text_of(page: str) -> str:
     return "\n".join(parser.pieces)
 
 
-def test_the_headline_is_what_the_scores_say(in_reported):
-    text = text_of(in_reported)
-    headline = pd.read_csv("metrics/headline.csv").set_index(["target", "predictor"])
+def test_the_headline_is_what_the_scores_say(reported, page):
+    text = text_of(page)
+    headline = pd.read_csv(reported / "metrics/headline.csv").set_index(["target", "predictor"])
     for target in ("SIM-T1", "SIM-T2"):
-        scores = pd.read_csv(f"metrics/scores/{target}-0.csv").set_index("predictor")["macro_f1"]
+        scores = pd.read_csv(reported / f"metrics/scores/{target}-0.csv").set_index("predictor")["macro_f1"]
         for predictor, score in scores.items():
             row = headline.loc[(target, predictor)]
             assert row["macro_f1"] == pytest.approx(score, abs=2e-6)
@@ -88,7 +87,8 @@ def test_the_headline_is_what_the_scores_say(in_reported):
         ours = headline.loc[(target, "drugs-10")]
         assert f"{target}\n{ours['macro_f1']:.3f}\n" in text
         assert f"95 % interval {ours['low']:.3f} to {ours['high']:.3f}" in text
-        random = pd.read_csv(f"metrics/compared/{target}-0.csv").query("drugs == 10")["macro_f1"].item()
+        compared = pd.read_csv(reported / f"metrics/compared/{target}-0.csv")
+        random = compared.query("drugs == 10")["macro_f1"].item()
         assert f"random instead\n{random:.3f}\n" in text
         assert f"consensus of other cell lines\n{scores['consensus']:.3f}\n" in text
         assert f"whole pool (ceiling)\n{scores['whole-pool']:.3f}" in text
@@ -98,34 +98,34 @@ def test_the_headline_is_what_the_scores_say(in_reported):
     )
 
 
-def test_it_says_which_data_and_settings_were_run(in_reported):
-    text = text_of(in_reported)
-    made = project_at(Path())
+def test_it_says_which_data_and_settings_were_run(reported, page):
+    text = text_of(page)
+    made = project_at(reported)
     for path in (made.responses, made.drugs, made.splits):
-        assert f"{path.as_posix()}\n{sha256(path)}" in text
+        assert f"{path.relative_to(reported).as_posix()}\n{sha256(path)}" in text
     for row in pd.read_csv(made.funnel).itertuples():
         assert f"{row.step}\n{row.unit}\n{row.kept}\n{row.dropped}" in text
     rejects = pd.read_csv(made.rejects)
     for (kind, reason), rows in rejects.groupby(["kind", "reason"]).size().items():
         assert f"{kind}\n{reason}\n{rows}" in text
-    assert "strategy: a_optimal" in in_reported
-    assert "net_share: 0.4" in in_reported
+    assert "strategy: a_optimal" in page
+    assert "net_share: 0.4" in page
 
 
-def test_every_anchor_is_in_the_table_and_on_the_map(in_reported):
-    text = text_of(in_reported)
-    selection = pd.read_csv("tables/selections/SIM-T2-0.csv")
-    drugs = read_table(project_at(Path()).drugs).set_index("drug_id")
+def test_every_anchor_is_in_the_table_and_on_the_map(reported, page):
+    text = text_of(page)
+    selection = pd.read_csv(reported / "tables/selections/SIM-T2-0.csv")
+    drugs = read_table(project_at(reported).drugs).set_index("drug_id")
     for row in selection.itertuples():
         assert f"{row.round}\n{row.name}\n" in text
         mechanism = drugs.loc[row.drug_id, "moa"]
         told = row.name if pd.isna(mechanism) else f"{row.name}, {mechanism}"
-        assert f'aria-label="{told} (round {row.round})"' in in_reported
+        assert f'aria-label="{told} (round {row.round})"' in page
 
 
-def test_the_worst_drug_and_the_best_gene_are_those_of_the_tables(in_reported):
-    text = text_of(in_reported)
-    counts = pd.read_csv("metrics/test_drugs/SIM-T1-0.csv").query("predictor == 'drugs-10'")
+def test_the_worst_drug_and_the_best_gene_are_those_of_the_tables(reported, page):
+    text = text_of(page)
+    counts = pd.read_csv(reported / "metrics/test_drugs/SIM-T1-0.csv").query("predictor == 'drugs-10'")
     changed = counts.filter(regex="^(down|up)_as_").sum(axis=1)
     strong = counts[changed >= changed.median()]
     scores = []
@@ -139,7 +139,7 @@ def test_the_worst_drug_and_the_best_gene_are_those_of_the_tables(in_reported):
             f1.append(2 * right / (2 * right + missed + wrong) if right + missed + wrong else 0)
         scores.append(np.mean(f1))
     worst = strong.iloc[int(np.argmin(scores))]["drug_id"]
-    name = read_table(project_at(Path()).drugs).set_index("drug_id").loc[worst, "name"]
+    name = read_table(project_at(reported).drugs).set_index("drug_id").loc[worst, "name"]
     (place,) = [
         found.end() for found in re.finditer("lowest macro-F1, of the half that changes most genes", text)
     ][:1]
@@ -147,36 +147,35 @@ def test_the_worst_drug_and_the_best_gene_are_those_of_the_tables(in_reported):
     assert f"{min(scores):.3f}" in text[place : place + 400]
 
 
-def test_it_is_one_file_that_opens_offline(in_reported):
-    assert len(in_reported.encode()) < 5 * 2**20
-    assert not re.search(r"<(link|img|iframe|script)[^>]*(src|href)\s*=", in_reported)
-    assert not re.search(r"url\(\s*['\"]?(https?:)?//", in_reported)
-    assert "@import" not in in_reported
-    ids = re.findall(r'\bid="([^"]+)"', in_reported)
+def test_it_is_one_file_that_opens_offline(page):
+    assert len(page.encode()) < 5 * 2**20
+    assert not re.search(r"<(link|img|iframe|script)[^>]*(src|href)\s*=", page)
+    assert not re.search(r"url\(\s*['\"]?(https?:)?//", page)
+    assert "@import" not in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    for reference in re.findall(r'(?:href="|url\()#([^")]+)', in_reported):
+    for reference in re.findall(r'(?:href="|url\()#([^")]+)', page):
         assert reference in ids
 
 
-def test_names_are_text_wherever_they_stand(in_reported):
-    assert "owned" in text_of(in_reported)
-    assert in_reported.count("<script") == 1
+def test_names_are_text_wherever_they_stand(page):
+    assert "owned" in text_of(page)
+    assert page.count("<script") == 1
 
 
-def test_figures_are_files_too_and_the_same_bytes_again(in_reported):
-    figures = {path.name: path.read_bytes() for path in Path("metrics/figures").iterdir()}
+def test_figures_are_files_too_and_the_same_bytes_again(reported, page):
+    figures = {path.name: path.read_bytes() for path in (reported / "metrics/figures").iterdir()}
     assert {"predictors.svg", "learning_curve.svg", "reliability.svg", "map_SIM-T1.svg"} <= set(figures)
-    result = run_cli("report")
+    result = run_cli("report", folder=reported)
     assert result.exit_code == 0, result.output
-    assert {path.name: path.read_bytes() for path in Path("metrics/figures").iterdir()} == figures
-    assert Path("metrics/report.html").read_text(encoding="utf-8") == in_reported
+    assert {path.name: path.read_bytes() for path in (reported / "metrics/figures").iterdir()} == figures
+    assert (reported / "metrics/report.html").read_text(encoding="utf-8") == page
 
 
-def test_without_its_tables_it_names_the_stage_to_run(in_reported, tmp_path, monkeypatch):
-    shutil.copytree(".", tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    Path("metrics/compared/SIM-T2-0.csv").unlink()
-    result = run_cli("report")
+def test_without_its_tables_it_names_the_stage_to_run(reported, tmp_path):
+    copied(reported, tmp_path)
+    (tmp_path / "metrics/compared/SIM-T2-0.csv").unlink()
+    result = run_cli("report", folder=tmp_path)
     assert "run 'anchordrug compare' first" in str(result.exception)
 
 
