@@ -32,6 +32,8 @@ from anchordrug.cli import main
 from anchordrug.prediction import engine as stage
 from tests.processes import kill_at_call
 
+# A shell's background jobs are started with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 stage.DRUGS_A_BLOCK, moment, number, call = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 replace, count = Path.replace, 0
 
