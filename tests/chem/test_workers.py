@@ -284,8 +284,12 @@ def test_a_worker_imports_the_package_of_its_caller_whatever_the_current_folder_
 
 # It holds a worker that has nothing to do, or one that would be busy for long, and waits.
 HOLDER = """
+import signal
 import sys
 from anchordrug.chem.workers import Fingerprinter
+
+# A shell's background jobs are started with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 with Fingerprinter([(2, 1024)], workers=1) as running:
     next(running.of([["CCO"]], ahead=1))
