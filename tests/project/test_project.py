@@ -1,4 +1,4 @@
-"""A project is used from anywhere: all its files are below its folder."""
+"""A project's tables: what is missing is named, and anchors come in order."""
 
 import shutil
 from pathlib import Path
@@ -7,42 +7,7 @@ import pandas as pd
 import pytest
 
 from anchordrug.errors import RawDataError, TableError
-from tests.conftest import project_at, run_cli
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_stages_run_from_another_folder_write_the_same_bytes(project, tmp_path):
-    copy = Path(shutil.copytree(project, tmp_path / "project"))
-    elsewhere = files_of(Path.cwd() / "tables") if Path("tables").is_dir() else {}
-    for command in (
-        ["split"],
-        ["pretrain", "--target", "SIM-T1"],
-        ["finetune", "--target", "SIM-T1"],
-        ["evaluate", "--target", "SIM-T1"],
-        ["export", "--target", "SIM-T1"],
-        ["summarise"],
-        ["report"],
-    ):
-        result = run_cli("--project", copy, *command)
-        assert result.exit_code == 0, (command, result.output, result.exception)
-    before, after = files_of(project), files_of(copy)
-    assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name]] == []
-    assert elsewhere == (files_of(Path.cwd() / "tables") if Path("tables").is_dir() else {})
-
-
-def test_one_call_does_not_leave_its_project_to_the_next(project, tmp_path):
-    assert run_cli("--project", tmp_path / "nowhere", "split").exit_code != 0
-    told = str(run_cli("split", "--params", tmp_path / "params.yaml").exception)
-    assert told.startswith(f"{tmp_path / 'params.yaml'}: no such file")
-    assert run_cli("--project", project, "inspect", project / "models/onnx/SIM-T1.onnx").exit_code == 0
+from tests.conftest import project_at
 
 
 def test_a_missing_table_names_the_stage_that_writes_it(project, tmp_path):
