@@ -106,8 +106,9 @@ def fitted(
 def learned(task: Task, kernel: KernelWeights, params: PredictorParams) -> GpPredictor:
     """Return the predictor with other weights of the kernel's parts."""
     played = pseudo_targets.pseudo_targets_of(task)
+    hidden = pseudo_targets.pseudo_targets_of(task, np.random.default_rng([0, 1]))
     rates = pseudo_targets.gene_rates(task.sources, task.threshold)
-    fit = pseudo_targets.fit_to_pseudo_targets(played, kernel, rates, task.threshold, seed=0)
+    fit = pseudo_targets.fit_to_pseudo_targets(played, hidden, kernel, rates, task.threshold, seed=0)
     return GpPredictor.ready(task, params, ResponseState(fit, None))
 
 

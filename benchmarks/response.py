@@ -71,7 +71,7 @@ def simulated_catalogue() -> Catalogue:
     total = rng.gamma(0.3, 1, (drugs + 1, 30)).astype(np.float32) @ programmes * lines[:, None]
     nothing = np.zeros((1, GENES), np.float32)
     counts = np.broadcast_to(nothing, (drugs + 1, GENES))
-    prior = ResponsePrior(bits, np.full(drugs, -1), lines, total, counts, counts)
+    prior = ResponsePrior(bits, np.full(drugs, -1), lines, lines[:, None], total, counts, counts)
     return Catalogue(bits, [None] * drugs, prior, np.arange(POOL, drugs))
 
 

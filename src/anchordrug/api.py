@@ -31,6 +31,8 @@ from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.settings import Settings, read_settings
 
+# With fewer genes the anchors say too little.
+FEWEST_GENES = 20
 DRUG_COLUMNS = ["drug_id", "name", "smiles", "inchikey", "moa"]
 
 
@@ -178,22 +180,28 @@ class TargetModel:
         table.insert(0, "rank", np.arange(1, len(table) + 1))
         return table.assign(score=scores)
 
-    def fit(self, measured: pd.DataFrame, *, seed: int = 0) -> "FittedTarget":
+    def fit(
+        self, measured: pd.DataFrame, *, queries: Iterable[str] | None = None, seed: int = 0
+    ) -> "FittedTarget":
         """Fit to measured anchors.
 
         Parameters
         ----------
         measured
-            z-scores, one row per drug (index: drug_id), one column per gene of the atlas.
+            z-scores, one row per drug (index: drug_id), one column per gene; NaN, or no column, where a gene
+            was not measured.
+        queries
+            drug_ids of the drugs to be predicted, for which labels are decided; default: all of the atlas.
 
         Raises
         ------
         TableError
-            A drug is not in the atlas or occurs twice, a gene is missing, or a value is not finite.
+            A drug is not in the atlas or occurs twice, too few genes were measured, or a value is infinite.
         """
         anchors, z = self._anchors(measured)
+        drugs = self.reference.atlas.drugs["drug_id"] if queries is None else list(queries)
         fitted = self.predictor.fit(anchors, z, seed=fit_seed(seed, len(anchors)), final=True)
-        return FittedTarget(self, fitted, anchors, seed)
+        return FittedTarget(self, fitted.deciding_for(self._rows(drugs, "queries")), anchors, seed)
 
     def _rows(self, drug_ids: Sequence[str] | pd.Series, where: str) -> np.ndarray:
         names = list(drug_ids)
@@ -211,19 +219,20 @@ class TargetModel:
         if not measured.index.is_unique:
             twice = measured.index[measured.index.duplicated()][0]
             raise TableError(f"measured: drug '{twice}' occurs twice; give one row per drug")
-        missing = [gene for gene in self.genes if gene not in measured.columns]
-        if missing:
-            raise TableError(
-                f"measured: {len(missing)} genes of the atlas are missing ({shortlist(missing)}); "
-                "give one column per gene"
-            )
         rows = self._rows(measured.index.tolist(), "measured")
-        z = measured[self.genes].to_numpy(np.float32)
-        if not np.isfinite(z).all():
-            drug, gene = np.argwhere(~np.isfinite(z))[0]
+        z = measured.reindex(columns=self.genes).to_numpy(np.float32)
+        if np.isinf(z).any():
+            drug, gene = np.argwhere(np.isinf(z))[0]
             raise TableError(
                 f"measured: drug '{measured.index[drug]}', gene '{self.genes[gene]}': "
                 f"{z[drug, gene]} is not a finite number; remove the drug"
+            )
+        found = int(np.isfinite(z).any(axis=0).sum())
+        fewest = min(FEWEST_GENES, len(self.genes))
+        if len(z) and found < fewest:
+            raise TableError(
+                f"measured: {found} of the atlas' {len(self.genes)} genes are there, {fewest} are needed; "
+                f"name columns by the symbols of the atlas ({shortlist(self.genes)})"
             )
         return rows, z
 

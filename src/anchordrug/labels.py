@@ -5,12 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 
 DOWN, NONE, UP = 0, 1, 2
+# In place of a label where a gene was not measured.
+UNMEASURED = -1
 LABELS = ("down", "none", "up")
 
 
 def labels_of(z: np.ndarray, threshold: float) -> np.ndarray:
-    """Return int8 labels of z-scores: 0 down (z < -threshold), 2 up (z > threshold), 1 none (PAPER, Data)."""
-    return (1 + (z > threshold).astype(np.int8) - (z < -threshold).astype(np.int8)).astype(np.int8)
+    """Return int8 labels of z-scores: 0 down (z < -threshold), 2 up (z > threshold), 1 none (PAPER, Data).
+
+    NaN, a gene that was not measured, gives -1.
+    """
+    labels = (1 + (z > threshold).astype(np.int8) - (z < -threshold).astype(np.int8)).astype(np.int8)
+    return np.where(np.isnan(z), np.int8(UNMEASURED), labels)
 
 
 def decided(

@@ -101,6 +101,7 @@ def catalogue_of(fingerprints, mechanisms, rng, coarse=False):
         (fingerprints > 0).astype(np.float32),
         mechanism_codes(mechanisms),
         lines,
+        lines[:, None],
         total.astype(np.float32),
         *counts,
     )
@@ -115,6 +116,7 @@ def reordered(catalogue, order):
         prior.bits[order],
         prior.mechanism[order],
         prior.lines[rows],
+        prior.counts[rows],
         prior.total[rows],
         prior.down[rows],
         prior.up[rows],

@@ -135,7 +135,11 @@ def test_what_is_saved_comes_back_to_the_bit(name, tmp_path):
 
 @every
 def test_the_exported_file_predicts_the_same(name):
-    fitted, sources = fitted_by(name), task().sources
+    same_from_file(fitted_by(name))
+
+
+def same_from_file(fitted):
+    sources = task().sources
     bits = (task().features.drugs > 0).astype(np.float32)
     rows, _ = anchors()
     known = AtlasDrugs.of(sources, bits, sources, rows)
@@ -149,6 +153,42 @@ def test_the_exported_file_predicts_the_same(name):
     assert ("z" in found) == (z is not None)
     if z is not None:
         np.testing.assert_allclose(found["z"], z, atol=1e-4)
+
+
+def with_missing_genes():
+    """Anchors of which each measured other genes, and one gene none of them."""
+    chosen, z = anchors()
+    gone = np.random.default_rng(1).random(z.shape) < 0.4
+    gone[:, 0] = True
+    return chosen, np.where(gone, np.nan, z).astype(np.float32)
+
+
+@every
+def test_what_was_not_measured_is_not_learned(name):
+    chosen, z = with_missing_genes()
+    fitted = predictor_of(name).fit(chosen, z, seed=3, final=True)
+    found = fitted.probabilities(drugs())
+    assert np.isfinite(found).all()
+    left_out = predictor_of(name).left_out(chosen, z)
+    assert left_out is None or np.isfinite(left_out).all()
+    # A gene that none measured is as sure as before, and not surer.
+    filled = predictor_of(name).fit(chosen, np.nan_to_num(z), seed=3, final=True)
+    assert found[:, 0, 1].mean() < filled.probabilities(drugs())[:, 0, 1].mean()
+
+
+@every
+def test_the_exported_file_predicts_the_same_where_genes_are_missing(name):
+    same_from_file(predictor_of(name).fit(*with_missing_genes(), seed=3, final=True))
+
+
+@every
+def test_deciding_for_drugs_changes_the_decision_alone(name):
+    fitted = fitted_by(name)
+    other = fitted.deciding_for(drugs()[:20])
+    np.testing.assert_array_equal(fitted.probabilities(drugs()), other.probabilities(drugs()))
+    assert other.offsets.shape == (3,)
+    again = other.deciding_for(drugs()[20:]).deciding_for(drugs()[:20])
+    np.testing.assert_array_equal(again.offsets, other.offsets)
 
 
 @every

@@ -50,13 +50,13 @@ class Group:
         return JointPredictor(self.predictors).fit(anchors, self.reveal(anchors), seed=seed, final=final)
 
     def scores(self, fitted: JointFitted) -> list[float]:
-        """Return the macro-F1 on each target's test drugs."""
+        """Return the macro-F1 on each target's test drugs, for which each predictor decides."""
         truths = [
             labels_of(line.responses_of(test), self.threshold)
             for line, test in zip(self.measured, self.test, strict=True)
         ]
         return [
-            macro_f1(truth, part.labels(test))
+            macro_f1(truth, part.deciding_for(test).labels(test))
             for truth, part, test in zip(truths, fitted.parts, self.test, strict=True)
         ]
 

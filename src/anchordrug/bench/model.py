@@ -50,24 +50,12 @@ class Model:
         return self.catalogue.prior
 
     def fit(self, measured: Measurements, *, final: bool) -> JointFitted:
-        """Fit every target to its anchors; what an assay did not measure is taken to be as the prior says."""
-        return joined(
-            [
-                predictor.fit(
-                    drugs,
-                    self.filled(drugs, z),
-                    seed=fit_seed(self.world.campaign.seed, len(drugs)),
-                    final=final,
-                )
-                for predictor, drugs, z in zip(self.predictors, measured.drugs, measured.z, strict=True)
-            ]
-        )
-
-    def filled(self, drugs: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Return z [drugs, genes] with the prior in place of NaN, so that nothing is learned there."""
-        if np.isfinite(z).all():
-            return z
-        return np.where(np.isfinite(z), z, self.prior.evidence_of(drugs).prior)
+        """Fit every target to its anchors, deciding for the drugs to be predicted."""
+        fits = [
+            predictor.fit(drugs, z, seed=fit_seed(self.world.campaign.seed, len(drugs)), final=final)
+            for predictor, drugs, z in zip(self.predictors, measured.drugs, measured.z, strict=True)
+        ]
+        return joined([fitted.deciding_for(self.world.queries) for fitted in fits])
 
 
 def model_folder(world: World) -> Path:

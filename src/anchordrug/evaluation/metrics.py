@@ -6,6 +6,8 @@ import numpy as np
 def confusion(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return int64 [3, 3]: rows measured, columns predicted (down, none, up).
 
+    Genes that were not measured (label -1) are not counted.
+
     Raises
     ------
     ValueError
@@ -14,6 +16,7 @@ def confusion(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     if measured.shape != predicted.shape:
         raise ValueError(f"measured labels are {measured.shape}, predicted ones {predicted.shape}")
     codes = measured.ravel().astype(np.int64) * 3 + predicted.ravel()
+    codes = codes[measured.ravel() >= 0]
     return np.bincount(codes, minlength=9).reshape(3, 3)
 
 
@@ -34,9 +37,15 @@ def per_drug_macro_f1(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray
 
 
 def correlations(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the Pearson correlation of each drug (row) over its genes, float64; 0 for a constant row."""
-    a = measured - measured.mean(axis=1, keepdims=True, dtype=np.float64)
-    b = predicted - predicted.mean(axis=1, keepdims=True, dtype=np.float64)
+    """Return the Pearson correlation of each drug (row) over its genes, float64; 0 for a constant row.
+
+    Genes that were not measured (NaN) are left out.
+    """
+    known = np.isfinite(measured)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    a, b = np.where(known, measured, 0), np.where(known, predicted, 0)
+    a = np.where(known, a - a.sum(axis=1, keepdims=True, dtype=np.float64) / count, 0)
+    b = np.where(known, b - b.sum(axis=1, keepdims=True, dtype=np.float64) / count, 0)
     size = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     # Of rows that are constant but for rounding nothing can be said.
     return np.where(size > 1e-9, (a * b).sum(axis=1) / np.where(size > 1e-9, size, 1), 0)
@@ -47,7 +56,7 @@ def strength_thirds(measured: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
     Drugs with equally many genes changed stay in the order of the rows.
     """
-    changed = (measured != 1).sum(axis=1)
+    changed = ((measured == 0) | (measured == 2)).sum(axis=1)
     rank = np.empty(len(measured), np.int64)
     rank[np.argsort(changed, kind="stable")] = np.arange(len(measured))
     third = rank * 3 // max(1, len(measured))

@@ -18,6 +18,7 @@ from anchordrug.files.tables import write_json
 from anchordrug.labels import decide
 from anchordrug.settings import Section
 
+Decision = Literal["balanced", "likeliest"]
 Say = Callable[[str], None]
 Card = Mapping[str, object]
 
@@ -68,7 +69,7 @@ class Task:
     sources: ResponseAtlas
     features: FeatureBlocks
     threshold: float
-    decision: Literal["balanced", "likeliest"] = "balanced"
+    decision: Decision = "balanced"
     device: str = "cpu"
 
     @property
@@ -158,7 +159,7 @@ class Learner(Protocol):
     """The part of a predictor that campaigns use; several targets together have it too."""
 
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> FittedPredictor:
-        """Fit to `anchors` and their measured `z` [anchors, genes]; see `Predictor.fit`."""
+        """Fit to `anchors` and their `z` [anchors, genes], NaN where not measured; see `Predictor.fit`."""
         ...
 
 
@@ -180,6 +181,10 @@ class Fitted(ABC):
     def labels(self, drugs: np.ndarray) -> np.ndarray:
         """Return the labels it decides for, int8 [drugs, genes]."""
         return decide(self.probabilities(drugs), self.offsets)
+
+    def deciding_for(self, drugs: np.ndarray) -> Self:  # noqa: ARG002
+        """Return the same predictor with the offsets that suit `drugs`, those one wants predicted."""
+        return self
 
     def z(self, drugs: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
         """Return the expected z, float32 [drugs, genes], or None where the predictor has none."""
@@ -267,7 +272,8 @@ class Predictor(ABC):
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> Fitted:
         """Fit to `anchors` (int64 drug rows, maybe none) and their measured `z` float32 [anchors, genes].
 
-        `final` marks the last fit of a budget, where a predictor may treat the labels differently.
+        A `z` of NaN was not measured, and nothing is learned from it. `final` marks the last fit of a budget,
+        where a predictor may treat the labels differently.
         """
 
     @abstractmethod
@@ -281,7 +287,10 @@ class Predictor(ABC):
         """
 
     def left_out(self, anchors: np.ndarray, z: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
-        """Return each anchor's z as predicted from the others, float32 [anchors, genes], or None."""
+        """Return each anchor's z as predicted from the others, float32 [anchors, genes], or None.
+
+        A `z` of NaN was not measured.
+        """
         return None
 
     def forecaster(self) -> "Forecaster | None":

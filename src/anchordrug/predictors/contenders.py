@@ -70,7 +70,7 @@ def predicted(name: str, learned_from: int, fitted: Fitted, test: np.ndarray) ->
 def unfitted(predictor: Predictor, genes: int, test: np.ndarray, seed: int) -> Contender:
     """Return the prediction of the test drugs without any anchor."""
     nothing = np.zeros(0, np.int64), np.zeros((0, genes), np.float32)
-    return predicted("pretrained", 0, predictor.fit(*nothing, seed=seed), test)
+    return predicted("pretrained", 0, predictor.fit(*nothing, seed=seed).deciding_for(test), test)
 
 
 def shuffled(contender: Contender, seed: int) -> Contender:

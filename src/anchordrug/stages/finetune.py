@@ -22,11 +22,13 @@ def run(project: Project, target: str, seed: int, device: str = "cpu") -> None:
     task = task_of(settings, atlas, project.features(atlas), target, device)
     predictor = load_predictor(settings, task, folder)
     sets = {budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
+    split = project.split(atlas, target)
     if settings.finetune.whole_pool:
-        sets[WHOLE_POOL] = project.split(atlas, target).pool
+        sets[WHOLE_POOL] = split.pool
     measured = atlas.of(target)
     for name, drugs in sets.items():
         fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=seed, final=True)
+        fitted = fitted.deciding_for(split.test)
         card = {
             "predictor": settings.predictor,
             "target": target,

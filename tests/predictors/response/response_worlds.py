@@ -81,12 +81,16 @@ class SmallAtlas:
         z[experiments] = np.random.default_rng(seed).normal(scale=5, size=z[experiments].shape)
         return replace(self, atlas=replace(self.atlas, z=z))
 
-    def pseudo_targets(self):
-        return list(pseudo_targets(self.sources, self.bits, self.mechanism, THRESHOLD))
+    def pseudo_targets(self, hiding=None):
+        return list(pseudo_targets(self.sources, self.bits, self.mechanism, THRESHOLD, hiding))
+
+    def hidden(self, seed=0):
+        """The pseudo-targets that play again with hidden drugs."""
+        return self.pseudo_targets(np.random.default_rng([seed, 1]))
 
     def calibration(self, seed=0):
-        rates = gene_rates(self.sources, THRESHOLD)
-        return fit_to_pseudo_targets(self.pseudo_targets(), KernelWeights(), rates, THRESHOLD, seed)
+        rates, hidden = gene_rates(self.sources, THRESHOLD), self.hidden(seed)
+        return fit_to_pseudo_targets(self.pseudo_targets(), hidden, KernelWeights(), rates, THRESHOLD, seed)
 
     def prior(self):
         return prior_from(self.sources, self.bits, self.mechanism, THRESHOLD)
@@ -96,7 +100,8 @@ class SmallAtlas:
 
     def pretrained(self, seed=0, settings=NET):
         """Network and losses."""
-        return pretrain_net(self.pseudo_targets(), self.basis(), self.cells, THRESHOLD, settings, seed)
+        played = self.pseudo_targets(), self.hidden(seed)
+        return pretrain_net(*played, self.basis(), self.cells, THRESHOLD, settings, seed)
 
     def predictor(self, net_share):
         """All that the stages do before anchors are chosen."""

@@ -37,7 +37,7 @@ def fit_of(world, share, count=COUNT, seed=5):
 
 def load(folder, share):
     predictor = fixed_predictor(share)
-    return load_fitted(folder, predictor.prior, predictor.source_fit, predictor.scale)
+    return load_fitted(folder, predictor.prior, predictor.source_fit, predictor.scale, "balanced")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_offsets_that_were_set_aside_for_a_fit_come_back_with_it(world, tmp_path
 def test_the_card_tells_the_temperature(world, tmp_path):
     fitted = replace(fit_of(world, 0), temperature=TemperatureScaling(0.75, -0.25))
     save_fitted(fitted, tmp_path, {})
-    assert card_of(tmp_path)["temperature"] == {"scale": 0.75, "none": -0.25}
+    assert card_of(tmp_path)["temperature"] == {"scale": 0.75, "none": -0.25, "unseen": 0}
     assert load(tmp_path, 0).temperature == TemperatureScaling(0.75, -0.25)
     edit_card(tmp_path, temperature={"scale": 1, "temperature": 1})
     assert "not a usable model" in complaint(lambda folder: load(folder, 0), tmp_path)
@@ -364,7 +364,7 @@ def test_a_share_without_a_network_is_an_error_that_names_the_folder(world, tmp_
 @pytest.mark.parametrize(
     "name",
     [
-        *("anchors", "shift", "coefficients", "precision", "offsets"),
+        *("anchors", "shift", "coefficients", "precision", "pattern", "offsets"),
         *("net.drug", "net.hidden", "net.output", "net.output_bias", "net.path", "basis.mean"),
     ],
 )

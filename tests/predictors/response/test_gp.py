@@ -302,3 +302,67 @@ def test_a_drug_of_which_nothing_is_known_has_the_same_variance_as_its_kernel_wi
     kernel = DrugKernel(settings.kernel, prior, drug, evidence.prior, 1.0)
     between = kernel.to(NumpyOps, evidence, prior.bits[drug], drug)
     np.testing.assert_allclose(kernel.variance(NumpyOps, evidence, prior.bits[drug], drug), between)
+
+
+def unmeasured(z, seed, share=0.5):
+    """The same z with NaN in a share of the places, one gene in none, one in all of them."""
+    gone = np.random.default_rng(seed + 2).random(z.shape) < share
+    gone[:, 0], gone[:, 1] = False, True
+    return np.where(gone, np.nan, z).astype(np.float32)
+
+
+@given(seed=SEEDS, anchors=st.integers(2, 12), noise=st.sampled_from([0.3, 3.0]))
+@quick
+def test_a_gene_learns_from_the_anchors_that_measured_it(seed, anchors, noise):
+    sources, chosen, z = problem(seed, anchors)
+    z, model = unmeasured(z, seed), replace(SETTINGS, noise=noise)
+    mean, deviation = predict(fit_of(model, sources, chosen, z), sources, np.arange(sources.drugs))
+    inputs = inputs_by_loop(sources, np.arange(sources.drugs))
+    start = model.slope * inputs[:, :, -1]
+    residual = cut_off(z) - start[chosen]
+    known = np.isfinite(z)
+    ridge = Ridge(alpha=model.ridge, fit_intercept=False, tol=1e-10)
+    weights = ridge.fit(inputs[chosen][known], residual[known]).coef_
+    kernel = kernel_by_loop(sources, model.kernel, SCALE)
+    for gene in range(z.shape[1]):
+        own = chosen[known[:, gene]]
+        expected, spread = (start + inputs @ weights)[:, gene], np.sqrt(kernel.diagonal())
+        if len(own):
+            process = GaussianProcessRegressor(Fixed(kernel), alpha=noise, optimizer=None)
+            left = residual[known[:, gene], gene] - (inputs[own] @ weights)[:, gene]
+            process.fit(own[:, None], left)
+            more, spread = process.predict(np.arange(sources.drugs)[:, None], return_std=True)
+            expected = expected + more
+        np.testing.assert_allclose(mean[:, gene], expected, atol=2e-4)
+        np.testing.assert_allclose(deviation[:, gene], spread, atol=2e-4)
+
+
+@given(seed=SEEDS, anchors=st.integers(2, 10))
+@quick
+def test_leaving_an_anchor_out_is_fitting_without_it_where_genes_are_missing(seed, anchors):
+    sources, chosen, z = problem(seed, anchors)
+    z = unmeasured(z, seed)
+    found, deviation = leave_one_out(SETTINGS, sources.prior, sources.atlas, chosen, z, SCALE)
+    for place in range(anchors):
+        others = np.arange(anchors) != place
+        again = fit_of(SETTINGS, sources, chosen[others], z[others])
+        mean, spread = predict(again, sources, chosen[[place]])
+        np.testing.assert_allclose(found[place], mean[0], atol=2e-4)
+        np.testing.assert_allclose(
+            np.broadcast_to(deviation, z.shape)[place], np.broadcast_to(spread, (1, z.shape[1]))[0], atol=2e-4
+        )
+
+
+def test_genes_that_no_anchor_measured_do_not_touch_the_others():
+    sources, chosen, z = problem(5, 8)
+    half = np.arange(z.shape[1]) % 2 == 0
+    nothing = np.where(half, z, np.nan).astype(np.float32)
+    found = predict(fit_of(SETTINGS, sources, chosen, nothing), sources, np.arange(sources.drugs))
+    assert np.isfinite(found[0]).all()
+    # The same but for the weights of the lines, which all measured genes give together.
+    alone = replace(SETTINGS, ridge=1e12)
+    some, all_of_them = (
+        predict(fit_of(alone, sources, chosen, values), sources, np.arange(sources.drugs))
+        for values in (nothing, z)
+    )
+    np.testing.assert_allclose(some[0][:, half], all_of_them[0][:, half], atol=1e-5)

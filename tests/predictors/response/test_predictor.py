@@ -171,7 +171,10 @@ def test_log_probabilities_of_the_ensemble_are_the_weighted_sum_of_both(world, f
 def test_calibration_acts_on_the_logits_of_the_whole(world, fits, share):
     fitted = fits[share]
     logits = np.log(uncalibrated(fitted).probabilities(world.everything).astype(np.float64))
-    powers = np.exp(logits * fitted.temperature.scale + [0, fitted.temperature.none, 0])
+    temperature, unseen = fitted.temperature, fitted.prior.lines[:-1, None] == 0
+    assert temperature.unseen
+    shift = np.stack([0 * unseen, temperature.none + temperature.unseen * unseen, 0 * unseen], axis=-1)
+    powers = np.exp(logits * temperature.scale + shift)
     expected = powers / powers.sum(axis=2, keepdims=True)
     found = fitted.probabilities(world.everything)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -188,9 +191,11 @@ def test_calibration_is_learned_from_anchors_as_fits_to_all_others_predict_them(
         others = np.arange(COUNT) != one
         refit = uncalibrated(predictor.fit(anchors[others], z[others], seed=5))
         logs.append(np.log(refit.probabilities(anchors[[one]])))
-    expected = fit_temperature_scaling(np.concatenate(logs), labels_of(z, THRESHOLD))
+    unseen = predictor.prior.lines[anchors] == 0
+    expected = fit_temperature_scaling(np.concatenate(logs), labels_of(z, THRESHOLD), unseen)
     assert fits[share].temperature.scale == pytest.approx(expected.scale, abs=1e-3)
     assert fits[share].temperature.none == pytest.approx(expected.none, abs=1e-3)
+    assert fits[share].temperature.unseen == pytest.approx(expected.unseen, abs=1e-3)
     assert expected != UNCALIBRATED
 
 

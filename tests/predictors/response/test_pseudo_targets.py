@@ -215,7 +215,9 @@ def test_of_many_rows_the_label_model_takes_as_many_of_each_line(world, monkeypa
 
 def test_without_a_pseudo_target_nothing_can_be_learned(world):
     with pytest.raises(ValueError, match="no source line can play the target"):
-        fit_to_pseudo_targets([], KernelWeights(), gene_rates(world.sources, THRESHOLD), THRESHOLD, seed=0)
+        fit_to_pseudo_targets(
+            [], [], KernelWeights(), gene_rates(world.sources, THRESHOLD), THRESHOLD, seed=0
+        )
 
 
 def test_the_scale_of_priors_that_are_all_zero_can_be_divided_by():

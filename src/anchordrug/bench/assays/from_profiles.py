@@ -1,5 +1,6 @@
 """From profiles of drugs or wells (z-scores, statistics, fold changes) to the result of an assay."""
 
+import numpy as np
 import pandas as pd
 
 from anchordrug.bench.assays.contents import Profiles
@@ -32,7 +33,8 @@ def result_from_profiles(
     known = match.rows >= 0
     effect = values.to_numpy()[:, known]
     if profiles.standard_error is not None:
-        effect = shrink(effect, profiles.standard_error.loc[values.index].to_numpy()[:, known])
+        error = profiles.standard_error.loc[values.index].to_numpy()[:, known]
+        effect = np.where(np.isfinite(error) & np.isfinite(effect), shrink(effect, error), np.nan)
     symbols = reference.genes["gene"].to_numpy(dtype=object)
     wide = pd.DataFrame(effect, columns=symbols[match.rows[known]])
     # A gene under two names, such as two Ensembl ids, is their mean.
@@ -40,12 +42,9 @@ def result_from_profiles(
     by_drug = wide.groupby([drug_of[name] for name in values.index], sort=False)
     z, factor = by_drug.median(), 1.0
     if profiles.kind != "z":
-        measured = z.columns[z.notna().all()].tolist()
-        scaled, factor = to_atlas_scale(
-            z[measured].to_numpy(), reference.responses_to(z.index.tolist(), measured)
-        )
-        z = z.astype(float)
-        z[measured] = scaled
+        measured = z.columns[z.notna().any()].tolist()
+        _, factor = to_atlas_scale(z[measured].to_numpy(), reference.responses_to(z.index.tolist(), measured))
+        z = z * factor
     correlation = {drug: mean_correlation(rows.to_numpy()) for drug, rows in by_drug}
     drugs = pd.DataFrame(
         {

@@ -13,10 +13,11 @@ from anchordrug.bench.assays.reader import read_assay
 from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, require_belongs
 from anchordrug.bench.assays.result import MISSING, OK, AssayResult
 from anchordrug.errors import AssayError, shortlist
-from anchordrug.labels import NONE, labels_of
+from anchordrug.labels import DOWN, UP, labels_of
 from anchordrug.raw.gene_names import GeneMatch, gene_predicate, match_genes
 
-FEWEST_GENES = 0.5
+# With fewer genes an assay says too little of a drug.
+FEWEST_GENES = 20
 
 
 def take_in(
@@ -66,11 +67,11 @@ def take_in(
 
 
 def _require_genes(path: Path, match: GeneMatch, reference: Reference) -> None:
-    found = len(np.unique(match.rows[match.rows >= 0]))
-    if found < FEWEST_GENES * len(reference.genes):
+    found, genes = len(np.unique(match.rows[match.rows >= 0])), len(reference.genes)
+    if found < min(FEWEST_GENES, genes):
         raise AssayError(
-            f"{path}: {found} of the atlas' {len(reference.genes)} genes were found (as {match.naming}s); "
-            "give gene symbols, Ensembl or Entrez ids of human genes"
+            f"{path}: {found} of the atlas' {genes} genes were found (as {match.naming}s), "
+            f"{min(FEWEST_GENES, genes)} are needed; give gene symbols, Ensembl or Entrez ids of human genes"
         )
 
 
@@ -91,7 +92,8 @@ def _merged(parts: Sequence[AssayResult], request: AssayRequest, threshold: floa
     drugs.loc[missing, ["status", "reason"]] = MISSING, "no result in the files"
     drugs[["wells", "wells_failed"]] = drugs[["wells", "wells_failed"]].fillna(0).astype(int)
     z = z.loc[[drug for drug in asked if drugs.at[drug, "status"] == OK]]
-    changed = (labels_of(z.to_numpy(), threshold) != NONE).mean(axis=1)
+    labels = labels_of(z.to_numpy(np.float64), threshold)
+    changed = ((labels == DOWN) | (labels == UP)).sum(axis=1) / np.maximum((labels >= 0).sum(axis=1), 1)
     drugs["changed"] = pd.Series(changed, index=z.index).reindex(asked)
     wells = [part.wells for part in parts if part.wells is not None]
     return AssayResult(

@@ -49,8 +49,8 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
     Parameters
     ----------
     statistic
-        float [drugs, genes] of one cell line: what `shrink` returned, or the z of another assay. A gene
-        that is 0 for every drug was not measured, and does not count.
+        float [drugs, genes] of one cell line: what `shrink` returned, or the z of another assay. NaN, and a
+        gene that is 0 for every drug, was not measured, and does not count.
     reference_z
         float [n, genes], the same genes: the atlas' responses to these drugs in other cell lines, as many
         as there are; if there are none, all responses of the atlas.
@@ -65,11 +65,12 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
     AssayError
         No drug has any effect on any gene, or the atlas tells of none.
     """
-    measured = (statistic != 0).any(axis=0)
-    if not measured.any() or not reference_z[:, measured].any():
+    measured = (np.nan_to_num(statistic) != 0).any(axis=0)
+    if not measured.any() or not np.nan_to_num(reference_z[:, measured]).any():
         raise AssayError(
             f"assay results: all effects of {len(statistic)} drugs on {statistic.shape[1]} genes are 0, or "
             "those in the atlas are; check that the results hold the right wells and genes"
         )
-    factor = float(np.abs(reference_z[:, measured]).mean() / np.abs(statistic[:, measured]).mean())
+    typical = np.nanmean(np.abs(reference_z[:, measured]))
+    factor = float(typical / np.nanmean(np.abs(statistic[:, measured])))
     return statistic * factor, factor

@@ -106,17 +106,16 @@ def _compounds(world: World) -> pd.DataFrame:
 
 def _metrics(model: Model, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:
     """Return how well anchors are predicted from the other anchors, and from the source lines alone."""
-    measured = model.filled(drugs, z)
-    shares = np.bincount(labels_of(measured, model.world.settings.curate.threshold).ravel(), minlength=3)
-    shares = shares / measured.size
+    labels = labels_of(z, model.world.settings.curate.threshold)
+    shares = np.bincount(labels[labels >= 0], minlength=3) / np.isfinite(z).sum()
     result: dict[str, object] = {
         "anchors": len(drugs),
         "label_shares": dict(zip(LABELS, np.round(shares, 4).tolist(), strict=True)),
-        "anchors_correlation_with_prior": _correlation(measured, model.prior.evidence_of(drugs).prior),
+        "anchors_correlation_with_prior": _correlation(z, model.prior.evidence_of(drugs).prior),
     }
-    left_out = predictor.left_out(drugs, measured)
+    left_out = predictor.left_out(drugs, z)
     if left_out is not None:
-        result["anchors_correlation_left_out"] = _correlation(measured, left_out)
+        result["anchors_correlation_left_out"] = _correlation(z, left_out)
     return result
 
 

@@ -1,6 +1,7 @@
 """Files of the paper's network: weights.safetensors and model.json."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -35,7 +36,7 @@ def load_temperature(folder: Path) -> TemperatureScaling:
         model.json is missing or holds none.
     """
     stored = read_json(folder / "model.json").get("temperature")
-    if not isinstance(stored, dict) or set(stored) != {"scale", "none"}:
+    if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(TemperatureScaling)}:
         raise RawDataError(f"{folder}: not a usable model ('temperature' is missing); train it again")
     return TemperatureScaling(**stored)
 

@@ -1,15 +1,16 @@
 """A response predictor fitted to the anchors of one target, and its files."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from anchordrug.graph.numpy_ops import Array, NumpyOps
 from anchordrug.graph.onnx_ops import GraphOps
-from anchordrug.predictors.base import Card, Fitted
+from anchordrug.predictors.base import Card, Decision, Fitted
+from anchordrug.predictors.decision import best_offsets, sample_of
 from anchordrug.predictors.response.files import part, prefixed, reading, require, write
 from anchordrug.predictors.response.gp import DrugKernel, GpFit
 from anchordrug.predictors.response.label_model import LabelModel
@@ -38,6 +39,8 @@ class ResponseFitted(Fitted):
         do not change, one class of three in macro-F1.
     temperature
         The temperature scaling that anchors ask for, as predicted from the others.
+    decision
+        See `predictors.base.Task`.
     """
 
     prior: ResponsePrior
@@ -47,6 +50,7 @@ class ResponseFitted(Fitted):
     net_share: float
     decision_offsets: np.ndarray
     temperature: TemperatureScaling = UNCALIBRATED
+    decision: Decision = "balanced"
 
     def predict(self, ops: type, bits: Array, row: Array) -> tuple[Array, Array]:
         """Return probabilities float32 [n, genes, 3] and z float32 [n, genes].
@@ -68,11 +72,12 @@ class ResponseFitted(Fitted):
         if net is not None and self.net_share == 1:
             return ops.softmax(net)
         gp = self.labels_from_gp.logits(ops, evidence, mean, deviation)
+        new = ops.expand(evidence.unseen(ops), 2)
         if net is None:
-            return ops.softmax(self.temperature.of(gp))
+            return ops.softmax(self.temperature.of(gp, new))
         share = np.float32(self.net_share)
         logs = ops.log_softmax(gp) * (np.float32(1) - share) + ops.log_softmax(net) * share
-        return ops.softmax(self.temperature.of(logs))
+        return ops.softmax(self.temperature.of(logs, new))
 
     def _rows(self, drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = np.split(drugs, range(DRUGS_AT_ONCE, len(drugs), DRUGS_AT_ONCE))
@@ -87,6 +92,18 @@ class ResponseFitted(Fitted):
     def z(self, drugs: np.ndarray) -> np.ndarray:
         """Return the posterior mean of z, float32 [drugs, genes]; sizes beyond 4 are not learned."""
         return self._rows(drugs)[1]
+
+    def deciding_for(self, drugs: np.ndarray) -> Self:
+        """Return the same predictor that decides for the best expected macro-F1 over `drugs`.
+
+        Before an anchor is measured, the strength of new drugs against that of known ones is a guess, so each
+        group's own score counts; later, that of all drugs together.
+        """
+        if self.decision == "likeliest" or not len(drugs):
+            return self
+        drugs = sample_of(drugs)
+        groups = None if len(self.gp.kernel.drugs) else self.prior.lines[drugs] > 0
+        return replace(self, decision_offsets=best_offsets(self.probabilities(drugs), groups))
 
     @property
     def offsets(self) -> np.ndarray:
@@ -110,6 +127,7 @@ def save_fitted(fitted: ResponseFitted, folder: Path, card: Mapping[str, object]
         "shift": fitted.gp.shift,
         "coefficients": fitted.gp.coefficients,
         "precision": fitted.gp.precision,
+        "pattern": fitted.gp.pattern,
         "offsets": fitted.decision_offsets,
     }
     if fitted.net is not None:
@@ -117,12 +135,14 @@ def save_fitted(fitted: ResponseFitted, folder: Path, card: Mapping[str, object]
     write(folder, arrays, {"net_share": fitted.net_share, "temperature": asdict(fitted.temperature), **card})
 
 
-def load_fitted(folder: Path, prior: ResponsePrior, source_fit: SourceFit, scale: float) -> ResponseFitted:
+def load_fitted(
+    folder: Path, prior: ResponsePrior, source_fit: SourceFit, scale: float, decision: Decision
+) -> ResponseFitted:
     """Read what `save_fitted` wrote.
 
     Parameters
     ----------
-    prior, source_fit, scale
+    prior, source_fit, scale, decision
         Those of the predictor it was fitted by.
 
     Raises
@@ -136,11 +156,13 @@ def load_fitted(folder: Path, prior: ResponsePrior, source_fit: SourceFit, scale
             "shift": prior.total.shape,
             "slope": (1,),
             "coefficients": (len(anchors), genes),
-            "precision": (len(anchors), len(anchors)),
+            "precision": (len(arrays["precision"]), len(anchors), len(anchors)),
+            "pattern": (genes,),
             "offsets": (3,),
         }.items():
             require(name, arrays[name].shape == shape)
         require("anchors", anchors.ndim == 1 and not len(anchors[anchors >= len(prior.bits)]))
+        require("pattern", bool(np.isin(arrays["pattern"], range(len(arrays["precision"]))).all()))
         require("net_share", isinstance(card["net_share"], int | float))
         kernel = DrugKernel(source_fit.gp.kernel, prior, anchors, prior.evidence_of(anchors).prior, scale)
         gp = GpFit(
@@ -149,15 +171,15 @@ def load_fitted(folder: Path, prior: ResponsePrior, source_fit: SourceFit, scale
             kernel,
             arrays["coefficients"],
             arrays["precision"],
+            arrays["pattern"],
         )
         net = None
         if card["net_share"]:
             net = NetFit(PriorBasis(**part(arrays, "basis")), **part(arrays, "net"))
             require("net", _fits(net, prior.bits.shape[1], genes))
         scale_of_logits = TemperatureScaling(**card["temperature"])
-        return ResponseFitted(
-            prior, gp, source_fit.labels, net, card["net_share"], arrays["offsets"], scale_of_logits
-        )
+        share, offsets = card["net_share"], arrays["offsets"]
+        return ResponseFitted(prior, gp, source_fit.labels, net, share, offsets, scale_of_logits, decision)
     raise AssertionError
 
 

@@ -55,8 +55,10 @@ def noise_scale(
         mean, deviation = fit.predict(
             NumpyOps, target.prior.evidence_of(drugs), target.prior.bits[drugs], drugs
         )
-        missed += float(np.square(clipped(target.z[rest]) - mean).sum(dtype=np.float64))
-        expected += float((np.square(deviation, dtype=np.float64) + settings.noise).sum()) * mean.shape[1]
+        measured = np.isfinite(target.z[rest])
+        missed += float(np.nansum(np.square(clipped(target.z[rest]) - mean), dtype=np.float64))
+        variance = np.square(deviation, dtype=np.float64) + settings.noise
+        expected += float((variance * measured).sum())
     return missed / expected if expected else 1.0
 
 
@@ -120,7 +122,9 @@ def outlook(
 
 def _gene_factor(sources: ResponseAtlas) -> np.ndarray:
     """Return float64 [genes, genes] that gives independent normal rows the genes' correlation."""
-    correlation = np.corrcoef(clipped(sources.z).T.astype(np.float64))
+    z = clipped(sources.z).astype(np.float64)
+    # Genes that were not measured count as ordinary responses.
+    correlation = np.corrcoef(np.nan_to_num(z - np.nanmean(z, axis=0)).T)
     correlation = np.where(np.isfinite(correlation), correlation, 0)
     np.fill_diagonal(correlation, 1)
     shrunk = 0.9 * correlation + 0.1 * np.eye(len(correlation))

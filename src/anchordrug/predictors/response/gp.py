@@ -4,10 +4,14 @@
 
 The weights w, one a source line and shared by all genes, shift the prior towards lines that resemble the
 target (ridge regression on the anchors). What remains is a Gaussian process per gene with one kernel, so that
-a single Cholesky factor serves all genes. Everything is closed form; a fit takes milliseconds.
+a single Cholesky factor serves all genes with the same anchors. Everything is closed form; a fit takes
+milliseconds.
+
+A z of NaN was not measured. It takes no part: a gene learns from the anchors that measured it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -118,9 +122,12 @@ class GpFit:
     shift
         float32 [drugs of the atlas + 1, genes]: the weighted deviations of the drug's source lines.
     coefficients
-        float64 [anchors, genes].
+        float64 [anchors, genes]; 0 where an anchor's gene was not measured.
     precision
-        float64 [anchors, anchors], the inverse of kernel plus noise.
+        float64 [patterns, anchors, anchors], one matrix per set of anchors that share genes: the inverse of
+        their kernel plus noise, 0 for the other anchors.
+    pattern
+        int64 [genes], which of them is the gene's.
     """
 
     slope: np.float32
@@ -128,24 +135,42 @@ class GpFit:
     kernel: DrugKernel
     coefficients: np.ndarray
     precision: np.ndarray
+    pattern: np.ndarray
 
     def predict(self, ops: type, evidence: Evidence, bits: Array, row: Array) -> tuple[Array, Array]:
-        """Return the posterior mean of z, float32 [n, genes], and its standard deviation, float32 [n, 1].
+        """Return the posterior mean of z, float32 [n, genes], and its standard deviation.
 
-        The deviation is in units of the noise-free kernel and shared by all genes.
+        The deviation is in units of the noise-free kernel: float32 [n, 1] where all genes were measured for
+        the same anchors, else [n, genes].
         """
         mean = evidence.prior * self.slope + ops.rows(self.shift, row)
         variance = self.kernel.variance(ops, evidence, bits, row)
         if len(self.kernel.drugs):
             to_anchors = self.kernel.to(ops, evidence, bits, row)
             mean = mean + ops.cast(to_anchors @ self.coefficients, np.float32)
-            variance = variance - ops.total((to_anchors @ self.precision) * to_anchors)
-        return mean, ops.cast(ops.sqrt(ops.maximum(variance, np.float64(SMALLEST_VARIANCE))), np.float32)
+            variance = variance - self._explained(ops, to_anchors)
+        deviation = ops.cast(ops.sqrt(ops.maximum(variance, np.float64(SMALLEST_VARIANCE))), np.float32)
+        return mean, deviation if len(self.precision) == 1 else deviation @ self._of_pattern
+
+    def _explained(self, ops: type, to_anchors: Array) -> Array:
+        """Return the variance that the anchors take away, [n, patterns]."""
+        patterns, anchors, _ = self.precision.shape
+        if patterns == 1:
+            return ops.total((to_anchors @ self.precision[0]) * to_anchors)
+        side_by_side = np.ascontiguousarray(self.precision.transpose(1, 0, 2)).reshape(anchors, -1)
+        products = ops.reshape(to_anchors @ side_by_side, (-1, patterns, anchors))
+        return ops.reshape(ops.total(products * ops.expand(to_anchors, 1)), (-1, patterns))
+
+    @cached_property
+    def _of_pattern(self) -> np.ndarray:
+        """float32 [patterns, genes] that turns a column per pattern into one per gene."""
+        return (np.arange(len(self.precision))[:, None] == self.pattern).astype(np.float32)
 
     def covariance(self, drugs: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Return the posterior covariance float64 [drugs, others], both int64 rows of the atlas.
 
-        In units of the noise-free kernel, like the deviation of `predict`.
+        In units of the noise-free kernel, like the deviation of `predict`. Of several patterns of measured
+        genes, it is the mean over genes.
         """
         prior, kernel = self.kernel.tables, self.kernel
         evidence = prior.evidence_of(drugs)
@@ -155,20 +180,29 @@ class GpFit:
             return result
         left = kernel.to(NumpyOps, evidence, prior.bits[drugs], drugs)
         right = kernel.to(NumpyOps, prior.evidence_of(others), prior.bits[others], others)
-        return result - left @ self.precision @ right.T
+        return result - left @ self._mean_precision @ right.T
+
+    @property
+    def _mean_precision(self) -> np.ndarray:
+        if len(self.precision) == 1:
+            return self.precision[0]
+        share = np.bincount(self.pattern, minlength=len(self.precision)) / len(self.pattern)
+        return np.tensordot(share, self.precision, 1)
 
 
 def deviations(sources: ResponseAtlas, prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     """Return how every source line's response to `drugs` differs from their consensus.
 
-    float32 [drugs, genes, cell lines]; 0 where a line has not measured the drug.
+    float32 [drugs, genes, cell lines]; 0 where a line has not measured the drug's gene.
     """
     result = np.zeros((len(drugs), sources.z.shape[1], len(sources.cell_lines)), np.float32)
     place = np.full(len(sources.drugs), -1)
     place[drugs] = np.arange(len(drugs))
     held = np.flatnonzero(place[sources.drug] >= 0)
     drug = sources.drug[held]
-    result[place[drug], :, sources.cell_line[held]] = clipped(sources.z[held]) - prior.mean[drug]
+    result[place[drug], :, sources.cell_line[held]] = np.nan_to_num(
+        clipped(sources.z[held]) - prior.mean[drug]
+    )
     return result
 
 
@@ -180,11 +214,13 @@ def line_weights(deviation: np.ndarray, prior: np.ndarray, residual: np.ndarray,
     deviation
         [anchors, genes, cell lines].
     prior, residual
-        [anchors, genes]; the residual is measured z minus slope times prior.
+        [anchors, genes]; the residual is measured z minus slope times prior, NaN where it was not measured.
     """
-    inputs = _inputs(deviation, prior).reshape(-1, deviation.shape[2] + 1)
-    gram = inputs.T @ inputs + ridge * np.eye(inputs.shape[1])
-    return np.linalg.solve(gram, inputs.T @ residual.ravel())
+    inputs = _inputs(deviation, prior)
+    known = np.isfinite(residual)
+    rows = inputs.reshape(-1, inputs.shape[2]) if known.all() else inputs[known]
+    gram = rows.T @ rows + ridge * np.eye(rows.shape[1])
+    return np.linalg.solve(gram, rows.T @ residual[known])
 
 
 def _inputs(deviation: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -210,20 +246,47 @@ def fit_gp(
     """
     evidence = prior.evidence_of(anchors)
     kernel = DrugKernel(settings.kernel, prior, anchors, evidence.prior, scale)
+    genes = z.shape[1]
+    if not len(anchors):
+        nothing = np.zeros((1, 0, 0)), np.zeros(genes, np.int64)
+        shift = np.zeros_like(prior.total)
+        return GpFit(np.float32(settings.slope), shift, kernel, np.zeros((0, genes)), *nothing)
     residual = clipped(z).astype(np.float64) - settings.slope * evidence.prior
-    shift = np.zeros_like(prior.total)
-    slope = settings.slope
-    precision = np.zeros((len(anchors), len(anchors)))
-    if len(anchors):
-        deviation = deviations(sources, prior, anchors)
-        weights = line_weights(deviation, evidence.prior, residual, settings.ridge)
-        slope += weights[-1]
-        residual -= _inputs(deviation, evidence.prior) @ weights
-        own = weights[sources.cell_line].astype(np.float32)[:, None]
-        shift = sum_by_drug(sources, own * (clipped(sources.z) - prior.mean[sources.drug]))
-        noisy = _symmetric(kernel, prior, evidence, settings.noise)
-        precision = cho_solve(cho_factor(noisy, lower=True), np.eye(len(anchors)))
-    return GpFit(np.float32(slope), shift, kernel, precision @ residual, precision)
+    deviation = deviations(sources, prior, anchors)
+    weights = line_weights(deviation, evidence.prior, residual, settings.ridge)
+    residual -= _inputs(deviation, evidence.prior) @ weights
+    own = weights[sources.cell_line].astype(np.float32)[:, None]
+    shift = sum_by_drug(sources, own * np.nan_to_num(clipped(sources.z) - prior.mean[sources.drug]))
+    noisy = _symmetric(kernel, prior, evidence, settings.noise)
+    known, pattern = patterns_of(z)
+    precision = np.stack([_inverse(noisy, anchors_of) for anchors_of in known])
+    coefficients = np.zeros((len(anchors), genes))
+    for number, matrix in enumerate(precision):
+        own_genes = pattern == number
+        coefficients[:, own_genes] = matrix @ np.nan_to_num(residual[:, own_genes])
+    slope = np.float32(settings.slope + weights[-1])
+    return GpFit(slope, shift, kernel, coefficients, precision, pattern)
+
+
+def patterns_of(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sets of anchors by which genes were measured, and which is each gene's.
+
+    bool [patterns, anchors], and int64 [genes] for `z` [anchors, genes].
+    """
+    known = np.isfinite(z)
+    if known.all():
+        return np.ones((1, len(z)), bool), np.zeros(z.shape[1], np.int64)
+    sets, pattern = np.unique(known, axis=1, return_inverse=True)
+    return sets.T, pattern.reshape(-1)
+
+
+def _inverse(noisy: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the inverse of the rows and columns that are `known`, with 0 in the others."""
+    result = np.zeros_like(noisy)
+    if known.any():
+        own = cho_factor(noisy[np.ix_(known, known)], lower=True)
+        result[np.ix_(known, known)] = cho_solve(own, np.eye(int(known.sum())))
+    return result
 
 
 def _symmetric(kernel: DrugKernel, prior: ResponsePrior, evidence: Evidence, noise: float) -> np.ndarray:
@@ -241,7 +304,8 @@ def leave_one_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each anchor's z as predicted from the others, without refitting, and its deviation.
 
-    float32 [anchors, genes] and [anchors, 1], as `GpFit.predict` returns.
+    float32 [anchors, genes] and [anchors, 1] or [anchors, genes], as `GpFit.predict` returns; of a gene that
+    the anchor did not measure, the prediction from the others that did.
 
     Removing an anchor changes the weights of the lines (a small solve) and, through them, the residuals of
     all others; the process' own leave-one-out is then read off the precision (Rasmussen and Williams 2006,
@@ -249,19 +313,42 @@ def leave_one_out(
     """
     evidence = prior.evidence_of(anchors)
     kernel = DrugKernel(settings.kernel, prior, anchors, evidence.prior, scale)
-    precision = np.linalg.inv(_symmetric(kernel, prior, evidence, settings.noise))
+    noisy = _symmetric(kernel, prior, evidence, settings.noise)
+    known, pattern = patterns_of(z)
+    precision = np.stack([_inverse(noisy, measured_by) for measured_by in known])
     inputs = _inputs(deviations(sources, prior, anchors), evidence.prior)
     residual = clipped(z).astype(np.float64) - settings.slope * evidence.prior
-    grams = np.einsum("dgl,dgk->dlk", inputs, inputs)
-    moments = np.einsum("dgl,dg->dl", inputs, residual)
+    # Of genes that were not measured, neither inputs nor residual count.
+    counted = np.where(np.isfinite(residual)[:, :, None], inputs, 0)
+    grams = np.einsum("dgl,dgk->dlk", counted, counted)
+    moments = np.einsum("dgl,dg->dl", counted, np.nan_to_num(residual))
     penalty = settings.ridge * np.eye(inputs.shape[2])
     result = np.empty_like(residual)
+    variance = np.empty((len(anchors), len(known)))
     for anchor in range(len(anchors)):
         weights = np.linalg.solve(
             grams.sum(axis=0) - grams[anchor] + penalty, moments.sum(axis=0) - moments[anchor]
         )
-        remainder = residual - inputs @ weights
-        from_others = remainder[anchor] - precision[anchor] @ remainder / precision[anchor, anchor]
-        result[anchor] = settings.slope * evidence.prior[anchor] + inputs[anchor] @ weights + from_others
-    variance = np.maximum(1 / np.diag(precision) - settings.noise, SMALLEST_VARIANCE)
-    return result.astype(np.float32), np.sqrt(variance).astype(np.float32)[:, None]
+        remainder = np.nan_to_num(residual - inputs @ weights)
+        of_others, variance[anchor] = _from_others(noisy, precision, known, anchor, settings.noise)
+        result[anchor] = settings.slope * evidence.prior[anchor] + inputs[anchor] @ weights
+        result[anchor] += np.einsum("gd,dg->g", of_others[pattern], remainder)
+    deviation = np.sqrt(np.maximum(variance, SMALLEST_VARIANCE)).astype(np.float32)
+    return result.astype(np.float32), deviation if len(known) == 1 else deviation[:, pattern]
+
+
+def _from_others(
+    noisy: np.ndarray, precision: np.ndarray, known: np.ndarray, anchor: int, noise: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the other anchors in the prediction of `anchor`, and its variance.
+
+    [patterns, anchors] and [patterns].
+    """
+    own = precision[:, anchor, anchor]
+    without = precision[:, anchor] / np.where(own > 0, -own, 1)[:, None]
+    without[:, anchor] = 0
+    unasked = noisy[anchor] @ precision
+    variance = noisy[anchor, anchor] - noise - unasked @ noisy[anchor]
+    measured = known[:, anchor]
+    weights = np.where(measured[:, None], without, unasked)
+    return weights, np.where(measured, 1 / np.where(own > 0, own, 1) - noise, variance)

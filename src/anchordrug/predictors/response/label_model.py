@@ -47,7 +47,7 @@ class LabelModel:
     threshold: np.ndarray
 
     def logits(self, ops: type, evidence: Evidence, mean: Array, deviation: Array) -> Array:
-        """Return logits [n, genes, 3] for a predicted `mean` [n, genes] with its `deviation` [n, 1]."""
+        """Return logits [n, genes, 3] for a predicted `mean` [n, genes], with `deviation` [n, 1 or genes]."""
         pair, drug = features(ops, evidence, mean, deviation, self.spread, self.threshold)
         return pair @ self.pair + ops.expand(drug @ self.drug, 1) + self.gene
 
@@ -62,8 +62,9 @@ def features(
 ) -> tuple[Array, Array]:
     """Return the features of every (drug, gene) [n, genes, features] and of every drug [n, features].
 
-    Signed ones tell down from up, their sizes tell either from none; squashed ones bend the line at the
-    labels' `threshold`, float32 []. `spread` [genes] is the typical size of the gene's z.
+    `deviation` is [n, 1] or [n, genes]. Signed features tell down from up, their sizes tell either from none;
+    squashed ones bend the line at the labels' `threshold`, float32 []. `spread` [genes] is the typical size
+    of the gene's z.
     """
     half = np.float32(0.5)
     genes = np.float32(len(spread))
@@ -96,9 +97,9 @@ def features(
         size * lines,
         mean * strength,
         size * strength,
+        size * np.float32(0) + deviation,
     ]
     drug = [
-        deviation,
         strength,
         ops.sqrt(strength),
         ops.log(strength + np.float32(0.1)),

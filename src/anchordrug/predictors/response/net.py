@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from anchordrug.graph.numpy_ops import Array, NumpyOps
-from anchordrug.labels import labels_of
+from anchordrug.labels import UNMEASURED, labels_of
 from anchordrug.predictors.response.prior import Evidence, ResponsePrior
 from anchordrug.predictors.response.pseudo_targets import PseudoTarget
 
@@ -157,7 +157,7 @@ class NetFit:
 
 @dataclass(frozen=True)
 class NetData:
-    """Profiles to train on: inputs, cell line and paths of each, and labels int64 [n, genes]."""
+    """Profiles to train on: inputs, cell line and paths of each, and labels int64 [n, genes] or -1."""
 
     drugs: torch.Tensor
     cells: torch.Tensor
@@ -184,6 +184,7 @@ def _cell_input(cell: np.ndarray) -> np.ndarray:
 
 def pretrain_net(
     targets: list[PseudoTarget],
+    hidden: list[PseudoTarget],
     basis: PriorBasis,
     cells: np.ndarray,
     threshold: float,
@@ -192,7 +193,9 @@ def pretrain_net(
 ) -> tuple[ResponseNet, list[float]]:
     """Train on source lines, each with the prior that the other ones give; return network and epoch losses.
 
-    `cells` [cell lines, dim] are embeddings. The same seed and number of threads give the same weights.
+    Of the lines that play again with `hidden` drugs, the drugs that no other line knows are added, so that
+    the network learns from structure what it cannot take from a prior. `cells` [cell lines, dim] are
+    embeddings. The same seed and number of threads give the same weights.
     """
     parts = [
         net_data(
@@ -202,7 +205,7 @@ def pretrain_net(
             cells[target.line],
             labels_of(target.z, threshold),
         )
-        for target in targets
+        for target in [*targets, *(target.of_unseen() for target in hidden)]
     ]
     data = NetData(*(torch.cat(columns) for columns in zip(*map(_columns, parts), strict=True)))
     genes = data.labels.shape[1]
@@ -256,7 +259,9 @@ def _epochs(
             for rows in torch.randperm(len(data.labels)).split(batch):
                 with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
                     logits = network(data.drugs[rows], data.cells[rows], data.paths[rows])
-                loss = functional.cross_entropy(logits.float().flatten(0, 1), data.labels[rows].flatten())
+                loss = functional.cross_entropy(
+                    logits.float().flatten(0, 1), data.labels[rows].flatten(), ignore_index=UNMEASURED
+                )
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()

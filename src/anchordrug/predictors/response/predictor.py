@@ -12,7 +12,7 @@ import numpy as np
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import labels_of
-from anchordrug.predictors.base import Card, Predictor, State, Task, Work
+from anchordrug.predictors.base import Card, Decision, Predictor, State, Task, Work
 from anchordrug.predictors.response.files import load_state, save_state
 from anchordrug.predictors.response.fitted import ResponseFitted, load_fitted
 from anchordrug.predictors.response.forecast import GpForecaster
@@ -73,7 +73,7 @@ class ResponsePredictor(Predictor):
         The experiments that `prior` was made of.
     scale
         Mean square of the prior responses of the drugs that source lines have measured.
-    net_share
+    net_share, decision
         See `ResponseFitted`.
     """
 
@@ -84,6 +84,7 @@ class ResponsePredictor(Predictor):
     threshold: float
     net: NetStart | None
     net_share: float
+    decision: Decision = "balanced"
 
     @classmethod
     @abstractmethod
@@ -100,8 +101,9 @@ class ResponsePredictor(Predictor):
         """Let every source line play the target: fit the Gaussian process and labels, train the network."""
         seed, threshold = params.pretrain.seed, task.threshold
         pseudo = pseudo_targets_of(task)
+        hidden = pseudo_targets_of(task, np.random.default_rng([seed, 1]))
         rates = gene_rates(task.sources, threshold)
-        source_fit = fit_to_pseudo_targets(pseudo, KernelWeights(), rates, threshold, seed)
+        source_fit = fit_to_pseudo_targets(pseudo, hidden, KernelWeights(), rates, threshold, seed)
         gp = source_fit.gp
         work.say(
             f"calibrated on {len(pseudo)} pseudo-targets (slope {gp.slope:.2f}, noise {gp.noise:g}, "
@@ -111,7 +113,9 @@ class ResponsePredictor(Predictor):
         if settings is None:
             return ResponseState(source_fit, None)
         basis = basis_of(prior_of(task))
-        network, losses = pretrain_net(pseudo, basis, task.features.cell_lines, threshold, settings, seed)
+        network, losses = pretrain_net(
+            pseudo, hidden, basis, task.features.cell_lines, threshold, settings, seed
+        )
         work.say(f"{len(losses)} epochs, loss {losses[0]:.4f} to {losses[-1]:.4f}")
         return ResponseState(source_fit, (network, basis), losses)
 
@@ -132,11 +136,11 @@ class ResponsePredictor(Predictor):
             start = NetStart(*state.net, task.features.cell_lines[task.cell_line], settings)
         scale = mean_square(prior.evidence_of(prior.known).prior)
         share = cls.share_of_net(params)
-        return cls(task.sources, prior, scale, source_fit, task.threshold, start, share)
+        return cls(task.sources, prior, scale, source_fit, task.threshold, start, share, task.decision)
 
     def load(self, folder: Path) -> ResponseFitted:
         """Read what `ResponseFitted.save` wrote."""
-        return load_fitted(folder, self.prior, self.source_fit, self.scale)
+        return load_fitted(folder, self.prior, self.source_fit, self.scale, self.decision)
 
     def left_out(self, anchors: np.ndarray, z: np.ndarray) -> np.ndarray | None:
         """Return each anchor's z as predicted from the others by the Gaussian process; None below two."""
@@ -161,10 +165,13 @@ class ResponsePredictor(Predictor):
         """Fit to `anchors` (int64 rows of the atlas, maybe none) and their `z`."""
         gp = fit_gp(self.source_fit.gp, self.prior, self.sources, anchors, z, self.scale)
         net = None if self.net is None else self._finetuned(self.net, anchors, z, seed)
-        learned = self.source_fit
-        return ResponseFitted(
-            self.prior, gp, learned.labels, net, self.net_share, learned.offsets, self._scale(anchors, z)
+        labels, offsets, temperature = (
+            self.source_fit.labels,
+            self.source_fit.offsets,
+            self._scale(anchors, z),
         )
+        share = self.net_share
+        return ResponseFitted(self.prior, gp, labels, net, share, offsets, temperature, self.decision)
 
     def _scale(self, anchors: np.ndarray, z: np.ndarray) -> TemperatureScaling:
         """Return what anchors that are predicted from the others say of the process' probabilities."""
@@ -173,7 +180,7 @@ class ResponsePredictor(Predictor):
         settings, evidence = self.source_fit.gp, self.prior.evidence_of(anchors)
         mean, deviation = leave_one_out(settings, self.prior, self.sources, anchors, z, self.scale)
         logits = self.source_fit.labels.logits(NumpyOps, evidence, mean, deviation)
-        return fit_temperature_scaling(logits, labels_of(z, self.threshold))
+        return fit_temperature_scaling(logits, labels_of(z, self.threshold), evidence.unseen(NumpyOps)[:, 0])
 
     def _finetuned(self, start: NetStart, anchors: np.ndarray, z: np.ndarray, seed: int) -> NetFit:
         network = copy.deepcopy(start.network)

@@ -6,7 +6,7 @@ neighbours, weighted by the cube of their similarity, so that a drug no source l
     prior = (sum of its responses + neighbours' mean) / (number of its lines + 1)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,14 @@ class Evidence:
     lines: Array
     nearest: Array
 
+    def unseen(self, ops: type) -> Array:
+        """Return float32 [n, 1]: 1 where no source line has measured the drug, else 0."""
+        return ops.cast(ops.equal(self.lines, np.float32(0)), np.float32)
+
+    def of(self, rows: np.ndarray) -> "Evidence":
+        """Return the evidence of some of the drugs, by their positions or a mask."""
+        return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class ResponsePrior:
@@ -61,6 +69,8 @@ class ResponsePrior:
         int64 [drugs], equal for drugs of the same mechanisms, negative where unknown.
     lines
         float32 [drugs + 1] number of source lines.
+    counts
+        float32 [drugs + 1, 1]: the same; or [drugs + 1, genes] where some lines measured part of the genes.
     total, down, up
         float32 [drugs + 1, genes]: sum of responses, and number of lines with the label.
     """
@@ -68,14 +78,15 @@ class ResponsePrior:
     bits: np.ndarray
     mechanism: np.ndarray
     lines: np.ndarray
+    counts: np.ndarray
     total: np.ndarray
     down: np.ndarray
     up: np.ndarray
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """Consensus float32 [drugs, genes]; 0 where no source line has the drug."""
-        return (self.total / np.maximum(self.lines, 1)[:, None])[:-1]
+        """Consensus float32 [drugs, genes]; 0 where no source line has measured it."""
+        return (self.total / np.maximum(self.counts, 1))[:-1]
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -119,16 +130,24 @@ class ResponsePrior:
         cut = ops.kth_largest(similarity, min(NEIGHBOURS, len(self.known)))
         positive = ops.maximum(similarity, np.float32(0))
         weights = ops.where(similarity >= cut, positive * positive * positive, np.float32(0))
-        neighbours = (weights @ self.mean[self.known]) / ops.maximum(ops.total(weights), np.float32(1e-12))
-        lines = ops.expand(ops.rows(self.lines, row), 1)
-        seen = ops.maximum(lines, np.float32(1))
+        neighbours = (weights @ self.mean[self.known]) / ops.maximum(
+            self._weight_of_neighbours(ops, weights), np.float32(1e-12)
+        )
+        counts = ops.rows(self.counts, row)
+        seen = ops.maximum(counts, np.float32(1))
         return Evidence(
-            (ops.rows(self.total, row) + neighbours) / (lines + np.float32(1)),
+            (ops.rows(self.total, row) + neighbours) / (counts + np.float32(1)),
             ops.rows(self.down, row) / seen,
             ops.rows(self.up, row) / seen,
-            lines,
+            ops.expand(ops.rows(self.lines, row), 1),
             nearest,
         )
+
+    def _weight_of_neighbours(self, ops: type, weights: Array) -> Array:
+        """Return the summed `weights` [n, known] of the neighbours that measured a gene, [n, 1 or genes]."""
+        if self.counts.shape[1] == 1:
+            return ops.total(weights)
+        return weights @ (self.counts[self.known] > 0).astype(np.float32)
 
     def evidence_of(self, drugs: np.ndarray) -> Evidence:
         """Return what is known of `drugs`, int64 rows of the atlas, as numpy arrays."""
@@ -136,7 +155,7 @@ class ResponsePrior:
             self.evidence(NumpyOps, self.bits[part], part)
             for part in np.split(drugs, range(ROWS_AT_ONCE, len(drugs), ROWS_AT_ONCE))
         ]
-        names = ("prior", "down", "up", "lines", "nearest")
+        names = [field.name for field in fields(Evidence)]
         return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -176,12 +195,14 @@ def prior_from(
     threshold
         |z| beyond which a gene is down or up.
     """
-    labels = labels_of(sources.z, threshold)
+    labels, measured = labels_of(sources.z, threshold), np.isfinite(sources.z)
+    lines = np.bincount(sources.drug, minlength=len(sources.drugs) + 1).astype(np.float32)
     return ResponsePrior(
         (fingerprints > 0).astype(np.float32),
         mechanism,
-        np.bincount(sources.drug, minlength=len(sources.drugs) + 1).astype(np.float32),
-        sum_by_drug(sources, clipped(sources.z)),
+        lines,
+        lines[:, None] if measured.all() else sum_by_drug(sources, measured.astype(np.float32)),
+        sum_by_drug(sources, np.nan_to_num(clipped(sources.z))),
         sum_by_drug(sources, (labels == DOWN).astype(np.float32)),
         sum_by_drug(sources, (labels == UP).astype(np.float32)),
     )

@@ -3,6 +3,9 @@
 For each source line the prior is made without it, some of its drugs are anchors, and the others, whose
 responses are known, say how far a prediction can be trusted. The target's own responses are not among the
 sources, so nothing of it is seen.
+
+Nearly all drugs of a source line are known from other lines; those of a lab's library are not. So each line
+plays once more, with most of its drugs hidden from all other lines.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,6 +41,8 @@ ANCHORS = (0, 10, 30, 100)
 NOISES = (0.3, 1.0, 3.0)
 RIDGES = (1000.0, 3000.0, 10000.0)
 TAUS = tuple(round(0.1 * step, 1) for step in range(11))
+# Share of a line's drugs that are hidden from the other lines when it plays again.
+HIDDEN = 0.6
 # A line with fewer drugs teaches little, and of many lines the largest suffice.
 FEWEST_DRUGS, MOST_LINES = 10, 40
 ROWS = 300_000
@@ -67,11 +72,23 @@ class PseudoTarget:
     evidence: Evidence
     scale: float
 
+    def of_unseen(self) -> "PseudoTarget":
+        """Return the same with only the drugs that no other line has measured."""
+        rows = self.evidence.lines[:, 0] == 0
+        return replace(self, drugs=self.drugs[rows], z=self.z[rows], evidence=self.evidence.of(rows))
+
 
 def pseudo_targets(
-    sources: ResponseAtlas, fingerprints: np.ndarray, mechanism: np.ndarray, threshold: float
+    sources: ResponseAtlas,
+    fingerprints: np.ndarray,
+    mechanism: np.ndarray,
+    threshold: float,
+    hiding: np.random.Generator | None = None,
 ) -> Iterator[PseudoTarget]:
-    """Yield the source lines with enough drugs, largest first, if another line is left to learn from."""
+    """Yield the source lines with enough drugs, largest first, if another line is left to learn from.
+
+    With `hiding`, a share `HIDDEN` of the line's drugs, drawn from it, is hidden from the other lines.
+    """
     sizes = np.bincount(sources.cell_line, minlength=len(sources.cell_lines))
     bits = (fingerprints > 0).astype(np.float32)
     if (sizes > 0).sum() < 2:
@@ -80,18 +97,23 @@ def pseudo_targets(
         if sizes[line] < FEWEST_DRUGS:
             return
         own = sources.cell_line == line
-        others = sources.restricted_to(~own)
+        drugs = sources.drug[own]
+        away = own
+        if hiding is not None:
+            away = own | np.isin(sources.drug, drugs[hiding.permutation(len(drugs)) < HIDDEN * len(drugs)])
+        if away.all():
+            continue
+        others = sources.restricted_to(~away)
         # One array of bits for all of them.
         prior = replace(prior_from(others, bits, mechanism, threshold), bits=bits)
-        drugs = sources.drug[own]
         evidence = prior.evidence_of(drugs)
         yield PseudoTarget(
             int(line), drugs, sources.z[own], others, prior, evidence, mean_square(evidence.prior)
         )
 
 
-def pseudo_targets_of(task: Task) -> list[PseudoTarget]:
-    """Return the source lines of `task` that can play the target.
+def pseudo_targets_of(task: Task, hiding: np.random.Generator | None = None) -> list[PseudoTarget]:
+    """Return the source lines of `task` that can play the target; `hiding` as in `pseudo_targets`.
 
     Raises
     ------
@@ -99,7 +121,7 @@ def pseudo_targets_of(task: Task) -> list[PseudoTarget]:
         There is none.
     """
     mechanism = mechanism_codes(mechanisms_of(task.sources.drugs))
-    played = list(pseudo_targets(task.sources, task.features.drugs, mechanism, task.threshold))
+    played = list(pseudo_targets(task.sources, task.features.drugs, mechanism, task.threshold, hiding))
     if not played:
         raise SettingsError(
             f"{task.target}: no two source lines have {FEWEST_DRUGS} drugs, from which predictions from "
@@ -114,13 +136,19 @@ def mean_square(prior: np.ndarray) -> float:
 
 
 def fit_to_pseudo_targets(
-    targets: list[PseudoTarget], kernel: KernelWeights, rates: GeneRates, threshold: float, seed: int
+    targets: list[PseudoTarget],
+    hidden: list[PseudoTarget],
+    kernel: KernelWeights,
+    rates: GeneRates,
+    threshold: float,
+    seed: int,
 ) -> SourceFit:
     """Choose the process' settings and fit the label model on source lines that play the target.
 
     Slope by least squares; noise and ridge from a small grid, by the mean correlation over held-out drugs
     with 30 anchors; then the label model on held-out drugs with 0, 10, 30 and 100 anchors (at most half of a
-    line's drugs), and tau by macro-F1 on the same.
+    line's drugs), and tau by macro-F1 on the same. For the label model the lines play again with `hidden`
+    drugs, of which those count that no other line knows.
 
     Raises
     ------
@@ -139,7 +167,9 @@ def fit_to_pseudo_targets(
     noise, ridge = max(agreements, key=agreements.__getitem__)
     settings = GpSettings(slope, noise, ridge, kernel)
     held_out = list(_held_out(targets, orders, settings))
-    model = _fit_labels(held_out, rates, threshold, rng)
+    again = [rng.permutation(len(target.drugs)) for target in hidden]
+    unseen = [case.of_unseen() for case in _held_out(hidden, again, settings)]
+    model = _fit_labels([*held_out, *unseen], rates, threshold, rng)
     return SourceFit(settings, model, _offsets(held_out, model, threshold))
 
 
@@ -147,8 +177,9 @@ def slope_of(targets: Iterable[PseudoTarget]) -> float:
     """Return the least-squares slope of measured z on prior responses."""
     both = squares = 0.0
     for target in targets:
-        both += float((clipped(target.z) * target.evidence.prior).sum(dtype=np.float64))
-        squares += float(np.square(target.evidence.prior, dtype=np.float64).sum())
+        prior = np.where(np.isfinite(target.z), target.evidence.prior, 0)
+        both += float((np.nan_to_num(clipped(target.z)) * prior).sum(dtype=np.float64))
+        squares += float(np.square(prior, dtype=np.float64).sum())
     return both / max(squares, 1e-6)
 
 
@@ -172,18 +203,8 @@ def _predict(
     known, rest = order[:cut], order[cut:]
     fit = fit_gp(settings, target.prior, target.sources, target.drugs[known], target.z[known], target.scale)
     drugs = target.drugs[rest]
-    mean, deviation = fit.predict(NumpyOps, _part(target.evidence, rest), target.prior.bits[drugs], drugs)
+    mean, deviation = fit.predict(NumpyOps, target.evidence.of(rest), target.prior.bits[drugs], drugs)
     return rest, mean, deviation
-
-
-def _part(evidence: Evidence, rows: np.ndarray) -> Evidence:
-    return Evidence(
-        evidence.prior[rows],
-        evidence.down[rows],
-        evidence.up[rows],
-        evidence.lines[rows],
-        evidence.nearest[rows],
-    )
 
 
 @dataclass(frozen=True)
@@ -193,6 +214,11 @@ class _HeldOut:
     deviation: np.ndarray
     z: np.ndarray
 
+    def of_unseen(self) -> "_HeldOut":
+        """Return the drugs that no source line has measured."""
+        rows = self.evidence.lines[:, 0] == 0
+        return _HeldOut(self.evidence.of(rows), self.mean[rows], self.deviation[rows], self.z[rows])
+
 
 def _held_out(
     targets: list[PseudoTarget], orders: list[np.ndarray], settings: GpSettings
@@ -200,7 +226,7 @@ def _held_out(
     for target, order in zip(targets, orders, strict=True):
         for anchors in ANCHORS:
             rest, mean, deviation = _predict(target, order, anchors, settings)
-            yield _HeldOut(_part(target.evidence, rest), mean, deviation, target.z[rest])
+            yield _HeldOut(target.evidence.of(rest), mean, deviation, target.z[rest])
 
 
 def _fit_labels(
@@ -212,7 +238,7 @@ def _fit_labels(
     columns = []
     for case in held_out:
         pair, drug = features(NumpyOps, case.evidence, case.mean, case.deviation, rates.spread, bend)
-        row = rng.permutation(case.z.size)[:each]
+        row = rng.permutation(np.flatnonzero(np.isfinite(case.z)))[:each]
         of_drug, gene = np.divmod(row, case.z.shape[1])
         labels = labels_of(case.z, threshold)
         columns.append((pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene]))
@@ -223,7 +249,7 @@ def _fit_labels(
 def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> np.ndarray:
     measured = [labels_of(case.z, threshold) for case in held_out]
     logs = [np.log(probabilities(model, case.evidence, case.mean, case.deviation)) for case in held_out]
-    counts = np.sum([np.bincount(labels.ravel(), minlength=3) for labels in measured], axis=0)
+    counts = np.sum([np.bincount(labels[labels >= 0], minlength=3) for labels in measured], axis=0)
     offsets = [class_offsets(counts, tau) for tau in TAUS]
     scores = [
         np.mean(
@@ -240,8 +266,9 @@ def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> n
 def gene_rates(sources: ResponseAtlas, threshold: float) -> GeneRates:
     """Return how often every gene changes in the source lines."""
     labels = labels_of(sources.z, threshold)
+    measured = np.maximum((labels >= 0).sum(axis=0), 1)
     return GeneRates(
-        (labels == DOWN).mean(axis=0),
-        (labels == UP).mean(axis=0),
-        np.maximum(clipped(sources.z).std(axis=0), 1e-3),
+        (labels == DOWN).sum(axis=0) / measured,
+        (labels == UP).sum(axis=0) / measured,
+        np.maximum(np.nanstd(clipped(sources.z), axis=0), 1e-3),
     )
