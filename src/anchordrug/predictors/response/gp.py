@@ -7,7 +7,8 @@ target (ridge regression on the anchors). What remains is a Gaussian process per
 a single Cholesky factor serves all genes with the same anchors. Everything is closed form; a fit takes
 milliseconds.
 
-A z of NaN was not measured. It takes no part: a gene learns from the anchors that measured it.
+A z of NaN was not measured. It takes no part: a gene learns from the anchors that measured it. A gene that no
+anchor measured takes from the other genes what it shares with them in the source lines.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from anchordrug.predictors.response.prior import Evidence, ResponsePrior, clippe
 # Added to squared norms, so that a prior of zeros can be divided by its norm.
 TINY = 1e-12
 SMALLEST_VARIANCE = 1e-9
+# Penalty on squared weights between genes.
+GENE_RIDGE = 3000.0
 
 
 @dataclass(frozen=True)
@@ -264,8 +267,23 @@ def fit_gp(
     for number, matrix in enumerate(precision):
         own_genes = pattern == number
         coefficients[:, own_genes] = matrix @ np.nan_to_num(residual[:, own_genes])
+    asked = known[pattern].any(axis=1)
+    if asked.any() and not asked.all():
+        coefficients[:, ~asked] = coefficients[:, asked] @ _between_genes(sources.z, asked)
     slope = np.float32(settings.slope + weights[-1])
     return GpFit(slope, shift, kernel, coefficients, precision, pattern)
+
+
+def _between_genes(z: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Return what `measured` genes [genes] say of the others in the source lines, [measured, others].
+
+    Ridge regression on the experiments' z; genes that no anchor measured follow those that move with them.
+    """
+    inputs, outputs = (
+        np.nan_to_num(clipped(z[:, genes])).astype(np.float64) for genes in (measured, ~measured)
+    )
+    gram = inputs.T @ inputs + GENE_RIDGE * np.eye(inputs.shape[1])
+    return np.linalg.solve(gram, inputs.T @ outputs)
 
 
 def patterns_of(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -304,8 +322,9 @@ def leave_one_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each anchor's z as predicted from the others, without refitting, and its deviation.
 
-    float32 [anchors, genes] and [anchors, 1] or [anchors, genes], as `GpFit.predict` returns; of a gene that
-    the anchor did not measure, the prediction from the others that did.
+    float32 [anchors, genes] and [anchors, 1] or [anchors, genes], as `GpFit.predict` returns. A gene
+    that the anchor did not measure is predicted from the others that did; one that no other anchor measured,
+    from the source lines alone.
 
     Removing an anchor changes the weights of the lines (a small solve) and, through them, the residuals of
     all others; the process' own leave-one-out is then read off the precision (Rasmussen and Williams 2006,
