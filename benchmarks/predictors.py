@@ -21,7 +21,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from projects import command, loaded, opened, written
+from projects import command, loaded, opened, prepared
 
 from anchordrug.acquisition import Catalogue, strategy
 from anchordrug.acquisition.campaign import Campaign, play
@@ -53,27 +53,12 @@ Cell = tuple[str, int, int, str]
 
 def prepare(work: Path, raw: Path, targets: list[str], budgets: list[int], predictor: str) -> Path:
     """Write the folder of one predictor: its params.yaml and the tables that all predictors share."""
-    folder = work / predictor
-    (work / "tables").mkdir(parents=True, exist_ok=True)
-    folder.mkdir(exist_ok=True)
-    bundle = work / "bundle.txt"
-    if bundle.exists() and bundle.read_text(encoding="utf-8") != str(raw):
-        raise SystemExit(
-            f"{work}: holds the tables of {bundle.read_text()}; give another --work, or delete it"
-        )
-    bundle.write_text(str(raw), encoding="utf-8")
-    if not (folder / "tables").exists():
-        (folder / "tables").symlink_to("../tables", target_is_directory=True)
-    changes = {"raw.dir": str(raw), "targets": targets, "predictor": predictor, "select.budget": budgets}
-    project = written(folder, BASE, changes)
-    if not project.responses.exists():
-        command(project, "curate")
-    if not project.drug_features.exists():
-        command(project, "featurize")
+    changes = {"targets": targets, "predictor": predictor, "select.budget": budgets}
+    project = prepared(work, raw, predictor, BASE, changes)
     for target in targets:
         if not (project.pretrained(target) / "model.json").exists():
             command(project, "pretrain", "--target", target)
-    return folder
+    return project.root
 
 
 def play_cell(cell: Cell, folder: Path, path: Path, key: str) -> None:

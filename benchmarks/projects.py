@@ -77,6 +77,30 @@ def written(folder: Path, base: Path, changes: Mapping[str, object]) -> Project:
     return opened(folder)
 
 
+def prepared(work: Path, raw: Path, name: str, base: Path, changes: Mapping[str, object]) -> Project:
+    """Write project `name` in `work` as `written` does, and return it curated and featurized.
+
+    All projects of a work folder share their tables, so they must not differ in curate and featurize.
+    """
+    folder = work / name
+    (work / "tables").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    bundle = work / "bundle.txt"
+    if bundle.exists() and bundle.read_text(encoding="utf-8") != str(raw):
+        raise SystemExit(
+            f"{work}: holds the tables of {bundle.read_text()}; give another --work, or delete it"
+        )
+    bundle.write_text(str(raw), encoding="utf-8")
+    if not (folder / "tables").exists():
+        (folder / "tables").symlink_to("../tables", target_is_directory=True)
+    project = written(folder, base, {"raw.dir": str(raw), **changes})
+    if not project.responses.exists():
+        command(project, "curate")
+    if not project.drug_features.exists():
+        command(project, "featurize")
+    return project
+
+
 def network_settings(settings: Settings) -> MlpParams:
     """Return the settings of the paper's network, whatever predictor is chosen."""
     return checked(settings.predictors["mlp"], MlpParams, "params.yaml", "predictors.mlp")
