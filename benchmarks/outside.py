@@ -90,14 +90,16 @@ class Outside:
     def task(self, line: OutsideLine, *, with_others: bool) -> Task:
         """Return the task of learning `line` from the atlas, and from the other outside lines if asked."""
         others = [other for other in self.lines if other is not line and with_others]
-        place = self.atlas.cell_lines.index
-        atlas = replace(
-            self.atlas,
-            z=np.concatenate([self.atlas.z, *(other.z for other in others)]),
-            drug=np.concatenate([self.atlas.drug, *(other.drugs for other in others)]),
-            cell_line=np.concatenate(
-                [self.atlas.cell_line, *(np.full(len(other.drugs), place(other.name)) for other in others)]
-            ),
+        own = self.atlas
+        cell_lines = [np.full(len(other.drugs), own.cell_lines.index(other.name)) for other in others]
+        atlas = ResponseAtlas(
+            np.concatenate([own.z, *(other.z for other in others)]),
+            np.concatenate([own.drug, *(other.drugs for other in others)]),
+            np.concatenate([own.cell_line, *cell_lines]),
+            own.drugs,
+            own.cell_lines,
+            own.genes,
+            own.gene_table,
         )
         return task_of(self.settings, atlas, self.features, line.name)
 
@@ -266,7 +268,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "work", help="folder of intermediate files")
     asked = parser.parse_args()
     raw, folder = asked.raw.resolve(), asked.outside.resolve()
-    project = prepared(asked.work.resolve() / raw.name, raw, "outside", BASE, {})
+    project = prepared(
+        asked.work.resolve() / raw.name, raw, "outside", BASE, {"predictor": asked.predictors[0]}
+    )
     outside = read_outside(folder, loaded(project.root), asked.predictors)
     records, states = [], None
     for with_others in (False, True) if asked.with_others else (False,):
