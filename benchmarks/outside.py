@@ -15,6 +15,7 @@ predictor's "none", for each score apart: no user can know it. Tables in Markdow
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ from anchordrug.bench.library import resolve_library
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.bundle import line_features, untreated_expression
-from anchordrug.files.tables import write_json
+from anchordrug.files.atomic import atomic_path
 from anchordrug.labels import decide, labels_of
 from anchordrug.predictors.base import Fitted, Predictor, Task, Work
 from anchordrug.predictors.contenders import Contender, baselines, predicted
@@ -183,8 +184,8 @@ def hindsight(z: np.ndarray, seen: np.ndarray, threshold: float, contender: Cont
     best = {}
     for ending, drugs in groups(seen).items():
         scored = measured & drugs[:, None]
-        found = [macro_f1(truth[scored], labels[scored]) for labels in tried] if scored.any() else [None]
-        best[f"macro_f1{ending}"] = max(found)
+        found = [macro_f1(truth[scored], labels[scored]) for labels in tried]
+        best[f"macro_f1{ending}"] = max(found) if scored.any() else None
     return best
 
 
@@ -281,7 +282,8 @@ def main() -> None:
             predictors = ready(outside.settings, task, states)
             sources = {"sources": OTHERS if with_others else ATLAS}
             records += [{**sources, **record} for record in play(task, line, predictors, asked.anchors)]
-            write_json(records, asked.out.resolve())
+    with atomic_path(asked.out.resolve()) as temporary:
+        temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
     for title, table in tables(records):
         print(f"\n{title}\n\n{table}")
 
