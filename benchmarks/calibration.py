@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "work", help="folder of intermediate files")
     asked = parser.parse_args()
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
-    folder = prepare(work, asked.raw.resolve(), asked.targets, [BUDGET], asked.predictor)
+    folder = prepare(work, asked.raw.resolve(), asked.targets, asked.predictor, "known")
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         jobs = {
             (target, split): pool.submit(held_out, folder, target, split, asked.strategy)

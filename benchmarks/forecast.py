@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to write the JSON")
     asked = parser.parse_args()
     out = asked.out.resolve()
-    folder = prepare(asked.work.resolve(), asked.raw.resolve(), asked.targets, [100], asked.predictor)
+    folder = prepare(asked.work.resolve(), asked.raw.resolve(), asked.targets, asked.predictor, "known")
     records = [
         record
         for target in asked.targets

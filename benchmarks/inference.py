@@ -276,7 +276,7 @@ def main() -> None:
     os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(os.cpu_count() or 1)
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
-    folder = prepare(work, asked.raw.resolve(), [asked.target], [30], "mlp")
+    folder = prepare(work, asked.raw.resolve(), [asked.target], "mlp", "known")
     model, network, features, line = exported(folder, asked.target)
     predictor = load_onnx(model)
     found = rates(predictor, network, features, line)

@@ -1,18 +1,24 @@
 """Predictors and strategies on any raw bundle: macro-F1 and calibration on held-out drugs of several targets.
 
     python benchmarks/predictors.py --raw ../shared/lincs --targets THP1 JURKAT XC.L10 \
-        --budgets 30 100 --seeds 0 1 2 --out benchmarks/results/predictors.json
+        --budgets 0 30 100 --seeds 0 1 2 --pool all --out benchmarks/results/predictors.json
 
 For every target all other cell lines are sources. For every split a fifth of its drugs is set aside as test
-drugs; strategies choose anchors from the rest, for every seed. The output is a JSON list with a record for
-every target, split, seed, budget, predictor and strategy. What is computed is kept in the work folder, a file
-a campaign: a run that was cut goes on, and another takes up what it finds. Delete it after a change of code.
+drugs; strategies choose anchors from the pool, for every seed. In a lab's library, more drugs are new to all
+source lines. So every campaign is played again with 40 % of the target's drugs hidden from all source lines:
+their experiments are removed before the predictor is pre-trained. These records are "hidden".
+
+The output is a JSON list with a record for every target, split, seed, budget, predictor and strategy. The
+work folder keeps one file per campaign: an interrupted run resumes, and another run uses the files that it
+finds. Delete it after a change of code.
 """
 
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,17 +27,19 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from projects import command, loaded, opened, written
+from projects import Loaded, command, deciding, loaded, opened, prepared
+from scores import scores
 
 from anchordrug.acquisition import Catalogue, strategy
 from anchordrug.acquisition.campaign import Campaign, play
-from anchordrug.evaluation.calibration_error import expected_calibration_error
-from anchordrug.evaluation.metrics import macro_f1, per_drug_macro_f1
+from anchordrug.evaluation.metrics import per_drug_macro_f1
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.progress import track
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
+from anchordrug.predictors.base import Predictor, Task
+from anchordrug.predictors.contenders import predicted
 
 HERE = Path(__file__).resolve().parent
 BASE = HERE / "paper/per_target/params.yaml"
@@ -48,73 +56,118 @@ METHODS = (
     "ensemble+a_optimal",
     "ensemble+facility_location",
 )
-Cell = tuple[str, int, int, str]
 
 
-def prepare(work: Path, raw: Path, targets: list[str], budgets: list[int], predictor: str) -> Path:
-    """Write the folder of one predictor: its params.yaml and the tables that all predictors share."""
-    folder = work / predictor
-    (work / "tables").mkdir(parents=True, exist_ok=True)
-    folder.mkdir(exist_ok=True)
-    bundle = work / "bundle.txt"
-    if bundle.exists() and bundle.read_text(encoding="utf-8") != str(raw):
-        raise SystemExit(
-            f"{work}: holds the tables of {bundle.read_text()}; give another --work, or delete it"
-        )
-    bundle.write_text(str(raw), encoding="utf-8")
-    if not (folder / "tables").exists():
-        (folder / "tables").symlink_to("../tables", target_is_directory=True)
-    changes = {"raw.dir": str(raw), "targets": targets, "predictor": predictor, "select.budget": budgets}
-    project = written(folder, BASE, changes)
-    if not project.responses.exists():
-        command(project, "curate")
-    if not project.drug_features.exists():
-        command(project, "featurize")
+@dataclass(frozen=True)
+class Cell:
+    """One campaign, the file of its records, and the key of everything that they depend on."""
+
+    seed: int
+    strategy: str
+    path: Path
+    key: str
+
+    def is_done(self) -> bool:
+        """Return whether the records are there."""
+        return self.path.exists() and json.loads(self.path.read_text())["key"] == self.key
+
+
+@dataclass(frozen=True)
+class Job:
+    """Campaigns of one predictor with the same target, test drugs and source lines.
+
+    If `hidden`, 40 % of the target's drugs are hidden from the source lines, and the job pre-trains the
+    predictor.
+    """
+
+    folder: Path
+    target: str
+    split: int
+    hidden: bool
+    budgets: Sequence[int]
+    cells: Sequence[Cell]
+
+
+def prepare(work: Path, raw: Path, targets: Sequence[str], predictor: str, pool: str) -> Path:
+    """Write and pre-train the project of one predictor; predictors share the tables of a work folder."""
+    changes = {"targets": list(targets), "predictor": predictor, "split.pool": pool}
+    project = prepared(work, raw, predictor, BASE, changes)
     for target in targets:
         if not (project.pretrained(target) / "model.json").exists():
             command(project, "pretrain", "--target", target)
-    return folder
+    return project.root
 
 
-def play_cell(cell: Cell, folder: Path, path: Path, key: str) -> None:
-    """Play one campaign and write the records of its budgets."""
-    target, split, seed, chosen_by = cell
-    data = loaded(folder)
-    task, settings, measured = data.task(target), data.project.settings, data.atlas.of(target)
-    predictor = data.predictor(task)
-    test, pool = data.split(target, split)
-    budgets = [budget for budget in settings.select.budget if budget <= len(pool)]
-    batch = max(budgets) if chosen_by in ONE_SHOT else settings.select.batch
-    campaign = Campaign(pool, Catalogue.of(task, test), strategy(chosen_by), max(budgets), batch, seed)
-    rounds = play(campaign, predictor, measured.responses_of)
+def play_job(job: Job) -> None:
+    """Play the campaigns of a job and write the records of each."""
+    data = loaded(job.folder)
+    if job.hidden:
+        data = data.hiding(job.target, job.split)
+    task = data.task(job.target)
+    predictor = data.learned(task, lambda _: None) if job.hidden else data.predictor(task)
+    for cell in job.cells:
+        records = played(data, task, predictor, job, cell)
+        write_json({"key": cell.key, "records": records}, cell.path)
+
+
+def played(data: Loaded, task: Task, predictor: Predictor, job: Job, cell: Cell) -> list[dict]:
+    """Play one campaign and return the records of its budgets."""
+    settings, measured = data.project.settings, data.atlas.of(job.target)
+    test, pool = data.split(job.target, job.split)
+    budgets = [budget for budget in job.budgets if budget <= len(pool)]
+    most = max(budgets, default=0)
+    batch = most if cell.strategy in ONE_SHOT else settings.select.batch
+    campaign = Campaign(pool, Catalogue.of(task, test), strategy(cell.strategy), most, batch, cell.seed)
     anchors, fits = np.zeros(0, np.int64), {}
-    for played in rounds:
-        anchors = np.concatenate([anchors, played.drugs])
-        fits[len(anchors)] = played.fitted
-    truth = labels_of(measured.responses_of(test), settings.curate.threshold)
-    seen = np.isin(test, task.sources.measured_drugs())
-    records = []
+    for done in play(campaign, predictor, measured.responses_of):
+        anchors = np.concatenate([anchors, done.drugs])
+        fits[len(anchors)] = done.fitted
+    z, seen = measured.responses_of(test), np.isin(test, task.sources.measured_drugs())
+    name, records = settings.predictor, []
     for budget in budgets:
         drugs = anchors[:budget]
-        for final, name in FITS.get(settings.predictor, ((False, settings.predictor),)):
+        # Without anchors there are no labels to balance.
+        for final, called in FITS.get(name, ((False, name),)) if budget else ((False, name),):
             fitted = None if final else fits.get(budget)
             if fitted is None:
-                fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=seed, final=final)
-            labels, probabilities = fitted.labels(test), fitted.probabilities(test)
-            where = {"target": target, "split": split, "seed": seed, "budget": budget}
-            scores = {
-                "macro_f1": macro_f1(truth, labels),
-                "macro_f1_seen": macro_f1(truth[seen], labels[seen]) if seen.any() else None,
-                "macro_f1_unseen": macro_f1(truth[~seen], labels[~seen]) if not seen.all() else None,
-                "per_drug_f1": float(per_drug_macro_f1(truth, labels).mean()),
-                "ece": expected_calibration_error(truth, probabilities),
-            }
-            records.append({**where, "predictor": name, "strategy": chosen_by, **scores})
-    write_json({"key": key, "records": records}, path)
+                fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=cell.seed, final=final)
+            found = predicted(called, budget, deciding(fitted, test), test)
+            records.append(
+                {
+                    **{"target": job.target, "split": job.split, "seed": cell.seed, "budget": budget},
+                    **{"hidden": job.hidden, "pool": settings.split.pool},
+                    **{"predictor": called, "strategy": cell.strategy},
+                    "per_drug_f1": float(
+                        per_drug_macro_f1(labels_of(z, task.threshold), found.labels).mean()
+                    ),
+                    **scores(z, seen, task.threshold, found),
+                }
+            )
+    return records
 
 
 # Final fits of a predictor and the names of their records; the paper's down-samples the majority class.
 FITS = {name: ((True, name), (False, f"{name}_natural")) for name in ("mlp", "mlp_response")}
+
+
+def jobs_of(asked: argparse.Namespace) -> list[Job]:
+    """Prepare the projects of all predictors, and return every job of the grid."""
+    work, budgets = asked.work.resolve() / asked.raw.resolve().name, sorted(asked.budgets)
+    methods = [tuple(method.split("+")) for method in asked.methods]
+    jobs = []
+    for predictor in dict.fromkeys(name for name, _ in methods):
+        folder = prepare(work, asked.raw.resolve(), asked.targets, predictor, asked.pool)
+        strategies = [chosen_by for name, chosen_by in methods if name == predictor]
+        for split, target, hidden in product(asked.splits, asked.targets, (False, True)):
+            # They also tell whether the code has changed that pre-trains in jobs with hidden drugs.
+            weights = sha256(opened(folder).pretrained(target) / "weights.safetensors")
+            cells = []
+            for seed, chosen_by in product(asked.seeds, strategies):
+                about = (predictor, chosen_by, target, split, seed, asked.pool, hidden, *budgets)
+                path = work / "cells" / f"{'-'.join(map(str, about))}.json"
+                cells.append(Cell(seed, chosen_by, path, digest_of(about, weights)))
+            jobs.append(Job(folder, target, split, hidden, budgets, cells))
+    return jobs
 
 
 def main() -> None:
@@ -124,36 +177,24 @@ def main() -> None:
     )
     parser.add_argument("--raw", type=Path, required=True, help="folder of a raw bundle")
     parser.add_argument("--targets", nargs="+", required=True, help="cell lines")
-    parser.add_argument("--budgets", nargs="+", type=int, default=[30, 100])
+    parser.add_argument("--budgets", nargs="+", type=int, default=[0, 30, 100], help="numbers of anchors")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--splits", nargs="+", type=int, default=[0, 1, 2], help="seeds of the test splits")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), help="predictor+strategy")
+    parser.add_argument("--pool", choices=["known", "all"], default="all", help="split.pool")
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     parser.add_argument("--work", type=Path, default=HERE / "work", help="folder of intermediate files")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     asked = parser.parse_args()
-    out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
-    raw, budgets = asked.raw.resolve(), sorted(asked.budgets)
-    methods = [tuple(method.split("+")) for method in asked.methods]
-    cells = []
-    for predictor in dict.fromkeys(name for name, _ in methods):
-        folder = prepare(work, raw, asked.targets, budgets, predictor)
-        pretrained = opened(folder).pretrained
-        weights = {t: sha256(pretrained(t) / "weights.safetensors") for t in asked.targets}
-        for seed, split, target in product(asked.seeds, asked.splits, asked.targets):
-            for _, chosen_by in (method for method in methods if method[0] == predictor):
-                cell = (target, split, seed, chosen_by)
-                key = digest_of(cell, predictor, budgets, weights[target])
-                name = f"{predictor}+{chosen_by}-{target}-{split}-{seed}-{'+'.join(map(str, budgets))}.json"
-                cells.append((cell, folder, work / "cells" / name, key))
-    todo = [
-        cell for cell in cells if not (cell[2].exists() and json.loads(cell[2].read_text())["key"] == cell[3])
-    ]
+    out, jobs = asked.out.resolve(), jobs_of(asked)
+    todo = [replace(job, cells=[cell for cell in job.cells if not cell.is_done()]) for job in jobs]
+    todo = [job for job in todo if job.cells]
     with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(play_cell, *cell) for cell in todo]
-        for job in track(as_completed(jobs), "campaigns", len(jobs)):
+        running = [pool.submit(play_job, job) for job in todo]
+        for job in track(as_completed(running), "campaigns", len(running)):
             job.result()
-    records = [record for cell in cells for record in json.loads(cell[2].read_text())["records"]]
+    cells = [cell for job in jobs for cell in job.cells]
+    records = [record for cell in cells for record in json.loads(cell.path.read_text())["records"]]
     with atomic_path(out) as temporary:
         temporary.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
 

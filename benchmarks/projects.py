@@ -1,7 +1,7 @@
 """Projects of the benchmarks: written with settings of their own, taken through commands, and loaded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,13 +12,17 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import split_drugs
 from anchordrug.cli import app
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.predictors.base import Predictor, Task
+from anchordrug.predictors.base import Fitted, Predictor, Say, Task, Work
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.mlp.params import MlpParams
+from anchordrug.predictors.registry import params_of, predictor_class
 from anchordrug.project.project import Project
 from anchordrug.settings import Settings, checked, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
+HIDDEN_SHARE = 0.4
+# With a split's seed, the seed of the hidden drugs.
+HIDDEN_STREAM = 7
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,27 @@ class Loaded:
         return load_predictor(self.project.settings, task, self.project.pretrained(task.target))
 
     def split(self, target: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return a fifth of the target's drugs, chosen at random, and the others: int64 drug rows."""
-        return split_drugs(self.atlas, target, by="random", test_fraction=0.2, seed=seed)
+        """Return a fifth of the target's drugs, chosen at random, and the pool: int64 drug rows."""
+        pool = self.project.settings.split.pool
+        return split_drugs(self.atlas, target, by="random", test_fraction=0.2, pool=pool, seed=seed)
+
+    def learned(self, task: Task, say: Say) -> Predictor:
+        """Pre-train the project's predictor for `task`, in memory."""
+        params, kind = params_of(self.project.settings), predictor_class(self.project.settings.predictor)
+        return kind.ready(task, params, kind.pretrain(task.of_measured_drugs(), params, Work(say)))
+
+    def hiding(self, target: str, seed: int) -> "Loaded":
+        """Return the project with 40 % of the target's drugs, chosen at random, hidden from all source lines.
+
+        With the same seed, test drugs and pool drugs are hidden alike.
+        """
+        keys = self.atlas.drugs["inchikey"].to_numpy()
+        drugs = self.atlas.of(target).measured_drugs()
+        drugs = drugs[np.argsort(keys[drugs], kind="stable")]
+        rank = np.random.default_rng([seed, HIDDEN_STREAM]).permutation(len(drugs))
+        hidden = drugs[rank < HIDDEN_SHARE * len(drugs)]
+        own = self.atlas.cell_line == self.atlas.cell_lines.index(target)
+        return replace(self, atlas=self.atlas.restricted_to(own | ~np.isin(self.atlas.drug, hidden)))
 
 
 def opened(folder: Path) -> Project:
@@ -75,6 +98,35 @@ def written(folder: Path, base: Path, changes: Mapping[str, object]) -> Project:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return opened(folder)
+
+
+def prepared(work: Path, raw: Path, name: str, base: Path, changes: Mapping[str, object]) -> Project:
+    """Write project `name` in `work` as `written` does, and return it curated and featurized.
+
+    All projects of a work folder share their tables, so they must not differ in curate and featurize.
+    """
+    folder = work / name
+    (work / "tables").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    bundle = work / "bundle.txt"
+    if bundle.exists() and bundle.read_text(encoding="utf-8") != str(raw):
+        raise SystemExit(
+            f"{work}: holds the tables of {bundle.read_text()}; give another --work, or delete it"
+        )
+    bundle.write_text(str(raw), encoding="utf-8")
+    if not (folder / "tables").exists():
+        (folder / "tables").symlink_to("../tables", target_is_directory=True)
+    project = written(folder, base, {"raw.dir": str(raw), **changes})
+    if not project.responses.exists():
+        command(project, "curate")
+    if not project.drug_features.exists():
+        command(project, "featurize")
+    return project
+
+
+def deciding(fitted: Fitted, drugs: np.ndarray) -> Fitted:
+    """Return the fitted predictor with its decision made for `drugs`, those to be predicted."""
+    return fitted.deciding_for(drugs) if hasattr(fitted, "deciding_for") else fitted
 
 
 def network_settings(settings: Settings) -> MlpParams:

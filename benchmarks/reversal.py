@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "work", help="folder of intermediate files")
     asked = parser.parse_args()
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
-    folder = prepare(work, asked.raw.resolve(), asked.targets, [BUDGET], "ensemble")
+    folder = prepare(work, asked.raw.resolve(), asked.targets, "ensemble", "known")
     atlas = loaded(folder).atlas
     records = []
     for target in asked.targets:

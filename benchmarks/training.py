@@ -159,7 +159,9 @@ def finetuning(
 ) -> dict[str, list[float]]:
     """Return macro-F1 on the test drugs after fine-tuning to 30 random anchors, per seed, of both sides."""
     split, finetune, threshold = settings.split, params.fit, settings.curate.threshold
-    test, pool = split_drugs(atlas, target, by=split.by, test_fraction=split.test_fraction, seed=split.seed)
+    test, pool = split_drugs(
+        atlas, target, by=split.by, test_fraction=split.test_fraction, pool=split.pool, seed=split.seed
+    )
     measured, line = atlas.of(target), atlas.cell_lines.index(target)
     truth = labels_of(measured.responses_of(test), threshold)
     scores: dict[str, list[float]] = {"blocks": [], "dense": []}

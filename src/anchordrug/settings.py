@@ -83,6 +83,10 @@ class Split(Section):
     test_fraction: float = Field(
         gt=0, lt=1, description="The share of a target's drugs set aside before anything else."
     )
+    pool: Literal["known", "all"] = Field(
+        description="Which of the target's other drugs can be anchors. `all`: every one of them, as in "
+        "a lab's library. `known`: those that a source cell line has measured, as in the paper."
+    )
     seed: int = Field(ge=0, description="Of the random split.")
 
 

@@ -74,9 +74,9 @@ def shuffled(atlas, seed):
     )
 
 
-def split(atlas, by="random", fraction=0.2, seed=0, target="SIM-T1"):
+def split(atlas, by="random", fraction=0.2, seed=0, target="SIM-T1", pool="known"):
     """The drug_ids of test set and pool."""
-    test, pool = split_drugs(atlas, target, by=by, test_fraction=fraction, seed=seed)
+    test, pool = split_drugs(atlas, target, by=by, test_fraction=fraction, pool=pool, seed=seed)
     ids = atlas.drugs["drug_id"]
     return ids.iloc[test].tolist(), ids.iloc[pool].tolist()
 
@@ -99,6 +99,7 @@ by_both = pytest.mark.parametrize("by", ["random", "scaffold"])
 def test_test_drugs_and_pool_are_who_they_should_be(by, seed, fraction, target):
     atlas = random_atlas(seed)
     test, pool = split(atlas, by, fraction, seed, target)
+    assert split(atlas, by, fraction, seed, target, "all")[0] == test
     candidates = measured_in(atlas, target)
     assert len(set(test)) == len(test)
     assert abs(len(test) - fraction * len(candidates)) <= 0.5 + 1e-9
@@ -109,7 +110,7 @@ def test_test_drugs_and_pool_are_who_they_should_be(by, seed, fraction, target):
     )
 
 
-def test_a_drug_of_no_other_cell_line_is_not_in_the_pool():
+def test_a_drug_of_no_other_cell_line_is_in_the_pool_only_if_all_are():
     present = np.zeros((len(DRUGS), len(LINES)), bool)
     present[:30, 0] = True  # SIM-T1
     present[:12, 1] = True  # SIM-S1
@@ -119,14 +120,18 @@ def test_a_drug_of_no_other_cell_line_is_not_in_the_pool():
     seen = measured_in(atlas, "SIM-S1", "SIM-T2")
     assert set(pool) == seen - set(test)
     assert measured_in(atlas, "SIM-T1") - seen - set(test)
+    same_test, everything = split(atlas, pool="all")
+    assert same_test == test
+    assert set(everything) == measured_in(atlas, "SIM-T1") - set(test)
 
 
 @by_both
 def test_test_drugs_and_pool_are_ordered_by_inchikey(by):
     key = dict(zip(DRUGS["drug_id"], DRUGS["inchikey"], strict=True))
-    for drugs in split(random_atlas(3), by):
-        keys = [key[one] for one in drugs]
-        assert keys == sorted(keys)
+    for pool in ("known", "all"):
+        for drugs in split(random_atlas(3), by, pool=pool):
+            keys = [key[drug] for drug in drugs]
+            assert keys == sorted(keys)
 
 
 @by_both
@@ -220,18 +225,19 @@ def test_a_split_without_test_drugs_is_an_error(by):
 @by_both
 def test_a_split_without_pool_is_an_error(by):
     atlas = random_atlas(0)
-    with pytest.raises(SettingsError, match=r"SIM-T1 has .* and 0 pool drugs"):
+    with pytest.raises(SettingsError, match=r"SIM-T1 has .* and 0 pool drugs seen in source lines;"):
         split(atlas, by, fraction=1.0)
+    with pytest.raises(SettingsError, match=r"SIM-T1 has .* and 0 pool drugs;"):
+        split(atlas, by, fraction=1.0, pool="all")
 
 
 @given(seed=st.integers(0, 500), away=st.sets(st.sampled_from(LINES[1:]), max_size=2))
 @settings(max_examples=30, deadline=None)
 def test_lines_that_are_left_out_do_not_fill_the_pool(seed, away):
     atlas = random_atlas(seed)
-    test, pool = split_drugs(
-        atlas, "SIM-T1", by="random", test_fraction=0.2, seed=seed, leave_out=tuple(away)
-    )
-    whole_test, whole_pool = split_drugs(atlas, "SIM-T1", by="random", test_fraction=0.2, seed=seed)
+    how = {"by": "random", "test_fraction": 0.2, "pool": "known", "seed": seed}
+    test, pool = split_drugs(atlas, "SIM-T1", **how, leave_out=tuple(away))
+    whole_test, whole_pool = split_drugs(atlas, "SIM-T1", **how)
     assert test.tolist() == whole_test.tolist()
     sources = [line for line in LINES if line != "SIM-T1" and line not in away]
     known = set(np.concatenate([atlas.of(line).measured_drugs() for line in sources]).tolist())

@@ -53,6 +53,7 @@ def split_targets(
     *,
     by: str,
     test_fraction: float,
+    pool: str,
     seed: int,
     leave_out: Collection[str] = (),
     common: bool = False,
@@ -61,7 +62,7 @@ def split_targets(
 
     Parameters
     ----------
-    by, test_fraction, seed
+    by, test_fraction, pool, seed
         See `split_drugs`.
     common
         Whether the targets share one pool (PAPER, scenario S1).
@@ -75,7 +76,7 @@ def split_targets(
     tests, pools = {}, {}
     for target in targets:
         tests[target], pools[target] = split_drugs(
-            atlas, target, by=by, test_fraction=test_fraction, seed=seed, leave_out=leave_out
+            atlas, target, by=by, test_fraction=test_fraction, pool=pool, seed=seed, leave_out=leave_out
         )
     if common:
         pools = dict.fromkeys(pools, common_pool(pools))
@@ -93,13 +94,21 @@ def split_drugs(
     *,
     by: str,
     test_fraction: float,
+    pool: str,
     seed: int,
     leave_out: Collection[str] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (test drugs, pool) of `target` as rows of the drug table, each ordered by InChIKey.
 
-    `test_fraction` of the target's drugs is set aside before anything else. The pool is what remains
-    and also occurs in a source cell line (PAPER, scenario S2).
+    Parameters
+    ----------
+    by
+        "random", or "scaffold" for test drugs whose scaffolds the pool lacks.
+    test_fraction
+        The share of the target's drugs set aside before anything else.
+    pool
+        "all" for a pool of all other drugs of the target; "known" for those of them that a source cell line
+        has measured too (PAPER, scenario S2).
 
     Raises
     ------
@@ -115,14 +124,16 @@ def split_drugs(
     else:
         test = np.random.default_rng(seed).permutation(len(measured))[:size]
     is_test = np.isin(np.arange(len(measured)), test)
-    known = sources_of(atlas, target, leave_out).measured_drugs()
-    pool = measured[~is_test & np.isin(measured, known)]
-    if not is_test.any() or not len(pool):
+    others, seen = measured[~is_test], ""
+    if pool == "known":
+        others = others[np.isin(others, sources_of(atlas, target, leave_out).measured_drugs())]
+        seen = " seen in source lines"
+    if not is_test.any() or not len(others):
         raise SettingsError(
             f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs "
-            f"and {len(pool)} pool drugs seen in source lines; choose another target or test_fraction"
+            f"and {len(others)} pool drugs{seen}; choose another target or test_fraction"
         )
-    return measured[is_test], pool
+    return measured[is_test], others
 
 
 def common_pool(pools: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from anchordrug.atlas.further_drugs import with_drugs
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.atlas.tables import positions
 from anchordrug.bench import folder as files
 from anchordrug.bench.settings import CampaignSettings, read_campaign
 from anchordrug.errors import SettingsError, TableError
-from anchordrug.features.blocks import FeatureBlocks, unit_rows
-from anchordrug.features.builder import drug_bits
+from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import require_file
 from anchordrug.files.tables import read_table
 from anchordrug.project.project import Project
@@ -139,24 +139,10 @@ def _extended(
     library: pd.DataFrame,
     queries: pd.DataFrame | None,
 ) -> World:
-    features = project.features(atlas)
     wanted = pd.concat([library, queries]) if queries is not None else library
-    new = wanted[~wanted["inchikey"].isin(atlas.drugs["inchikey"])].drop_duplicates("inchikey")
-    taken = set(atlas.drugs["drug_id"])
-    new = new.assign(
-        drug_id=[drug_id if drug_id not in taken else f"{drug_id} (library)" for drug_id in new["drug_id"]],
-        other_ids=None,
-    )
-    drugs = pd.concat([atlas.drugs, new[list(atlas.drugs.columns)]], ignore_index=True)
-    order = np.argsort(drugs["drug_id"].to_numpy(dtype=object), kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    bits = unit_rows(drug_bits(new["smiles"], project.settings.featurize.drug))
+    atlas, features = with_drugs(atlas, project.features(atlas), wanted, project.settings.featurize.drug)
     lines = atlas.cell_lines + [target for target in campaign.targets if target not in atlas.cell_lines]
-    atlas = replace(
-        atlas, drugs=drugs.iloc[order].reset_index(drop=True), drug=place[atlas.drug], cell_lines=lines
-    )
-    features = replace(features, drugs=np.concatenate([features.drugs, bits])[order])
+    atlas = replace(atlas, cell_lines=lines)
     library = library.assign(row=positions(library["inchikey"], atlas.drugs["inchikey"]))
     world = World(folder, project, campaign, atlas, features, library, library["row"].to_numpy())
     to_predict = library if queries is None else queries

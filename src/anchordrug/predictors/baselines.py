@@ -29,10 +29,13 @@ def consensus_threshold(sources: ResponseAtlas, threshold: float) -> float:
     it. Every source line plays the target in turn, its drugs predicted from the other source lines.
     """
     total, lines = sources.consensus()
-    others = lines[sources.drug] - 1
-    again = others > 0
-    count = lines[sources.drug][again, None]
-    rest = (total[sources.drug][again] * count - sources.z[again]) / (count - 1)
+    again = lines[sources.drug] > 1
+    counts = np.zeros(total.shape, np.int64)
+    np.add.at(counts, sources.drug, np.isfinite(sources.z))
+    count = counts[sources.drug][again]
+    # A gene that no other line has measured is none; one that this line has not measured is not scored.
+    rest = (total[sources.drug][again] * count - sources.z[again]) / np.maximum(count - 1, 1)
+    rest = np.where(count > 1, rest, 0)
     measured = labels_of(sources.z[again], threshold)
     if not len(measured):
         return threshold

@@ -102,9 +102,9 @@ def _map(
     plane = response_plane(prior[drugs], seed)
     chosen = np.isin(drugs, anchors)
     round_of = dict(zip(anchors.tolist(), selection["round"].tolist(), strict=True))
-    moa = atlas.drugs["moa"].to_numpy()[drugs]
+    moa = atlas.drugs["moa"].to_numpy()
     labels = []
-    for drug, title, mechanism in zip(drugs.tolist(), _titles(atlas, drugs), moa, strict=True):
+    for drug, title, mechanism in zip(drugs.tolist(), _titles(atlas, drugs), moa[drugs], strict=True):
         told = title if pd.isna(mechanism) else f"{title}, {mechanism}"
         labels.append(f"{told} (round {round_of[drug]})" if drug in round_of else told)
     table = pd.DataFrame(
@@ -125,8 +125,8 @@ def _map(
         "figure": figures.add(f"map_{target}", plots.coverage_map(table)),
         "covered": hull_coverage(plane, np.flatnonzero(chosen)),
         "random": float(np.median(draws)),
-        "mechanisms": int(pd.Series(moa[chosen]).nunique()),
-        "of_mechanisms": int(pd.Series(moa[pool]).nunique()),
+        "mechanisms": int(pd.Series(moa[anchors]).nunique()),
+        "of_mechanisms": int(pd.Series(moa[split.pool]).nunique()),
         "without": int((lines[anchors] == 0).sum()),
     }
 

@@ -15,6 +15,7 @@ def run(project: Project) -> None:
         settings.targets,
         by=settings.split.by,
         test_fraction=settings.split.test_fraction,
+        pool=settings.split.pool,
         seed=settings.split.seed,
         leave_out=settings.pretrain.leave_out,
         common=settings.select.scenario == "common",
@@ -24,5 +25,6 @@ def run(project: Project) -> None:
         counts = own["role"].value_counts()
         test, pool = int(counts["test"]), int(counts["pool"])
         rest = len(atlas.of(str(target)).drug) - test - pool
-        typer.echo(f"{target}: {test} test drugs, {pool} pool drugs, {rest} left out ({why})")
+        left_out = f", {rest} left out ({why})" if rest else ""
+        typer.echo(f"{target}: {test} test drugs, {pool} pool drugs{left_out}")
     project.write(splits, schemas.SPLITS, project.splits)

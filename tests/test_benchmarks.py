@@ -1,0 +1,87 @@
+"""The benchmarks of predictors, on a small project: their records, and the tables made of these."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import DEMO, ROOT, project_at
+
+LINES = {"NEW-A": 24, "NEW-B": 15}
+
+
+def run(script, *options):
+    command = [sys.executable, ROOT / "benchmarks" / script, *map(str, options)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def work(project, tmp_path_factory):
+    """A work folder with the curated tables and the features of the demo."""
+    folder = tmp_path_factory.mktemp("work")
+    for name in ("curated", "features"):
+        shutil.copytree(project / "tables" / name, folder / DEMO.name / "tables" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outside(project, tmp_path_factory):
+    """Two lines with drugs of the demo and what one of its targets measured; the last drug is new."""
+    folder = tmp_path_factory.mktemp("outside")
+    atlas = project_at(project).atlas()
+    own = atlas.of("SIM-T1")
+    for name, count in LINES.items():
+        (folder / name).mkdir()
+        drugs = own.drug[:count]
+        library = atlas.drugs[["drug_id", "smiles"]].iloc[drugs].reset_index(drop=True)
+        library["drug_id"] = [f"{name}-{place}" for place in range(count)]
+        library.loc[count - 1, "smiles"] = "CCCCCCCCCCCCSCCCCCCCl"
+        library.to_csv(folder / name / "library.csv", index=False)
+        wide = pd.DataFrame(own.z[:count], index=library["drug_id"], columns=atlas.genes)
+        z = wide.rename_axis("drug").reset_index().melt("drug", var_name="gene", value_name="z")
+        z.to_csv(folder / name / "z.csv", index=False)
+    return folder
+
+
+def test_the_drill_scores_the_half_that_no_anchor_is_from(work, outside, tmp_path):
+    options = ("--raw", DEMO, "--outside", outside, "--predictors", "response_gp", "--anchors", 10)
+    told = run("outside.py", *options, "--with-others", "--work", work, "--out", tmp_path / "out.json")
+    records = pd.DataFrame(json.loads((tmp_path / "out.json").read_text()))
+    assert "Macro-F1, unseen drugs" in told
+    assert set(records["sources"]) == {"atlas", "atlas and outside lines"}
+    for line, count in LINES.items():
+        own = records[records["line"] == line]
+        half = count - count // 2
+        assert set(own["drugs_seen"] + own["drugs_unseen"]) == {half}
+        assert own["anchors"].max() == min(10, count // 2)
+        # The new compound is in the scored half of some of the four halvings.
+        assert own.groupby("half")["drugs_unseen"].max().isin([0, 1]).all()
+    # Hindsight moves "none" alone; offsets of a predictor that move all three labels may be a little better.
+    columns = ["sources", "line", "half", "method", "strategy", "anchors"]
+    both = records.fillna({"strategy": ""}).pivot_table(index=columns, columns="rule", values="macro_f1")
+    assert (both["hindsight"] >= both["delivered"] - 0.02)[both["hindsight"].notna()].all()
+    assert records.loc[records["anchors"] == 0, "strategy"].isna().all()
+
+
+def test_campaigns_are_played_again_with_hidden_drugs(work, tmp_path):
+    out = tmp_path / "out.json"
+    options = ("--raw", DEMO, "--targets", "SIM-T1", "--methods", "response_gp+random", "--seeds", 0)
+    grid = ("--splits", 0, 1, "--budgets", 0, 10, "--processes", 1, "--work", work, "--out", out)
+    run("predictors.py", *options, *grid)
+    records = pd.DataFrame(json.loads(out.read_text()))
+    assert len(records) == 2 * 2 * 2
+    assert set(records["pool"]) == {"all"}
+    where = ["split", "budget"]
+    known, hidden = (records[records["hidden"] == value].set_index(where) for value in (False, True))
+    assert not np.allclose(known["macro_f1"], hidden["macro_f1"])
+    assert hidden[["macro_f1_seen", "macro_f1_unseen", "ece_seen", "ece_unseen"]].notna().all(axis=None)
+    told = run("predictors_table.py", out)
+    assert "40 % of the drugs hidden from all source lines (pool: all)" in told
