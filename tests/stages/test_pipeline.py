@@ -61,12 +61,13 @@ def test_no_checkpoint_is_left_behind(either_project):
 
 def test_every_run_shows_what_needs_no_model_and_what_a_shuffle_leaves(either_project):
     scores = pd.read_csv(either_project / "metrics/scores/SIM-T1-0.csv").set_index("predictor")
-    expected = ["all_none", "gene_majority", "consensus", "nearest_neighbours", "pretrained", "drugs-10"]
+    expected = ["all_none", "gene_majority", "consensus", "nearest_neighbours", "extra_trees"]
+    expected += ["pretrained", "drugs-10"]
     assert scores.index.tolist() == [*expected, "drugs-20", "shuffled", "whole-pool"]
     parts = [name for name in scores if name.startswith(("macro_f1_", "per_drug_f1", "z_correlation"))]
     assert len(parts) == 5 + 3 + 3
     assert scores.loc["drugs-20", parts].notna().all()
-    assert scores["ece"].notna().tolist() == [False] * 4 + [True] * 3 + [True, True]
+    assert scores["ece"].notna().tolist() == [False] * 5 + [True] * 3 + [True, True]
     diagram = pd.read_csv(either_project / "metrics/reliability/SIM-T1-0.csv")
     shares = diagram.groupby("predictor")["share"].sum()
     np.testing.assert_allclose(shares, 1, atol=1e-4)

@@ -8,6 +8,7 @@ import numpy as np
 from anchordrug.labels import labels_of
 from anchordrug.predictors.base import Fitted, Predictor, Task
 from anchordrug.predictors.baselines import all_none, consensus_threshold, gene_majority, neighbour_consensus
+from anchordrug.predictors.extra_trees import ExtraTrees
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ def baselines(task: Task, anchors: np.ndarray, anchor_z: np.ndarray, test: np.nd
     yield Contender("consensus", 0, labels_of(z, threshold), z)
     z = neighbour_consensus(task.sources, task.features.drugs, test)
     yield Contender("nearest_neighbours", 0, labels_of(z, threshold), z)
+
+
+def rival(
+    trees: ExtraTrees | None, anchors: np.ndarray, anchor_z: np.ndarray, test: np.ndarray, seed: int
+) -> Iterator[Contender]:
+    """Yield the test drugs' prediction by extra trees that know sources and anchors; none without trees."""
+    if trees is not None:
+        z, threshold = trees.predict(anchors, anchor_z, test, seed)
+        yield Contender("extra_trees", len(anchors), labels_of(z, threshold), z)
 
 
 def predicted(name: str, learned_from: int, fitted: Fitted, test: np.ndarray) -> Contender:

@@ -22,6 +22,7 @@ NAMES = {
     "gene_majority": "majority of the anchors, per gene",
     "consensus": "consensus of other cell lines",
     "nearest_neighbours": "nearest neighbours in structure",
+    "extra_trees": "extra trees on prior, structure and cell line, with the anchors",
     "pretrained": "no anchors",
     "shuffled": "drugs shuffled (control)",
     WHOLE_POOL: "whole pool (ceiling)",

@@ -8,7 +8,15 @@ import typer
 from anchordrug import schemas
 from anchordrug.evaluation.tables import score_tables
 from anchordrug.labels import labels_of
-from anchordrug.predictors.contenders import Contender, baselines, fitted_contenders, predicted, unfitted
+from anchordrug.predictors.contenders import (
+    Contender,
+    baselines,
+    fitted_contenders,
+    predicted,
+    rival,
+    unfitted,
+)
+from anchordrug.predictors.extra_trees import extra_trees
 from anchordrug.predictors.loading import CARD, load_predictor, task_of
 from anchordrug.project.project import WHOLE_POOL, Project, budget_name, run_name
 
@@ -21,7 +29,9 @@ def run(project: Project, target: str, seed: int) -> None:
     _, anchors = project.anchors(atlas, target, seed)
 
     def contenders() -> Iterator[Contender]:
-        yield from baselines(task, anchors, measured.responses_of(anchors), split.test)
+        anchor_z = measured.responses_of(anchors)
+        yield from baselines(task, anchors, anchor_z, split.test)
+        yield from rival(extra_trees(task), anchors, anchor_z, split.test, seed)
         predictor = load_predictor(settings, task, project.pretrained(target))
         yield unfitted(predictor, len(atlas.genes), split.test, seed)
         fits = {}
