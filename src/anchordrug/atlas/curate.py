@@ -27,6 +27,7 @@ from anchordrug.raw.tables import canonical_signatures, read_compounds, read_gen
 
 DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
 GOLD_CC_Q75 = 0.2
+ASSAY = "L1000"
 GOLD_RANK_Q25 = 5.0
 _VALUES_AT_ONCE = 2**24
 
@@ -109,6 +110,9 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
             len(responses),
             len(signatures) - len(responses),
         )
+    )
+    responses = responses.assign(
+        assay=ASSAY, dose_um=rules.dose_um, time_h=rules.time_h, origin=bundle.matrix.name
     )
     drugs = drugs[drugs["drug_id"].isin(responses["drug_id"])].reset_index(drop=True)
     lines = pd.DataFrame({"cell_line": sorted(responses["cell_line"].unique())})

@@ -53,7 +53,7 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
         that is 0 for every drug was not measured, and does not count.
     reference_z
         float [n, genes], the same genes: the atlas' responses to these drugs in other cell lines, as many
-        as there are; if there are none, all responses of the atlas.
+        as there are; if there are none, all responses of the atlas. NaN where a gene was not measured.
 
     Returns
     -------
@@ -66,10 +66,10 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
         No drug has any effect on any gene, or the atlas tells of none.
     """
     measured = (statistic != 0).any(axis=0)
-    if not measured.any() or not reference_z[:, measured].any():
+    if not measured.any() or not np.nan_to_num(reference_z[:, measured]).any():
         raise AssayError(
             f"assay results: all effects of {len(statistic)} drugs on {statistic.shape[1]} genes are 0, or "
             "those in the atlas are; check that the results hold the right wells and genes"
         )
-    factor = float(np.abs(reference_z[:, measured]).mean() / np.abs(statistic[:, measured]).mean())
+    factor = float(np.nanmean(np.abs(reference_z[:, measured])) / np.abs(statistic[:, measured]).mean())
     return statistic * factor, factor

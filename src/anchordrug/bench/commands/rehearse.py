@@ -10,12 +10,12 @@ from anchordrug.bench.assays.simulated_counts import simulate_counts
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.world import load_world
 from anchordrug.errors import SettingsError
+from anchordrug.features.bundle import untreated_expression
 from anchordrug.files.atomic import remove_partial_of
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
-from anchordrug.raw.expression import read_expression
 
 
 def run(folder: Path, out: Path, project: Project) -> None:
@@ -39,7 +39,7 @@ def run(folder: Path, out: Path, project: Project) -> None:
                 f"{folder}: no round waits for results; run 'anchordrug campaign next {folder}'"
             )
         plate_map = read_plate_map(files.round_of(folder, rounds[-1]) / files.PLATE_MAP)
-        lines, genes, values = read_expression(find_bundle(project.raw).expression)
+        expression = untreated_expression(find_bundle(project.raw), project.read_added_expression())
         tables = []
         for target in world.campaign.targets:
             own = plate_map[plate_map["cell_line"] == target]
@@ -49,10 +49,15 @@ def run(folder: Path, out: Path, project: Project) -> None:
                 index=pd.Index(drugs),
                 columns=pd.Index(world.atlas.genes),
             )
-            untreated = pd.Series(values[lines.index(target)], index=pd.Index(genes))
-            known = resolve(world.atlas.genes, genes)
-            untreated = untreated.rename({name: gene for gene, name in known.items()})
-            tables.append(simulate_counts(z[list(known)], own, untreated, seed=world.campaign.seed))
+            if target not in expression.index:
+                raise SettingsError(
+                    f"{folder}: counts of {target} cannot be made up without its untreated expression; add "
+                    "it again with 'anchordrug atlas add --expression'"
+                )
+            known = resolve(world.atlas.genes, expression.columns.tolist())
+            untreated = expression.loc[target].rename({name: gene for gene, name in known.items()})
+            # A gene that was not measured stays as it is untreated.
+            tables.append(simulate_counts(z[list(known)].fillna(0), own, untreated, seed=world.campaign.seed))
         table = pd.concat(tables, axis=1).fillna(0).astype(int)
         table.columns = pd.Index([f"{plate}_{well}" for plate, well in table.columns])
         remove_partial_of(out)
