@@ -265,7 +265,7 @@ def test_a_colleague_pulls_and_runs_nothing(small_clone, tmp_path, monkeypatch):
     colleague = tmp_path / "colleague"
     assert run(colleague, "dvc", "status").strip() == "Data and pipelines are up to date."
     assert stages_run(run(colleague, "dvc", "repro")) == set()
-    for name in ("models/onnx/SIM-T1.onnx", "tables/curated/responses.parquet"):
+    for name in ("models/onnx/SIM-T1.onnx", "tables/atlas/responses.parquet"):
         assert (colleague / name).read_bytes() == (small_clone / name).read_bytes()
     assert run(colleague, "git", "status", "--porcelain") == ""
 

@@ -16,9 +16,9 @@ Name = Annotated[str, typer.Argument(help="The name of the addition.", metavar="
 
 
 @app.command(
-    epilog="Examples: anchordrug atlas add my-line campaigns/my-line"
-    "\n\nanchordrug atlas add vcap vcap_z.csv --compounds vcap_library.csv --cell-line VCAP"
-    "\n\nanchordrug atlas add screen counts.csv --compounds library.csv --cell-line HT29 "
+    epilog="Example: anchordrug atlas add my-line campaigns/my-line"
+    "\n\nExample: anchordrug atlas add vcap vcap_z.csv --compounds vcap_library.csv --cell-line VCAP"
+    "\n\nExample: anchordrug atlas add screen counts.csv --compounds library.csv --cell-line HT29 "
     "--plate-map plate_map.csv"
 )
 def add(
