@@ -68,6 +68,7 @@ def prepare(work: Path, raw: Path, targets: list[str], budgets: list[int], predi
     project = written(folder, BASE, changes)
     if not project.responses.exists():
         command(project, "curate")
+        command(project, "grow")
     if not project.drug_features.exists():
         command(project, "featurize")
     for target in targets:
