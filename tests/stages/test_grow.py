@@ -104,6 +104,23 @@ def test_expression_of_another_bundle_is_refused_with_a_remedy(copy):
     assert "'anchordrug atlas remove'" in message
 
 
+def test_drugs_of_a_target_with_genes_that_were_not_measured_are_not_split(copy):
+    before = (copy / "tables/splits/splits.csv").read_bytes()
+    add_line(copy, line="SIM-T1")
+    run_stages(copy, (["grow"],))
+    result = run_cli("split", folder=copy)
+    assert "2 left out (a gene was not measured)" in result.output
+    assert (copy / "tables/splits/splits.csv").read_bytes() == before
+
+
+def test_the_report_counts_the_responses_by_origin(copy):
+    add_line(copy)
+    run_stages(copy, (["grow"], ["report"]))
+    page = (copy / "metrics/report.html").read_text(encoding="utf-8")
+    assert "of these from lab (RNA counts)" in page
+    assert "of these from level5_beta_trt_cp_n1882x128 (L1000)" in page
+
+
 def test_an_added_line_is_a_source_line_of_the_settings(copy):
     """It can be left out like any other, and `open_project` has it."""
     import anchordrug

@@ -102,6 +102,9 @@ def _data(atlas: ResponseAtlas) -> pd.DataFrame:
         ("cell lines", len(atlas.cell_lines)),
         ("responses (drug x cell line)", len(atlas.drug)),
     ]
+    if atlas.experiments is not None and atlas.experiments["origin"].nunique() > 1:
+        counts = atlas.experiments.groupby(["origin", "assay"]).size()
+        rows += [(f"of these from {origin} ({assay})", count) for (origin, assay), count in counts.items()]
     return pd.DataFrame(rows, columns=["what", "how many"])
 
 
