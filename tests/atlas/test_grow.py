@@ -92,6 +92,9 @@ def test_a_line_has_the_untreated_expression_of_the_first_addition_that_describe
         addition_of(name, {"X": "C"}, [("X", f"N{name}")], expression=described(value, line))
         for name, value, line in (("a", 1.0, "N2"), ("b", 2.0, "N1"), ("c", 3.0, "N2"))
     ]
+    odd = addition_of("d", {"X": "C"}, [("X", "N4")], expression=pd.DataFrame([[1.0]], ["N4"], ["G1"]))
+    with pytest.raises(TableError, match="addition d: its untreated expression has other genes"):
+        grow(curated_atlas(), [*additions, odd])
     expression = grow(curated_atlas(), additions).expression
     assert expression.index.tolist() == ["N1", "N2"]
     assert expression["G1"].tolist() == [2.0, 1.0]

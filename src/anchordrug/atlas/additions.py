@@ -104,8 +104,8 @@ def write_addition(addition: Addition, folder: Path) -> None:
     schemas.validate(pd.DataFrame([about]), schemas.ADDITION, path / ABOUT)
     index = schemas.validate(addition.responses, schemas.ADDED_RESPONSES, path / RESPONSES)
     drugs = schemas.validate(addition.drugs, schemas.DRUGS, path / DRUGS)
-    measured = ~np.isnan(addition.z).all(axis=0)
-    genes = [gene for gene, known in zip(addition.genes, measured, strict=True) if known]
+    measured = np.flatnonzero((~np.isnan(addition.z)).any(axis=0))
+    genes = [addition.genes[column] for column in measured]
     with atomic_folder(path) as temporary:
         write_matrix(temporary / RESPONSES, index, genes, addition.z[:, measured], missing=True)
         write_table(drugs, temporary / DRUGS)

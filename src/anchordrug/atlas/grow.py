@@ -44,10 +44,10 @@ def grow(curated: ResponseAtlas, additions: Sequence[Addition]) -> Growth:
     Raises
     ------
     TableError
-        Two different compounds have the same drug_id, or an addition has no gene of the atlas.
+        Two different compounds have the same drug_id, an addition has no gene of the atlas, or untreated
+        expression of two additions has different genes.
     """
     drugs, responses, z = curated.drugs, responses_table(curated), [curated.z]
-    expression: dict[str, pd.Series] = {}
     repeated = {}
     for addition in additions:
         drugs, own_ids = _with_drugs(drugs, addition)
@@ -59,8 +59,6 @@ def grow(curated: ResponseAtlas, additions: Sequence[Addition]) -> Growth:
             [responses, own[fresh].assign(**about, origin=addition.name)], ignore_index=True
         )
         z.append(_aligned(addition, curated.genes)[fresh])
-        for line, values in addition.expression.iterrows():
-            expression.setdefault(str(line), values)
     order = responses.sort_values(_KEY, kind="stable").index.to_numpy()
     responses = responses.iloc[order].reset_index(drop=True)
     drugs = drugs.sort_values("drug_id", kind="stable", ignore_index=True)
@@ -75,7 +73,7 @@ def grow(curated: ResponseAtlas, additions: Sequence[Addition]) -> Growth:
         curated.gene_table,
         responses[list(EXPERIMENT_COLUMNS)],
     )
-    return Growth(atlas, pd.DataFrame(expression).T.sort_index(), repeated)
+    return Growth(atlas, _expression(additions), repeated)
 
 
 def responses_table(atlas: ResponseAtlas) -> pd.DataFrame:
@@ -112,6 +110,21 @@ def _with_drugs(drugs: pd.DataFrame, addition: Addition) -> tuple[pd.DataFrame, 
     id_of |= dict(zip(new["inchikey"], new["drug_id"], strict=True))
     ids = own["inchikey"].map(id_of)
     return pd.concat([drugs, new], ignore_index=True), dict(zip(own["drug_id"], ids, strict=True))
+
+
+def _expression(additions: Sequence[Addition]) -> pd.DataFrame:
+    """Return log2 [cell lines x genes]: of each line, what the first addition says that describes it."""
+    tables = [addition.expression for addition in additions if len(addition.expression)]
+    if not tables:
+        return pd.DataFrame()
+    for addition in additions:
+        if len(addition.expression) and not addition.expression.columns.equals(tables[0].columns):
+            raise TableError(
+                f"addition {addition.name}: its untreated expression has other genes than that of the "
+                f"additions before it; add it again ('anchordrug atlas remove {addition.name}', then 'add')"
+            )
+    table = pd.concat(tables)
+    return table[~table.index.duplicated()].sort_index()
 
 
 def _aligned(addition: Addition, genes: list[str]) -> np.ndarray:

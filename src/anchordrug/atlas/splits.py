@@ -109,7 +109,7 @@ def split_drugs(
     """
     inchikeys = atlas.drugs["inchikey"].to_numpy()
     own = atlas.of(target)
-    measured = own.restricted_to(~np.isnan(own.z).any(axis=1)).measured_drugs()
+    measured = own.restricted_to(np.flatnonzero(np.isfinite(own.z).all(axis=1))).measured_drugs()
     measured = measured[np.argsort(inchikeys[measured], kind="stable")]
     size = round(test_fraction * len(measured))
     if by == "scaffold":

@@ -30,11 +30,8 @@ def task_of(
     """
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
     if predictor_class(settings.predictor).uses_cell_lines:
-        described = ~np.isnan(features.cell_lines).any(axis=1)
-        require_described(
-            [target, *sources.measured_lines()],
-            [line for line, known in zip(atlas.cell_lines, described, strict=True) if known],
-        )
+        described = np.flatnonzero(np.isfinite(features.cell_lines).all(axis=1))
+        require_described([target, *sources.measured_lines()], {atlas.cell_lines[line] for line in described})
     return Task(target, sources, features, settings.curate.threshold, settings.decision, device)
 
 

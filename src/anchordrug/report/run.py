@@ -103,8 +103,11 @@ def _data(atlas: ResponseAtlas) -> pd.DataFrame:
         ("responses (drug x cell line)", len(atlas.drug)),
     ]
     if atlas.experiments is not None and atlas.experiments["origin"].nunique() > 1:
-        counts = atlas.experiments.groupby(["origin", "assay"]).size()
-        rows += [(f"of these from {origin} ({assay})", count) for (origin, assay), count in counts.items()]
+        counts = atlas.experiments.value_counts(["origin", "assay"], sort=False).reset_index()
+        rows += [
+            (f"of these from {origin} ({assay})", count)
+            for origin, assay, count in counts.itertuples(index=False)
+        ]
     return pd.DataFrame(rows, columns=["what", "how many"])
 
 

@@ -32,6 +32,7 @@ def run(project: Project) -> None:
         f"{len(blocks.bits)} drugs x {len(bits)} bits, {len(genes)} genes x {len(blocks.terms)} terms, "
         f"{len(lines)} of {blocks.described} cell lines x {len(blocks.lines.names)} dimensions"
     )
-    unknown = lines.loc[np.isnan(blocks.lines.values).any(axis=1), "cell_line"]
-    if len(unknown):
+    rows = np.flatnonzero(np.isnan(blocks.lines.values).any(axis=1))
+    unknown = [atlas.cell_lines[row] for row in rows]
+    if unknown:
         typer.echo(f"without untreated expression, so without embedding: {', '.join(unknown)}")

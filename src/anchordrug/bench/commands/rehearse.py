@@ -55,7 +55,9 @@ def run(folder: Path, out: Path, project: Project) -> None:
                     "it again with 'anchordrug atlas add --expression'"
                 )
             known = resolve(world.atlas.genes, expression.columns.tolist())
-            untreated = expression.loc[target].rename({name: gene for gene, name in known.items()})
+            levels = expression.to_numpy()[expression.index.tolist().index(target)]
+            untreated = pd.Series(levels, index=expression.columns)
+            untreated = untreated.rename({name: gene for gene, name in known.items()})
             # A gene that was not measured stays as it is untreated.
             tables.append(simulate_counts(z[list(known)].fillna(0), own, untreated, seed=world.campaign.seed))
         table = pd.concat(tables, axis=1).fillna(0).astype(int)
