@@ -132,8 +132,8 @@ def _key(world: World) -> str:
     """Return a name of everything that the model is learned from."""
     settings = world.settings
     project = world.project
-    tables = [project.responses, project.drugs, project.drug_features, project.gene_features]
-    tables.append(project.added_expression)
+    tables = [project.responses, project.drugs, project.added_expression]
+    tables += [project.drug_features, project.gene_features]
     own = world.folder / files.EXPRESSION
     sections = (params_of(settings).pretrain, settings.pretrain, settings.featurize)
     return digest_of(
