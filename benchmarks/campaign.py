@@ -44,6 +44,7 @@ def curated(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> 
     project = written(folder, ROOT / "params.yaml", changes)
     if not project.curated.exists():
         silently(project, "curate")
+        silently(project, "grow")
         silently(project, "featurize")
     return project
 

@@ -119,6 +119,7 @@ def prepared(work: Path, raw: Path, name: str, base: Path, changes: Mapping[str,
     project = written(folder, base, {"raw.dir": str(raw), **changes})
     if not project.responses.exists():
         command(project, "curate")
+        command(project, "grow")
     if not project.drug_features.exists():
         command(project, "featurize")
     return project

@@ -87,7 +87,7 @@ def run_stages(folder: Path, commands: Iterable[list[str]]) -> None:
 def run_from_pretrain(folder: Path) -> None:
     """Run every stage from pretrain on, and predict, on the project in `folder`."""
     run_stages(folder, FROM_PRETRAIN)
-    model, drugs = folder / "models/onnx/SIM-T1.onnx", folder / "tables/curated/drugs.parquet"
+    model, drugs = folder / "models/onnx/SIM-T1.onnx", folder / "tables/atlas/drugs.parquet"
     out = folder / "tables/predictions/SIM-T1.parquet"
     result = run_cli("predict", "--model", model, "--drugs", drugs, "--out", out)
     assert result.exit_code == 0, (result.output, result.exception)
@@ -98,14 +98,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder in which every stage has run once. Tests must leave it as it is."""
     folder = tmp_path_factory.mktemp("project")
     write_params(folder, small_params())
-    run_stages(folder, (["curate"], ["featurize"], ["split"]))
+    run_stages(folder, (["curate"], ["grow"], ["featurize"], ["split"]))
     run_from_pretrain(folder)
     return folder
 
 
 def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> Path:
     """Run every stage from pretrain on in a new folder, with another predictor."""
-    for name in ("curated", "features", "splits"):
+    for name in ("curated", "atlas", "features", "splits"):
         shutil.copytree(project / "tables" / name, folder / "tables" / name)
     params = small_params()
     params["predictor"] = predictor

@@ -21,6 +21,7 @@ STORIES = {
         "docs/howto/untreated_expression.md",
         "docs/howto/plates.md",
         "docs/howto/assay_results.md",
+        "docs/howto/grow_the_atlas.md",
         "docs/howto/raw_bundle.md",
         "docs/howto/gene_panels.md",
         "docs/model_card.md",

@@ -189,7 +189,7 @@ def test_a_feature_of_cell_lines_reaches_the_pipeline_and_campaigns(project, tmp
     table = pd.DataFrame({"cell_line": lines, "tissue": tissues})
     table.to_csv(home / "data/cell_line_tissues.csv", index=False)
     write_params(home, small_params() | {"raw": {"dir": "data"}})
-    library = pd.read_parquet(home / "tables/curated/drugs.parquet")
+    library = pd.read_parquet(home / "tables/atlas/drugs.parquet")
     library.head(20).to_csv(home / "library.csv", index=False)
     new = ["campaign", "new", "campaign", "--target", "SIM-T1", "--library", "library.csv", "--rehearsal"]
     for arguments in (["featurize"], [*new, "--budget", "4", "--rounds", "1"]):

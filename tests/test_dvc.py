@@ -227,6 +227,18 @@ def test_a_changed_param_touches_only_the_stages_that_read_it(small_clone, chang
         (small_clone / "params.yaml").write_text(before, encoding="utf-8")
 
 
+def test_a_changed_set_of_additions_is_noticed_by_grow_alone(small_clone):
+    """What follows runs when grow has written other tables."""
+    path = small_clone / "additions/lab/addition.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    try:
+        assert stages_run(run(small_clone, "dvc", "repro", "--dry")) == {"grow"}
+    finally:
+        shutil.rmtree(path.parent)
+    assert stages_run(run(small_clone, "dvc", "repro", "--dry")) == set()
+
+
 def test_status_saved_and_queued_experiments_know_the_pipeline_alone(small_clone):
     """The release of sources/lincs, which nobody has fetched here, and the paper's benchmark are apart."""
     assert run(small_clone, "dvc", "status").strip() == "Data and pipelines are up to date."
@@ -265,7 +277,7 @@ def test_a_colleague_pulls_and_runs_nothing(small_clone, tmp_path, monkeypatch):
     colleague = tmp_path / "colleague"
     assert run(colleague, "dvc", "status").strip() == "Data and pipelines are up to date."
     assert stages_run(run(colleague, "dvc", "repro")) == set()
-    for name in ("models/onnx/SIM-T1.onnx", "tables/curated/responses.parquet"):
+    for name in ("models/onnx/SIM-T1.onnx", "tables/atlas/responses.parquet"):
         assert (colleague / name).read_bytes() == (small_clone / name).read_bytes()
     assert run(colleague, "git", "status", "--porcelain") == ""
 

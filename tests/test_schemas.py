@@ -66,10 +66,33 @@ CASES = {
     ),
     "CELL_LINES": Case({"cell_line": ["A", "B", "C"]}, keys=[["cell_line"]]),
     "RESPONSES": Case(
+        {
+            "drug_id": ["D1", "D1", "D2"],
+            "cell_line": ["A", "B", "A"],
+            "replicates": [1, 2, 3],
+            "assay": ["L1000", "L1000", "RNA counts"],
+            "dose_um": [10.0, 10.0, 1.0],
+            "time_h": [24.0, 24.0, 6.0],
+            "origin": ["release", "release.gctx", "my-line"],
+        },
+        keys=[["drug_id", "cell_line"]],
+        wrong=[("replicates", 0), ("replicates", -1), ("assay", ""), ("dose_um", 0.0), ("time_h", -1.0)],
+    ),
+    "ADDED_RESPONSES": Case(
         {"drug_id": ["D1", "D1", "D2"], "cell_line": ["A", "B", "A"], "replicates": [1, 2, 3]},
         keys=[["drug_id", "cell_line"]],
         wrong=[("replicates", 0), ("replicates", -1)],
     ),
+    "ADDITION": Case(
+        {
+            "assay": ["RNA counts", "z-scores", "z-scores"],
+            "dose_um": [10.0, 10.0, 1.0],
+            "time_h": [24.0, 24.0, 6.0],
+            "source": ["my-line", "z.csv", "z.csv"],
+        },
+        wrong=[("assay", ""), ("dose_um", 0.0), ("time_h", -1.0)],
+    ),
+    "EXPRESSION_GENES": Case({"gene": ["A", "B", "C"]}, keys=[["gene"]]),
     "FUNNEL": Case(
         {
             "step": ["dose", "time", "genes"],
@@ -417,7 +440,7 @@ def test_an_empty_table_passes(name):
     assert schemas.validate(table, getattr(schemas, name), PATH).empty
 
 
-KNOWN = Path("tables/curated/drugs.parquet")
+KNOWN = Path("tables/atlas/drugs.parquet")
 
 
 @pytest.mark.parametrize("values", [[], ["D2"], ["D1", "D1", "D2"]])

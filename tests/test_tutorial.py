@@ -53,6 +53,11 @@ def test_the_how_to_pages(home):
     assert "MYLINE: is new to the atlas" in said
     assert said.count("round 1, MYLINE: 10 ok, 0 failed, 0 missing") == 4
     assert [path.name for path in (home / "campaigns/my-line/results/01").iterdir()] == ["de.csv"]
+    # The atlas: as it was when the additions are gone.
+    assert "my-line: 10 responses (differential expression)" in said
+    assert "my-screen: 10 responses (DRUG-seq)" in said
+    for name in ("responses.parquet", "drugs.parquet"):
+        assert (home / "tables/atlas" / name).read_bytes() == (home / "tables/curated" / name).read_bytes()
     # The smallest bundle: two replicates become one experiment, another dose is left out.
     responses = pd.read_parquet(home / "tiny/tables/curated/responses.parquet")
     assert responses[["drug_id", "cell_line", "replicates"]].to_numpy().tolist() == [

@@ -282,7 +282,7 @@ class FittedTarget:
 
 
 def open_project(root: Path | str = ".") -> Reference:
-    """Open the project in the folder `root`, whose stages curate and featurize have run.
+    """Open the project in the folder `root`, whose stages curate, grow and featurize have run.
 
     Raises
     ------

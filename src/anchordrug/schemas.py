@@ -46,15 +46,24 @@ GENES = pa.DataFrameSchema(
     strict=True,
 )
 CELL_LINES = pa.DataFrameSchema({"cell_line": _text(unique=True)}, strict=True)
+_MEASURED = {
+    "drug_id": _text(),
+    "cell_line": _text(),
+    "replicates": pa.Column(int, pa.Check.ge(1)),
+}
+_ASSAY = {
+    "assay": _text(checks=[pa.Check.str_length(min_value=1)]),
+    "dose_um": pa.Column(float, pa.Check.gt(0), coerce=True),
+    "time_h": pa.Column(float, pa.Check.gt(0), coerce=True),
+}
 RESPONSES = pa.DataFrameSchema(
-    {
-        "drug_id": _text(),
-        "cell_line": _text(),
-        "replicates": pa.Column(int, pa.Check.ge(1)),
-    },
-    strict=True,
-    unique=["drug_id", "cell_line"],
+    {**_MEASURED, **_ASSAY, "origin": _text()}, strict=True, unique=["drug_id", "cell_line"]
 )
+# The files of an addition to the atlas.
+ADDITION = pa.DataFrameSchema({**_ASSAY, "source": _text()}, strict=True)
+ADDED_RESPONSES = pa.DataFrameSchema(_MEASURED, strict=True, unique=["drug_id", "cell_line"])
+# Beside the genes of untreated expression, which has one column per cell line.
+EXPRESSION_GENES = pa.DataFrameSchema({"gene": _text(unique=True)}, strict=True)
 FUNNEL = pa.DataFrameSchema(
     {
         "step": _text(unique=True),

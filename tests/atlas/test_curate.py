@@ -18,6 +18,7 @@ from anchordrug.raw.bundle import RawBundle, find_bundle
 from anchordrug.raw.gctx import write_gctx
 from tests.conftest import DEMO
 
+KEY = ["drug_id", "cell_line", "replicates"]
 RULES = Rules(10, 24, "gold")
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 ASPIRIN_SODIUM = "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"
@@ -390,7 +391,7 @@ def test_a_salt_is_the_drug_of_its_parent_and_the_first_id_is_kept(tmp_path):
     ]
     curated = curate(write_bundle(tmp_path, signatures, compounds=compounds), RULES)
     assert_consistent(curated)
-    assert list(curated.responses.itertuples(index=False, name=None)) == [
+    assert list(curated.responses[KEY].itertuples(index=False, name=None)) == [
         ("D2", "A", 3),
         ("D2", "B", 1),
         ("D3", "A", 1),
@@ -432,7 +433,7 @@ def test_replicates_become_their_median_per_gene(tmp_path_factory, sizes, seed):
     curated = curate(write_bundle(tmp_path_factory.mktemp("bundle"), signatures, z), RULES)
     assert_consistent(curated)
     expected = sorted(set(members))
-    assert list(curated.responses.itertuples(index=False, name=None)) == [
+    assert list(curated.responses[KEY].itertuples(index=False, name=None)) == [
         (*pair, members.count(pair)) for pair in expected
     ]
     for row, pair in enumerate(expected):
@@ -646,7 +647,7 @@ def test_a_dirty_bundle_gives_the_funnel_and_rejects_worked_out_by_hand(tmp_path
         ("cell_line", "C"),
         ("signature", "damaged"),
     }
-    assert list(curated.responses.itertuples(index=False, name=None)) == [
+    assert list(curated.responses[KEY].itertuples(index=False, name=None)) == [
         ("D1", "A", 3),
         ("D1", "B", 1),
         ("D3", "A", 1),

@@ -117,6 +117,36 @@ def test_the_consensus_is_the_mean_of_a_loop_and_zero_where_nothing_is_measured(
             assert z[drug, gene] == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
+@given(seed=SEEDS, share=st.floats(0, 1))
+@settings(max_examples=50, deadline=None)
+def test_the_consensus_of_a_gene_is_the_mean_of_the_lines_that_measured_it(seed, share):
+    atlas = random_atlas(seed)
+    gone = np.random.default_rng(seed).random(atlas.z.shape) < share
+    atlas = replace(atlas, z=np.where(gone, np.nan, atlas.z))
+    z, count = atlas.consensus()
+    for drug in range(len(atlas.drugs)):
+        rows = atlas.z[atlas.drug == drug]
+        assert count[drug] == len(rows)
+        for gene in range(len(atlas.genes)):
+            measured = [value for value in rows[:, gene].tolist() if value == value]
+            expected = sum(measured) / len(measured) if measured else 0.0
+            assert z[drug, gene] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_experiments_keep_their_assay_when_the_atlas_is_restricted():
+    atlas = random_atlas(3)
+    origins = [f"O{number}" for number in range(len(atlas.z))]
+    atlas = replace(atlas, experiments=pd.DataFrame({"origin": origins}))
+    own = atlas.without(["SIM-B"])
+    expected = [
+        origin for origin, line in zip(origins, atlas.cell_line, strict=True) if LINES[line] != "SIM-B"
+    ]
+    assert own.experiments["origin"].tolist() == expected
+    assert own.restricted_to(np.array([2, 0])).experiments["origin"].tolist() == [expected[2], expected[0]]
+    with pytest.raises(TableError, match=r"experiments: 1 rows for \d+ responses; give one row per response"):
+        replace(atlas, experiments=pd.DataFrame({"origin": ["O1"]}))
+
+
 @given(seed=SEEDS, line=st.sampled_from(LINES))
 @settings(max_examples=50, deadline=None)
 def test_the_consensus_of_one_line_is_what_was_measured_in_it(seed, line):

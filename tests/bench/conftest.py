@@ -9,7 +9,7 @@ import yaml
 
 from tests.conftest import run_cli, write_params
 
-LIBRARY = "tables/curated/drugs.parquet"
+LIBRARY = "tables/atlas/drugs.parquet"
 # The demo's 128 genes and enough others for a trend of dispersions; a fit takes time by the gene.
 GENES_OF_COUNTS = 328
 
@@ -23,7 +23,7 @@ def must(*arguments: object, folder: Path | None = None):
 
 def copy_of(folder: Path, copy: Path) -> Path:
     """Copy the tables of a project whose splits are made, with predictor response_gp."""
-    for name in ("curated", "features", "splits"):
+    for name in ("curated", "atlas", "features", "splits"):
         shutil.copytree(folder / "tables" / name, copy / "tables" / name)
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     write_params(copy, params | {"predictor": "response_gp"})

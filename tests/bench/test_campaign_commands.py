@@ -21,7 +21,7 @@ from anchordrug.chem.structures import standardise
 from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError, SettingsError
 from tests.conftest import DEMO, run_cli, write_params
 
-LIBRARY = "tables/curated/drugs.parquet"
+LIBRARY = "tables/atlas/drugs.parquet"
 # Drugs of the demo with one stereocentre; in the atlas of these tests the first has a configuration.
 STEREO, FREE = "SIM-D0027", "SIM-D0066"
 CONFIGURED = "CCC[C@@]1(c2ccccc2)NC(=O)NC1=O"
@@ -33,12 +33,12 @@ FREE_CONFIGURED = "CC(C)OC[C@@H](CCl)OC(=O)Nc1ccccc1"
 def home(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with two targets, two source lines, predictor response_gp, and a stereo-isomer."""
     home = tmp_path_factory.mktemp("bench") / "home"
-    for name in ("curated", "features"):
+    for name in ("atlas", "features"):
         shutil.copytree(project / "tables" / name, home / "tables" / name)
-    responses = pd.read_parquet(home / "tables/curated/responses.parquet")
+    responses = pd.read_parquet(home / "tables/atlas/responses.parquet")
     largest = responses["cell_line"].value_counts().drop(["SIM-T1", "SIM-T2"]).index[:2]
     keep = responses["cell_line"].isin(["SIM-T1", "SIM-T2", *largest])
-    responses[keep].to_parquet(home / "tables/curated/responses.parquet", index=False)
+    responses[keep].to_parquet(home / "tables/atlas/responses.parquet", index=False)
     drugs = pd.read_parquet(home / LIBRARY)
     drug = standardise(CONFIGURED)
     drugs.loc[drugs["drug_id"] == STEREO, ["inchikey", "smiles"]] = drug.inchikey, drug.smiles
@@ -115,7 +115,7 @@ class Bench:
 
     def measure(self, number: int, without: Iterable[str] = ()) -> str:
         """Take up invented z-scores of a round; return what is printed."""
-        genes = pd.read_parquet(self.home / "tables/curated/genes.parquet")["gene"]
+        genes = pd.read_parquet(self.home / "tables/atlas/genes.parquet")["gene"]
         drugs = [drug for drug in self.table("selection", number)["drug_id"] if drug not in without]
         z = np.random.default_rng(number).normal(0, 2, (len(genes), len(drugs)))
         wide = pd.DataFrame(z, columns=drugs).round(4)
@@ -279,7 +279,7 @@ def test_what_new_refuses(bench, arguments, told):
 
 def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, bench, home):
     start("--rehearsal", target=("SIM-T1", "SIM-T2"))
-    responses = pd.read_parquet(home / "tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
+    responses = pd.read_parquet(home / "tables/atlas/responses.parquet", columns=["drug_id", "cell_line"])
     lines = responses.groupby("drug_id")["cell_line"].agg(set)
     both = lines.index[[{"SIM-T1", "SIM-T2"} <= one for one in lines]]
     assert sorted(pd.read_csv(bench.campaign / "library.csv")["drug_id"]) == sorted(both)
@@ -291,7 +291,7 @@ def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, bench, hom
 def test_a_target_that_the_atlas_knows_starts_with_what_is_measured_there(start, bench, home):
     start(target=("SIM-T1",), budget=6, rounds=2)
     bench.ok("next")
-    responses = pd.read_parquet(home / "tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
+    responses = pd.read_parquet(home / "tables/atlas/responses.parquet", columns=["drug_id", "cell_line"])
     measured = set(responses.loc[responses["cell_line"] == "SIM-T1", "drug_id"])
     assert measured.isdisjoint(bench.table("panel")["drug_id"])
     assert bench.table("advice")["drugs"].iloc[0] == len(measured)
@@ -380,7 +380,7 @@ def test_an_unseen_line_with_expression_gets_a_model_of_the_ensemble(bench, ense
     bench.ok("next")
     bench.measure(1)
     bench.ok("finish")
-    genes = pd.read_parquet(bench.home / "tables/curated/genes.parquet")["gene"]
+    genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]
     predicted = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet", columns=["drug_id"])
     assert len(predicted) == 344 * len(genes)
 
@@ -732,7 +732,7 @@ def changed_table(here):
     tables = (here / "tables").resolve()
     (here / "tables").unlink()
     shutil.copytree(tables, here / "tables")
-    path = here / "tables/curated/responses.parquet"
+    path = here / "tables/atlas/responses.parquet"
     pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
 
 
@@ -781,7 +781,7 @@ def test_a_library_that_lost_a_column(start, bench):
 
 def test_two_targets_share_one_list_from_new_to_finish(start, bench, home):
     start("--rehearsal", target=("SIM-T1", "SIM-T2"), budget=6, rounds=2)
-    genes = pd.read_parquet(home / "tables/curated/genes.parquet")["gene"]
+    genes = pd.read_parquet(home / "tables/atlas/genes.parquet")["gene"]
     for number in (1, 2):
         bench.ok("next")
         plate_map = bench.table("plate_map", number)
@@ -839,7 +839,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
     found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
-    genes = pd.read_parquet(bench.home / "tables/curated/genes.parquet")["gene"]
+    genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]
     library = pd.read_csv(bench.campaign / "library.csv")
     assert len(found) == len(library) * len(genes)
     assert set(found["drug_id"]) == set(library["drug_id"])

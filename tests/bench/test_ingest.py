@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from anchordrug.atlas.responses import EXPERIMENT_COLUMNS
 from anchordrug.errors import AnchorDrugError
 from anchordrug.prediction.inference import load_onnx
 from tests.bench.conftest import at_bench, must, rehearsal
@@ -76,9 +77,9 @@ def saved(table: pd.DataFrame, path: Path) -> Path:
 
 def z_of(folder: Path, target: str = "SIM-T1", number: int = 1) -> pd.DataFrame:
     """Return what the atlas measured of the drugs of a round, drugs x genes."""
-    table = pd.read_parquet(folder.parent / "tables/curated/responses.parquet")
+    table = pd.read_parquet(folder.parent / "tables/atlas/responses.parquet")
     table = table.query("cell_line == @target")
-    table = table.set_index("drug_id").drop(columns=["cell_line", "replicates"])
+    table = table.set_index("drug_id").drop(columns=["cell_line", *EXPERIMENT_COLUMNS])
     return table.loc[asked(folder, number)]
 
 
@@ -371,9 +372,9 @@ def renamed(bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A copy of the project whose first genes have real symbols."""
     project = Path(shutil.copytree(bench_project, tmp_path_factory.mktemp("renamed") / "project"))
     names = dict(zip(gene_names(project), aliases()["current"], strict=False))
-    responses = pd.read_parquet(project / "tables/curated/responses.parquet").rename(columns=names)
-    responses.to_parquet(project / "tables/curated/responses.parquet")
-    for path in ("tables/curated/genes.parquet", "tables/features/genes.parquet"):
+    responses = pd.read_parquet(project / "tables/atlas/responses.parquet").rename(columns=names)
+    responses.to_parquet(project / "tables/atlas/responses.parquet")
+    for path in ("tables/atlas/genes.parquet", "tables/features/genes.parquet"):
         pd.read_parquet(project / path).replace({"gene": names}).to_parquet(project / path)
     return project
 
@@ -385,7 +386,7 @@ def aliases() -> pd.DataFrame:
 
 
 def gene_names(project: Path) -> list[str]:
-    return pd.read_parquet(project / "tables/curated/genes.parquet")["gene"].tolist()
+    return pd.read_parquet(project / "tables/atlas/genes.parquet")["gene"].tolist()
 
 
 def test_genes_by_their_old_symbols_are_found(renamed, played, tmp_path):
@@ -430,7 +431,7 @@ def test_a_campaign_finished_from_elsewhere_has_the_same_bytes(again, taken, ben
     assert files_of(elsewhere) == files_of(again)
     model = load_onnx(elsewhere / "finish/SIM-T1.onnx")
     own = ("campaign/library.csv", "campaign/rounds/01/responses.csv")
-    assert list(model.card["training_data"]) == ["tables/curated/responses.parquet", *own]
+    assert list(model.card["training_data"]) == ["tables/atlas/responses.parquet", *own]
 
 
 def test_counts_without_two_fifths_of_the_genes(played, taken, counts, tmp_path):
@@ -495,9 +496,9 @@ def test_z_scores_in_every_format_are_taken_as_they_are(played, tmp_path, write)
 
 def mean_size_elsewhere(folder: Path) -> float:
     """Return the mean absolute response to the drugs of round 1 in the source cell lines."""
-    table = pd.read_parquet(folder.parent / "tables/curated/responses.parquet")
+    table = pd.read_parquet(folder.parent / "tables/atlas/responses.parquet")
     other = table[table["drug_id"].isin(asked(folder)) & (table["cell_line"] != "SIM-T1")]
-    return other.drop(columns=["drug_id", "cell_line", "replicates"]).abs().to_numpy().mean()
+    return other.drop(columns=["drug_id", "cell_line", *EXPERIMENT_COLUMNS]).abs().to_numpy().mean()
 
 
 @pytest.mark.parametrize(
@@ -607,7 +608,7 @@ def test_results_of_a_drug_nobody_asked_for_are_left_out_by_name(played, tmp_pat
     other = stranger(played)
     table = pd.concat([z, z.iloc[:2].set_axis([other, "aspirin"])])
     shown = accepted(played, wide(table, tmp_path / "z"))
-    assert f"2 drugs nobody asked for in this round are left out: {other}, aspirin" in shown
+    assert f"2 drugs nobody asked for are left out: {other}, aspirin" in shown
     assert responses(played).loc["SIM-T1"].index.tolist() == asked(played)
 
 

@@ -32,7 +32,7 @@ STRIDE = 1 if KILLS >= 10 else 3
 Words = tuple[str | Path, ...]
 C = Path("c")
 NEW = (
-    *("campaign", "new", C, "--target", "SIM-T1", "--library", Path("tables/curated/drugs.parquet")),
+    *("campaign", "new", C, "--target", "SIM-T1", "--library", Path("tables/atlas/drugs.parquet")),
     *("--budget", "4", "--rounds", "2", "--rehearsal"),
 )
 NEXT, FINISH = ("campaign", "next", C), ("campaign", "finish", C)
@@ -123,9 +123,9 @@ def bench(tmp_path_factory):
 
 def small_project(project: Path, folder: Path) -> Path:
     """Copy tables with little of two source lines, and the target, so that a campaign learns at once."""
-    shutil.copytree(project / "tables/curated", folder / "tables/curated")
+    shutil.copytree(project / "tables/atlas", folder / "tables/atlas")
     shutil.copytree(project / "tables/features", folder / "tables/features")
-    path = folder / "tables/curated/responses.parquet"
+    path = folder / "tables/atlas/responses.parquet"
     responses = pd.read_parquet(path)
     largest = responses["cell_line"].value_counts().drop(["SIM-T1", "SIM-T2"]).index[:2]
     sources = [responses[responses["cell_line"] == line].head(60) for line in largest]
@@ -161,7 +161,7 @@ def steps(project: Path, bench: Bench, tmp_path_factory: pytest.TempPathFactory)
     """A campaign from new to finish without interruption."""
     home = tmp_path_factory.mktemp("kill")
     small = small_project(project, home / "small")
-    genes = pd.read_parquet(small / "tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(small / "tables/atlas/genes.parquet")["gene"].tolist()
     folder = home / "whole"
     folder.mkdir()
     (folder / "tables").symlink_to(small / "tables")

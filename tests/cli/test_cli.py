@@ -18,14 +18,15 @@ from anchordrug.errors import AnchorDrugError
 from tests.conftest import DEMO, copied, run_cli, small_params, write_params
 
 COMMANDS = [
-    *("compare", "curate", "doctor", "evaluate", "export", "featurize", "fetch", "finetune", "inspect"),
-    *("pack", "panel", "predict", "pretrain", "rank", "report", "select", "simulate", "split"),
+    *("compare", "curate", "doctor", "evaluate", "export", "featurize", "fetch", "finetune", "grow"),
+    *("inspect", "pack", "panel", "predict", "pretrain", "rank", "report", "select", "simulate", "split"),
     "summarise",
 ]
+ATLAS_COMMANDS = ["add", "list", "remove"]
 BENCH_COMMANDS = ["finish", "ingest", "new", "next", "rehearse", "status"]
 SELECT = ["select", "--target", "SIM-T1"]
 FINETUNE = ["finetune", "--target", "SIM-T1"]
-PREDICT = ["predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/curated/drugs.parquet"]
+PREDICT = ["predict", "--model", "models/onnx/SIM-T1.onnx", "--drugs", "tables/atlas/drugs.parquet"]
 
 
 def shell(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -155,10 +156,18 @@ def test_the_help_of_every_command_of_the_bench_shows_an_example(command):
     assert f"Example: anchordrug campaign {command}" in " ".join(result.output.split())
 
 
-def test_every_command_is_tested():
-    from anchordrug.cli import app, bench
+@pytest.mark.parametrize("command", ATLAS_COMMANDS)
+def test_the_help_of_every_command_of_the_atlas_shows_an_example(command):
+    result = run_cli("atlas", command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: anchordrug atlas {command}" in " ".join(result.output.split())
 
-    assert sorted(typer.main.get_command(app).commands) == sorted(["campaign", *COMMANDS])
+
+def test_every_command_is_tested():
+    from anchordrug.cli import app, atlas, bench
+
+    assert sorted(typer.main.get_command(app).commands) == sorted(["atlas", "campaign", *COMMANDS])
+    assert sorted(typer.main.get_command(atlas.app).commands) == ATLAS_COMMANDS
     assert sorted(typer.main.get_command(bench.app).commands) == BENCH_COMMANDS
 
 
@@ -419,8 +428,9 @@ def test_windows_line_ends_in_every_table_change_nothing(raw, project):
 @pytest.mark.parametrize(
     ("command", "missing", "stage"),
     [
-        (["featurize"], "tables/curated", "curate"),
-        (["split"], "tables/curated", "curate"),
+        (["grow"], "tables/curated", "curate"),
+        (["featurize"], "tables/atlas", "grow"),
+        (["split"], "tables/atlas", "grow"),
         (["pretrain", "--target", "SIM-T1"], "tables/features", "featurize"),
         (SELECT, "tables/splits", "split"),
         (SELECT, "models/pretrained", "pretrain"),
@@ -447,4 +457,4 @@ def test_simulate_writes_a_bundle_that_curate_reads(tmp_path, project):
     demo = pd.read_parquet(project / "tables/curated/responses.parquet")
     assert len(ours) > 900
     assert ours["cell_line"].nunique() == demo["cell_line"].nunique()
-    assert not np.array_equal(ours.iloc[:900, 3:].to_numpy(), demo.iloc[:900, 3:].to_numpy())
+    assert not np.array_equal(ours.iloc[:900, 7:].to_numpy(), demo.iloc[:900, 7:].to_numpy())

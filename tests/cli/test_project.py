@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import FROM_PRETRAIN, copied, run_cli
 from tests.terminal import Ended, Terminal
 
-TO_SPLIT = (["curate"], ["featurize"], ["split"])
+TO_SPLIT = (["curate"], ["grow"], ["featurize"], ["split"])
 WRITTEN = ("tables", "models", "metrics")
 
 

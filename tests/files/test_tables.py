@@ -80,6 +80,17 @@ def test_a_matrix_with_values_that_are_not_finite_is_refused(tmp_path, bad):
     assert not (tmp_path / "m.parquet").exists()
 
 
+def test_missing_values_are_kept_where_they_are_allowed_and_refused_elsewhere(tmp_path):
+    index, matrix = pd.DataFrame({"i": ["a", "b"]}), np.array([[1, np.nan], [np.nan, 2]], np.float32)
+    path = tmp_path / "m.parquet"
+    write_matrix(path, index, ["x", "y"], matrix, missing=True)
+    np.testing.assert_array_equal(read_matrix(path, ["i"], missing=True)[2], matrix)
+    with pytest.raises(TableError, match=r"m.parquet: holds values that are not finite numbers"):
+        read_matrix(path, ["i"])
+    with pytest.raises(TableError, match="1 values are not finite"):
+        write_matrix(path, index, ["x", "y"], np.array([[1, np.inf], [np.nan, 2]]), missing=True)
+
+
 def test_a_matrix_of_another_shape_is_refused(tmp_path):
     with pytest.raises(TableError, match=r"\(1, 2\), expected \(1, 1\)"):
         write_matrix(tmp_path / "m.parquet", pd.DataFrame({"i": ["a"]}), ["x"], np.zeros((1, 2)))

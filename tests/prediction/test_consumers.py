@@ -91,7 +91,7 @@ def model_that_knows(structures, project, path):
     model, predictor = onnx.load(project / MODEL), load_onnx(project / MODEL)
     (encoder,) = (node for node in model.graph.node if node.op_type == "LabelEncoder")
     (keys,) = (one.strings for one in encoder.attribute if one.name == "keys_strings")
-    drugs = pd.read_parquet(project / "tables/curated/drugs.parquet")["drug_id"]
+    drugs = pd.read_parquet(project / "tables/atlas/drugs.parquet")["drug_id"]
     measured = {*predictor.card["learned_drugs"]} - {*predictor.card["anchors"]}
     rows = [row for row, drug in enumerate(drugs) if drug in measured][-len(structures) :]
     for row, key in zip(rows, parse(predictor, structures).inchikeys, strict=True):
@@ -103,7 +103,7 @@ def model_that_knows(structures, project, path):
 def test_the_consumer_in_javascript_says_what_python_says(project, consumer, tmp_path):
     path = model_that_knows(DIFFICULT, project, tmp_path / "model.onnx")
     predictor = load_onnx(path)
-    known = pd.read_parquet(project / "tables/curated/drugs.parquet")["smiles"].tolist()[:200:40]
+    known = pd.read_parquet(project / "tables/atlas/drugs.parquet")["smiles"].tolist()[:200:40]
     structures = [*known, *DIFFICULT, *OTHERS]
     parsed = parse(predictor, structures)
     expected = predictor.predict(parsed.bits, parsed.inchikeys)

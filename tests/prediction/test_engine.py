@@ -103,7 +103,7 @@ def of_gene(frame: pd.DataFrame, genes: list[str], column: str) -> np.ndarray:
 def test_every_drug_and_gene_has_a_row(predict, project):
     result, out = predict(TWO, "--coverage", 1)
     found = schemas.validate(table((result, out)), schemas.PREDICTIONS, out)
-    genes = pd.read_parquet(project / "tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(project / "tables/atlas/genes.parquet")["gene"].tolist()
     assert set(found["target"]) == {"SIM-T1"}
     assert found["drug_id"].tolist() == ["a"] * len(genes) + ["b"] * len(genes)
     assert found["gene"].tolist() == genes * 2
@@ -129,7 +129,7 @@ def test_a_predictor_without_z_leaves_that_column_empty(mlp_project, tmp_path):
 
 
 def test_the_least_certain_labels_are_unknown_about_as_many_as_asked_for(predict, project, tmp_path):
-    pd.read_parquet(project / "tables/curated/drugs.parquet").iloc[:150].to_parquet(tmp_path / "part.parquet")
+    pd.read_parquet(project / "tables/atlas/drugs.parquet").iloc[:150].to_parquet(tmp_path / "part.parquet")
     library = (tmp_path / "part.parquet").read_bytes()
     every = table(predict(library, "--coverage", 1, name="d.parquet"))
     assert set(every["label"]) <= {"down", "none", "up"}
@@ -397,7 +397,7 @@ def test_an_id_of_two_structures_is_rejected_where_it_stands_again(predict):
 
 
 def test_every_row_is_a_drug_a_reject_or_a_duplicate(predict, project):
-    drugs = pd.read_parquet(project / "tables/curated/drugs.parquet")["smiles"].tolist()[:60]
+    drugs = pd.read_parquet(project / "tables/atlas/drugs.parquet")["smiles"].tolist()[:60]
     structures = [*drugs, "C(C", "", "x", *drugs[:20], *[f"{one}.Cl" for one in drugs[20:30]]]
     ids = [f"d{n % 85}" for n in range(len(structures))]
     text = "id,smiles\n" + "".join(f"{one},{smiles}\n" for one, smiles in zip(ids, structures, strict=True))

@@ -52,7 +52,7 @@ def test_the_contract_of_the_file(either_project):
     model = onnx.load(either_project / MODEL, load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
     card = {one.key: json.loads(one.value) for one in model.metadata_props}
-    genes = pd.read_parquet(either_project / "tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(either_project / "tables/atlas/genes.parquet")["gene"].tolist()
     assert [ends(one) for one in model.graph.input] == [
         ("fingerprint", onnx.TensorProto.FLOAT, ["n", 1024]),
         ("inchikey", onnx.TensorProto.STRING, ["n"]),
@@ -90,9 +90,9 @@ def ends(value):
 @pytest.fixture
 def atlas_drugs(either_project):
     """The project's drugs, with bits and the number of source lines that have measured them."""
-    drugs = pd.read_parquet(either_project / "tables/curated/drugs.parquet")
+    drugs = pd.read_parquet(either_project / "tables/atlas/drugs.parquet")
     features = pd.read_parquet(either_project / "tables/features/drugs.parquet").set_index("drug_id")
-    responses = pd.read_parquet(either_project / "tables/curated/responses.parquet")
+    responses = pd.read_parquet(either_project / "tables/atlas/responses.parquet")
     sources = responses[responses["cell_line"] != "SIM-T1"]
     lines = sources.groupby("drug_id")["cell_line"].nunique()
     bits = features.loc[drugs["drug_id"]].to_numpy(bool)

@@ -43,9 +43,9 @@ def test_a_person_reads_what_the_model_is(request, project_name):
     assert max(map(len, text.splitlines()[1:])) <= 110
     told = entries(text)
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    genes = pd.read_parquet(folder / "tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(folder / "tables/atlas/genes.parquet")["gene"].tolist()
     anchors = pd.read_csv(folder / "tables/selections/SIM-T1-0.csv").sort_values("rank")["drug_id"].tolist()
-    responses = pd.read_parquet(folder / "tables/curated/responses.parquet", columns=["drug_id", "cell_line"])
+    responses = pd.read_parquet(folder / "tables/atlas/responses.parquet", columns=["drug_id", "cell_line"])
     sources = responses[responses["cell_line"] != "SIM-T1"]
     lines = sorted(sources["cell_line"].unique())
     learned = set(sources["drug_id"]) | set(anchors)

@@ -77,7 +77,7 @@ def test_it_inspects_and_ranks(environment, project, tmp_path):
     shown = anchordrug(environment, "inspect", project / MODEL)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines()[1].split() == ["target", "SIM-T1"]
-    genes = pd.read_parquet(project / "tables/curated/genes.parquet")["gene"].tolist()
+    genes = pd.read_parquet(project / "tables/atlas/genes.parquet")["gene"].tolist()
     (tmp_path / "up.txt").write_text("\n".join(genes[:12]))
     (tmp_path / "drugs.smi").write_text("CCO ethanol\nCC(=O)Oc1ccccc1C(=O)O aspirin\n")
     out = tmp_path / "ranking.csv"

@@ -11,7 +11,7 @@ from anchordrug.prediction.connectivity import Signature, expected_change, score
 from anchordrug.prediction.inference import load_onnx, parse
 from tests.conftest import run_cli
 
-MODEL, LIBRARY = "models/onnx/SIM-T1.onnx", "tables/curated/drugs.parquet"
+MODEL, LIBRARY = "models/onnx/SIM-T1.onnx", "tables/atlas/drugs.parquet"
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 FEW = f"drug_id,smiles\na,{ASPIRIN}\nb,CCO\nc,CCN\nd,c1ccccc1\n"
 PERMUTATIONS = 40

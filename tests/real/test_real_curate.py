@@ -91,7 +91,7 @@ def test_z_scores_equal_direct_reading(curated, lincs):
     symbols = {line["gene_symbol"]: line["gene_id"] for line in text_rows(lincs / "geneinfo_beta.txt")}
     columns = [column[symbols[gene]] for gene in curated.genes["gene"]]
     for position in np.random.default_rng(0).choice(len(curated.responses), 50, replace=False):
-        drug, line, replicates = curated.responses.iloc[position]
+        drug, line, replicates = curated.responses.iloc[position, :3]
         ids = [drug, *others.get(drug, [])]
         rows = [row[sig_id] for one in ids for sig_id in members[one, line]]
         assert len(rows) == replicates

@@ -22,7 +22,7 @@ HOSTILE = "<script>document.title='owned'</script>"
 def reported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished project with two targets and a drug of a hostile name among the anchors of the first."""
     folder = tmp_path_factory.mktemp("reported")
-    for name in ("curated", "features"):
+    for name in ("curated", "atlas", "features"):
         shutil.copytree(project / "tables" / name, folder / "tables" / name)
     params = small_params()
     params["targets"] = ["SIM-T1", "SIM-T2"]

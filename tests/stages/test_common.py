@@ -28,7 +28,7 @@ def shared(request, tmp_path_factory):
     }
     params["predictor"] = request.param
     write_params(folder, params)
-    run_stages(folder, (["curate"], ["featurize"], ["split"]))
+    run_stages(folder, (["curate"], ["grow"], ["featurize"], ["split"]))
     run_stages(folder, (["pretrain", "--target", target] for target in TARGETS))
     run_stages(folder, (["select", "--target", target, "--seed", "0"] for target in TARGETS))
     return folder

@@ -25,7 +25,7 @@ def test_the_selection_has_a_row_per_anchor(project):
     assert table["round"].tolist() == [1] * 10 + [2] * 10
     pool = pd.read_csv(project / "tables/splits/splits.csv").query("role == 'pool'")["drug_id"]
     assert set(table["drug_id"]) <= set(pool)
-    drugs = pd.read_parquet(project / "tables/curated/drugs.parquet").set_index("drug_id")
+    drugs = pd.read_parquet(project / "tables/atlas/drugs.parquet").set_index("drug_id")
     assert (drugs.loc[table["drug_id"], "inchikey"].to_numpy() == table["inchikey"].to_numpy()).all()
 
 
@@ -114,7 +114,7 @@ def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_pa
     copy = copied(request.getfixturevalue(fixture), tmp_path)
     before = files_of(copy)
     for command in (
-        *((["curate"], ["featurize"]) if fixture == "project" else ()),
+        *((["curate"], ["grow"], ["featurize"]) if fixture == "project" else ()),
         ["split"],
         ["pretrain", "--target", "SIM-T1"],
         ["select", "--target", "SIM-T1"],
@@ -158,7 +158,7 @@ def test_a_campaign_that_was_cut_goes_on_after_its_last_round(copy, monkeypatch)
 
 
 def test_a_response_of_an_unknown_drug_is_found(copy):
-    path = copy / "tables/curated/responses.parquet"
+    path = copy / "tables/atlas/responses.parquet"
     table = pd.read_parquet(path)
     table.loc[7, "drug_id"] = "SIM-NOBODY"
     table.to_parquet(path, index=False)
@@ -171,9 +171,9 @@ def test_a_response_of_an_unknown_drug_is_found(copy):
 @pytest.mark.parametrize(
     ("file", "column", "value", "message"),
     [
-        ("tables/curated/drugs.parquet", "inchikey", "ABC", "column 'inchikey': 'ABC' breaks str_matches"),
-        ("tables/curated/drugs.parquet", "drug_id", "SIM-D0002", "column 'drug_id'"),
-        ("tables/curated/responses.parquet", "replicates", 0, "column 'replicates': '0' breaks"),
+        ("tables/atlas/drugs.parquet", "inchikey", "ABC", "column 'inchikey': 'ABC' breaks str_matches"),
+        ("tables/atlas/drugs.parquet", "drug_id", "SIM-D0002", "column 'drug_id'"),
+        ("tables/atlas/responses.parquet", "replicates", 0, "column 'replicates': '0' breaks"),
     ],
 )
 def test_a_table_that_breaks_its_schema_is_found(copy, file, column, value, message):

@@ -5,6 +5,7 @@ counted in the funnel. What is asked for but cannot be used (no structure, no un
 annotation, damaged values) is counted there and also named, with its reason, in the rejects.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from anchordrug.raw.tables import canonical_signatures, read_compounds, read_gen
 
 DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
 GOLD_CC_Q75 = 0.2
+ASSAY = "L1000"
 GOLD_RANK_Q25 = 5.0
 _VALUES_AT_ONCE = 2**24
 
@@ -110,6 +112,9 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
             len(signatures) - len(responses),
         )
     )
+    responses = responses.assign(
+        assay=ASSAY, dose_um=float(rules.dose_um), time_h=float(rules.time_h), origin=_stem(bundle.matrix)
+    )
     drugs = drugs[drugs["drug_id"].isin(responses["drug_id"])].reset_index(drop=True)
     lines = pd.DataFrame({"cell_line": sorted(responses["cell_line"].unique())})
     return Curated(
@@ -121,6 +126,11 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         pd.DataFrame(funnel.steps, columns=["step", "unit", "kept", "dropped"]),
         pd.DataFrame(funnel.rejects, columns=["kind", "id", "reason", "detail"]),
     )
+
+
+def _stem(matrix: Path) -> str:
+    """Return the name of a matrix without the suffix of its format."""
+    return re.sub(r"\.(gctx|gct|gct\.gz)$", "", matrix.name)
 
 
 def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: _Funnel) -> pd.DataFrame:

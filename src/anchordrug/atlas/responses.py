@@ -9,6 +9,7 @@ import pandas as pd
 from anchordrug.errors import TableError
 
 GENE_COLUMNS = ("gene", "gene_id", "ensembl_id")
+EXPERIMENT_COLUMNS = ("replicates", "assay", "dose_um", "time_h", "origin")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class ResponseAtlas:
     Attributes
     ----------
     z
-        float32 [experiments, genes].
+        float32 [experiments, genes], NaN where a gene was not measured.
     drug, cell_line
         int64 [experiments]: rows of `drugs` and positions in `cell_lines`.
     drugs
@@ -28,11 +29,15 @@ class ResponseAtlas:
     gene_table
         One row per gene, in the order of `genes`: gene (symbol), gene_id (Entrez) and ensembl_id, missing
         where unknown. Without it, all ids are missing.
+    experiments
+        One row per experiment, in the order of `z`: replicates, assay, dose_um, time_h, and origin (the
+        release's matrix, or the name of an addition). None if unknown.
 
     Raises
     ------
     TableError
-        `gene_table` lacks a column, or its genes are not `genes`.
+        `gene_table` lacks a column, or its genes are not `genes`; `experiments` has another number of rows
+        than `z`.
     """
 
     z: np.ndarray
@@ -42,8 +47,14 @@ class ResponseAtlas:
     cell_lines: list[str]
     genes: list[str]
     gene_table: pd.DataFrame = field(default=None)  # type: ignore[assignment]  # __post_init__ makes one
+    experiments: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
+        if self.experiments is not None and len(self.experiments) != len(self.z):
+            raise TableError(
+                f"experiments: {len(self.experiments)} rows for {len(self.z)} responses; give one row per "
+                "response"
+            )
         if self.gene_table is None:
             ids = pd.Series(None, index=range(len(self.genes)), dtype="str")
             table = pd.DataFrame({"gene": self.genes, "gene_id": ids, "ensembl_id": ids})
@@ -53,8 +64,13 @@ class ResponseAtlas:
 
     def restricted_to(self, experiments: np.ndarray) -> "ResponseAtlas":
         """Return the atlas with only `experiments` (positions or mask); the index tables stay whole."""
+        table = self.experiments
         return replace(
-            self, z=self.z[experiments], drug=self.drug[experiments], cell_line=self.cell_line[experiments]
+            self,
+            z=self.z[experiments],
+            drug=self.drug[experiments],
+            cell_line=self.cell_line[experiments],
+            experiments=None if table is None else table.iloc[experiments].reset_index(drop=True),
         )
 
     def of(self, cell_line: str) -> "ResponseAtlas":
@@ -91,17 +107,20 @@ class ResponseAtlas:
         return self.z[position.loc[drugs].to_numpy()]
 
     def consensus(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean response of every drug over its cell lines.
+        """Return the mean response of every drug over the cell lines that measured the gene.
 
         Returns
         -------
         tuple
             z float32 [drugs, genes], zero where nothing is measured, and int64 [drugs] number of lines.
         """
+        measured = ~np.isnan(self.z)
         total = np.zeros((len(self.drugs), self.z.shape[1]), np.float64)
-        np.add.at(total, self.drug, self.z)
+        np.add.at(total, self.drug, np.where(measured, self.z, 0))
         lines = np.bincount(self.drug, minlength=len(self.drugs))
-        return (total / np.maximum(lines, 1)[:, None]).astype(np.float32), lines
+        counts = np.zeros(total.shape, np.int64)
+        np.add.at(counts, self.drug, measured)
+        return (total / np.maximum(counts, 1)).astype(np.float32), lines
 
 
 def _require_genes(table: pd.DataFrame, genes: list[str]) -> None:

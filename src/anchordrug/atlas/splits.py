@@ -100,6 +100,8 @@ def split_drugs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (test drugs, pool) of `target` as rows of the drug table, each ordered by InChIKey.
 
+    Drugs with a gene that was not measured are in neither, so that every score is over the same genes.
+
     Parameters
     ----------
     by
@@ -116,7 +118,8 @@ def split_drugs(
         Test set or pool would be empty.
     """
     inchikeys = atlas.drugs["inchikey"].to_numpy()
-    measured = atlas.of(target).measured_drugs()
+    own = atlas.of(target)
+    measured = own.restricted_to(np.flatnonzero(np.isfinite(own.z).all(axis=1))).measured_drugs()
     measured = measured[np.argsort(inchikeys[measured], kind="stable")]
     size = round(test_fraction * len(measured))
     if by == "scaffold":

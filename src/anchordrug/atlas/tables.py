@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from anchordrug.atlas.responses import GENE_COLUMNS, ResponseAtlas
+from anchordrug.atlas.responses import EXPERIMENT_COLUMNS, GENE_COLUMNS, ResponseAtlas
 
 
 def positions(values: Iterable[str], known: Iterable[str]) -> np.ndarray:
@@ -16,7 +16,7 @@ def positions(values: Iterable[str], known: Iterable[str]) -> np.ndarray:
 def atlas_of(
     responses: pd.DataFrame, z: np.ndarray, drugs: pd.DataFrame, genes: pd.DataFrame, lines: pd.DataFrame
 ) -> ResponseAtlas:
-    """Return curated tables as an atlas; `z` float32 [responses, genes] has the rows of `responses`."""
+    """Return tables as an atlas; `z` float32 [responses, genes] has the rows of `responses`."""
     return ResponseAtlas(
         z,
         positions(responses["drug_id"], drugs["drug_id"]),
@@ -25,4 +25,5 @@ def atlas_of(
         lines["cell_line"].tolist(),
         genes["gene"].tolist(),
         genes[list(GENE_COLUMNS)],
+        responses[list(EXPERIMENT_COLUMNS)].reset_index(drop=True),
     )

@@ -32,7 +32,7 @@ def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayReque
                 f"'{well[column]}' is {what}{near(str(well[column]), known)}; correct it"
             )
     asked = read_selection(world.folder, number)["drug_id"].tolist()
-    names = _names_of_drugs(world.library)
+    names = names_of_drugs(world.library)
     return AssayRequest(plate_map, world.campaign.targets, asked, names, here / files.SELECTION)
 
 
@@ -50,7 +50,7 @@ def reference_of(world: World, request: AssayRequest) -> Reference:
     return Reference(world.atlas.gene_table, drug_ids, world.sources.z)
 
 
-def _names_of_drugs(library: pd.DataFrame) -> dict[str, str]:
+def names_of_drugs(library: pd.DataFrame) -> dict[str, str]:
     """Return drug_ids of the library by every other value that names one drug alone, casefolded."""
     columns = [name for name in ("drug_id", "inchikey", "atlas_id", "name") if name in library]
     names: dict[str, str] = {}

@@ -21,7 +21,7 @@ from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.tables import read_json, read_matrix, write_json, write_matrix
 from anchordrug.predictors.base import Predictor, Task, Work
 from anchordrug.predictors.joint import JointFitted, joined
-from anchordrug.predictors.loading import learn, load_predictor, task_of
+from anchordrug.predictors.loading import learn, load_predictor, require_described, task_of
 from anchordrug.predictors.registry import params_of, predictor_class
 from anchordrug.predictors.response.prior import ResponsePrior
 from anchordrug.raw.bundle import find_bundle
@@ -95,7 +95,7 @@ def _line_features(world: World, learned: bool) -> np.ndarray:
         if index["cell_line"].tolist() != lines:
             raise TableError(f"{path}: is of other cell lines; delete {model_folder(world)} to learn it anew")
         return scaled
-    table = untreated_expression(find_bundle(world.project.raw))
+    table = untreated_expression(find_bundle(world.project.raw), world.project.read_added_expression())
     own = world.folder / files.EXPRESSION
     if own.exists():
         given, genes, values = read_expression(own)
@@ -109,6 +109,7 @@ def _line_features(world: World, learned: bool) -> np.ndarray:
             f"{world.folder}: the untreated expression of {missing[0]} is not known; give it to 'anchordrug "
             "campaign new' with --expression, or set predictor: response_gp in params.yaml, which needs none"
         )
+    require_described(lines, table.index)
     features = line_features(table, lines, world.settings.featurize)
     scaled = unit_rows(features.values)
     write_matrix(path, pd.DataFrame({"cell_line": lines}), features.names, scaled)
@@ -119,7 +120,8 @@ def _key(world: World) -> str:
     """Return a name of everything that the model is learned from."""
     settings = world.settings
     project = world.project
-    tables = [project.responses, project.drugs, project.drug_features, project.gene_features]
+    tables = [project.responses, project.drugs, project.added_expression]
+    tables += [project.drug_features, project.gene_features]
     own = world.folder / files.EXPRESSION
     sections = (params_of(settings).pretrain, settings.pretrain, settings.featurize)
     return digest_of(

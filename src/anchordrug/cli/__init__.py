@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli import bench, pipeline, prediction, release, tools
+from anchordrug.cli import atlas, bench, pipeline, prediction, release, tools
 from anchordrug.cli.options import ROOT
 from anchordrug.cli.screen import INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.add_typer(pipeline.app)
 app.add_typer(prediction.app)
 app.add_typer(bench.app, name="campaign", rich_help_panel="At the bench")
+app.add_typer(atlas.app, name="atlas", rich_help_panel="At the bench")
 app.add_typer(release.app)
 app.add_typer(tools.app)
 

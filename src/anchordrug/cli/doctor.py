@@ -26,6 +26,7 @@ ONNX_MODEL = (
 # One output of every stage that runs once per project or first target.
 OUTPUTS = {
     "curate": "tables/curated",
+    "grow": "tables/atlas",
     "featurize": "tables/features",
     "split": "tables/splits/splits.csv",
     "pretrain": "models/pretrained",

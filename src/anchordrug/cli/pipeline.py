@@ -17,6 +17,15 @@ def curate(params: Params = None) -> None:
     stage.run(project)
 
 
+@app.command(rich_help_panel=PANEL, epilog="Example: anchordrug grow")
+def grow(params: Params = None) -> None:
+    """Curated tables and the additions of 'anchordrug atlas' to the atlas."""
+    project = project_of(params)
+    from anchordrug.stages import grow as stage
+
+    stage.run(project)
+
+
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug featurize")
 def featurize(params: Params = None) -> None:
     """Fingerprints of drugs, annotation of genes, embeddings of cell lines."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from anchordrug.errors import RawDataError, shortlist
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
 from anchordrug.raw.bundle import RawBundle
@@ -55,6 +56,7 @@ def blocks_of(
     annotated_as: Sequence[str],
     cell_lines: Sequence[str],
     settings: Featurize,
+    added: pd.DataFrame | None = None,
 ) -> BundleBlocks:
     """Return the feature blocks of an atlas.
 
@@ -63,33 +65,61 @@ def blocks_of(
     smiles, annotated_as, cell_lines
         One entry per drug, gene and cell line of the atlas: its structure, its name in the gene annotation,
         its own name.
+    added
+        Untreated expression of further cell lines, as `untreated_expression` takes it.
+
+    Returns
+    -------
+    BundleBlocks
+        The features of a cell line without untreated expression are NaN.
 
     Raises
     ------
     RawDataError
-        A file of the bundle is missing or damaged, or lacks a gene or a cell line.
+        A file of the bundle is missing or damaged, or lacks a gene.
     """
     names, terms, annotation = read_annotation(bundle.annotation)
-    expression = untreated_expression(bundle)
+    expression = untreated_expression(bundle, added)
+    described = [line in expression.index for line in cell_lines]
+    known = [line for line in cell_lines if line in expression.index]
+    features = line_features(expression, known, settings)
+    values = np.full((len(cell_lines), len(features.names)), np.nan, np.float32)
+    values[described] = features.values
     return BundleBlocks(
         drug_bits(smiles, settings.drug),
         gene_terms(annotated_as, names, annotation),
         terms,
-        line_features(expression, cell_lines, settings),
+        LineFeatures(features.names, values),
         len(expression),
     )
 
 
-def untreated_expression(bundle: RawBundle) -> pd.DataFrame:
-    """Return the bundle's log2 expression without treatment, one row per cell line, one column per gene.
+def untreated_expression(bundle: RawBundle, added: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return log2 expression without treatment, one row per cell line, one column per gene.
+
+    Parameters
+    ----------
+    added
+        log2 [cell lines x genes]: further cell lines, on the scale of the bundle's. The bundle's own values
+        of a cell line count.
 
     Raises
     ------
     RawDataError
-        The file is missing or damaged.
+        The file is missing or damaged, or `added` lacks one of its genes.
     """
     lines, genes, values = read_expression(bundle.expression)
-    return pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+    table = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
+    if added is None or added.empty:
+        return table
+    further = added[~added.index.isin(lines)]
+    missing = [gene for gene in genes if gene not in further.columns]
+    if missing:
+        raise RawDataError(
+            f"{bundle.expression}: {len(missing)} of its genes are not in the untreated expression of the "
+            f"additions ({shortlist(missing, 3)}); add them again ('anchordrug atlas remove', then 'add')"
+        )
+    return pd.concat([table, further[genes].astype(np.float32)])
 
 
 def line_features(expression: pd.DataFrame, lines: Sequence[str], settings: Featurize) -> LineFeatures:

@@ -85,13 +85,20 @@ def _with_text(change: Callable[[str], str], table: "pd.DataFrame") -> "pd.DataF
     return result
 
 
-def write_matrix(path: Path, index: "pd.DataFrame", columns: Sequence[str], matrix: np.ndarray) -> None:
+def write_matrix(
+    path: Path, index: "pd.DataFrame", columns: Sequence[str], matrix: np.ndarray, *, missing: bool = False
+) -> None:
     """Write `index` columns followed by `matrix` [rows, columns] as one parquet table, block by block.
+
+    Parameters
+    ----------
+    missing
+        Whether values may be missing (NaN).
 
     Raises
     ------
     TableError
-        The shapes disagree or the matrix holds NaN or infinity.
+        The shapes disagree, or the matrix holds infinity, or NaN that may not be there.
     """
     import pandas as pd
     import pyarrow as pa
@@ -103,8 +110,8 @@ def write_matrix(path: Path, index: "pd.DataFrame", columns: Sequence[str], matr
 
     def table(start: int) -> pa.Table:
         block = matrix[start : start + rows]
-        if not np.isfinite(block).all():
-            raise TableError(f"{path}: {int((~np.isfinite(matrix)).sum())} values are not finite")
+        if not _allowed(block, missing).all():
+            raise TableError(f"{path}: {int((~_allowed(matrix, missing)).sum())} values are not finite")
         wide = pd.DataFrame(block, columns=pd.Index(columns))
         named = index.iloc[start : start + rows].reset_index(drop=True)
         return pa.Table.from_pandas(pd.concat([named, wide], axis=1), preserve_index=False)
@@ -116,21 +123,32 @@ def write_matrix(path: Path, index: "pd.DataFrame", columns: Sequence[str], matr
             writer.write_table(table(start).cast(first.schema))
 
 
-def read_matrix(path: Path, index_columns: Sequence[str]) -> tuple["pd.DataFrame", list[str], np.ndarray]:
+def _allowed(matrix: np.ndarray, missing: bool) -> np.ndarray:
+    return ~np.isinf(matrix) if missing else np.isfinite(matrix)
+
+
+def read_matrix(
+    path: Path, index_columns: Sequence[str], *, missing: bool = False
+) -> tuple["pd.DataFrame", list[str], np.ndarray]:
     """Read what `write_matrix` wrote: the index table, the column names, the matrix [rows, columns].
+
+    Parameters
+    ----------
+    missing
+        Whether values may be missing (NaN).
 
     Raises
     ------
     TableError
-        An index column is missing or the matrix holds NaN or infinity.
+        An index column is missing, or the matrix holds infinity, or NaN that may not be there.
     """
     table = read_table(path)
-    missing = [column for column in index_columns if column not in table.columns]
-    if missing:
-        raise TableError(f"{path}: column '{missing[0]}' is missing; run the stage that writes it again")
+    absent = [column for column in index_columns if column not in table.columns]
+    if absent:
+        raise TableError(f"{path}: column '{absent[0]}' is missing; run the stage that writes it again")
     wide = table.drop(columns=list(index_columns))
     matrix = np.ascontiguousarray(wide.to_numpy())
-    if matrix.dtype.kind not in "fiub" or not np.isfinite(matrix).all():
+    if matrix.dtype.kind not in "fiub" or not _allowed(matrix, missing).all():
         raise TableError(
             f"{path}: holds values that are not finite numbers; run the stage that writes it again"
         )

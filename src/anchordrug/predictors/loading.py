@@ -1,11 +1,13 @@
 """The predictor that settings name: its task, its lessons from source lines, and their files."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
-from anchordrug.errors import SettingsError
+from anchordrug.errors import SettingsError, shortlist
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import require_file
 from anchordrug.files.tables import read_json
@@ -19,9 +21,35 @@ CARD = "model.json"
 def task_of(
     settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, device: str = "cpu"
 ) -> Task:
-    """Return the task of learning `target` from all other lines but those that the settings leave out."""
+    """Return the task of learning `target` from all other lines but those that the settings leave out.
+
+    Raises
+    ------
+    SettingsError
+        The predictor needs the untreated expression of a cell line that has none.
+    """
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
+    if predictor_class(settings.predictor).uses_cell_lines:
+        described = np.flatnonzero(np.isfinite(features.cell_lines).all(axis=1))
+        require_described([target, *sources.measured_lines()], {atlas.cell_lines[line] for line in described})
     return Task(target, sources, features, settings.curate.threshold, settings.decision, device)
+
+
+def require_described(cell_lines: Iterable[str], described: Collection[str]) -> None:
+    """Check that the untreated expression of `cell_lines` is among that of the `described` lines.
+
+    Raises
+    ------
+    SettingsError
+        Naming those that are not.
+    """
+    missing = [line for line in cell_lines if line not in described]
+    if missing:
+        raise SettingsError(
+            f"atlas: the untreated expression of {shortlist(missing)} is not known; add it again with "
+            "'anchordrug atlas add --expression', or set predictor: response_gp in params.yaml, which needs "
+            "none"
+        )
 
 
 def learn(

@@ -8,6 +8,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from anchordrug import schemas
+from anchordrug.atlas.additions import read_expression_table
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.atlas.tables import atlas_of, positions
@@ -22,6 +23,7 @@ WHOLE_POOL = "whole-pool"
 # The first folder that holds a file tells which stage writes it.
 _WRITERS = {
     "tables/curated": "curate",
+    "tables/atlas": "grow",
     "tables/features": "featurize",
     "tables/splits": "split",
     "models/pretrained": "pretrain",
@@ -49,6 +51,33 @@ class TargetSplit:
 
 
 @dataclass(frozen=True)
+class AtlasTables:
+    """The four tables of an atlas in a folder."""
+
+    folder: Path
+
+    @property
+    def responses(self) -> Path:
+        """Measured responses, one row per drug and cell line."""
+        return self.folder / "responses.parquet"
+
+    @property
+    def drugs(self) -> Path:
+        """One row per drug."""
+        return self.folder / "drugs.parquet"
+
+    @property
+    def genes(self) -> Path:
+        """One row per gene."""
+        return self.folder / "genes.parquet"
+
+    @property
+    def cell_lines(self) -> Path:
+        """One row per cell line."""
+        return self.folder / "cell_lines.csv"
+
+
+@dataclass(frozen=True)
 class Project:
     """A project: a folder with the settings of its pipeline.
 
@@ -69,24 +98,44 @@ class Project:
         return self.root / "tables/curated"
 
     @property
+    def curated_tables(self) -> "AtlasTables":
+        """The tables of the raw bundle's responses, before the additions."""
+        return AtlasTables(self.curated)
+
+    @property
+    def atlas_tables(self) -> "AtlasTables":
+        """The tables of the atlas: curated responses and additions."""
+        return AtlasTables(self.root / "tables/atlas")
+
+    @property
     def responses(self) -> Path:
         """Measured responses, one row per drug and cell line."""
-        return self.curated / "responses.parquet"
+        return self.atlas_tables.responses
 
     @property
     def drugs(self) -> Path:
         """One row per drug of the atlas."""
-        return self.curated / "drugs.parquet"
+        return self.atlas_tables.drugs
 
     @property
     def genes(self) -> Path:
         """One row per gene of the atlas."""
-        return self.curated / "genes.parquet"
+        return self.atlas_tables.genes
 
     @property
     def cell_lines(self) -> Path:
         """One row per cell line of the atlas."""
-        return self.curated / "cell_lines.csv"
+        return self.atlas_tables.cell_lines
+
+    @property
+    def added_expression(self) -> Path:
+        """Untreated expression from the additions, one row per gene, one column per cell line."""
+        return self.root / "tables/atlas/expression.parquet"
+
+    @property
+    def additions(self) -> Path:
+        """The folder of the additions to the atlas."""
+        return self.root / "additions"
 
     @property
     def funnel(self) -> Path:
@@ -169,9 +218,12 @@ class Project:
         RawDataError
             It does not exist; the message names the stage to run.
         """
+        return require_file(path, f"run 'anchordrug {self._writer(path)}' first (dvc repro runs every stage)")
+
+    def _writer(self, path: Path) -> str:
+        """Return the stage that writes `path`."""
         below = path.relative_to(self.root)
-        stage = next(stage for folder, stage in _WRITERS.items() if below.is_relative_to(folder))
-        return require_file(path, f"run 'anchordrug {stage}' first (dvc repro runs every stage)")
+        return next(stage for folder, stage in _WRITERS.items() if below.is_relative_to(folder))
 
     def read(self, path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
         """Read a table that a stage wrote, checked.
@@ -208,29 +260,43 @@ class Project:
         write_table(checked if digits is None else checked.round(digits), path)
 
     def atlas(self) -> ResponseAtlas:
-        """Load the curated tables as an atlas.
+        """Load the atlas: the curated responses and the additions.
 
         Raises
         ------
         TableError
             A table breaks its schema, or a response names an unknown drug, cell line or gene.
         """
-        drugs = self.read(self.drugs, schemas.DRUGS)
-        genes = self.read(self.genes, schemas.GENES)
-        lines = self.read(self.cell_lines, schemas.CELL_LINES)
-        index, columns, z = read_matrix(self.require(self.responses), list(schemas.RESPONSES.columns))
-        responses = schemas.validate(index, schemas.RESPONSES, self.responses)
-        schemas.require_known(responses["drug_id"], drugs["drug_id"].tolist(), self.responses, self.drugs)
-        known = lines["cell_line"].tolist()
-        schemas.require_known(responses["cell_line"], known, self.responses, self.cell_lines)
+        return self._load_atlas(self.atlas_tables)
+
+    def curated_atlas(self) -> ResponseAtlas:
+        """Load the curated tables alone as an atlas; errors as `atlas`."""
+        return self._load_atlas(self.curated_tables)
+
+    def _load_atlas(self, tables: "AtlasTables") -> ResponseAtlas:
+        path = tables.responses
+        drugs = self.read(tables.drugs, schemas.DRUGS)
+        genes = self.read(tables.genes, schemas.GENES)
+        lines = self.read(tables.cell_lines, schemas.CELL_LINES)
+        columns_of_index = list(schemas.RESPONSES.columns)
+        index, columns, z = read_matrix(self.require(path), columns_of_index, missing=True)
+        responses = schemas.validate(index, schemas.RESPONSES, path)
+        schemas.require_known(responses["drug_id"], drugs["drug_id"].tolist(), path, tables.drugs)
+        schemas.require_known(responses["cell_line"], lines["cell_line"].tolist(), path, tables.cell_lines)
         if columns != genes["gene"].tolist():
             raise TableError(
-                f"{self.responses}: its gene columns are not those of {self.genes}; run curate again"
+                f"{path}: its gene columns are not those of {tables.genes}; run {self._writer(path)} again"
             )
         return atlas_of(responses, z.astype(np.float32), drugs, genes, lines)
 
+    def read_added_expression(self) -> pd.DataFrame:
+        """Load the untreated expression from the additions: log2 [cell lines x genes]; errors as `read`."""
+        return read_expression_table(self.require(self.added_expression))
+
     def features(self, atlas: ResponseAtlas) -> FeatureBlocks:
         """Load the feature blocks in the order of `atlas`, each row scaled to unit norm.
+
+        The row of a cell line without untreated expression is NaN.
 
         Raises
         ------
@@ -239,14 +305,14 @@ class Project:
         """
         return FeatureBlocks(
             self._block(self.drug_features, "drug_id", atlas.drugs["drug_id"].tolist()),
-            self._block(self.cell_features, "cell_line", atlas.cell_lines),
+            self._block(self.cell_features, "cell_line", atlas.cell_lines, missing=True),
             self._block(self.gene_features, "gene", atlas.genes),
         )
 
-    def _block(self, path: Path, key: str, names: list[str]) -> np.ndarray:
-        index, _, matrix = read_matrix(self.require(path), [key])
+    def _block(self, path: Path, key: str, names: list[str], *, missing: bool = False) -> np.ndarray:
+        index, _, matrix = read_matrix(self.require(path), [key], missing=missing)
         if index[key].tolist() != names:
-            raise TableError(f"{path}: its rows are not those of the curated tables; run featurize again")
+            raise TableError(f"{path}: its rows are not those of the atlas; run featurize again")
         return unit_rows(matrix)
 
     def split(self, atlas: ResponseAtlas, target: str) -> TargetSplit:

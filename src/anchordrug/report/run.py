@@ -103,6 +103,12 @@ def _data(atlas: ResponseAtlas) -> pd.DataFrame:
         ("cell lines", len(atlas.cell_lines)),
         ("responses (drug x cell line)", len(atlas.drug)),
     ]
+    if atlas.experiments is not None and atlas.experiments["origin"].nunique() > 1:
+        counts = atlas.experiments.value_counts(["origin", "assay"], sort=False).reset_index()
+        rows += [
+            (f"of these from {origin} ({assay})", count)
+            for origin, assay, count in counts.itertuples(index=False)
+        ]
     return pd.DataFrame(rows, columns=["what", "how many"])
 
 

@@ -17,13 +17,14 @@ def run(project: Project) -> None:
     rules = Rules(settings.dose_um, settings.time_h, settings.quality)
     work = project.checkpoints / "curate"
     curated = curate(find_bundle(project.raw), rules, work)
-    project.write(curated.drugs, schemas.DRUGS, project.drugs)
-    project.write(curated.genes, schemas.GENES, project.genes)
-    project.write(curated.cell_lines, schemas.CELL_LINES, project.cell_lines)
+    tables = project.curated_tables
+    project.write(curated.drugs, schemas.DRUGS, tables.drugs)
+    project.write(curated.genes, schemas.GENES, tables.genes)
+    project.write(curated.cell_lines, schemas.CELL_LINES, tables.cell_lines)
     project.write(curated.funnel, schemas.FUNNEL, project.funnel)
     project.write(curated.rejects, schemas.REJECTS, project.rejects)
-    index = schemas.validate(curated.responses, schemas.RESPONSES, project.responses)
-    write_matrix(project.responses, index, curated.genes["gene"].tolist(), curated.z)
+    index = schemas.validate(curated.responses, schemas.RESPONSES, tables.responses)
+    write_matrix(tables.responses, index, curated.genes["gene"].tolist(), curated.z)
     shutil.rmtree(work)
     typer.echo(curated.funnel.to_string(index=False))
     if len(curated.rejects):

@@ -1,5 +1,6 @@
 """Stage featurize: fingerprints of drugs, annotation of genes, embeddings of cell lines."""
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -19,14 +20,19 @@ def run(project: Project) -> None:
         annotated_as,
         atlas.cell_lines,
         project.settings.featurize,
+        project.read_added_expression(),
     )
     bits = [f"bit_{k}" for k in range(blocks.bits.shape[1])]
     write_matrix(project.drug_features, atlas.drugs[["drug_id"]], bits, blocks.bits)
     genes = pd.DataFrame({"gene": atlas.genes})
     write_matrix(project.gene_features, genes, blocks.terms, blocks.annotation)
     lines = pd.DataFrame({"cell_line": atlas.cell_lines})
-    write_matrix(project.cell_features, lines, blocks.lines.names, blocks.lines.values)
+    write_matrix(project.cell_features, lines, blocks.lines.names, blocks.lines.values, missing=True)
     typer.echo(
         f"{len(blocks.bits)} drugs x {len(bits)} bits, {len(genes)} genes x {len(blocks.terms)} terms, "
         f"{len(lines)} of {blocks.described} cell lines x {len(blocks.lines.names)} dimensions"
     )
+    rows = np.flatnonzero(np.isnan(blocks.lines.values).any(axis=1))
+    unknown = [atlas.cell_lines[row] for row in rows]
+    if unknown:
+        typer.echo(f"without untreated expression, so without embedding: {', '.join(unknown)}")

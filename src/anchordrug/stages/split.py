@@ -1,5 +1,6 @@
 """Stage split: test drugs and pool of every target."""
 
+import numpy as np
 import typer
 
 from anchordrug import schemas
@@ -24,7 +25,10 @@ def run(project: Project) -> None:
     for target, own in splits.groupby("target", sort=False):
         counts = own["role"].value_counts()
         test, pool = int(counts["test"]), int(counts["pool"])
-        rest = len(atlas.of(str(target)).drug) - test - pool
-        left_out = f", {rest} left out ({why})" if rest else ""
-        typer.echo(f"{target}: {test} test drugs, {pool} pool drugs{left_out}")
+        z = atlas.of(str(target)).z
+        part = int(np.isnan(z).any(axis=1).sum())
+        rest = len(z) - test - pool - part
+        said = f", {rest} left out ({why})" if rest else ""
+        said += f", {part} left out (a gene was not measured)" if part else ""
+        typer.echo(f"{target}: {test} test drugs, {pool} pool drugs{said}")
     project.write(splits, schemas.SPLITS, project.splits)

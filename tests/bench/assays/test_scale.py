@@ -109,6 +109,17 @@ def test_genes_that_were_not_measured_do_not_count_in_the_factor():
     assert (scaled[:, 50:] == 0).all()
 
 
+def test_what_was_not_measured_elsewhere_does_not_count_in_the_factor():
+    rng = np.random.default_rng(0)
+    statistic, z = rng.normal(size=(10, 50)), rng.normal(0, 2, (40, 50))
+    z[:, :20] = np.nan
+    z[:5] = np.nan
+
+    _, factor = to_atlas_scale(statistic, z)
+
+    assert factor == pytest.approx(np.abs(z[5:, 20:]).mean() / np.abs(statistic).mean())
+
+
 @pytest.mark.parametrize(("statistic", "z"), [(0, 1), (1, 0)])
 def test_nothing_to_scale_by_is_an_error(statistic, z):
     with pytest.raises(AssayError, match="are 0"):

@@ -52,6 +52,8 @@ def take_in(
         match = match_genes(contents.genes, reference.genes)
         _require_genes(file.path, match, reference)
         if isinstance(contents, Counts):
+            if request.plate_map.empty:
+                raise AssayError(f"{file.path}: holds counts of wells; give their plate map, too")
             counts[file.path] = counts_of_wells(contents, match, file, request, reference)
         else:
             cell_line = cell_line_of(file, request)

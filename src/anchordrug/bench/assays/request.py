@@ -55,7 +55,7 @@ class Reference:
     drug_ids
         object [experiments]: the drug of each response, None if it is not asked for.
     z
-        float [experiments, genes]: responses measured in other cell lines.
+        float [experiments, genes]: responses measured in other cell lines, NaN where a gene was not measured.
     """
 
     genes: pd.DataFrame

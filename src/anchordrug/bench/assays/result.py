@@ -45,11 +45,18 @@ class AssayResult:
     source: str
 
 
+def assay_in_words(has_wells: bool, factor: float) -> str:
+    """Return the kind of assay whose results came by well or not, and were multiplied by `factor`."""
+    if has_wells:
+        return "RNA counts"
+    return "z-scores" if factor == 1 else "differential expression"
+
+
 def stranger_notes(strangers: Sequence[str]) -> list[str]:
     """Tell of drugs that were not asked for."""
     if not strangers:
         return []
-    return [f"{len(strangers)} drugs nobody asked for in this round are left out: {shortlist(strangers)}"]
+    return [f"{len(strangers)} drugs nobody asked for are left out: {shortlist(strangers)}"]
 
 
 def gene_notes(z: pd.DataFrame) -> list[str]:

@@ -53,7 +53,7 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
         gene that is 0 for every drug, was not measured, and does not count.
     reference_z
         float [n, genes], the same genes: the atlas' responses to these drugs in other cell lines, as many
-        as there are; if there are none, all responses of the atlas.
+        as there are; if there are none, all responses of the atlas. NaN where a gene was not measured.
 
     Returns
     -------

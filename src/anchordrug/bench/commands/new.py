@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import typer
 
@@ -14,19 +13,13 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.library import counts_in_words, resolve_library
 from anchordrug.bench.model import load_model
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
+from anchordrug.bench.untreated import described
 from anchordrug.bench.world import load_world
-from anchordrug.errors import LibraryError, SettingsError, near, shortlist
-from anchordrug.features.matching import quantile_match
+from anchordrug.errors import LibraryError, SettingsError, near
 from anchordrug.files.atomic import PARTIAL, atomic_path
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
-from anchordrug.raw.aliases import resolve
-from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.compounds import read_compounds_for_sale
-from anchordrug.raw.expression import read_expression
-from anchordrug.raw.gene_names import match_genes
-from anchordrug.raw.tables import read_genes
-from anchordrug.raw.untreated import read_untreated
 from anchordrug.settings import Settings, checked
 
 
@@ -78,7 +71,10 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         if asked.predict is not None:
             _resolve(asked.predict, drugs, folder / files.QUERIES, "drugs to predict")
         if asked.expression is not None:
-            _describe(asked, project.raw, folder)
+            found = described(asked.expression, campaign.targets, project.raw)
+            table = found.expression.rename_axis("cell_line").reset_index()
+            write_table(table, folder / files.EXPRESSION)
+            typer.echo(found.note)
         known = project.atlas().cell_lines
         for target in campaign.targets:
             if target not in known:
@@ -157,36 +153,6 @@ def _resolve(source: Path, drugs: pd.DataFrame, path: Path, what: str, only: set
         raise LibraryError(f"{source}: none of its {len(rejects)} compounds can be used; see {rejects_path}")
     write_table(library, path)
     return len(library)
-
-
-def _describe(asked: NewCampaign, raw: Path, folder: Path) -> None:
-    """Write the targets' untreated expression on the scale of the atlas' lines."""
-    assert asked.expression is not None
-    bundle = find_bundle(raw)
-    lines, genes, values = read_expression(bundle.expression)
-    reference = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
-    profiles = read_untreated(asked.expression, asked.targets)
-    match = match_genes(profiles.columns.tolist(), _named(genes, bundle.geneinfo))
-    known = profiles.loc[:, match.rows >= 0].to_numpy()
-    names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
-    by_gene = pd.DataFrame(known, index=profiles.index, columns=pd.Index(names)).T.groupby(level=0).mean()
-    matched = [quantile_match(by_gene[target], reference) for target in asked.targets]
-    table = pd.DataFrame([profile.values for profile in matched], columns=pd.Index(genes))
-    table.insert(0, "cell_line", list(asked.targets))
-    write_table(table, folder / files.EXPRESSION)
-    missing = matched[0].missing
-    typer.echo(
-        f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
-        f"{len(genes)} genes found" + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
-    )
-
-
-def _named(genes: list[str], geneinfo: Path) -> pd.DataFrame:
-    """Return the genes in order with their Entrez and Ensembl ids, where the release has them."""
-    info = read_genes(geneinfo).dropna(subset=["gene"]).drop_duplicates("gene").set_index("gene")
-    found = resolve(genes, info.index.tolist())
-    ids = info.reindex([found.get(gene) for gene in genes]).reset_index(drop=True)
-    return ids.assign(gene=genes)
 
 
 def _write_dvc(root: Path, folder: Path) -> None:

@@ -8,14 +8,14 @@ import typer
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays.simulated_counts import simulate_counts
 from anchordrug.bench.plates.plate_map import read_plate_map
-from anchordrug.bench.world import load_world
+from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError
+from anchordrug.features.bundle import untreated_expression
 from anchordrug.files.atomic import remove_partial_of
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
-from anchordrug.raw.expression import read_expression
 
 
 def run(folder: Path, out: Path, project: Project) -> None:
@@ -24,7 +24,7 @@ def run(folder: Path, out: Path, project: Project) -> None:
     Raises
     ------
     SettingsError
-        The campaign is no rehearsal, or no round waits.
+        The campaign is no rehearsal, no round waits, or a target's untreated expression is not known.
     """
     with files.working_in(folder):
         world = load_world(folder, project)
@@ -39,20 +39,8 @@ def run(folder: Path, out: Path, project: Project) -> None:
                 f"{folder}: no round waits for results; run 'anchordrug campaign next {folder}'"
             )
         plate_map = read_plate_map(files.round_of(folder, rounds[-1]) / files.PLATE_MAP)
-        lines, genes, values = read_expression(find_bundle(project.raw).expression)
-        tables = []
-        for target in world.campaign.targets:
-            own = plate_map[plate_map["cell_line"] == target]
-            drugs = own.loc[own["pert_type"] == "trt", "drug_id"].drop_duplicates()
-            z = pd.DataFrame(
-                world.atlas.of(target).responses_of(world.rows_of(drugs)),
-                index=pd.Index(drugs),
-                columns=pd.Index(world.atlas.genes),
-            )
-            untreated = pd.Series(values[lines.index(target)], index=pd.Index(genes))
-            known = resolve(world.atlas.genes, genes)
-            untreated = untreated.rename({name: gene for gene, name in known.items()})
-            tables.append(simulate_counts(z[list(known)], own, untreated, seed=world.campaign.seed))
+        expression = untreated_expression(find_bundle(project.raw), project.read_added_expression())
+        tables = [_counts(world, target, plate_map, expression) for target in world.campaign.targets]
         table = pd.concat(tables, axis=1).fillna(0).astype(int)
         table.columns = pd.Index([f"{plate}_{well}" for plate, well in table.columns])
         remove_partial_of(out)
@@ -61,3 +49,25 @@ def run(folder: Path, out: Path, project: Project) -> None:
             f"{out}: counts of {table.shape[0]} genes in {table.shape[1]} wells, made up; take them up with"
         )
         typer.echo(f"  anchordrug campaign ingest {folder} {out}")
+
+
+def _counts(world: World, target: str, plate_map: pd.DataFrame, expression: pd.DataFrame) -> pd.DataFrame:
+    """Return made-up counts of one target's wells; `expression` is untreated, [cell lines x genes]."""
+    if target not in expression.index:
+        raise SettingsError(
+            f"{world.folder}: counts of {target} cannot be made up without its untreated expression; add it "
+            "again with 'anchordrug atlas add --expression'"
+        )
+    own = plate_map[plate_map["cell_line"] == target]
+    drugs = own.loc[own["pert_type"] == "trt", "drug_id"].drop_duplicates()
+    z = pd.DataFrame(
+        world.atlas.of(target).responses_of(world.rows_of(drugs)),
+        index=pd.Index(drugs),
+        columns=pd.Index(world.atlas.genes),
+    )
+    known = resolve(world.atlas.genes, expression.columns.tolist())
+    levels = expression.to_numpy()[expression.index.tolist().index(target)]
+    untreated = pd.Series(levels, index=expression.columns)
+    untreated = untreated.rename({name: gene for gene, name in known.items()})
+    # A gene that was not measured stays as it is untreated.
+    return simulate_counts(z[list(known)].fillna(0), own, untreated, seed=world.campaign.seed)

@@ -1,0 +1,1 @@
+"""Additions to the atlas, made of campaigns and of tables."""

@@ -1,0 +1,158 @@
+"""From assay results and a list of compounds to an addition, by the readers and rules of a campaign."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug import schemas
+from anchordrug.atlas.additions import Addition
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.bench.assay_request import names_of_drugs
+from anchordrug.bench.assays.intake import take_in
+from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile
+from anchordrug.bench.assays.result import AssayResult, assay_in_words
+from anchordrug.bench.library import Resolved, resolve_library
+from anchordrug.bench.plates.plate_map import read_plate_map
+from anchordrug.errors import AssayError, LibraryError, near, shortlist
+from anchordrug.raw.compounds import read_compounds_for_sale
+from anchordrug.settings import Curate
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What is added: files of results, the list of their compounds, the cell line, a plate map or None."""
+
+    results: Sequence[Path]
+    compounds: Path
+    cell_line: str
+    plate_map: Path | None
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """An addition, how its results fared, and how its compounds were found."""
+
+    addition: Addition
+    result: AssayResult
+    resolved: Resolved
+
+
+def addition_from_tables(
+    name: str,
+    tables: Tables,
+    curated: ResponseAtlas,
+    curate: Curate,
+    *,
+    assay: str | None,
+    dose_um: float | None,
+    time_h: float,
+    expression: pd.DataFrame,
+) -> TakenIn:
+    """Take in results, and give them the scale of the curated responses of other cell lines.
+
+    Parameters
+    ----------
+    curated
+        The atlas of the raw bundle alone, so that an addition does not depend on other additions.
+    curate
+        Its settings; their dose is that of results without a plate map.
+    assay, dose_um
+        None: the kind of results, the concentration in the plate map.
+    expression
+        Untreated expression of the cell line, or an empty table.
+
+    Raises
+    ------
+    LibraryError
+        No compound can be used.
+    AssayError
+        The results cannot be used, or the plate map has other cell lines alone or several concentrations.
+    """
+    resolved = resolve_library(read_compounds_for_sale(tables.compounds), curated.drugs)
+    library = resolved.library
+    if library.empty:
+        raise LibraryError(
+            f"{tables.compounds}: none of its {len(resolved.rejects)} compounds can be used "
+            f"({resolved.rejects['reason'].iloc[0]}); correct them"
+        )
+    wells = _plate_map(tables)
+    request = AssayRequest(
+        wells,
+        (tables.cell_line,),
+        library["drug_id"].tolist(),
+        names_of_drugs(library),
+        tables.compounds,
+    )
+    result = _result(tables, request, _reference(curated, library, tables.cell_line), curate.threshold)
+    addition = Addition(
+        name,
+        assay or assay_in_words(result.wells is not None, result.factor),
+        dose_um or _dose(tables, wells, curate),
+        time_h,
+        shortlist(path.name for path in tables.results),
+        _replicates(result).assign(cell_line=tables.cell_line)[list(schemas.ADDED_RESPONSES.columns)],
+        result.z.columns.tolist(),
+        result.z.to_numpy(np.float32),
+        library.loc[library["drug_id"].isin(result.z.index)]
+        .assign(other_ids=None)[list(schemas.DRUGS.columns)]
+        .reset_index(drop=True),
+        expression,
+    )
+    return TakenIn(addition, result, resolved)
+
+
+def _plate_map(tables: Tables) -> pd.DataFrame:
+    """Return the wells of the cell line; none without a plate map."""
+    if tables.plate_map is None:
+        return pd.DataFrame(columns=list(schemas.PLATE_MAP.columns))
+    table = read_plate_map(tables.plate_map)
+    lines = table["cell_line"].unique().tolist()
+    if tables.cell_line not in lines:
+        meant = near(tables.cell_line, lines)
+        raise AssayError(
+            f"{tables.plate_map}: has no well of cell line '{tables.cell_line}'{meant} "
+            f"(cell lines: {shortlist(lines)}); name one of them with --cell-line"
+        )
+    return table
+
+
+def _dose(tables: Tables, plate_map: pd.DataFrame, curate: Curate) -> float:
+    """Return the dose in uM of the plate map, or of the settings without one."""
+    own = plate_map[(plate_map["cell_line"] == tables.cell_line) & (plate_map["pert_type"] == "trt")]
+    doses = sorted(own["concentration"].unique())
+    if len(doses) > 1:
+        raise AssayError(
+            f"{tables.plate_map}: {tables.cell_line} has several concentrations ({shortlist(doses)} uM), but "
+            "an addition has one; add the wells and counts of one concentration"
+        )
+    return float(doses[0]) if doses else curate.dose_um
+
+
+def _reference(curated: ResponseAtlas, library: pd.DataFrame, cell_line: str) -> Reference:
+    others = curated.without([cell_line] if cell_line in curated.cell_lines else [])
+    drug_of = dict(zip(library["inchikey"], library["drug_id"], strict=True))
+    ids = [drug_of.get(key) for key in curated.drugs["inchikey"]]
+    return Reference(curated.gene_table, np.array(ids, dtype=object)[others.drug], others.z)
+
+
+def _result(tables: Tables, request: AssayRequest, reference: Reference, threshold: float) -> AssayResult:
+    found = take_in([ResultFile(path) for path in tables.results], request, reference, threshold)
+    files = shortlist(path.name for path in tables.results)
+    if not found:
+        raise AssayError(f"{files}: no well is of cell line '{tables.cell_line}'; check the plate map")
+    (result,) = found
+    if result.z.empty:
+        reasons = result.drugs["reason"].dropna().value_counts()
+        why = f" ({reasons.index[0]})" if len(reasons) else ""
+        raise AssayError(f"{files}: no drug has a usable response{why}; repeat the assay")
+    return result
+
+
+def _replicates(result: AssayResult) -> pd.DataFrame:
+    """Return drug_id and the number of good wells of the drugs with a response, in the order of its z."""
+    drugs = result.drugs.loc[result.z.index]
+    good = (drugs["wells"] - drugs["wells_failed"]).clip(lower=1).astype(int)
+    return pd.DataFrame({"drug_id": result.z.index.to_numpy(dtype=object), "replicates": good.to_numpy()})

@@ -1,0 +1,60 @@
+"""Untreated expression from a file, on the scale of the raw bundle's cell lines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import shortlist
+from anchordrug.features.bundle import untreated_expression
+from anchordrug.features.matching import quantile_match
+from anchordrug.raw.aliases import resolve
+from anchordrug.raw.bundle import find_bundle
+from anchordrug.raw.gene_names import match_genes
+from anchordrug.raw.tables import read_genes
+from anchordrug.raw.untreated import read_untreated
+
+
+class Described(NamedTuple):
+    """Untreated expression, log2 float32 [cell lines x genes of the bundle], and how it was read."""
+
+    expression: pd.DataFrame
+    note: str
+
+
+def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
+    """Read the untreated expression of `cell_lines` and bring it to the scale of the bundle in `raw`.
+
+    Raises
+    ------
+    RawDataError
+        A file cannot be read, a cell line has no sample, or fewer than half of the bundle's genes are there.
+    """
+    bundle = find_bundle(raw)
+    reference = untreated_expression(bundle)
+    genes = reference.columns.tolist()
+    profiles = read_untreated(path, cell_lines)
+    match = match_genes(profiles.columns.tolist(), _named(genes, bundle.geneinfo))
+    known = profiles.loc[:, match.rows >= 0].to_numpy()
+    names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
+    by_gene = pd.DataFrame(known, index=profiles.index, columns=pd.Index(names)).T.groupby(level=0).mean()
+    matched = [quantile_match(by_gene[line], reference) for line in cell_lines]
+    table = pd.DataFrame(
+        [profile.values for profile in matched], index=pd.Index(list(cell_lines)), columns=pd.Index(genes)
+    )
+    missing = matched[0].missing
+    note = (
+        f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
+        f"{len(genes)} genes found" + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+    )
+    return Described(table, note)
+
+
+def _named(genes: list[str], geneinfo: Path) -> pd.DataFrame:
+    """Return the genes in order with their Entrez and Ensembl ids, where the release has them."""
+    info = read_genes(geneinfo).dropna(subset=["gene"]).drop_duplicates("gene").set_index("gene")
+    found = resolve(genes, info.index.tolist())
+    ids = info.reindex([found.get(gene) for gene in genes]).reset_index(drop=True)
+    return ids.assign(gene=genes)

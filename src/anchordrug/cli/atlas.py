@@ -1,0 +1,81 @@
+"""The commands of the additions to the atlas."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchordrug.cli.options import Params, project_of
+
+app = typer.Typer(
+    help="Additions to the atlas: further source lines, from campaigns and from tables of results.",
+    epilog="After a change: anchordrug grow, or dvc repro.",
+    no_args_is_help=True,
+)
+Name = Annotated[str, typer.Argument(help="The name of the addition.", metavar="NAME")]
+
+
+@app.command(
+    epilog="Example: anchordrug atlas add my-line campaigns/my-line"
+    "\n\nExample: anchordrug atlas add vcap vcap_z.csv --compounds vcap_library.csv --cell-line VCAP"
+    "\n\nExample: anchordrug atlas add screen counts.csv --compounds library.csv --cell-line HT29 "
+    "--plate-map plate_map.csv"
+)
+def add(
+    name: Name,
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            help="The folder of a campaign; or z-scores, differential expression or counts, as for "
+            "'campaign ingest'.",
+            metavar="SOURCE",
+        ),
+    ],
+    compounds: Annotated[
+        Path | None, typer.Option(help="Of tables: the compounds, as the library of a campaign.")
+    ] = None,
+    cell_line: Annotated[str | None, typer.Option(help="Of tables: the cell line.")] = None,
+    plate_map: Annotated[
+        Path | None, typer.Option(help="Of tables by well, such as counts: the plate map.")
+    ] = None,
+    expression: Annotated[
+        Path | None, typer.Option(help="Of tables: the untreated expression of a new cell line.")
+    ] = None,
+    assay: Annotated[
+        str | None, typer.Option(help="The kind of assay, in any words; default: the kind of results.")
+    ] = None,
+    dose_um: Annotated[
+        float | None,
+        typer.Option(help="The dose in uM; default: that of the campaign, the plate map or the settings."),
+    ] = None,
+    time_h: Annotated[
+        float | None, typer.Option(help="The time in hours; default: curate.time_h of the settings.")
+    ] = None,
+    params: Params = None,
+) -> None:
+    """Add the accepted responses of a campaign, or tables of results, to the atlas."""
+    project = project_of(params)
+    from anchordrug.bench.additions import command
+
+    asked = command.NewAddition(
+        name, source, compounds, cell_line, plate_map, expression, assay, dose_um, time_h
+    )
+    command.add(asked, project)
+
+
+@app.command("list", epilog="Example: anchordrug atlas list")
+def list_(params: Params = None) -> None:
+    """List the additions with their assay, dose, time and source."""
+    project = project_of(params)
+    from anchordrug.bench.additions import command
+
+    command.show(project)
+
+
+@app.command(epilog="Example: anchordrug atlas remove my-line")
+def remove(name: Name, params: Params = None) -> None:
+    """Remove an addition; 'anchordrug grow' then restores the tables as they were without it."""
+    project = project_of(params)
+    from anchordrug.bench.additions import command
+
+    command.remove(name, project)
