@@ -117,6 +117,15 @@ def test_the_consensus_is_the_mean_of_a_loop_and_zero_where_nothing_is_measured(
             assert z[drug, gene] == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
+def test_the_consensus_of_a_gene_is_of_the_lines_that_measured_it():
+    table, nan = pd.DataFrame({"drug_id": ["D0", "D1"]}), np.nan
+    z = np.array([[1, nan, nan], [3, 5, nan], [nan, 7, 2]], np.float32)
+    atlas = ResponseAtlas(z, np.array([0, 0, 1]), np.array([0, 1, 0]), table, LINES, ["G0", "G1", "G2"])
+    mean, lines = atlas.consensus()
+    assert mean.tolist() == [[2, 5, 0], [0, 7, 2]]
+    assert lines.tolist() == [2, 1]
+
+
 @given(seed=SEEDS, line=st.sampled_from(LINES))
 @settings(max_examples=50, deadline=None)
 def test_the_consensus_of_one_line_is_what_was_measured_in_it(seed, line):

@@ -18,7 +18,7 @@ class ResponseAtlas:
     Attributes
     ----------
     z
-        float32 [experiments, genes].
+        float32 [experiments, genes], NaN where a gene was not measured.
     drug, cell_line
         int64 [experiments]: rows of `drugs` and positions in `cell_lines`.
     drugs
@@ -91,17 +91,20 @@ class ResponseAtlas:
         return self.z[position.loc[drugs].to_numpy()]
 
     def consensus(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean response of every drug over its cell lines.
+        """Return the mean response of every drug over the cell lines that measured the gene.
 
         Returns
         -------
         tuple
             z float32 [drugs, genes], zero where nothing is measured, and int64 [drugs] number of lines.
         """
+        measured = ~np.isnan(self.z)
         total = np.zeros((len(self.drugs), self.z.shape[1]), np.float64)
-        np.add.at(total, self.drug, self.z)
+        np.add.at(total, self.drug, np.where(measured, self.z, 0))
         lines = np.bincount(self.drug, minlength=len(self.drugs))
-        return (total / np.maximum(lines, 1)[:, None]).astype(np.float32), lines
+        counts = np.zeros(total.shape, np.int64)
+        np.add.at(counts, self.drug, measured)
+        return (total / np.maximum(counts, 1)).astype(np.float32), lines
 
 
 def _require_genes(table: pd.DataFrame, genes: list[str]) -> None:
