@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from projects import ROOT, Loaded, deciding, loaded, prepared
+from projects import ROOT, Loaded, loaded, prepared
 from scores import groups, scores
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
@@ -162,7 +162,7 @@ def ready(settings: Settings, task: Task, states: dict[str, object]) -> dict[str
 
 def fit(predictor: Predictor, anchors: np.ndarray, z: np.ndarray, library: np.ndarray, half: int) -> Fitted:
     """Return the predictor fitted to anchors, deciding for the library."""
-    return deciding(predictor.fit(anchors, z, seed=fit_seed(half, len(anchors)), final=True), library)
+    return predictor.fit(anchors, z, seed=fit_seed(half, len(anchors)), final=True).deciding_for(library)
 
 
 def gene_mean(anchors: np.ndarray, drugs: int, threshold: float) -> Contender:

@@ -27,7 +27,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from projects import Loaded, command, deciding, loaded, opened, prepared
+from projects import Loaded, command, loaded, opened, prepared
 from scores import scores
 
 from anchordrug.acquisition import Catalogue, strategy
@@ -131,7 +131,7 @@ def played(data: Loaded, task: Task, predictor: Predictor, job: Job, cell: Cell)
             fitted = None if final else fits.get(budget)
             if fitted is None:
                 fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=cell.seed, final=final)
-            found = predicted(called, budget, deciding(fitted, test), test)
+            found = predicted(called, budget, fitted.deciding_for(test), test)
             records.append(
                 {
                     **{"target": job.target, "split": job.split, "seed": cell.seed, "budget": budget},

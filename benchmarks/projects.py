@@ -12,7 +12,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import split_drugs
 from anchordrug.cli import app
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.predictors.base import Fitted, Predictor, Say, Task, Work
+from anchordrug.predictors.base import Predictor, Say, Task, Work
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.mlp.params import MlpParams
 from anchordrug.predictors.registry import params_of, predictor_class
@@ -123,11 +123,6 @@ def prepared(work: Path, raw: Path, name: str, base: Path, changes: Mapping[str,
     if not project.drug_features.exists():
         command(project, "featurize")
     return project
-
-
-def deciding(fitted: Fitted, drugs: np.ndarray) -> Fitted:
-    """Return the fitted predictor with its decision made for `drugs`, those to be predicted."""
-    return fitted.deciding_for(drugs) if hasattr(fitted, "deciding_for") else fitted
 
 
 def network_settings(settings: Settings) -> MlpParams:

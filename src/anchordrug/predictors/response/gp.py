@@ -267,7 +267,7 @@ def fit_gp(
     for number, matrix in enumerate(precision):
         own_genes = pattern == number
         coefficients[:, own_genes] = matrix @ np.nan_to_num(residual[:, own_genes])
-    asked = known[pattern].any(axis=1)
+    asked = np.any(known[pattern], axis=1)
     if asked.any() and not asked.all():
         coefficients[:, ~asked] = coefficients[:, asked] @ _between_genes(sources.z, asked)
     slope = np.float32(settings.slope + weights[-1])
