@@ -293,9 +293,37 @@ class Predictor(ABC):
         """
         return None
 
+    def expectations(self) -> "Sequence[Expectation]":
+        """Return what to expect of each evidence group; empty where the source lines do not tell."""
+        return ()
+
     def forecaster(self) -> "Forecaster | None":
         """Return what tells how much more drugs would bring; None where the predictor has no posterior."""
         return None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How well drugs of an evidence group were predicted in source lines that played the target.
+
+    Attributes
+    ----------
+    group
+        "seen", "near" or "far".
+    anchors
+        Number of drugs that were known in the line (at most half of its drugs).
+    macro_f1, low, high
+        Mean over the lines, and the 10th and 90th percentile.
+    lines
+        How many lines played.
+    """
+
+    group: str
+    anchors: int
+    macro_f1: float
+    low: float
+    high: float
+    lines: int
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.tables import read_json, write_json
+from anchordrug.predictors.base import Expectation
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights
 from anchordrug.predictors.response.label_model import LabelModel
 from anchordrug.predictors.response.net import NetSettings, PriorBasis, ResponseNet
@@ -35,7 +36,8 @@ def save_state(
         arrays |= prefixed("basis", basis)
         arrays |= {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
         shape = [basis.components.shape[1], network.cell.in_features]
-    write(folder, arrays, {"gp": asdict(source_fit.gp), "net_inputs": shape, **card})
+    expected = [asdict(entry) for entry in source_fit.expected]
+    write(folder, arrays, {"gp": asdict(source_fit.gp), "net_inputs": shape, "expected": expected, **card})
 
 
 def load_state(
@@ -51,7 +53,8 @@ def load_state(
     with reading(folder) as (arrays, card):
         gp = GpSettings(**{**card["gp"], "kernel": KernelWeights(**card["gp"]["kernel"])})
         labels = LabelModel(**part(arrays, "labels"))
-        source_fit = SourceFit(gp, labels, arrays["offsets"])
+        expected = tuple(Expectation(**entry) for entry in card["expected"])
+        source_fit = SourceFit(gp, labels, arrays["offsets"], expected)
         require("labels", labels.gene.shape == (len(labels.spread), 3) and arrays["offsets"].shape == (3,))
         if not card["net_inputs"]:
             return source_fit, None

@@ -12,7 +12,7 @@ import numpy as np
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import labels_of
-from anchordrug.predictors.base import Card, Decision, Predictor, State, Task, Work
+from anchordrug.predictors.base import Card, Decision, Expectation, Predictor, State, Task, Work
 from anchordrug.predictors.response.files import load_state, save_state
 from anchordrug.predictors.response.fitted import ResponseFitted, load_fitted
 from anchordrug.predictors.response.forecast import GpForecaster
@@ -147,6 +147,10 @@ class ResponsePredictor(Predictor):
         if len(anchors) < 2:
             return None
         return leave_one_out(self.source_fit.gp, self.prior, self.sources, anchors, z, self.scale)[0]
+
+    def expectations(self) -> Sequence[Expectation]:
+        """Return how well source lines that played the target predicted each evidence group."""
+        return self.source_fit.expected
 
     def forecaster(self) -> GpForecaster | None:
         """Return the forecast of the Gaussian process; None where the network alone predicts."""

@@ -17,9 +17,11 @@ import numpy as np
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations, macro_f1
+from anchordrug.evidence_group import FAR, GROUPS, NEAR, SEEN, evidence_groups
 from anchordrug.graph.numpy_ops import NumpyOps
-from anchordrug.labels import DOWN, UP, class_offsets, labels_of
-from anchordrug.predictors.base import Task
+from anchordrug.labels import DOWN, UP, class_offsets, decide, labels_of
+from anchordrug.predictors.base import Expectation, Task
+from anchordrug.predictors.decision import best_offsets
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
 from anchordrug.predictors.response.label_model import (
     GeneRates,
@@ -43,6 +45,8 @@ RIDGES = (1000.0, 3000.0, 10000.0)
 TAUS = tuple(round(0.1 * step, 1) for step in range(11))
 # Share of a line's drugs that are hidden from the other lines when it plays again.
 HIDDEN = 0.6
+# Drugs of a group that a line must have for its score to count.
+FEWEST_SCORED = 5
 # A line with fewer drugs teaches little, and of many lines the largest suffice.
 FEWEST_DRUGS, MOST_LINES = 10, 40
 ROWS = 300_000
@@ -53,11 +57,13 @@ class SourceFit:
     """Settings of the process, the label model, and what decides between labels.
 
     `offsets` float32 [3] is added to log probabilities before the largest is taken: -tau x log class share.
+    `expected` says how well each evidence group was predicted.
     """
 
     gp: GpSettings
     labels: LabelModel
     offsets: np.ndarray
+    expected: tuple[Expectation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,9 +174,11 @@ def fit_to_pseudo_targets(
     settings = GpSettings(slope, noise, ridge, kernel)
     held_out = list(_held_out(targets, orders, settings))
     again = [rng.permutation(len(target.drugs)) for target in hidden]
-    unseen = [case.of_unseen() for case in _held_out(hidden, again, settings)]
+    hidden_cases = list(_held_out(hidden, again, settings))
+    unseen = [case.restricted_to(case.groups != SEEN) for case in hidden_cases]
     model = _fit_labels([*held_out, *unseen], rates, threshold, rng)
-    return SourceFit(settings, model, _offsets(held_out, model, threshold))
+    expected = _expected(held_out, hidden_cases, model, threshold)
+    return SourceFit(settings, model, _offsets(held_out, model, threshold), expected)
 
 
 def slope_of(targets: Iterable[PseudoTarget]) -> float:
@@ -213,11 +221,13 @@ class _HeldOut:
     mean: np.ndarray
     deviation: np.ndarray
     z: np.ndarray
+    anchors: int
+    groups: np.ndarray
 
-    def of_unseen(self) -> "_HeldOut":
-        """Return the drugs that no source line has measured."""
-        rows = self.evidence.lines[:, 0] == 0
-        return _HeldOut(self.evidence.of(rows), self.mean[rows], self.deviation[rows], self.z[rows])
+    def restricted_to(self, rows: np.ndarray) -> "_HeldOut":
+        """Return some of the drugs."""
+        of_drugs = self.mean[rows], self.deviation[rows], self.z[rows]
+        return _HeldOut(self.evidence.of(rows), *of_drugs, self.anchors, self.groups[rows])
 
 
 def _held_out(
@@ -226,7 +236,9 @@ def _held_out(
     for target, order in zip(targets, orders, strict=True):
         for anchors in ANCHORS:
             rest, mean, deviation = _predict(target, order, anchors, settings)
-            yield _HeldOut(target.evidence.of(rest), mean, deviation, target.z[rest])
+            evidence = target.evidence.of(rest)
+            groups = evidence_groups(evidence.lines[:, 0] > 0, evidence.nearest[:, 0])
+            yield _HeldOut(evidence, mean, deviation, target.z[rest], anchors, groups)
 
 
 def _fit_labels(
@@ -261,6 +273,31 @@ def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> n
         for offset in offsets
     ]
     return offsets[int(np.argmax(scores))]
+
+
+def _expected(
+    held_out: list[_HeldOut], hidden: list[_HeldOut], model: LabelModel, threshold: float
+) -> tuple[Expectation, ...]:
+    """Return how well each group was predicted: seen drugs as they are, the others where they are hidden."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for cases, groups in ((held_out, (SEEN,)), (hidden, (NEAR, FAR))):
+        for case in cases:
+            chances = probabilities(model, case.evidence, case.mean, case.deviation)
+            offsets = best_offsets(chances)
+            for group in groups:
+                own = case.groups == group
+                if own.sum() >= FEWEST_SCORED:
+                    score = macro_f1(labels_of(case.z[own], threshold), decide(chances[own], offsets))
+                    found.setdefault((group, case.anchors), []).append(score)
+    return tuple(
+        Expectation(
+            group,
+            anchors,
+            *(round(float(value), 4) for value in (np.mean(scores), *np.quantile(scores, (0.1, 0.9)))),
+            len(scores),
+        )
+        for (group, anchors), scores in sorted(found.items(), key=lambda item: GROUPS.index(item[0][0]))
+    )
 
 
 def gene_rates(sources: ResponseAtlas, threshold: float) -> GeneRates:
