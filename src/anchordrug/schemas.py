@@ -12,6 +12,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from anchordrug.errors import TableError, shortlist
+from anchordrug.evidence_group import GROUPS
 
 INCHIKEY = r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$"
 PATHS_HINT = "delete the file and run its stage again (dvc repro)"
@@ -278,6 +279,20 @@ ADVICE = pa.DataFrameSchema(
     },
     strict=True,
     unique=["cell_line", "drugs"],
+)
+EVIDENCE = pa.DataFrameSchema(
+    {
+        "cell_line": _text(),
+        "group": _text(checks=[pa.Check.isin(GROUPS)]),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        "anchors": pa.Column(int, pa.Check.ge(0)),
+        **{
+            name: pa.Column(float, pa.Check.in_range(0, 1), nullable=True, coerce=True)
+            for name in ("macro_f1", "low", "high")
+        },
+    },
+    strict=True,
+    unique=["cell_line", "group"],
 )
 OUTCOME = pa.DataFrameSchema(
     {

@@ -13,7 +13,12 @@ from anchordrug.report.page import write_page
 
 
 def write_report(
-    world: World, measured: Measurements, metrics: dict, strongest: pd.DataFrame, path: Path
+    world: World,
+    measured: Measurements,
+    metrics: dict,
+    evidence: pd.DataFrame,
+    strongest: pd.DataFrame,
+    path: Path,
 ) -> None:
     """Write the report: what was asked for, what came back, how far to trust it, and what is predicted."""
     campaign = world.campaign
@@ -26,6 +31,7 @@ def write_report(
         summary=f"{world.settings.predictor}, strategy {campaign.strategy}, seed {campaign.seed}, "
         f"{len(world.library)} drugs in the library, {len(world.queries)} to be predicted, "
         f"{lines} source cell lines{'; a rehearsal on measured responses' if campaign.rehearsal else ''}.",
+        evidence=evidence[evidence["drugs"] > 0],
         trust=_trust(metrics),
         rounds=_rounds(world),
         forecast=_forecast(world),

@@ -7,6 +7,7 @@ import pandas as pd
 import typer
 
 from anchordrug.bench import folder as files
+from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.measurements import measured_so_far
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
@@ -63,7 +64,9 @@ def run(folder: Path, project: Project) -> None:
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(world.atlas.genes)} genes")
             engine.run([path], here / files.COMPOUNDS, here / f"{task.target}.parquet")
         write_json(metrics, here / files.METRICS)
-        write_report(world, measured, metrics, _strongest(world, here, compounds), here / files.REPORT)
+        evidence = evidence_table(model, measured.drugs)
+        strongest = _strongest(world, here, compounds)
+        write_report(world, measured, metrics, evidence, strongest, here / files.REPORT)
         typer.echo(f"{here / files.REPORT}: open it in a browser")
 
 

@@ -10,6 +10,7 @@ from anchordrug.acquisition import strategy
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.bench import folder as files
+from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.library import counts_in_words, resolve_library
 from anchordrug.bench.model import load_model
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
@@ -80,7 +81,10 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
             if target not in known:
                 typer.echo(f"{target}: is new to the atlas{near(target, known)}")
         _write_dvc(project.root, folder)
-        load_model(load_world(folder, project, campaign))
+        model = load_model(load_world(folder, project, campaign))
+        measured = [model.world.measured_before(target)[0] for target in campaign.targets]
+        for line in evidence_in_words(evidence_table(model, measured)):
+            typer.echo(line)
         write_campaign(campaign, folder / files.SETTINGS)
     typer.echo(
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"

@@ -11,6 +11,7 @@ from anchordrug.acquisition import PoolView, strategy
 from anchordrug.acquisition.campaign import choose, round_seed
 from anchordrug.bench import folder as files
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
+from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.forecast import forecast, forecast_in_words
 from anchordrug.bench.measurements import Measurements, measured_so_far
 from anchordrug.bench.model import Model, load_model
@@ -61,6 +62,7 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
     plates = {target: _plates(world, selection.iloc[:batch], target, number) for target in targets}
     plate_map = pd.concat(plates.values(), ignore_index=True)
     advice = forecast(model, fitted, order, len(measured.anchors), batch)
+    evidence = evidence_table(model, measured.drugs)
     with atomic_folder(path) as temporary:
         chosen = schemas.validate(selection.iloc[:batch], schemas.BENCH_SELECTION, path / files.SELECTION)
         write_table(chosen, temporary / files.SELECTION)
@@ -70,6 +72,8 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
         )
         write_table(_picks(world, plate_map), temporary / files.PICK_LIST)
         write_table(selection, temporary / files.PANEL)
+        checked = schemas.validate(evidence, schemas.EVIDENCE, path / files.EVIDENCE)
+        write_table(checked, temporary / files.EVIDENCE)
         if advice is not None:
             write_table(
                 schemas.validate(advice, schemas.ADVICE, path / files.ADVICE), temporary / files.ADVICE
@@ -79,7 +83,8 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
                 (temporary / f"{plate}.svg").write_text(svg, encoding="utf-8")
     for reason, count in reasons.items():
         typer.echo(f"not in the choice: {count} drugs ({reason})")
-    _show(world, number, selection.iloc[:batch], plate_map, advice)
+    said = [*evidence_in_words(evidence), *forecast_in_words(advice, world.campaign.stop_below)]
+    _show(world, number, selection.iloc[:batch], plate_map, said)
 
 
 def _order(
@@ -150,7 +155,7 @@ def _picks(world: World, plate_map: pd.DataFrame) -> pd.DataFrame:
 
 
 def _show(
-    world: World, number: int, selection: pd.DataFrame, plate_map: pd.DataFrame, advice: pd.DataFrame | None
+    world: World, number: int, selection: pd.DataFrame, plate_map: pd.DataFrame, said: list[str]
 ) -> None:
     here = files.round_of(world.folder, number)
     typer.echo(f"round {number}: {len(selection)} drugs")
@@ -160,6 +165,6 @@ def _show(
     for plate, wells in plates.items():
         typer.echo(f"  {here / f'{plate}.svg'}: {wells} wells")
     typer.echo(f"  {here / files.PLATE_MAP}, {here / files.PICK_LIST}")
-    for line in forecast_in_words(advice, world.campaign.stop_below):
+    for line in said:
         typer.echo(line)
     typer.echo(f"then: anchordrug campaign ingest {world.folder} RESULTS")

@@ -13,6 +13,7 @@ from rich.text import Text
 from anchordrug import schemas
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays.result import OK
+from anchordrug.bench.evidence import evidence_in_words
 from anchordrug.bench.forecast import forecast_in_words
 from anchordrug.bench.measurements import read_outcome, read_selection
 from anchordrug.bench.settings import CampaignSettings, read_campaign
@@ -52,6 +53,7 @@ def run(folder: Path, console: Console) -> None:
     parts = [bar, Text()]
     if rounds:
         parts += [_rounds(folder, rounds, outcomes), Text()]
+    parts += [Text(line) for line in _evidence(folder, rounds)]
     parts += [Text(line) for line in _forecast(folder, campaign, rounds, outcomes)]
     what, command = _next_step(folder, standing)
     # On a line of its own, a command can be copied whole.
@@ -136,6 +138,17 @@ def _rounds(folder: Path, rounds: list[int], outcomes: dict[int, pd.DataFrame]) 
                 Text(f"accepted: {line}" if several else "accepted", style="green"),
             )
     return table
+
+
+def _evidence(folder: Path, rounds: list[int]) -> list[str]:
+    """Return how well each evidence group is predicted, as the last round that was planned says."""
+    if not rounds:
+        return []
+    path = files.round_of(folder, rounds[-1]) / files.EVIDENCE
+    if not path.exists():
+        return []
+    table = schemas.validate(read_table(path), schemas.EVIDENCE, path, files.RESTORE)
+    return [*evidence_in_words(table), ""]
 
 
 def _forecast(

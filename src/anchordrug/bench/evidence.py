@@ -1,0 +1,75 @@
+"""How many of the drugs to be predicted are seen, near and far, and how well each group is predicted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from anchordrug import schemas
+from anchordrug.bench.model import Model
+from anchordrug.chem.similarity import tanimoto
+from anchordrug.evidence_group import GROUPS, evidence_groups
+from anchordrug.predictors.base import Expectation
+
+ROWS_AT_ONCE = 2048
+
+
+def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Return the evidence groups of every target's drugs to be predicted, in schema EVIDENCE.
+
+    The expected macro-F1 is that of source lines that played the target, with as many anchors or the next
+    smaller number that was tried; NaN where the predictor does not tell.
+
+    Parameters
+    ----------
+    anchors
+        One entry per target: int64 rows of the drugs measured in it.
+    """
+    world = model.world
+    tables = []
+    for target, predictor, measured in zip(world.campaign.targets, model.predictors, anchors, strict=True):
+        queries = world.queries[~np.isin(world.queries, measured)]
+        seen = np.isin(queries, world.sources.measured_drugs())
+        similarity = _nearest(model, queries, np.union1d(world.sources.measured_drugs(), measured))
+        groups = evidence_groups(seen, similarity)
+        for group in GROUPS:
+            row = {"cell_line": target, "group": group, "drugs": int((groups == group).sum())}
+            expected = _expected_at(predictor.expectations(), group, len(measured))
+            about = {name: getattr(expected, name, np.nan) for name in ("macro_f1", "low", "high")}
+            tables.append({**row, "anchors": len(measured), **about})
+    return pd.DataFrame(tables)[list(schemas.EVIDENCE.columns)]
+
+
+def evidence_in_words(table: pd.DataFrame) -> list[str]:
+    """Return a line for every target and group that has drugs."""
+    about = {
+        "seen": "seen in a source line",
+        "near": "unseen, but like a known drug",
+        "far": "unseen, and like no known drug",
+    }
+    lines = []
+    for target, own in table.groupby("cell_line", sort=False):
+        lines.append(f"{target}: {int(own['drugs'].sum())} drugs to be predicted")
+        for row in own[own["drugs"] > 0].to_dict("records"):
+            said = f"  {row['drugs']:>6} {about[row['group']]}"
+            if row["macro_f1"] == row["macro_f1"]:
+                said += (
+                    f": macro-F1 of about {row['macro_f1']:.2f} "
+                    f"({row['low']:.2f} to {row['high']:.2f} in eight of ten source lines)"
+                )
+            lines.append(said)
+    return lines
+
+
+def _nearest(model: Model, drugs: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the Tanimoto similarity of `drugs` to the nearest of the `known` ones, [drugs]."""
+    fingerprints = model.catalogue.fingerprints
+    blocks = np.split(drugs, range(ROWS_AT_ONCE, len(drugs), ROWS_AT_ONCE))
+    return np.concatenate(
+        [tanimoto(fingerprints[block], fingerprints[known]).max(axis=1, initial=0) for block in blocks]
+    )
+
+
+def _expected_at(expectations: Sequence[Expectation], group: str, anchors: int) -> Expectation | None:
+    own = [entry for entry in expectations if entry.group == group and entry.anchors <= anchors]
+    return max(own, key=lambda entry: entry.anchors, default=None)
