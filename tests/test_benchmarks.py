@@ -27,7 +27,7 @@ def run(script, *options):
 def work(project, tmp_path_factory):
     """A work folder with the curated tables and the features of the demo."""
     folder = tmp_path_factory.mktemp("work")
-    for name in ("curated", "features"):
+    for name in ("curated", "atlas", "features"):
         shutil.copytree(project / "tables" / name, folder / DEMO.name / "tables" / name)
     return folder
 

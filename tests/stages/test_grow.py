@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import anchordrug
 from anchordrug.atlas.additions import write_addition
 from anchordrug.errors import SettingsError
+from anchordrug.files.tables import read_json
 from tests.atlas.additions_made import addition_of
-from tests.conftest import copied, project_at, run_cli, run_stages, write_params
+from tests.conftest import FROM_PRETRAIN, copied, project_at, run_cli, run_stages, write_params
 
 TABLES = ("responses.parquet", "drugs.parquet", "genes.parquet", "cell_lines.csv", "expression.parquet")
 
@@ -121,13 +123,23 @@ def test_the_report_counts_the_responses_by_origin(copy):
     assert "of these from level5_beta_trt_cp_n1882x128 (L1000)" in page
 
 
-def test_an_added_line_is_a_source_line_of_the_settings(copy):
-    """It can be left out like any other, and `open_project` has it."""
-    import anchordrug
-
+def test_the_pipeline_learns_from_an_added_line_with_half_of_the_genes(copy):
+    """Also without untreated expression, where the predictor needs none; `open_project` has the line, too."""
     add_line(copy)
-    run_stages(copy, (["grow"], ["featurize"], ["split"]))
+    params = project_at(copy).settings.model_dump(mode="json")
+    write_params(copy, params | {"predictor": "response_gp", "compare": []})
+    run_stages(copy, (["grow"], ["featurize"], ["split"], *FROM_PRETRAIN))
+    card = read_json(copy / "models/pretrained/SIM-T1/model.json")
+    assert "NEW" in card["source_cell_lines"]
+    scores = pd.read_csv(copy / "metrics/scores/SIM-T1-0.csv").set_index("predictor")
+    assert scores.loc["drugs-20", "macro_f1"] > scores.loc["all_none", "macro_f1"]
+    assert "NEW" in anchordrug.open_project(copy).atlas.cell_lines
+
+
+def test_an_added_line_can_be_left_out(copy):
+    add_line(copy)
     params = project_at(copy).settings.model_dump(mode="json")
     write_params(copy, params | {"predictor": "response_gp", "pretrain": {"leave_out": ["NEW"]}})
-    assert "NEW" in anchordrug.open_project(copy).atlas.cell_lines
-    run_stages(copy, (["pretrain", "--target", "SIM-T1"],))
+    run_stages(copy, (["grow"], ["featurize"], ["split"], ["pretrain", "--target", "SIM-T1"]))
+    card = read_json(copy / "models/pretrained/SIM-T1/model.json")
+    assert "NEW" not in card["source_cell_lines"]

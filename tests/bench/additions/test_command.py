@@ -333,6 +333,23 @@ def test_a_model_learned_before_the_atlas_grew_is_refused(campaign, tmp_path):
     assert "was learned from other tables or with other settings" in str(result.exception)
 
 
+def test_a_campaign_learns_from_an_added_line_with_part_of_the_genes(home):
+    add_z(home, "lab", "OTHER", share=0.6)
+    must("grow", folder=home)
+    must("featurize", folder=home)
+    folder = home / "campaign"
+    drugs = ("--library", library_of(home), "--budget", 4, "--rounds", 1, "--target", "NEW")
+    must("campaign", "new", folder, *drugs, folder=home)
+    must("campaign", "next", folder, folder=home)
+    table = z_of(home).stack().rename("stat").rename_axis(["drug", "gene"]).reset_index()
+    table.to_csv(home / "de.csv", index=False)
+    shown = must("campaign", "ingest", folder, home / "de.csv", "--yes", folder=home).output
+    assert "4 ok, 0 failed, 0 missing; factor to the atlas' scale " in shown
+    must("campaign", "finish", folder, folder=home)
+    predicted = pd.read_parquet(folder / "finish/NEW.parquet")
+    assert predicted[["p_down", "p_none", "p_up"]].notna().all(axis=None)
+
+
 # --- mistakes
 
 
