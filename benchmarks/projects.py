@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.atlas.splits import split_drugs
+from anchordrug.atlas.splits import hidden_drugs, split_drugs
 from anchordrug.cli import app
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.predictors.base import Predictor, Say, Task, Work
@@ -20,9 +20,6 @@ from anchordrug.project.project import Project
 from anchordrug.settings import Settings, checked, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
-HIDDEN_SHARE = 0.4
-# With a split's seed, the seed of the hidden drugs.
-HIDDEN_STREAM = 7
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,7 @@ class Loaded:
 
         With the same seed, test drugs and pool drugs are hidden alike.
         """
-        keys = self.atlas.drugs["inchikey"].to_numpy()
-        drugs = self.atlas.of(target).measured_drugs()
-        drugs = drugs[np.argsort(keys[drugs], kind="stable")]
-        rank = np.random.default_rng([seed, HIDDEN_STREAM]).permutation(len(drugs))
-        hidden = drugs[rank < HIDDEN_SHARE * len(drugs)]
+        hidden = hidden_drugs(self.atlas, target, seed)
         own = self.atlas.cell_line == self.atlas.cell_lines.index(target)
         return replace(self, atlas=self.atlas.restricted_to(own | ~np.isin(self.atlas.drug, hidden)))
 

@@ -71,6 +71,7 @@ FROM_PRETRAIN = (
     ["compare", "--target", "SIM-T1", "--seed", "0"],
     ["finetune", "--target", "SIM-T1", "--seed", "0"],
     ["evaluate", "--target", "SIM-T1", "--seed", "0"],
+    ["hidden", "--target", "SIM-T1"],
     ["export", "--target", "SIM-T1"],
     ["summarise"],
     ["report"],

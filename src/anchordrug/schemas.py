@@ -93,6 +93,19 @@ GENE_SCORES = pa.DataFrameSchema(
     },
     strict=True,
 )
+HIDDEN = pa.DataFrameSchema(
+    {
+        "target": _text(),
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        "predictor": _text(),
+        "drugs": pa.Column(int, pa.Check.ge(0)),
+        **{
+            f"{score}{group}": _share() for score in ("macro_f1", "ece") for group in ("", "_seen", "_unseen")
+        },
+    },
+    strict=True,
+    unique=["target", "seed", "predictor"],
+)
 SPLITS = pa.DataFrameSchema(
     {
         "target": _text(),

@@ -19,7 +19,19 @@ from tests.conftest import DEMO, copied, run_cli, small_params, write_params
 
 COMMANDS = [
     *("compare", "curate", "doctor", "evaluate", "export", "featurize", "fetch", "finetune", "grow"),
-    *("inspect", "pack", "panel", "predict", "pretrain", "rank", "report", "select", "simulate", "split"),
+    *(
+        "hidden",
+        "inspect",
+        "pack",
+        "panel",
+        "predict",
+        "pretrain",
+        "rank",
+        "report",
+        "select",
+        "simulate",
+        "split",
+    ),
     "summarise",
 ]
 ATLAS_COMMANDS = ["add", "list", "remove"]

@@ -28,7 +28,7 @@ def reported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["targets"] = ["SIM-T1", "SIM-T2"]
     params["select"]["budget"] = 10
     write_params(folder, params)
-    stages = ("pretrain", "select", "compare", "finetune", "evaluate")
+    stages = ("pretrain", "select", "compare", "finetune", "evaluate", "hidden")
     commands = [command for command in FROM_PRETRAIN if command[0] in stages]
     second = [[part.replace("SIM-T1", "SIM-T2") for part in command] for command in commands]
     run_stages(folder, (["split"], *commands, *second, ["summarise"]))

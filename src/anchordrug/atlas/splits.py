@@ -9,6 +9,8 @@ import pandas as pd
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError, near
 
+HIDDEN_SHARE = 0.4
+
 
 def require_targets(targets: Collection[str], atlas: ResponseAtlas, leave_out: Collection[str] = ()) -> None:
     """Check that every target has responses and that there is another cell line to learn from.
@@ -137,6 +139,18 @@ def split_drugs(
             f"and {len(others)} pool drugs{seen}; choose another target or test_fraction"
         )
     return measured[is_test], others
+
+
+def hidden_drugs(atlas: ResponseAtlas, target: str, seed: int) -> np.ndarray:
+    """Return the drugs of `target` that an evaluation hides from its source lines, int64 rows.
+
+    They are a share `HIDDEN_SHARE` of its drugs, test and pool alike: as in a lab's library of new compounds.
+    """
+    drugs = atlas.of(target).measured_drugs()
+    drugs = drugs[np.argsort(atlas.drugs["inchikey"].to_numpy()[drugs], kind="stable")]
+    # A stream of its own: the split draws from the seed itself.
+    rank = np.random.default_rng([seed, 7]).permutation(len(drugs))
+    return drugs[rank < HIDDEN_SHARE * len(drugs)]
 
 
 def common_pool(pools: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -33,6 +33,7 @@ OUTPUTS = {
     "select": "tables/selections",
     "finetune": "models/finetuned",
     "evaluate": "metrics/scores",
+    "hidden": "metrics/hidden",
     "export": "models/onnx",
     "summarise": "metrics/summary.json",
 }

@@ -98,6 +98,17 @@ def evaluate(target: Target, seed: Seed = 0, params: Params = None) -> None:
     stage.run(project, target, seed)
 
 
+@app.command(rich_help_panel=PANEL, epilog="Example: anchordrug hidden --target SIM-T1")
+def hidden(target: Target, device: Device = "cpu", params: Params = None) -> None:
+    """Score a target's campaigns with 40 % of its drugs hidden from all source lines."""
+    project = project_of(params)
+    require_target(project, target)
+    from anchordrug.predictors.mlp.training import device_of
+    from anchordrug.stages import hidden as stage
+
+    stage.run(project, target, device_of(device))
+
+
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug export --target SIM-T1")
 def export(target: Target, params: Params = None) -> None:
     """Write the predictor of a target as one ONNX file."""

@@ -26,6 +26,26 @@ class Scored(Protocol):
     def probabilities(self) -> np.ndarray | None: ...  # noqa: D102
 
 
+def group_scores(truth: np.ndarray, prediction: Scored, seen: np.ndarray) -> dict[str, float]:
+    """Return macro-F1 and calibration error of all, seen and unseen drugs; NaN for a group without drugs.
+
+    Parameters
+    ----------
+    truth
+        int8 [drugs, genes], measured labels.
+    seen
+        bool [drugs]: whether a source line has measured the drug.
+    """
+    found = {}
+    for suffix, mask in {"": np.ones(len(truth), bool), "_seen": seen, "_unseen": ~seen}.items():
+        found[f"macro_f1{suffix}"] = macro_f1(truth[mask], prediction.labels[mask]) if mask.any() else np.nan
+        known = mask.any() and prediction.probabilities is not None
+        found[f"ece{suffix}"] = (
+            expected_calibration_error(truth[mask], prediction.probabilities[mask]) if known else np.nan
+        )
+    return found
+
+
 def scores_of(truth: np.ndarray, z: np.ndarray, prediction: Scored, seen: np.ndarray) -> dict[str, float]:
     """Return every score by its column in the table of scores; NaN for a subset without drugs.
 

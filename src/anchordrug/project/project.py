@@ -31,6 +31,7 @@ _WRITERS = {
     "metrics/pretrain": "pretrain",
     "metrics/rounds": "select",
     "metrics/scores": "evaluate",
+    "metrics/hidden": "hidden",
     "metrics/reliability": "evaluate",
     "metrics/risk_coverage": "evaluate",
     "metrics/test_drugs": "evaluate",

@@ -62,6 +62,7 @@ def write_run(project: Project, page: Path, figures_folder: Path) -> None:
         risk_coverage=figures.add("risk_coverage", plots.risk_coverage(risk)),
         calibration=_calibration(tables),
         seen=_seen(tables),
+        hidden=_hidden(tables),
         panels=panels,
     )
     figures.write(figures_folder)
@@ -130,6 +131,25 @@ def _principle(name: str) -> str:
 def _calibration(tables: Tables) -> pd.DataFrame:
     own = rows_of(tables.scores, predictor=tables.ours).groupby("target", sort=False)
     return own["ece"].mean().reset_index().rename(columns={"target": "cell line", "ece": "expected error"})
+
+
+def _hidden(tables: Tables) -> pd.DataFrame:
+    """Return the scores with hidden drugs, mean over targets and seeds."""
+    means = tables.hidden.groupby(["predictor", "drugs"], sort=False).mean(numeric_only=True).reset_index()
+    names = [
+        NAMES.get(name, f"{drugs} anchors")
+        for name, drugs in zip(means["predictor"], means["drugs"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "predictor": names,
+            **{
+                f"{score}, {group}": means[f"{column}_{group}"]
+                for column, score in (("macro_f1", "macro-F1"), ("ece", "calibration error"))
+                for group in ("seen", "unseen")
+            },
+        }
+    )
 
 
 def _seen(tables: Tables) -> pd.DataFrame:

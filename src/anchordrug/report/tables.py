@@ -19,6 +19,7 @@ class Tables:
     drugs: pd.DataFrame
     genes: pd.DataFrame
     curves: pd.DataFrame
+    hidden: pd.DataFrame
 
     @property
     def ours(self) -> str:
@@ -38,6 +39,13 @@ def load_tables(project: Project) -> Tables:
         project.read_campaigns("test_drugs", schemas.TEST_DRUGS),
         project.read_campaigns("test_genes", schemas.TEST_GENES),
         pd.concat([curves, others], ignore_index=True),
+        pd.concat(
+            [
+                project.read(project.metrics / "hidden" / f"{target}.csv", schemas.HIDDEN)
+                for target in project.settings.targets
+            ],
+            ignore_index=True,
+        ),
     )
 
 
