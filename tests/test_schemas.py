@@ -257,6 +257,31 @@ CASES = {
         keys=[["cell_line", "drugs"]],
         wrong=[("drugs", -1), ("macro_f1", 1.001), ("low", -0.001), ("gain", 1.001), ("gain_low", -1.001)],
     ),
+    "EVIDENCE": Case(
+        {
+            "cell_line": ["A", "A", "B"],
+            "group": ["seen", "near", "far"],
+            "drugs": [3, 0, 2],
+            "anchors": [0, 0, 10],
+            "macro_f1": [0.0, np.nan, 1.0],
+            "low": [0.0, np.nan, 1.0],
+            "high": [0.0, np.nan, 1.0],
+        },
+        nullable={"macro_f1", "low", "high"},
+        keys=[["cell_line", "group"]],
+        wrong=[("group", "odd"), ("drugs", -1), ("anchors", -1), ("macro_f1", 1.001), ("low", -0.001)],
+    ),
+    "HIDDEN": Case(
+        {"target": ["A", "A", "B"], "seed": [0, 1, 0], "predictor": ["x", "x", "y"], "drugs": [0, 10, 30]}
+        | {
+            f"{score}{group}": [0.0, 1.0, np.nan]
+            for score in ("macro_f1", "ece")
+            for group in ("", "_seen", "_unseen")
+        },
+        nullable={f"{score}{group}" for score in ("macro_f1", "ece") for group in ("", "_seen", "_unseen")},
+        keys=[["target", "seed", "predictor"]],
+        wrong=[("seed", -1), ("drugs", -1), ("macro_f1", 1.001), ("ece_unseen", -0.001)],
+    ),
     "OUTCOME": Case(
         {
             "cell_line": ["A", "A", "B"],

@@ -231,7 +231,7 @@ def campaign_report(tmp_path_factory) -> Path:
     """The page of a finished campaign at the bench, with little in it."""
     path = tmp_path_factory.mktemp("campaign") / "report.html"
     table = pd.DataFrame({"cell line": ["SIM-T1", HOSTILE], "value": [0.5, np.nan]})
-    names = ("anchors", "trust", "rounds", "forecast", "outcomes", "strongest", "files")
+    names = ("anchors", "evidence", "trust", "rounds", "forecast", "outcomes", "strongest", "files")
     write_page("campaign.html", path, targets="SIM-T1", summary=HOSTILE, **dict.fromkeys(names, table))
     return path
 

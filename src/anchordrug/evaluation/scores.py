@@ -39,10 +39,9 @@ def group_scores(truth: np.ndarray, prediction: Scored, seen: np.ndarray) -> dic
     found = {}
     for suffix, mask in {"": np.ones(len(truth), bool), "_seen": seen, "_unseen": ~seen}.items():
         found[f"macro_f1{suffix}"] = macro_f1(truth[mask], prediction.labels[mask]) if mask.any() else np.nan
-        known = mask.any() and prediction.probabilities is not None
-        found[f"ece{suffix}"] = (
-            expected_calibration_error(truth[mask], prediction.probabilities[mask]) if known else np.nan
-        )
+        found[f"ece{suffix}"] = np.nan
+        if mask.any() and prediction.probabilities is not None:
+            found[f"ece{suffix}"] = expected_calibration_error(truth[mask], prediction.probabilities[mask])
     return found
 
 

@@ -61,13 +61,23 @@ def stranger_notes(strangers: Sequence[str]) -> list[str]:
 
 def gene_notes(z: pd.DataFrame) -> list[str]:
     """Tell which genes of the atlas were not measured."""
-    missing = z.columns[z.isna().any()]
-    if not len(missing):
-        return []
-    return [
-        f"{len(missing)} of {z.shape[1]} genes were not measured ({shortlist(missing, 3)}); "
-        "nothing is learned about them"
-    ]
+    nowhere, somewhere = z.columns[z.isna().all()], z.columns[z.isna().any() & z.notna().any()]
+    notes = []
+    if len(nowhere):
+        notes.append(
+            f"{len(nowhere)} of {z.shape[1]} genes were not measured ({shortlist(nowhere, 3)}); they are "
+            "predicted from source lines and from the genes that were"
+        )
+    if len(nowhere) > z.shape[1] / 2:
+        notes.append(
+            "that is more than half of the atlas' genes: expect less of those that were not measured"
+        )
+    if len(somewhere):
+        notes.append(
+            f"{len(somewhere)} genes were not measured for some drugs ({shortlist(somewhere, 3)}); each gene "
+            "learns from the drugs that have it"
+        )
+    return notes
 
 
 def mean_correlation(rows: np.ndarray) -> float:

@@ -290,14 +290,15 @@ def _expected(
                     score = macro_f1(labels_of(case.z[own], threshold), decide(chances[own], offsets))
                     found.setdefault((group, case.anchors), []).append(score)
     return tuple(
-        Expectation(
-            group,
-            anchors,
-            *(round(float(value), 4) for value in (np.mean(scores), *np.quantile(scores, (0.1, 0.9)))),
-            len(scores),
-        )
+        _expectation(group, anchors, np.array(scores))
         for (group, anchors), scores in sorted(found.items(), key=lambda item: GROUPS.index(item[0][0]))
     )
+
+
+def _expectation(group: str, anchors: int, scores: np.ndarray) -> Expectation:
+    mean, (low, high) = scores.mean(), np.quantile(scores, (0.1, 0.9))
+    rounded = [round(float(value), 4) for value in (mean, low, high)]
+    return Expectation(group, anchors, rounded[0], rounded[1], rounded[2], len(scores))
 
 
 def gene_rates(sources: ResponseAtlas, threshold: float) -> GeneRates:
