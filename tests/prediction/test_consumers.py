@@ -123,7 +123,8 @@ def test_the_consumer_in_javascript_says_what_python_says(project, consumer, tmp
     for place, (one, structure) in enumerate(zip(said, structures, strict=True)):
         nearest = predictor.card["learned_drugs"][expected.nearest[place]]
         assert one.head.startswith(f"{structure}: nearest {nearest}, similarity ")
-        assert one.head.endswith(f", source lines {expected.source_lines[place]}")
+        lines, evidence = expected.source_lines[place], expected.evidence[place]
+        assert one.head.endswith(f", source lines {lines}, evidence {evidence}")
         similarity = float(one.head.removeprefix(f"{structure}: ").split()[3].rstrip(","))
         assert similarity == pytest.approx(expected.similarity[place], abs=1e-4)
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 import anchordrug
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.evidence_group import NEAR_SIMILARITY
 from anchordrug.files.atomic import write_bytes
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
 from anchordrug.labels import LABELS, margins
@@ -24,7 +25,8 @@ INTENDED_USE = (
 )
 LIMITS = (
     "Answers for this cell line, the genes listed, and the dose and time of its training data only. "
-    "A drug far from all learned ones (similarity below 0.4) and seen in no source line is a guess. "
+    f"A drug far from all learned ones (similarity below {NEAR_SIMILARITY:g}) and seen in no source line "
+    "is a guess. "
     "Labels are of L1000 z-scores, not of protein or viability; it knows no doses, combinations or biologics."
 )
 

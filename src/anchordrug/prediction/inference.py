@@ -12,6 +12,7 @@ import onnxruntime
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
+from anchordrug.evidence_group import evidence_groups
 from anchordrug.labels import decided
 
 FORMAT_VERSION = "3"
@@ -40,6 +41,8 @@ class Prediction:
         float32 [n], its Tanimoto similarity.
     source_lines
         int64 [n] number of source lines that have measured the drug itself.
+    evidence
+        object [n], evidence group of the drug: "seen", "near" or "far".
     """
 
     probabilities: np.ndarray
@@ -49,6 +52,7 @@ class Prediction:
     nearest: np.ndarray
     similarity: np.ndarray
     source_lines: np.ndarray
+    evidence: np.ndarray
 
     @property
     def confidence(self) -> np.ndarray:
@@ -130,7 +134,17 @@ class OnnxPredictor:
             found["nearest"],
             found["similarity"],
             found["source_lines"],
+            self._evidence(found["nearest"], found["similarity"], found["source_lines"]),
         )
+
+    def _evidence(self, nearest: np.ndarray, similarity: np.ndarray, lines: np.ndarray) -> np.ndarray:
+        """Return the evidence groups of n drugs, object [n].
+
+        An anchor is nearest to itself. A drug with the fingerprint of an anchor (a stereo-isomer) cannot be
+        told from it and counts as seen.
+        """
+        anchors = np.isin(self.card["learned_drugs"], self.card["anchors"])
+        return evidence_groups((lines > 0) | (anchors[nearest] & (similarity == 1)), similarity)
 
 
 def load_onnx(path: Path) -> OnnxPredictor:
