@@ -41,7 +41,16 @@ class Exportable(Protocol):
 
     @property
     def offsets(self) -> np.ndarray:
-        """float32 [3], added to log probabilities to decide between labels."""
+        """float32 [3], added to log probabilities to decide between labels of seen drugs."""
+        ...
+
+    @property
+    def offsets_unseen(self) -> np.ndarray:
+        """float32 [3], the offsets for drugs that no source line has measured."""
+        ...
+
+    def offsets_of(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the offsets of each drug, float32 [drugs, 1, 3]."""
         ...
 
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
@@ -137,8 +146,10 @@ def model_bytes(fitted: Exportable, card: Mapping[str, object], genes: list[str]
     bits, row = _inputs(graph, drugs)
     probabilities, z = fitted.to_graph(bits, row)
     outputs = {"probabilities": probabilities, **({} if z is None else {"z": z})}
+    unseen = {"decision_offsets_unseen": fitted.offsets_unseen.tolist()}
     card = {
-        "decision_offsets": [float(offset) for offset in fitted.offsets],
+        "decision_offsets": fitted.offsets.tolist(),
+        **({} if np.array_equal(fitted.offsets, fitted.offsets_unseen) else unseen),
         "drugs_a_run": fitted.drugs_a_run,
         **card,
         "intended_use": INTENDED_USE,
@@ -154,7 +165,7 @@ def _margins(fitted: Exportable, drugs: int) -> list[float]:
     From them a consumer abstains from the least certain share of labels; `drugs` beyond many are sampled.
     """
     chosen = np.linspace(0, drugs - 1, min(drugs, MARGIN_DRUGS)).astype(np.int64)
-    margin = margins(fitted.probabilities(chosen), fitted.offsets)
+    margin = margins(fitted.probabilities(chosen), fitted.offsets_of(chosen))
     return [round(float(value), 4) for value in np.percentile(margin, range(101))]
 
 
