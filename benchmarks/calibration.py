@@ -45,7 +45,7 @@ def held_out(folder: Path, target: str, split: int, chosen_by: str) -> Held:
     fitted = predictor.fit(anchors, measured.responses_of(anchors), seed=0, final=True)
     probabilities = fitted.probabilities(test)
     truth = labels_of(measured.responses_of(test), task.threshold)
-    return truth, probabilities, fitted.labels(test), margins(probabilities, fitted.offsets)
+    return truth, probabilities, fitted.labels(test), margins(probabilities, fitted.offsets_of(test))
 
 
 def scores(parts: list[Held]) -> dict[str, float]:

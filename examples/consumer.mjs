@@ -6,6 +6,8 @@ import initRDKit from "@rdkit/rdkit";
 import * as ort from "onnxruntime-web";
 import protobuf from "protobufjs";
 
+// Similarity from which an unseen drug is near.
+const NEAR_SIMILARITY = 0.4;
 const options = { genes: { type: "string", default: "5" } };
 const { values, positionals: [path, ...given] } = parseArgs({ options, allowPositionals: true });
 const structures = given.length ? given : readFileSync(0, "utf8").split("\n").map((line) => line.trim());
@@ -63,10 +65,14 @@ for (const smiles of structures.filter(Boolean)) {
     inchikey: new ort.Tensor("string", [rdkit.get_inchikey_for_inchi(drug.get_inchi())], [1]),
   });
   const near = `${card.learned_drugs[nearest.data[0]]}, similarity ${similarity.data[0].toFixed(4)}`;
-  console.log(`${smiles}: nearest ${near}, source lines ${source_lines.data[0]}`);
+  const lines = Number(source_lines.data[0]);
+  const isAnchor = similarity.data[0] === 1 && card.anchors.includes(card.learned_drugs[nearest.data[0]]);
+  const evidence = lines > 0 || isAnchor ? "seen" : similarity.data[0] >= NEAR_SIMILARITY ? "near" : "far";
+  const offsets = (lines === 0 && card.decision_offsets_unseen) || card.decision_offsets;
+  console.log(`${smiles}: nearest ${near}, source lines ${lines}, evidence ${evidence}`);
   for (const [place, gene] of card.genes.slice(0, Number(values.genes)).entries()) {
     const chances = [...probabilities.data.slice(3 * place, 3 * place + 3)];
-    const scores = chances.map((one, label) => Math.log(Math.max(one, 1e-12)) + card.decision_offsets[label]);
+    const scores = chances.map((one, label) => Math.log(Math.max(one, 1e-12)) + offsets[label]);
     const [best, second] = scores.toSorted((one, other) => other - one);
     // Of the labels of the atlas, a fifth is decided by less than the 20th percentile of the margins.
     const label = best - second < card.margins[20] ? "unknown" : card.labels[scores.indexOf(best)];

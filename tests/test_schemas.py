@@ -204,7 +204,7 @@ CASES = {
         | {"z": np.array([-4.0, 0.5, np.nan], np.float32)}
         | {"confidence": np.array([0.3, 1, 0.5], np.float32), "strength": np.array([0, 2, 9], np.float32)}
         | {"nearest_drug": ["D1", "D1", "D9"], "similarity": np.array([1, 1, 0], np.float32)}
-        | {"source_lines": [0, 3, 20]},
+        | {"source_lines": [0, 3, 20], "evidence": ["near", "far", "seen"]},
         nullable={"z"},
         wrong=[
             ("label", "same"),
@@ -212,6 +212,7 @@ CASES = {
             ("similarity", 1.1),
             ("strength", -1),
             ("source_lines", -1),
+            ("evidence", "unseen"),
         ]
         + [(f"p_{name}", value) for name in ("down", "none", "up") for value in (-0.001, 1.001)],
     ),

@@ -244,6 +244,7 @@ PREDICTIONS = pa.DataFrameSchema(
         "nearest_drug": _text(),
         "similarity": pa.Column("float32", pa.Check.in_range(0, 1)),
         "source_lines": pa.Column("int64", pa.Check.ge(0)),
+        "evidence": _text(checks=[pa.Check.isin(GROUPS)]),
     },
     strict=True,
 )

@@ -159,8 +159,9 @@ class Settings(Section):
     predictors: dict[str, dict[str, object]] = Field(
         description="One block of settings per predictor, which the predictor itself checks."
     )
-    decision: Literal["balanced", "likeliest"] = Field(
+    decision: Literal["balanced", "by_group", "likeliest"] = Field(
         description="`balanced`: labels for macro-F1, with rare labels counting as much as the common one; "
+        "`by_group`: the same for seen and for unseen drugs apart; "
         "`likeliest`: the largest probability. For `mlp` it is always the likeliest "
         "(`predictors.mlp.balance` does the balancing)."
     )

@@ -19,6 +19,7 @@ from rdkit import Chem
 
 from anchordrug import schemas
 from anchordrug.errors import LibraryError
+from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.formulas import unescaped
 from anchordrug.prediction import engine as stage
@@ -31,7 +32,7 @@ MODEL = Path("models/onnx/SIM-T1.onnx")
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 TWO = f"drug_id,smiles\na,{ASPIRIN}\nb,CCO\n"
 VALUES = ["p_down", "p_none", "p_up", "z"]
-OF_DRUG = ["confidence", "strength", "nearest_drug", "similarity", "source_lines"]
+OF_DRUG = ["confidence", "strength", "nearest_drug", "similarity", "source_lines", "evidence"]
 
 
 @pytest.fixture
@@ -114,7 +115,34 @@ def test_every_drug_and_gene_has_a_row(predict, project):
     assert found["z"].notna().all()
     assert found.groupby("drug_id")[OF_DRUG].nunique().eq(1).all(axis=None)
     assert rejects(out) == duplicates(out) == []
-    assert result.output.endswith(f"out.parquet: 2 drugs x {len(genes)} genes in SIM-T1\n")
+    *_, closing, groups = result.output.splitlines()
+    assert closing.endswith(f"out.parquet: 2 drugs x {len(genes)} genes in SIM-T1")
+    assert groups == said_of("SIM-T1", found)
+
+
+def said_of(target: str, found: pd.DataFrame) -> str:
+    """Return the line that tells how many drugs of a target are in each evidence group."""
+    own = found[found["target"] == target].groupby("drug_id")["evidence"].first()
+    counts = ", ".join(f"{(own == group).sum()} {group}" for group in GROUPS)
+    return f"{target}: {counts} (drugs by evidence)"
+
+
+@pytest.mark.parametrize("options", [(), ("--top", 3), ("--layout", "wide")], ids=["long", "top", "wide"])
+@pytest.mark.parametrize("out", ["out.parquet", "out.csv", "out.arrow"])
+def test_every_row_has_the_evidence_group_of_its_drug(predict, project, other_model, options, out):
+    card = load_onnx(project / MODEL).card
+    drugs = pd.read_parquet(project / "tables/atlas/drugs.parquet")
+    chosen = pd.concat([drugs.iloc[:20], drugs[drugs["drug_id"].isin(card["anchors"])]])
+    chosen = chosen.drop_duplicates("drug_id")[["drug_id", "smiles"]]
+    library = chosen.to_csv(index=False) + f"a,{ASPIRIN}\nb,CCO\n"
+    outcome = predict(library, *options, out=out, models=(MODEL, other_model))
+    found = table(outcome)
+    seen = (found["source_lines"] > 0) | found["drug_id"].isin(card["anchors"])
+    expected = np.where(seen, "seen", np.where(found["similarity"] >= 0.4, "near", "far"))
+    assert found["evidence"].tolist() == expected.tolist()
+    assert {"seen", "far"} <= set(expected)
+    lines = outcome[0].output.splitlines()[-2:]
+    assert lines == [said_of(target, found) for target in ("SIM-T1", "SIM-OTHER")]
 
 
 def test_a_predictor_without_z_leaves_that_column_empty(mlp_project, tmp_path):

@@ -78,7 +78,8 @@ def test_the_contract_of_the_file(either_project):
     # Every key is described, and nothing else is.
     page = (ROOT / "docs/onnx.md").read_text(encoding="utf-8")
     described = page.split("## The card\n")[1].split("\n## ")[0]
-    assert set(card) == set(re.findall(r"^\| `(\w+)` ", described, re.MULTILINE))
+    optional = {"decision_offsets_unseen"}
+    assert set(card) | optional == set(re.findall(r"^\| `(\w+)` ", described, re.MULTILINE))
 
 
 def ends(value):
@@ -116,6 +117,11 @@ def test_the_file_tells_how_near_a_drug_is_to_those_learned_from(onnx_predictor,
     np.testing.assert_array_equal(known.source_lines, atlas_drugs["lines"])
     itself = ids.map({drug: place for place, drug in enumerate(learned)}).to_numpy()
     np.testing.assert_array_equal(known.nearest[is_learned], itself[is_learned])
+    unlearned = np.where(known.similarity >= 0.4, "near", "far")
+    assert set(known.evidence[is_learned]) == {"seen"}
+    # A drug with the fingerprint of an anchor cannot be told from it.
+    other = (~is_learned & (known.similarity < 1)).to_numpy()
+    np.testing.assert_array_equal(known.evidence[other], unlearned[other])
 
     for key in ("", "AAAAAAAAAAAAAA-UHFFFAOYSA-N"):
         unknown = onnx_predictor.predict(bits, [key] * len(bits))

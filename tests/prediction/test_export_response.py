@@ -1,6 +1,7 @@
 """Response predictors as ONNX: file and library are one function, for drugs of the atlas and others."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -231,6 +232,34 @@ def test_no_constant_is_stored_twice(case):
     ]
     assert len(constants) > 10
     assert len(set(constants)) == len(constants)
+
+
+def test_drugs_that_no_source_line_has_seen_can_have_a_decision_of_their_own(case, tmp_path):
+    assert "decision_offsets_unseen" not in load_onnx(case.path).card
+    offsets = np.array([[0, -2.5, 0], [0, 0.75, 0]], np.float32)
+    fitted, path = replace(case.fitted, decision_offsets=offsets), tmp_path / "by_group.onnx"
+    export(fitted, path, CARD, world().atlas.genes, atlas_drugs())
+    predictor, drugs = load_onnx(path), world().everything
+    assert predictor.card["decision_offsets"] == offsets[0].tolist()
+    assert predictor.card["decision_offsets_unseen"] == offsets[1].tolist()
+    found = predictor.predict(world().bits, keys())
+    own = offsets[np.where(atlas_drugs().lines > 0, 0, 1)][:, None]
+    logs = np.sort(np.log(case.fitted.probabilities(drugs)) + own, axis=2)
+    clear = logs[:, :, 2] - logs[:, :, 1] > 1e-3
+    np.testing.assert_array_equal(found.labels[clear], fitted.labels(drugs)[clear])
+    np.testing.assert_allclose(found.margin, logs[:, :, 2] - logs[:, :, 1], atol=1e-3)
+    np.testing.assert_allclose(predictor.card["margins"], np.percentile(found.margin, range(101)), atol=2e-3)
+
+
+def test_a_file_of_the_format_before_is_read(case, tmp_path):
+    model = onnx.load(case.path)
+    (version,) = (entry for entry in model.metadata_props if entry.key == "format_version")
+    version.value = '"3"'
+    onnx.save(model, tmp_path / "before.onnx")
+    before, now = (
+        load_onnx(path).predict(world().bits, keys()) for path in (tmp_path / "before.onnx", case.path)
+    )
+    np.testing.assert_array_equal(before.labels, now.labels)
 
 
 @pytest.mark.parametrize("share", SHARES)

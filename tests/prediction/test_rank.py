@@ -18,7 +18,7 @@ PERMUTATIONS = 40
 COLUMNS = [
     *("rank", "drug_id", "connectivity", "p_connectivity", "fdr_connectivity"),
     *("cosine", "p_cosine", "fdr_cosine"),
-    *("confidence", "strength", "nearest_drug", "similarity", "source_lines"),
+    *("confidence", "strength", "nearest_drug", "similarity", "source_lines", "evidence"),
 ]
 
 
@@ -137,7 +137,7 @@ def test_every_column_is_what_its_name_says(rank, signature, predicted, project,
     for name in ("cosine", "connectivity"):
         np.testing.assert_allclose(table[f"fdr_{name}"], false_discovery_control(table[f"p_{name}"]))
     # How far to trust a drug's prediction is as predict says.
-    of_drug = ["confidence", "strength", "nearest_drug", "similarity", "source_lines"]
+    of_drug = ["confidence", "strength", "nearest_drug", "similarity", "source_lines", "evidence"]
     other = pd.read_parquet(project / "tables/predictions/SIM-T1.parquet").groupby("drug_id")[of_drug].first()
     pd.testing.assert_frame_equal(
         table.set_index("drug_id")[of_drug], other.loc[table["drug_id"]], check_exact=False, atol=1e-5
@@ -150,7 +150,8 @@ def test_formats_agree(rank, signature, predicted):
     parquet = done(rank("--signature", path, drugs=FEW))
     result, out = rank("--signature", path, drugs=FEW, out="rank.csv")
     assert result.exit_code == 0
-    pd.testing.assert_frame_equal(pd.read_csv(out), parquet, check_dtype=False, atol=1e-6)
+    text = parquet.astype({"evidence": parquet["nearest_drug"].dtype})
+    pd.testing.assert_frame_equal(pd.read_csv(out), text, check_dtype=False, atol=1e-6)
     result, out = rank("--signature", path, drugs=FEW, out="rank.arrow")
     assert result.exit_code == 0
     with pa.memory_map(str(out)) as file:

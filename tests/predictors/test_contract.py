@@ -43,10 +43,13 @@ def measured() -> ResponseAtlas:
 
 
 @cache
+def state_of(name):
+    return predictor_class(name).pretrain(task().of_measured_drugs(), params_of(name), Work())
+
+
+@cache
 def predictor_of(name):
-    kind, params = predictor_class(name), params_of(name)
-    state = kind.pretrain(task().of_measured_drugs(), params, Work())
-    return kind.ready(task(), params, state)
+    return predictor_class(name).ready(task(), params_of(name), state_of(name))
 
 
 def anchors(count=COUNT):
@@ -79,6 +82,24 @@ def test_labels_are_decided_by_probabilities_and_offsets(name):
     assert fitted.offsets.shape == (3,)
     expected = decide(fitted.probabilities(drugs()), fitted.offsets)
     np.testing.assert_array_equal(fitted.labels(drugs()), expected)
+
+
+def seen():
+    """Return whether some source line has measured each drug."""
+    return np.isin(drugs(), task().sources.measured_drugs())
+
+
+@every
+def test_a_decision_by_group_gives_each_drug_the_offsets_of_its_group(name):
+    by_group = predictor_class(name).ready(
+        replace(task(), decision="by_group"), params_of(name), state_of(name)
+    )
+    fitted = by_group.fit(*anchors(), seed=3, final=True).deciding_for(drugs())
+    for offsets, own in ((fitted.offsets, drugs()[seen()]), (fitted.offsets_unseen, drugs()[~seen()])):
+        assert offsets.shape == (3,)
+        assert fitted.offsets_of(own).shape == (len(own), 1, 3)
+        assert (fitted.offsets_of(own) == offsets).all()
+        np.testing.assert_array_equal(fitted.labels(own), decide(fitted.probabilities(own), offsets))
 
 
 @every

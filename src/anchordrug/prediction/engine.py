@@ -1,7 +1,7 @@
 """Stage predict: every drug of a library x every gene, from exported predictors alone, in flat memory."""
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from glob import escape
@@ -15,6 +15,7 @@ import typer
 import anchordrug
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter, Fingerprinting
 from anchordrug.errors import LibraryError
+from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import PARTIAL, atomic_path
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.formulas import escaped
@@ -62,11 +63,32 @@ def run(
     about = ["predict", [sha256(model) for model in models], asdict(shape)]
     ledger = predicted(out, about, predictors, library, (smiles_column, id_column), table_of)
     drugs = write_rest(ledger, library, out)
-    write_tables(out, shape.schema(predictors), ledger.tables())
+    groups: Counter[tuple[str, str]] = Counter()
+    write_tables(out, shape.schema(predictors), _counted(ledger.tables(), shape, predictors, groups))
     ledger.remove()
     genes = len(dict.fromkeys(gene for predictor in predictors for gene in predictor.genes))
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {drugs:,} drugs x {genes} genes in {targets}")
+    for predictor in predictors:
+        target = predictor.card["target"]
+        counts = ", ".join(f"{groups[target, group]:,} {group}" for group in GROUPS)
+        typer.echo(f"{target}: {counts} (drugs by evidence)")
+
+
+def _counted(
+    parts: Iterable[pa.Table],
+    shape: TableShape,
+    predictors: Sequence[OnnxPredictor],
+    groups: Counter[tuple[str, str]],
+) -> Iterator[pa.Table]:
+    """Yield the tables; add the number of drugs of every target and evidence group to `groups`."""
+    rows = [shape.rows_of(predictor) for predictor in predictors]
+    firsts = [sum(rows[:place]) for place in range(len(rows))]
+    for part in parts:
+        for predictor, first in zip(predictors, firsts, strict=True):
+            own = part["evidence"].take(pa.array(np.arange(first, len(part), sum(rows))))
+            groups.update((predictor.card["target"], group) for group in own.to_pylist())
+        yield part
 
 
 def predicted(

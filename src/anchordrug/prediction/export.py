@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 import anchordrug
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.evidence_group import NEAR_SIMILARITY
 from anchordrug.files.atomic import write_bytes
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
 from anchordrug.labels import LABELS, margins
@@ -24,7 +25,8 @@ INTENDED_USE = (
 )
 LIMITS = (
     "Answers for this cell line, the genes listed, and the dose and time of its training data only. "
-    "A drug far from all learned ones (similarity below 0.4) and seen in no source line is a guess. "
+    f"A drug far from all learned ones (similarity below {NEAR_SIMILARITY:g}) and seen in no source line "
+    "is a guess. "
     "Labels are of L1000 z-scores, not of protein or viability; it knows no doses, combinations or biologics."
 )
 
@@ -39,7 +41,16 @@ class Exportable(Protocol):
 
     @property
     def offsets(self) -> np.ndarray:
-        """float32 [3], added to log probabilities to decide between labels."""
+        """float32 [3], added to log probabilities to decide between labels of seen drugs."""
+        ...
+
+    @property
+    def offsets_unseen(self) -> np.ndarray:
+        """float32 [3], the offsets for drugs that no source line has measured."""
+        ...
+
+    def offsets_of(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the offsets of each drug, float32 [drugs, 1, 3]."""
         ...
 
     def probabilities(self, drugs: np.ndarray) -> np.ndarray:
@@ -135,8 +146,10 @@ def model_bytes(fitted: Exportable, card: Mapping[str, object], genes: list[str]
     bits, row = _inputs(graph, drugs)
     probabilities, z = fitted.to_graph(bits, row)
     outputs = {"probabilities": probabilities, **({} if z is None else {"z": z})}
+    unseen = {"decision_offsets_unseen": fitted.offsets_unseen.tolist()}
     card = {
-        "decision_offsets": [float(offset) for offset in fitted.offsets],
+        "decision_offsets": fitted.offsets.tolist(),
+        **({} if np.array_equal(fitted.offsets, fitted.offsets_unseen) else unseen),
         "drugs_a_run": fitted.drugs_a_run,
         **card,
         "intended_use": INTENDED_USE,
@@ -152,7 +165,7 @@ def _margins(fitted: Exportable, drugs: int) -> list[float]:
     From them a consumer abstains from the least certain share of labels; `drugs` beyond many are sampled.
     """
     chosen = np.linspace(0, drugs - 1, min(drugs, MARGIN_DRUGS)).astype(np.int64)
-    margin = margins(fitted.probabilities(chosen), fitted.offsets)
+    margin = margins(fitted.probabilities(chosen), fitted.offsets_of(chosen))
     return [round(float(value), 4) for value in np.percentile(margin, range(101))]
 
 

@@ -12,9 +12,12 @@ import onnxruntime
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
+from anchordrug.evidence_group import evidence_groups
 from anchordrug.labels import decided
 
-FORMAT_VERSION = "3"
+FORMAT_VERSION = "4"
+# Files of the format before have one decision for all drugs, and are otherwise the same.
+READABLE_VERSIONS = ("3", FORMAT_VERSION)
 # The answer where the predictor abstains, after down, none, up.
 UNKNOWN = 3
 
@@ -40,6 +43,8 @@ class Prediction:
         float32 [n], its Tanimoto similarity.
     source_lines
         int64 [n] number of source lines that have measured the drug itself.
+    evidence
+        object [n], evidence group of the drug: "seen", "near" or "far".
     """
 
     probabilities: np.ndarray
@@ -49,6 +54,7 @@ class Prediction:
     nearest: np.ndarray
     similarity: np.ndarray
     source_lines: np.ndarray
+    evidence: np.ndarray
 
     @property
     def confidence(self) -> np.ndarray:
@@ -121,7 +127,7 @@ class OnnxPredictor:
             for name, part in zip(names, self.session.run(names, feed), strict=True):
                 found[name][rows] = np.asarray(part)
         found = {name: values[:n] for name, values in found.items()}
-        labels, margin = decided(found["probabilities"], self.card["decision_offsets"])
+        labels, margin = decided(found["probabilities"], self._offsets(found["source_lines"]))
         return Prediction(
             found["probabilities"],
             found.get("z"),
@@ -130,7 +136,23 @@ class OnnxPredictor:
             found["nearest"],
             found["similarity"],
             found["source_lines"],
+            self._evidence(found["nearest"], found["similarity"], found["source_lines"]),
         )
+
+    def _offsets(self, lines: np.ndarray) -> np.ndarray:
+        """Return what is added to the log probabilities of n drugs, [n, 1, 3]."""
+        seen = self.card["decision_offsets"]
+        unseen = self.card.get("decision_offsets_unseen", seen)
+        return np.where(lines[:, None, None] > 0, seen, unseen)
+
+    def _evidence(self, nearest: np.ndarray, similarity: np.ndarray, lines: np.ndarray) -> np.ndarray:
+        """Return the evidence groups of n drugs, object [n].
+
+        An anchor is nearest to itself. A drug with the fingerprint of an anchor (a stereo-isomer) cannot be
+        told from it and counts as seen.
+        """
+        anchors = np.isin(self.card["learned_drugs"], self.card["anchors"])
+        return evidence_groups((lines > 0) | (anchors[nearest] & (similarity == 1)), similarity)
 
 
 def load_onnx(path: Path) -> OnnxPredictor:
@@ -171,7 +193,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     if "format_version" not in stored or "fingerprint" not in stored:
         raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
     card = {key: json.loads(value) for key, value in stored.items()}
-    if card["format_version"] != FORMAT_VERSION:
+    if card["format_version"] not in READABLE_VERSIONS:
         raise LibraryError(
             f"{path}: has format {card['format_version']}, this anchordrug reads {FORMAT_VERSION}; "
             "run 'anchordrug export' again"

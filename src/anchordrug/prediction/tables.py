@@ -6,7 +6,9 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import compute
 
+from anchordrug.evidence_group import GROUPS
 from anchordrug.prediction.inference import OnnxPredictor, Prediction
 
 Layout = Literal["long", "wide"]
@@ -15,7 +17,7 @@ LAYOUTS: tuple[Layout, ...] = ("long", "wide")
 VALUES: tuple[Values, ...] = ("label", "z", "p_down", "p_none", "p_up")
 ANSWERS = ("down", "none", "up", "unknown")
 # Few distinct texts, stored as numbers.
-CODED, LABEL = pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int8(), pa.string())
+CODED, FEW = pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int8(), pa.string())
 # Of a drug, whatever the gene.
 OF_DRUG = (
     ("confidence", pa.float32()),
@@ -23,9 +25,10 @@ OF_DRUG = (
     ("nearest_drug", pa.string()),
     ("similarity", pa.float32()),
     ("source_lines", pa.int64()),
+    ("evidence", FEW),
 )
 OF_PAIR = (
-    ("label", LABEL),
+    ("label", FEW),
     *((f"p_{name}", pa.float32()) for name in ANSWERS[:3]),
     ("z", pa.float32()),
 )
@@ -52,6 +55,13 @@ class TableShape:
     top: int | None = None
     coverage: float = 0.8
 
+    def rows_of(self, predictor: OnnxPredictor) -> int:
+        """Return the number of rows that `predictor` gives per drug."""
+        genes = len(predictor.genes)
+        if self.layout == "wide":
+            return 1
+        return genes if self.top is None else min(self.top, genes)
+
     def schema(self, predictors: Sequence[OnnxPredictor]) -> pa.Schema:
         """Return the columns of the table that several predictors give together."""
         drug = [("target", CODED), ("drug_id", pa.string())]
@@ -77,7 +87,7 @@ def tables(
     ]
     if len(parts) == 1:
         return parts[0].select(schema.names).cast(schema)
-    rows_of = [len(part) // max(1, len(drug_ids)) for part in parts]
+    rows_of = [shape.rows_of(predictor) for predictor in predictors]
     starts = np.cumsum([0, *(len(part) for part in parts)])
     order = [
         np.arange(len(drug_ids))[:, None] * rows + np.arange(rows) + start
@@ -96,7 +106,13 @@ def of_drugs(predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.A
         "nearest_drug": learned.take(pa.array(prediction.nearest)),
         "similarity": pa.array(prediction.similarity),
         "source_lines": pa.array(prediction.source_lines),
+        "evidence": _grouped(prediction.evidence),
     }
+
+
+def _grouped(evidence: np.ndarray) -> pa.Array:
+    codes = compute.index_in(pa.array(evidence, pa.string()), value_set=pa.array(GROUPS))
+    return pa.DictionaryArray.from_arrays(codes.cast(pa.int8()), pa.array(GROUPS))
 
 
 def _answers(shape: TableShape, predictor: OnnxPredictor, prediction: Prediction) -> np.ndarray:

@@ -18,7 +18,7 @@ from anchordrug.files.tables import write_json
 from anchordrug.labels import decide
 from anchordrug.settings import Section
 
-Decision = Literal["balanced", "likeliest"]
+Decision = Literal["balanced", "by_group", "likeliest"]
 Say = Callable[[str], None]
 Card = Mapping[str, object]
 
@@ -60,7 +60,8 @@ class Task:
     threshold
         |z| beyond which a gene is down or up.
     decision
-        "balanced" decides for macro-F1, "likeliest" for the most probable label.
+        "balanced" decides for macro-F1, "by_group" does so for seen and unseen drugs apart, "likeliest" for
+        the most probable label.
     device
         "cpu" or "cuda", where networks are trained.
     """
@@ -178,9 +179,18 @@ class Fitted(ABC):
         """float32 [3], added to log probabilities before the largest decides; zeros change nothing."""
         return np.zeros(3, np.float32)
 
+    @property
+    def offsets_unseen(self) -> np.ndarray:
+        """float32 [3], the offsets for drugs that no source line has measured."""
+        return self.offsets
+
+    def offsets_of(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the offsets of each drug, float32 [drugs, 1, 3]."""
+        return np.broadcast_to(self.offsets, (len(drugs), 1, 3))
+
     def labels(self, drugs: np.ndarray) -> np.ndarray:
         """Return the labels it decides for, int8 [drugs, genes]."""
-        return decide(self.probabilities(drugs), self.offsets)
+        return decide(self.probabilities(drugs), self.offsets_of(drugs))
 
     def deciding_for(self, drugs: np.ndarray) -> Self:  # noqa: ARG002
         """Return the same predictor with the offsets that suit `drugs`, those one wants predicted."""

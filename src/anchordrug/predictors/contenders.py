@@ -26,7 +26,7 @@ class Contender:
     probabilities
         [test, genes, 3], None for a baseline.
     offsets
-        Added to log probabilities to decide.
+        float32 [3] or [test, 1, 3], added to log probabilities to decide.
     """
 
     name: str
@@ -74,7 +74,7 @@ def predicted(name: str, learned_from: int, fitted: Fitted, test: np.ndarray) ->
     z = fitted.z(test)
     if z is None:
         z = probabilities[..., 2] - probabilities[..., 0]
-    return Contender(name, learned_from, fitted.labels(test), z, probabilities, fitted.offsets)
+    return Contender(name, learned_from, fitted.labels(test), z, probabilities, fitted.offsets_of(test))
 
 
 def unfitted(predictor: Predictor, genes: int, test: np.ndarray, seed: int) -> Contender:
@@ -93,7 +93,7 @@ def shuffled(contender: Contender, seed: int) -> Contender:
         contender.labels[order],
         contender.z[order],
         contender.probabilities[order],
-        contender.offsets,
+        contender.offsets[order],
     )
 
 

@@ -151,9 +151,11 @@ def test_a_fitted_predictor_predicts_the_same_to_the_bit_after_saving_and_loadin
 
 def test_offsets_that_were_set_aside_for_a_fit_come_back_with_it(world, tmp_path):
     """They are the fit's, not the state's, which a later setting may have changed."""
-    fitted = replace(fit_of(world, 0), decision_offsets=np.zeros(3, np.float32))
-    save_fitted(fitted, tmp_path, {})
-    assert load(tmp_path, 0).offsets.tolist() == [0, 0, 0]
+    offsets = np.array([[0, -1.5, 0], [0, 0.25, 0]], np.float32)
+    save_fitted(replace(fit_of(world, 0), decision_offsets=offsets), tmp_path, {})
+    loaded = load(tmp_path, 0)
+    assert loaded.offsets.tolist() == [0, -1.5, 0]
+    assert loaded.offsets_unseen.tolist() == [0, 0.25, 0]
 
 
 def test_the_card_tells_the_temperature(world, tmp_path):

@@ -11,6 +11,7 @@ from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import decide, labels_of
 from anchordrug.predictors.base import FittedNetwork
+from anchordrug.predictors.decision import best_offsets
 from anchordrug.predictors.response import fitted as response
 from anchordrug.predictors.temperature import UNCALIBRATED, fit_temperature_scaling
 from tests.predictors.response.response_worlds import SHARES, THRESHOLD, fixed_predictor, fixed_world
@@ -53,6 +54,27 @@ def test_labels_are_those_of_the_largest_log_probability_plus_offset(world, fits
     np.testing.assert_array_equal(labels, (logs + fitted.offsets).argmax(axis=2))
     # The offsets do decide some of them.
     assert (labels != logs.argmax(axis=2)).any()
+
+
+@every_share
+def test_by_group_seen_and_unseen_drugs_have_the_best_offsets_of_their_own(world, fits, share):
+    drugs, fitted = world.everything, replace(fits[share], decision="by_group")
+    seen = np.isin(drugs, world.sources.measured_drugs())
+    assert 0 < seen.mean() < 1
+    own = [best_offsets(fitted.probabilities(drugs[of])) for of in (seen, ~seen)]
+    assert not np.array_equal(*own)
+    both = fitted.deciding_for(drugs)
+    np.testing.assert_array_equal(both.offsets, own[0])
+    np.testing.assert_array_equal(both.offsets_unseen, own[1])
+    # A group without drugs takes the offsets of the other.
+    for of, offsets in zip((seen, ~seen), own, strict=True):
+        alone = fitted.deciding_for(drugs[of])
+        np.testing.assert_array_equal(alone.offsets, offsets)
+        np.testing.assert_array_equal(alone.offsets_unseen, offsets)
+    # Any other decision is the same for all drugs.
+    balanced = fits[share].deciding_for(drugs)
+    np.testing.assert_array_equal(balanced.offsets, best_offsets(balanced.probabilities(drugs)))
+    np.testing.assert_array_equal(balanced.offsets_unseen, balanced.offsets)
 
 
 def test_a_decision_without_offsets_is_the_likeliest_label_and_zero_probabilities_are_no_trouble():

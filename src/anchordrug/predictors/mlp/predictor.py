@@ -61,7 +61,7 @@ class MlpFitted(Fitted):
 
         Calibrated probabilities may favour "none" where it does not: its final fit is to balanced labels.
         """
-        return decide(self.probabilities(drugs), self.offsets)
+        return decide(self.probabilities(drugs), self.offsets_of(drugs))
 
     @property
     def offsets(self) -> np.ndarray:

@@ -35,8 +35,9 @@ class ResponseFitted(Fitted):
     net_share
         0 for response_gp, 1 for response_net, between for the ensemble.
     decision_offsets
-        float32 [3], added to log probabilities to decide between labels. They make up for the many genes that
-        do not change, one class of three in macro-F1.
+        float32 [2, 3], added to log probabilities to decide between labels: of drugs that a source line has
+        measured, and of all others. They make up for the many genes that do not change, one class of three in
+        macro-F1.
     temperature
         The temperature scaling that anchors ask for, as predicted from the others.
     decision
@@ -97,18 +98,32 @@ class ResponseFitted(Fitted):
         """Return the same predictor that decides for the best expected macro-F1 over `drugs`.
 
         Before an anchor is measured, the strength of new drugs against that of known ones is a guess, so each
-        group's own score counts; later, that of all drugs together.
+        group's own score counts; later, that of all drugs together. With decision "by_group", seen and unseen
+        drugs always have offsets of their own; a group without drugs takes those of the other.
         """
         if self.decision == "likeliest" or not len(drugs):
             return self
         drugs = sample_of(drugs)
-        groups = None if len(self.gp.kernel.drugs) else self.prior.lines[drugs] > 0
-        return replace(self, decision_offsets=best_offsets(self.probabilities(drugs), groups))
+        probabilities, seen = self.probabilities(drugs), self.prior.lines[drugs] > 0
+        if self.decision == "by_group" and 0 < seen.sum() < len(seen):
+            own = [best_offsets(probabilities[seen]), best_offsets(probabilities[~seen])]
+            return replace(self, decision_offsets=np.stack(own))
+        best = best_offsets(probabilities, None if len(self.gp.kernel.drugs) else seen)
+        return replace(self, decision_offsets=np.stack([best, best]))
 
     @property
     def offsets(self) -> np.ndarray:
-        """float32 [3], added to log probabilities to decide between labels."""
-        return self.decision_offsets
+        """float32 [3], added to log probabilities to decide between labels of seen drugs."""
+        return self.decision_offsets[0]
+
+    @property
+    def offsets_unseen(self) -> np.ndarray:
+        """float32 [3], the offsets for drugs that no source line has measured."""
+        return self.decision_offsets[1]
+
+    def offsets_of(self, drugs: np.ndarray) -> np.ndarray:
+        """Return the offsets of each drug, float32 [drugs, 1, 3]."""
+        return self.decision_offsets[np.where(self.prior.lines[drugs] > 0, 0, 1), None]
 
     def save(self, folder: Path, card: Card) -> None:
         """Write all that was fitted to the anchors, and `card`; the atlas and the state hold the rest."""
@@ -158,7 +173,7 @@ def load_fitted(
             "coefficients": (len(anchors), genes),
             "precision": (len(arrays["precision"]), len(anchors), len(anchors)),
             "pattern": (genes,),
-            "offsets": (3,),
+            "offsets": (2, 3),
         }.items():
             require(name, arrays[name].shape == shape)
         require("anchors", anchors.ndim == 1 and not len(anchors[anchors >= len(prior.bits)]))

@@ -116,7 +116,7 @@ def outlook(
             rank = ndtr(missing / (size * np.sqrt(variance + noise))[:, None])
             truth = 1 + (rank > 1 - probabilities[:, :, 2]).astype(np.int8)
             truth[rank < probabilities[:, :, 0]] = 0
-            scores[draw, place] = macro_f1(truth, decide(probabilities, fitted.offsets))
+            scores[draw, place] = macro_f1(truth, decide(probabilities, fitted.offsets_of(queries)))
     return Outlook(steps, scores)
 
 

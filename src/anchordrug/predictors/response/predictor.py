@@ -171,7 +171,7 @@ class ResponsePredictor(Predictor):
         net = None if self.net is None else self._finetuned(self.net, anchors, z, seed)
         labels, offsets, temperature = (
             self.source_fit.labels,
-            self.source_fit.offsets,
+            np.stack([self.source_fit.offsets] * 2),
             self._scale(anchors, z),
         )
         share = self.net_share
