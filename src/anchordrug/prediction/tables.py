@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import compute
 
 from anchordrug.evidence_group import GROUPS
 from anchordrug.prediction.inference import OnnxPredictor, Prediction
@@ -111,8 +110,8 @@ def of_drugs(predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.A
 
 
 def _grouped(evidence: np.ndarray) -> pa.Array:
-    codes = compute.index_in(pa.array(evidence, pa.string()), value_set=pa.array(GROUPS))
-    return pa.DictionaryArray.from_arrays(codes.cast(pa.int8()), pa.array(GROUPS))
+    codes = pa.array([GROUPS.index(group) for group in evidence], pa.int8())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(GROUPS))
 
 
 def _answers(shape: TableShape, predictor: OnnxPredictor, prediction: Prediction) -> np.ndarray:
