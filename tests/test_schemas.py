@@ -261,7 +261,7 @@ CASES = {
     "EVIDENCE": Case(
         {
             "cell_line": ["A", "A", "B"],
-            "group": ["seen", "near", "far"],
+            "group": ["seen", "near", "seen"],
             "drugs": [3, 0, 2],
             "anchors": [0, 0, 10],
             "macro_f1": [0.0, np.nan, 1.0],
