@@ -8,7 +8,7 @@ approach of Ye et al. 2012, "Optimizing F-measures: a tale of two approaches").
 
 import numpy as np
 
-from anchordrug.labels import decide
+from anchordrug.labels import DOWN, NONE, UP
 
 # Of more drugs, evenly spaced ones are looked at.
 MOST_DRUGS = 2000
@@ -45,14 +45,37 @@ def best_offsets(probabilities: np.ndarray, groups: np.ndarray | None = None) ->
     groups = np.zeros(len(probabilities)) if groups is None else groups
     if not len(probabilities):
         return np.zeros(3, np.float32)
-    candidates = OFFSETS[np.argsort(np.abs(OFFSETS), kind="stable")]
-    offsets = [np.array([0, offset, 0], np.float32) for offset in candidates]
-    scores = np.zeros(len(offsets))
+    scores = np.zeros(len(OFFSETS))
     for group in np.unique(groups):
         own = probabilities[groups == group]
-        expected = [expected_macro_f1(own, decide(own, offset)) for offset in offsets]
-        scores += np.round(expected, 9) * len(own) / len(probabilities)
-    return offsets[int(np.argmax(scores))]
+        scores += np.round(_expected_by_offset(own), 9) * len(own) / len(probabilities)
+    nearest_first = np.argsort(np.abs(OFFSETS), kind="stable")
+    best = nearest_first[int(np.argmax(scores[nearest_first]))]
+    return np.array([0, OFFSETS[best], 0], np.float32)
+
+
+def _expected_by_offset(probabilities: np.ndarray) -> np.ndarray:
+    """Return `expected_macro_f1` of the labels that each of `OFFSETS` decides for, in one pass."""
+    down, none, up = (probabilities[..., label].ravel().astype(np.float64) for label in (DOWN, NONE, UP))
+    changed = np.maximum(down, up)
+    lead = np.log(np.maximum(none, 1e-12)) - np.log(np.maximum(changed, 1e-12))
+    # From this place of the offsets on, a gene is called unchanged.
+    place = np.searchsorted(OFFSETS, -lead, side="right")
+    scores = np.zeros(len(OFFSETS))
+    for chance, called in ((down, down >= up), (up, up > down)):
+        hit, size = (_until(place, called * weight) for weight in (chance, np.ones(len(chance))))
+        scores += _f1(hit[-1] - hit[:-1], size[-1] - size[:-1] + chance.sum())
+    hit, size = (_until(place, weight) for weight in (none, np.ones(len(none))))
+    return (scores + _f1(hit[:-1], size[:-1] + none.sum())) / 3
+
+
+def _until(place: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the sums of the weights of all genes up to each place, [offsets + 1]."""
+    return np.bincount(place, weight, minlength=len(OFFSETS) + 1).cumsum()
+
+
+def _f1(hit: np.ndarray, both: np.ndarray) -> np.ndarray:
+    return 2 * hit / np.where(both > 0, both, 1)
 
 
 def sample_of(drugs: np.ndarray) -> np.ndarray:
