@@ -39,6 +39,8 @@ def curated(folder: Path, raw: Path, target: str, predictor: str, seed: int) -> 
     """Make a project whose raw bundle is curated and featurized."""
     changes = {"raw.dir": str(raw), "targets": [target], "predictor": predictor, "seeds": [seed]}
     changes |= {"select.budget": BUDGET, "select.batch": BUDGET // ROUNDS}
+    # A drug that only the target has would be new at the bench, and might be taken for its stereo-isomer.
+    changes["split.pool"] = "known"
     if predictor == "response_gp":
         changes["featurize.cell.epochs"] = 1  # it does not look at embeddings of cell lines
     project = written(folder, ROOT / "params.yaml", changes)

@@ -28,6 +28,7 @@ MODULES = (
     "features/blocks.py",
     "graph",
     "chem/similarity.py",
+    "evidence_group.py",
     "labels.py",
 )
 SECONDS = ("query_seconds", "train_seconds", "evaluate_seconds")
