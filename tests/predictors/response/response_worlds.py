@@ -100,8 +100,7 @@ class SmallAtlas:
 
     def pretrained(self, seed=0, settings=NET):
         """Network and losses."""
-        played = self.pseudo_targets(), self.hidden(seed)
-        return pretrain_net(*played, self.basis(), self.cells, THRESHOLD, settings, seed)
+        return pretrain_net(self.pseudo_targets(), self.basis(), self.cells, THRESHOLD, settings, seed)
 
     def predictor(self, net_share):
         """All that the stages do before anchors are chosen."""

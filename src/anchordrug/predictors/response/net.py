@@ -184,7 +184,6 @@ def _cell_input(cell: np.ndarray) -> np.ndarray:
 
 def pretrain_net(
     targets: list[PseudoTarget],
-    hidden: list[PseudoTarget],
     basis: PriorBasis,
     cells: np.ndarray,
     threshold: float,
@@ -193,9 +192,7 @@ def pretrain_net(
 ) -> tuple[ResponseNet, list[float]]:
     """Train on source lines, each with the prior that the other ones give; return network and epoch losses.
 
-    Of the lines that play again with `hidden` drugs, the drugs that no other line knows are added, so that
-    the network learns from structure what it cannot take from a prior. `cells` [cell lines, dim] are
-    embeddings. The same seed and number of threads give the same weights.
+    `cells` [cell lines, dim] are embeddings. The same seed and number of threads give the same weights.
     """
     parts = [
         net_data(
@@ -205,7 +202,7 @@ def pretrain_net(
             cells[target.line],
             labels_of(target.z, threshold),
         )
-        for target in [*targets, *(target.of_unseen() for target in hidden)]
+        for target in targets
     ]
     data = NetData(*(torch.cat(columns) for columns in zip(*map(_columns, parts), strict=True)))
     genes = data.labels.shape[1]

@@ -113,9 +113,7 @@ class ResponsePredictor(Predictor):
         if settings is None:
             return ResponseState(source_fit, None)
         basis = basis_of(prior_of(task))
-        network, losses = pretrain_net(
-            pseudo, hidden, basis, task.features.cell_lines, threshold, settings, seed
-        )
+        network, losses = pretrain_net(pseudo, basis, task.features.cell_lines, threshold, settings, seed)
         work.say(f"{len(losses)} epochs, loss {losses[0]:.4f} to {losses[-1]:.4f}")
         return ResponseState(source_fit, (network, basis), losses)
 

@@ -78,11 +78,6 @@ class PseudoTarget:
     evidence: Evidence
     scale: float
 
-    def of_unseen(self) -> "PseudoTarget":
-        """Return the same with only the drugs that no other line has measured."""
-        rows = self.evidence.lines[:, 0] == 0
-        return replace(self, drugs=self.drugs[rows], z=self.z[rows], evidence=self.evidence.of(rows))
-
 
 def pseudo_targets(
     sources: ResponseAtlas,
