@@ -5,7 +5,7 @@ measured z as the truth. Their differential expression is put on the atlas' scal
 for the factor and reference, and compared with the truth: Pearson's correlation per drug, macro-F1 and
 share of changed labels at 1.5, slope of the result over the truth, root mean square error.
 
-    python benchmarks/assay_scale.py --raw ../shared/lincs --out benchmarks/results/assay_scale.json
+    python benchmarks/assay_scale.py --raw $ANCHORDRUG_LINCS --out benchmarks/results/assay_scale.json
 """
 
 import argparse
@@ -143,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--raw", type=Path, required=True, help="raw bundle, such as ../shared/lincs")
+    parser.add_argument("--raw", type=Path, required=True, help="raw bundle")
     parser.add_argument("--target", default="JURKAT")
     parser.add_argument("--sets", type=int, default=8, help="random sets of ten drugs")
     parser.add_argument("--out", type=Path)

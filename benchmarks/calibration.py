@@ -1,6 +1,6 @@
 """How far probabilities can be taken at their word, and what abstaining pays, in every cell line of a bundle.
 
-    python benchmarks/calibration.py --raw ../shared/lincs --targets THP1 JURKAT ... \
+    python benchmarks/calibration.py --raw $ANCHORDRUG_LINCS --targets THP1 JURKAT ... \
         --out benchmarks/results/calibration.json
 
 Every line is the target in turn, all others are sources; in every split a fifth of its drugs is held out

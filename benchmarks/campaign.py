@@ -1,6 +1,6 @@
 """A drill: the commands of a campaign at the bench against the select stage, on real data.
 
-python benchmarks/campaign.py --raw ../shared/lincs --target JURKAT --out benchmarks/results/campaign.json
+python benchmarks/campaign.py --raw $ANCHORDRUG_LINCS --target JURKAT --out benchmarks/results/campaign.json
 
 The target is taken out of the atlas, and its measured responses are given back round by round, only for
 the drugs that `campaign next` asks for: as z-scores, and as negative binomial counts of every well. Then once
@@ -169,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--raw", type=Path, required=True, help="a raw bundle, such as ../shared/lincs")
+    parser.add_argument("--raw", type=Path, required=True, help="a raw bundle")
     parser.add_argument("--target", default="JURKAT")
     parser.add_argument("--predictor", default="ensemble")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,6 +1,6 @@
 """How well a campaign's forecast of what the next drugs will bring agrees with what they brought.
 
-python benchmarks/forecast.py --raw ../shared/lincs --targets THP1 --out benchmarks/results/forecast.json
+python benchmarks/forecast.py --raw $ANCHORDRUG_LINCS --targets THP1 --out benchmarks/results/forecast.json
 
 For every target, three splits and 0, 10, 20 and 30 anchors of the default strategy, ten drugs more: the
 expected gain in macro-F1 on the test drugs with its 95 % interval, and the gain once they are measured.
@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--raw", type=Path, required=True, help="a raw bundle, such as ../shared/lincs")
+    parser.add_argument("--raw", type=Path, required=True, help="a raw bundle")
     parser.add_argument("--targets", nargs="+", required=True)
     parser.add_argument("--predictor", default="response_gp", choices=["response_gp", "ensemble"])
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work/lincs")

@@ -1,6 +1,6 @@
 """Speed and memory of `anchordrug predict` with the paper's network, against what the machine allows.
 
-    python benchmarks/inference.py --raw ../shared/lincs --target THP1 --molecules 1000000 \
+    python benchmarks/inference.py --raw $ANCHORDRUG_LINCS --target THP1 --molecules 1000000 \
         --out benchmarks/results/inference.json
 
 Side by side, in turns, on fingerprints that are ready: the exported network with labels, trust and all; the

@@ -1,6 +1,6 @@
 """The drill on outside campaigns: cell lines, compounds and an assay that the atlas does not have.
 
-    python benchmarks/outside.py --raw ../shared/lincs --outside ../shared/outside --anchors 20 \
+    python benchmarks/outside.py --raw $ANCHORDRUG_LINCS --outside outside --anchors 20 \
         --with-others --out benchmarks/results/outside.json
 
 --outside is a folder with one folder per cell line: library.csv (drug_id, smiles) and z.csv (drug, gene, z).
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from projects import ROOT, Loaded, loaded, prepared
-from scores import groups, scores
+from scores import scores
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
 from anchordrug.acquisition.campaign import choose, fit_seed, round_seed
@@ -32,6 +32,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.tables import positions
 from anchordrug.bench.library import resolve_library
 from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.evaluation.scores import masks_of
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.bundle import line_features, untreated_expression
 from anchordrug.files.atomic import atomic_path
@@ -182,7 +183,7 @@ def hindsight(z: np.ndarray, seen: np.ndarray, threshold: float, contender: Cont
         tried = [decide(contender.probabilities, offset) for offset in offsets]
     truth, measured = labels_of(z, threshold), np.isfinite(z)
     best = {}
-    for ending, drugs in groups(seen).items():
+    for ending, drugs in masks_of(seen).items():
         scored = measured & drugs[:, None]
         found = [macro_f1(truth[scored], labels[scored]) for labels in tried]
         best[f"macro_f1{ending}"] = max(found) if scored.any() else None

@@ -1,6 +1,6 @@
 """Predictors and strategies on any raw bundle: macro-F1 and calibration on held-out drugs of several targets.
 
-    python benchmarks/predictors.py --raw ../shared/lincs --targets THP1 JURKAT XC.L10 \
+    python benchmarks/predictors.py --raw $ANCHORDRUG_LINCS --targets THP1 JURKAT XC.L10 \
         --budgets 0 30 100 --seeds 0 1 2 --pool all --out benchmarks/results/predictors.json
 
 For every target all other cell lines are sources. For every split a fifth of its drugs is set aside as test

@@ -1,6 +1,6 @@
 """Does `anchordrug rank` find a drug class? Measured signature in one line, predicted profiles of another.
 
-    python benchmarks/reversal.py --raw ../shared/lincs --targets THP1 JURKAT XC.L10 --out FILE.json
+    python benchmarks/reversal.py --raw $ANCHORDRUG_LINCS --targets THP1 JURKAT XC.L10 --out FILE.json
 
 For every target and class: the query is the measured z of one drug of the class in another cell line, the
 drugs to rank are all of the atlas but the query and the anchors, by their predicted responses in the target,

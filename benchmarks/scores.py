@@ -4,15 +4,11 @@ import numpy as np
 
 from anchordrug.evaluation.calibration_error import expected_calibration_error
 from anchordrug.evaluation.metrics import correlations, macro_f1
+from anchordrug.evaluation.scores import masks_of
 from anchordrug.labels import NONE, labels_of
 from anchordrug.predictors.contenders import Contender
 
 Scores = dict[str, float | None]
-
-
-def groups(seen: np.ndarray) -> dict[str, np.ndarray]:
-    """Return masks of all, the seen and the unseen drugs, by the ending of their scores' names."""
-    return {"": np.ones(len(seen), bool), "_seen": seen, "_unseen": ~seen}
 
 
 def scores(z: np.ndarray, seen: np.ndarray, threshold: float, predicted: Contender) -> Scores:
@@ -28,11 +24,11 @@ def scores(z: np.ndarray, seen: np.ndarray, threshold: float, predicted: Contend
     Returns
     -------
     dict
-        For each of `groups`: macro_f1, correlation (mean over drugs), ece, changed (measured share of changed
-        genes), changed_called (by the labels) and changed_expected (by the probabilities).
+        For each of `masks_of`: macro_f1, correlation (mean over drugs), ece, changed (measured share of
+        changed genes), changed_called (by the labels) and changed_expected (by the probabilities).
     """
     found: Scores = {}
-    for ending, drugs in groups(seen).items():
+    for ending, drugs in masks_of(seen).items():
         truth, labels = labels_of(z[drugs], threshold), predicted.labels[drugs]
         measured = np.isfinite(z[drugs])
         group: Scores = dict.fromkeys(

@@ -9,8 +9,9 @@ Rows are (drug, gene) pairs. The dense side is the network as it is usually writ
 through Linear layers, torch.optim.Adam with its defaults. Its rate is measured once more with the fused
 Adam that the factorised side uses, and it is that faster variant that is trained and scored.
 
-    python benchmarks/training.py                     # about 15 minutes on 2 cores, half for the dense side
-    python benchmarks/training.py --dense-epochs 0    # without training the dense side, seven minutes
+    python benchmarks/training.py --raw $ANCHORDRUG_LINCS
+
+takes about 15 minutes on 2 cores, half of them for the dense side; with `--dense-epochs 0`, seven.
 """
 
 import argparse
@@ -192,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--raw", type=Path, default=ROOT.parent / "shared/lincs", help="raw bundle")
+    parser.add_argument("--raw", type=Path, required=True, help="raw bundle")
     parser.add_argument("--target", default="THP1", help="cell line that is left out and scored")
     parser.add_argument("--epochs", type=int, default=20, help="epochs of block training")
     parser.add_argument("--dense-epochs", type=int, default=1, help="epochs of the dense side; 0: rates only")

@@ -57,7 +57,7 @@ NOT_RUN = {
     "dvc plots diff$": _VARIANT + "the same with names",
     "dvc exp run -S select.": _VARIANT + "tests/acquisition/test_campaign.py plays scenario common",
     "dvc exp run -S predictor=mlp": _VARIANT + "mlp_project of tests/conftest.py is that",
-    r"dvc exp run -S raw.dir=\.\./shared/lincs": f"{_HOURS}tests/real curates and plays a small share",
+    r"dvc exp run -S raw.dir=\$ANCHORDRUG_LINCS": f"{_HOURS}tests/real curates and plays a small share",
     "(cosmic-ray|cr-filter-operators|cr-report) ": f"{_HOURS}docs/mutation.md has what came of it",
     "cd benchmarks/paper && dvc repro": f"{_HOURS}tests/test_paper_benchmark.py plays a small grid",
     "python benchmarks/": f"{_HOURS}tests/test_docs.py looks at the options",

@@ -25,7 +25,7 @@ def simulate(
 
 @app.command(
     rich_help_panel=PANEL,
-    epilog="Example: anchordrug panel --size 307 --compare ../shared/lincs/gene_panel_307.txt",
+    epilog="Example: anchordrug panel --size 307 --compare $ANCHORDRUG_LINCS/gene_panel_307.txt",
 )
 def panel(
     size: Annotated[int, typer.Option(min=1, help="How many genes the panel holds.")] = 307,

@@ -26,6 +26,11 @@ class Scored(Protocol):
     def probabilities(self) -> np.ndarray | None: ...  # noqa: D102
 
 
+def masks_of(seen: np.ndarray) -> dict[str, np.ndarray]:
+    """Return masks of all, the seen and the unseen drugs, by the ending of their scores' names."""
+    return {"": np.ones(len(seen), bool), "_seen": seen, "_unseen": ~seen}
+
+
 def group_scores(truth: np.ndarray, prediction: Scored, seen: np.ndarray) -> dict[str, float]:
     """Return macro-F1 and calibration error of all, seen and unseen drugs; NaN for a group without drugs.
 
@@ -37,7 +42,7 @@ def group_scores(truth: np.ndarray, prediction: Scored, seen: np.ndarray) -> dic
         bool [drugs]: whether a source line has measured the drug.
     """
     found = {}
-    for suffix, mask in {"": np.ones(len(truth), bool), "_seen": seen, "_unseen": ~seen}.items():
+    for suffix, mask in masks_of(seen).items():
         found[f"macro_f1{suffix}"] = macro_f1(truth[mask], prediction.labels[mask]) if mask.any() else np.nan
         found[f"ece{suffix}"] = np.nan
         if mask.any() and prediction.probabilities is not None:
@@ -59,7 +64,7 @@ def scores_of(truth: np.ndarray, z: np.ndarray, prediction: Scored, seen: np.nda
     """
     per_drug = per_drug_macro_f1(truth, prediction.labels)
     correlation = correlations(z, prediction.z)
-    subsets = {"": np.ones(len(truth), bool), "_seen": seen, "_unseen": ~seen}
+    subsets = masks_of(seen)
     scores = {}
     for suffix, mask in subsets.items():
         scores[f"macro_f1{suffix}"] = macro_f1(truth[mask], prediction.labels[mask]) if mask.any() else np.nan

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from anchordrug.graph.numpy_ops import Array, NumpyOps
+from anchordrug.labels import NONE
 
 # Penalties on squared log temperature and squared shifts, in drugs' worth of evidence.
 TEMPERATURE_PENALTY, SHIFT_PENALTY, GROUP_PENALTY = 10.0, 3.0, 1.0
-NONE = 1
 
 
 @dataclass(frozen=True)

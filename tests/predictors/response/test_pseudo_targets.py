@@ -232,3 +232,16 @@ def test_another_world_is_learned_from_as_well():
     assert np.isfinite(found.labels.pair).all()
     assert 0 < found.gp.slope < 3
     assert same_calibration(found, world.with_other_z(world.atlas.cell_line == 0).calibration())
+
+
+def test_near_and_far_are_told_by_structure_alone():
+    """A mechanism that all drugs share makes none of them near."""
+    shared = random_world(seed=3, drugs=120)
+    shared = replace(shared, mechanisms=["M"] * len(shared.mechanisms))
+    unknown = replace(shared, mechanisms=[None] * len(shared.mechanisms))
+    played = [
+        [(entry.group, entry.anchors, entry.lines) for entry in world.calibration().expected]
+        for world in (shared, unknown)
+    ]
+    assert played[0] == played[1]
+    assert {group for group, _, _ in played[0]} >= {"seen", "far"}

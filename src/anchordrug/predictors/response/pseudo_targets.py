@@ -15,6 +15,7 @@ from itertools import product
 import numpy as np
 
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.chem.similarity import tanimoto
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.evidence_group import FAR, GROUPS, NEAR, SEEN, evidence_groups
@@ -229,11 +230,13 @@ def _held_out(
     targets: list[PseudoTarget], orders: list[np.ndarray], settings: GpSettings
 ) -> Iterator[_HeldOut]:
     for target, order in zip(targets, orders, strict=True):
+        bits, known = target.prior.bits, target.prior.known
+        # Without the mechanism, which the evidence's own similarity has in it.
+        similarity = tanimoto(bits[target.drugs], bits[known]).max(axis=1)
+        groups = evidence_groups(target.evidence.lines[:, 0] > 0, similarity)
         for anchors in ANCHORS:
             rest, mean, deviation = _predict(target, order, anchors, settings)
-            evidence = target.evidence.of(rest)
-            groups = evidence_groups(evidence.lines[:, 0] > 0, evidence.nearest[:, 0])
-            yield _HeldOut(evidence, mean, deviation, target.z[rest], anchors, groups)
+            yield _HeldOut(target.evidence.of(rest), mean, deviation, target.z[rest], anchors, groups[rest])
 
 
 def _fit_labels(
