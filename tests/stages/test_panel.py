@@ -52,7 +52,7 @@ def test_the_overlap_is_counted(made):
 def test_nothing_is_left_behind(made):
     folder, _ = made
     left = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert left == {"params.yaml", "gene_panel.txt", "gene_scores.csv"}
+    assert left == {"params.yaml", "gene_panel.txt", "gene_scores.csv", ".lock"}
 
 
 def test_the_target_is_no_source(made):

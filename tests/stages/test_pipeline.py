@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from anchordrug import schemas
-from anchordrug.errors import TableError
+from anchordrug.acquisition.retrospective import campaign_key
+from anchordrug.errors import SettingsError, TableError
 from anchordrug.evaluation.metrics import macro_f1
+from anchordrug.files.lock import locked
 from anchordrug.files.tables import read_json
 from anchordrug.labels import labels_of
 from tests.conftest import copied, load_fitted, project_at, run_cli, small_params, write_params
@@ -56,7 +58,7 @@ def test_the_target_is_no_source_line(project):
 
 
 def test_no_checkpoint_is_left_behind(either_project):
-    assert not any((either_project / ".anchordrug").iterdir())
+    assert [path.name for path in (either_project / ".anchordrug").iterdir()] == ["locks"]
 
 
 def test_every_run_shows_what_needs_no_model_and_what_a_shuffle_leaves(either_project):
@@ -105,7 +107,7 @@ def files_of(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and "locks" not in path.parts
     }
 
 
@@ -191,3 +193,51 @@ def test_features_of_other_tables_are_refused(copy):
     pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
     with pytest.raises(TableError, match=r"features/drugs.parquet: .*run featurize again"):
         project_at(copy).features(project_at(copy).atlas())
+
+
+@pytest.mark.parametrize(
+    ("words", "lock"),
+    [
+        (("curate",), "curate"),
+        (("select", "--target", "SIM-T1", "--seed", "0"), "select-SIM-T1-0"),
+        (("panel", "--size", "5"), "panel"),
+    ],
+)
+def test_a_stage_that_another_process_runs_is_refused_and_changes_nothing(copy, words, lock):
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
+    with locked(copy / ".anchordrug/locks" / lock):
+        result = run_cli(*words, folder=copy)
+        assert isinstance(result.exception, SettingsError)
+        assert "another anchordrug command works in it" in str(result.exception)
+    after = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
+    assert {path: time for path, time in after.items() if "locks" not in path.parts} == {
+        path: time for path, time in before.items() if "locks" not in path.parts
+    }
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda _: "",
+        lambda text: "\0" * len(text),
+        lambda text: text.replace("\n1,", "\n1,9", 3),
+    ],
+    ids=["cut", "empty", "zeros", "other drugs"],
+)
+def test_a_damaged_round_starts_over_with_a_line(copy, damage):
+    selection = copy / "tables/selections/SIM-T1-0.csv"
+    chosen = pd.read_csv(selection)
+    atlas = project_at(copy).atlas()
+    row = {name: position for position, name in enumerate(atlas.drugs["drug_id"])}
+    first = chosen[chosen["round"] == 1]
+    left = pd.DataFrame({"round": 1, "drug": first["drug_id"].map(row), "score": first["score"]})
+    left = left.assign(query_seconds=0.0, train_seconds=0.0, evaluate_seconds=0.0)
+    left["SIM-T1"] = 0.5
+    key = campaign_key(project_at(copy), ["SIM-T1"], "SIM-T1", 0, project_at(copy).settings.select.strategy)
+    partial = copy / f".anchordrug/select-{key}.csv"
+    partial.write_text(damage(left.to_csv(index=False)), encoding="utf-8")
+    result = run_cli("select", "--target", "SIM-T1", "--seed", "0", folder=copy)
+    assert result.exit_code == 0, result.output
+    assert f"{partial.name}: is damaged; starting over" in result.output
+    assert pd.read_csv(selection)["drug_id"].tolist() == chosen["drug_id"].tolist()

@@ -13,6 +13,7 @@ from anchordrug.acquisition.campaign import Campaign, play
 from anchordrug.acquisition.registry import strategy
 from anchordrug.acquisition.view import Catalogue
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.errors import RawDataError
 from anchordrug.evaluation.metrics import macro_f1
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.digests import digest_of, sha256
@@ -126,7 +127,7 @@ def play_rounds(
         round, in a column of the target's name.
         The file `partial` holds it too; the caller removes it.
     """
-    rows = read_table(partial) if partial.exists() else pd.DataFrame()
+    rows = _left_by_a_killed_run(group, partial, budget, batch, say)
     played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]
     campaign = Campaign(group.pool, group.catalogue, strategy(name), budget, batch, seed)
     rounds = play(campaign, JointPredictor(group.predictors), group.reveal, played)
@@ -147,3 +148,24 @@ def play_rounds(
         shown = ", ".join(f"{target} {score:.3f}" for target, score in scores.items())
         say(f"round {played_round.number}, {len(rows)}/{budget} drugs, macro-F1 {shown}")
     return rows
+
+
+def _left_by_a_killed_run(
+    group: Group, partial: Path, budget: int, batch: int, say: Callable[[str], None]
+) -> pd.DataFrame:
+    """Return the rounds that `partial` holds; none where there is no such file, or it is damaged."""
+    if not partial.exists():
+        return pd.DataFrame()
+    try:
+        rows = read_table(partial)
+        drugs = rows["drug"].to_numpy(np.int64)
+        rounds = 1 + np.arange(len(rows)) // batch
+        whole = len(rows) == budget or len(rows) % batch == 0 < len(rows) < budget
+        fit = np.isin(drugs, group.pool).all() and len(np.unique(drugs)) == len(drugs)
+        full = not rows[["score", *group.targets]].isna().any(axis=None)
+        if whole and fit and full and rows["round"].tolist() == rounds.tolist():
+            return rows
+    except (RawDataError, KeyError, ValueError):
+        pass
+    say(f"{partial}: is damaged; starting over")
+    return pd.DataFrame()

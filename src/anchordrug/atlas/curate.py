@@ -16,6 +16,7 @@ import pandas as pd
 
 from anchordrug.chem.workers import Fingerprinted, standardising
 from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.files.disk import allocated
 from anchordrug.files.progress import track
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, read_panel
@@ -306,7 +307,7 @@ def _merge_replicates(
     merged = (
         np.empty((len(counts), z.shape[1]), np.float32)
         if work is None
-        else np.memmap(work / "merged", np.float32, "w+", shape=(len(counts), z.shape[1]))
+        else allocated(work / "merged", (len(counts), z.shape[1]))
     )
     for replicates in np.unique(counts):
         which = np.flatnonzero(counts == replicates)

@@ -1,12 +1,12 @@
 """The folder of a campaign: which file lies where, and who may work in it."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import remove_partial
+from anchordrug.files.lock import locked
 
 SETTINGS = "campaign.yaml"
 RESTORE = "restore the file as the campaign wrote it"
@@ -70,7 +70,21 @@ def working_in(folder: Path) -> Iterator[None]:
         It is no campaign's folder, or another command works in it.
     """
     require_campaign(folder)
+    with owned(folder):
+        yield
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Hold the lock of `folder`, and tidy what a killed command left half written there.
+
+    Raises
+    ------
+    SettingsError
+        Another command works in it.
+    """
     with locked(folder):
+        remove_partial(folder)
         yield
 
 
@@ -86,17 +100,3 @@ def require_campaign(folder: Path) -> None:
         raise SettingsError(
             f"{folder}: no campaign there (no {SETTINGS}); make one with 'anchordrug campaign new'"
         )
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`, which exists; the system lets go of it when the process ends, however."""
-    with (folder / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingsError(
-                f"{folder}: another anchordrug command works in it; wait until it ends"
-            ) from error
-        remove_partial(folder)
-        yield

@@ -2,7 +2,7 @@
 
 import typer
 
-from anchordrug.cli.options import Device, Params, Seed, Target, project_of, require_target
+from anchordrug.cli.options import Device, Params, Seed, Target, alone, project_of, require_target
 
 PANEL = "Pipeline, in this order ('dvc repro' runs it all)"
 app = typer.Typer()
@@ -14,7 +14,8 @@ def curate(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.stages import curate as stage
 
-    stage.run(project)
+    with alone(project, "curate"):
+        stage.run(project)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug grow")
@@ -23,7 +24,8 @@ def grow(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.stages import grow as stage
 
-    stage.run(project)
+    with alone(project, "grow"):
+        stage.run(project)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug featurize")
@@ -32,7 +34,8 @@ def featurize(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.stages import featurize as stage
 
-    stage.run(project)
+    with alone(project, "featurize"):
+        stage.run(project)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug split")
@@ -41,7 +44,8 @@ def split(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.stages import split as stage
 
-    stage.run(project)
+    with alone(project, "split"):
+        stage.run(project)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug pretrain --target SIM-T1")
@@ -52,7 +56,8 @@ def pretrain(target: Target, device: Device = "cpu", params: Params = None) -> N
     from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import pretrain as stage
 
-    stage.run(project, target, device_of(device))
+    with alone(project, "pretrain", target):
+        stage.run(project, target, device_of(device))
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug select --target SIM-T1 --seed 0")
@@ -63,7 +68,8 @@ def select(target: Target, seed: Seed = 0, device: Device = "cpu", params: Param
     from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import select as stage
 
-    stage.run(project, target, seed, device_of(device))
+    with alone(project, "select", target, seed):
+        stage.run(project, target, seed, device_of(device))
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug compare --target SIM-T1 --seed 0")
@@ -74,7 +80,8 @@ def compare(target: Target, seed: Seed = 0, device: Device = "cpu", params: Para
     from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import compare as stage
 
-    stage.run(project, target, seed, device_of(device))
+    with alone(project, "compare", target, seed):
+        stage.run(project, target, seed, device_of(device))
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug finetune --target SIM-T1 --seed 0")
@@ -85,7 +92,8 @@ def finetune(target: Target, seed: Seed = 0, device: Device = "cpu", params: Par
     from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import finetune as stage
 
-    stage.run(project, target, seed, device_of(device))
+    with alone(project, "finetune", target, seed):
+        stage.run(project, target, seed, device_of(device))
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug evaluate --target SIM-T1 --seed 0")
@@ -95,7 +103,8 @@ def evaluate(target: Target, seed: Seed = 0, params: Params = None) -> None:
     require_target(project, target)
     from anchordrug.stages import evaluate as stage
 
-    stage.run(project, target, seed)
+    with alone(project, "evaluate", target, seed):
+        stage.run(project, target, seed)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug hidden --target SIM-T1")
@@ -106,7 +115,8 @@ def hidden(target: Target, device: Device = "cpu", params: Params = None) -> Non
     from anchordrug.predictors.mlp.training import device_of
     from anchordrug.stages import hidden as stage
 
-    stage.run(project, target, device_of(device))
+    with alone(project, "hidden", target):
+        stage.run(project, target, device_of(device))
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug export --target SIM-T1")
@@ -116,7 +126,8 @@ def export(target: Target, params: Params = None) -> None:
     require_target(project, target)
     from anchordrug.stages import export as stage
 
-    stage.run(project, target)
+    with alone(project, "export", target):
+        stage.run(project, target)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug summarise")
@@ -125,7 +136,8 @@ def summarise(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.stages import summarise as stage
 
-    stage.run(project)
+    with alone(project, "summarise"):
+        stage.run(project)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug report")
@@ -134,4 +146,5 @@ def report(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.stages import report as stage
 
-    stage.run(project)
+    with alone(project, "report"):
+        stage.run(project)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import PARAMS, Params, project_of, root_of
+from anchordrug.cli.options import PARAMS, Params, alone, project_of, root_of
 from anchordrug.cli.screen import FAILED, print_json
 
 PANEL = "Tools"
@@ -41,7 +41,8 @@ def panel(
     project = project_of(params)
     from anchordrug.stages import panel as command
 
-    command.run(project, size, out, scores, compare, seed)
+    with alone(project, "panel"):
+        command.run(project, size, out, scores, compare, seed)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug doctor")

@@ -10,6 +10,7 @@ from glob import escape
 from pathlib import Path
 
 from anchordrug.errors import RawDataError
+from anchordrug.files.disk import naming
 
 # What is being written has such a name until it is whole.
 PARTIAL = ".partial-"
@@ -27,7 +28,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _log.info("wrote %s", path)

@@ -195,6 +195,38 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(tmp_path, cut_after):
     assert all(torch.equal(a, b) for a, b in zip(resumed[1], whole[1], strict=True))
 
 
+def cut_short(data):
+    return data[: len(data) // 2]
+
+
+def of_zeros(data):
+    return bytes(len(data))
+
+
+def with_nan(data):
+    return data[:-4] + np.float32(np.nan).tobytes()
+
+
+@pytest.mark.parametrize("damage", [cut_short, of_zeros, with_nan, lambda _: b""])
+def test_a_damaged_checkpoint_starts_over_with_a_line(tmp_path, damage):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    weights_after(replace(PLAN, epochs=2), profiles(), checkpoint=checkpoint)
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    seen, said = [], []
+    resumed = weights_after(
+        PLAN,
+        profiles(),
+        checkpoint=checkpoint,
+        after_epoch=lambda e, _: seen.append(e),
+        say=said.append,
+    )
+    whole = weights_after(PLAN, profiles())
+    assert said == [f"{checkpoint}: is damaged; starting over"]
+    assert seen == [1, 2, 3]
+    assert resumed[0] == whole[0]
+    assert all(torch.equal(a, b) for a, b in zip(resumed[1], whole[1], strict=True))
+
+
 def train_until_killed(plan, checkpoint, call):
     """Run in a process of its own; `call` says when after the first epoch it ends."""
     torch.set_num_threads(1)

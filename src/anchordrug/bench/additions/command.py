@@ -11,7 +11,6 @@ import typer
 
 from anchordrug.atlas.additions import Addition, addition_names, read_additions, require_name, write_addition
 from anchordrug.atlas.grow import Growth, grow, owners
-from anchordrug.bench import folder as files
 from anchordrug.bench.additions.from_campaign import addition_from_campaign
 from anchordrug.bench.additions.from_tables import Tables, TakenIn, addition_from_tables
 from anchordrug.bench.assays.result import FAILED
@@ -19,6 +18,7 @@ from anchordrug.bench.library import counts_in_words
 from anchordrug.bench.untreated import described
 from anchordrug.errors import SettingsError, near, shortlist
 from anchordrug.files.atomic import PARTIAL, remove_partial
+from anchordrug.files.lock import locked
 from anchordrug.project.project import Project
 
 THEN = "then: anchordrug grow ('dvc repro' runs it and the stages that follow)"
@@ -135,9 +135,7 @@ def remove(name: str, project: Project) -> None:
 @contextmanager
 def _working_on(project: Project) -> Iterator[None]:
     """Keep other commands out of the additions; the lock is outside, because DVC watches their folder."""
-    place = project.checkpoints / "additions"
-    place.mkdir(parents=True, exist_ok=True)
-    with files.locked(place):
+    with locked(project.checkpoints / "additions"):
         remove_partial(project.additions)
         yield
 

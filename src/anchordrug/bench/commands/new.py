@@ -49,8 +49,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
     SettingsError
         A setting is not allowed, or the target's untreated expression is missing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with files.locked(folder):
+    with files.owned(folder):
         if (folder / files.SETTINGS).exists():
             typer.echo(
                 f"{folder} holds a campaign already; nothing was changed (edit {folder / files.SETTINGS}, "

@@ -165,6 +165,7 @@ def pretrained(task: Task, params: MlpParams, work: Work, profiles: Profiles) ->
         plan_of(settings, settings.seed, task.device),
         after_epoch=lambda epoch, loss: work.say(f"epoch {epoch}/{settings.epochs}: loss {loss:.4f}"),
         checkpoint=work.checkpoint,
+        say=work.say,
     )
     return MlpState(network, losses)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional
@@ -114,6 +114,7 @@ def train(
     *,
     after_epoch: Callable[[int, float], None] | None = None,
     checkpoint: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[float]:
     """Train `network` in place with cross entropy and Adam; return the mean loss of every epoch.
 
@@ -128,6 +129,8 @@ def train(
         Called with the epoch (from 1) and its mean loss.
     checkpoint
         Written after every epoch; read at the start if it exists. The caller removes it at the end.
+    say
+        Told that the checkpoint is damaged; training then starts over.
     """
     device = torch.device(plan.device)
     network.to(device)
@@ -138,7 +141,7 @@ def train(
     labels = torch.from_numpy(profiles.labels.astype(np.int64)).to(device)
     drug_of, line_of = torch.from_numpy(profiles.drug), torch.from_numpy(profiles.cell_line)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate, fused=True)
-    losses = _resume(network, optimizer, checkpoint) if checkpoint and checkpoint.exists() else []
+    losses = _resumed(network, optimizer, checkpoint, say) if checkpoint and checkpoint.exists() else []
     network.train()
     for epoch in range(len(losses), plan.epochs):
         order, noise = (np.random.Generator(np.random.SFC64([plan.seed, epoch, use])) for use in (0, 1))
@@ -178,14 +181,34 @@ def _store(network: nn.Module, optimizer: torch.optim.Adam, losses: list[float],
         temporary.write_bytes(save(tensors, metadata={"losses": json.dumps(losses)}))
 
 
+def _resumed(
+    network: nn.Module, optimizer: torch.optim.Adam, path: Path, say: Callable[[str], None]
+) -> list[float]:
+    """Return the losses of the epochs that need not be trained again."""
+    try:
+        return _resume(network, optimizer, path)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
+        say(f"{path}: is damaged; starting over")
+        return []
+
+
 def _resume(network: nn.Module, optimizer: torch.optim.Adam, path: Path) -> list[float]:
+    """Take weights and Adam's state from a checkpoint; a damaged one changes nothing."""
     tensors = load_file(path)
     with safe_open(path, "pt") as file:
         losses = json.loads(file.metadata()["losses"])
-    state = {}
+    weights = dict(network.named_parameters())
+    for key in ("weight", "exp_avg", "exp_avg_sq"):
+        for name, weight in weights.items():
+            found = tensors[f"{key}.{name}"]
+            if found.shape != weight.shape or not torch.isfinite(found).all():
+                raise ValueError(f"{key}.{name}")
+    state = {
+        position: {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+        for position, name in enumerate(weights)
+    }
     with torch.no_grad():
-        for position, (name, weight) in enumerate(network.named_parameters()):
+        for name, weight in weights.items():
             weight.copy_(tensors[f"weight.{name}"])
-            state[position] = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return losses

@@ -1,0 +1,54 @@
+"""One process at a time works in a folder."""
+
+import multiprocessing
+import os
+import re
+import signal
+
+import pytest
+
+from anchordrug.errors import SettingsError
+from anchordrug.files.lock import NAME, locked
+
+
+def hold(folder, held):
+    """Run in a process of its own: hold the lock until killed."""
+    with locked(folder):
+        held.set()
+        signal.pause()
+
+
+def test_the_second_is_told_who_holds_it_until_that_one_ends(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=hold, args=(tmp_path / "new/folder", held))
+    process.start()
+    assert held.wait(60)
+    folder = re.escape(str(tmp_path / "new/folder"))
+    with (
+        pytest.raises(
+            SettingsError, match=rf"^{folder}: another .*process {process.pid}\); wait until it ends$"
+        ),
+        locked(tmp_path / "new/folder"),
+    ):
+        pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with locked(tmp_path / "new/folder"):
+        pass
+
+
+@pytest.mark.parametrize("record", [b"", b"\xff\x00\x1b[31m", b"12", b"12 \x1b[31mred" * 99, b"x" * 1000])
+def test_a_holder_that_left_no_word_is_told_in_general(tmp_path, record):
+    with locked(tmp_path):
+        (tmp_path / NAME).write_bytes(record)
+        with pytest.raises(SettingsError) as error, locked(tmp_path):
+            pass
+    assert "another anchordrug command works in it" in str(error.value)
+    assert len(str(error.value)) < 300
+    assert str(error.value).isprintable()
+
+
+def test_folders_are_held_apart(tmp_path):
+    with locked(tmp_path / "a"), locked(tmp_path / "b"):
+        pass
