@@ -11,7 +11,7 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.atomic import atomic_path
-from anchordrug.raw.text import clean_text, open_text
+from anchordrug.raw.text import clean_text, one_line, open_text
 
 _GENE = re.compile(r"(.+) \((\d+)\)")  # TSPAN6 (7105)
 _MODEL_ID = re.compile(r"ACH-\d+")
@@ -144,9 +144,7 @@ def _columns(path: Path, separator: str, needed: list[str], welcome: list[str]) 
                 text, sep=separator, dtype="str", usecols=lambda name: name in {*needed, *welcome}
             )
         except ValueError as error:
-            raise RawDataError(
-                f"{path}: cannot be read ({' '.join(str(error).split())}); download it again"
-            ) from error
+            raise RawDataError(f"{path}: cannot be read ({one_line(error)}); download it again") from error
     missing = [name for name in needed if name not in table]
     if missing:
         raise RawDataError(f"{path}: no column {missing[0]}; download it again")

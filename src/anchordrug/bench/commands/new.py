@@ -37,6 +37,7 @@ class NewCampaign:
     strategy: str | None
     seed: int
     rehearsal: bool
+    id_column: str | None = None
 
 
 def run(folder: Path, asked: NewCampaign, project: Project) -> None:
@@ -63,14 +64,14 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
             (folder / name).unlink(missing_ok=True)
         only = _measured(project.atlas(), campaign) if campaign.rehearsal else None
         drugs = project.atlas().drugs
-        usable = _resolve(asked.library, drugs, folder / files.LIBRARY, "library", only)
+        usable = _resolve(asked.library, asked.id_column, drugs, folder / files.LIBRARY, "library", only)
         if campaign.budget > usable:
             raise SettingsError(
                 f"--budget: {campaign.budget} drugs are asked for, "
                 f"but {usable} of {asked.library} can be used"
             )
         if asked.predict is not None:
-            _resolve(asked.predict, drugs, folder / files.QUERIES, "drugs to predict")
+            _resolve(asked.predict, asked.id_column, drugs, folder / files.QUERIES, "drugs to predict")
         if asked.expression is not None:
             found = described(asked.expression, campaign.targets, project.raw)
             table = found.expression.rename_axis("cell_line").reset_index()
@@ -132,9 +133,18 @@ def _measured(atlas: ResponseAtlas, campaign: CampaignSettings) -> set[str]:
     return set.intersection(*(set(keys[atlas.of(target).measured_drugs()]) for target in campaign.targets))
 
 
-def _resolve(source: Path, drugs: pd.DataFrame, path: Path, what: str, only: set[str] | None = None) -> int:
+def _resolve(
+    source: Path,
+    id_column: str | None,
+    drugs: pd.DataFrame,
+    path: Path,
+    what: str,
+    only: set[str] | None = None,
+) -> int:
     """Resolve a list of compounds, write it, say what was found; return how many are usable."""
-    resolved = resolve_library(read_compounds_for_sale(source), drugs)
+    resolved = resolve_library(read_compounds_for_sale(source, id_column), drugs)
+    if resolved.note:
+        typer.echo(f"{source}: {resolved.note}")
     library, rejects = resolved.library, resolved.rejects
     if only is not None:
         unknown = library[~library["inchikey"].isin(only)]
