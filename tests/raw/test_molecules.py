@@ -395,6 +395,95 @@ def workbook(folder: Path, rows: list[list], name: str = "d.xlsx") -> Path:
     return folder / name
 
 
+def notes_of(path: Path, *columns: str | None) -> tuple[str, ...]:
+    with open_compounds(path, *columns) as opened:
+        assert list(opened.rows)
+        return opened.notes
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("Catalog Number,Item Name,SMILES,CAS Number", "Catalog Number"),
+        ("Item Name,SMILES", "Item Name"),
+        ("broad_id;pert_iname;smiles", "broad_id"),
+        ("pert_iname;smiles", "pert_iname"),
+        ("name\tIDNUMBER\tsmiles", "IDNUMBER"),
+        ("Smiles;Name;ChEMBL ID", "ChEMBL ID"),
+        ("CAS-No,Product_Name,Canonical Smiles,Product ID", "Product ID"),
+        ("zinc_id,smiles", "zinc_id"),
+        ("id,cas,smiles", "id"),
+    ],
+)
+def test_ids_of_vendors_and_databases(tmp_path, header, key):
+    separator = next(character for character in "\t;," if character in header)
+    columns = header.split(separator)
+    cells = ["CCO" if "smiles" in column.lower() else f"x {column}" for column in columns]
+    for lines in ("", "!Version: 1\n!Note: a, b\n", f"sep={separator}\n"):
+        path = write(tmp_path, f"{lines}{header}\n{separator.join(cells)}\n", "d.txt")
+        assert named(compounds(path)) == [(f"x {key}", "CCO")]
+        assert notes_of(path) == ()
+    pd.DataFrame([cells], columns=pd.Index(columns)).to_parquet(tmp_path / "d.parquet")
+    assert named(compounds(tmp_path / "d.parquet")) == [(f"x {key}", "CCO")]
+    assert named(compounds(workbook(tmp_path, [columns, cells]))) == [(f"x {key}", "CCO")]
+
+
+def test_files_without_ids_say_what_compounds_are_called(tmp_path):
+    note = "no id column (found smiles, MW): called row_N; name one with --id-column"
+    for name in ("d.csv", "d.txt", "d.csv.gz"):
+        assert notes_of(write(tmp_path, "smiles,MW\nCCO,46\n", name)) == (note,)
+    pd.DataFrame({"smiles": ["CCO"], "MW": [46]}).to_parquet(tmp_path / "d.parquet")
+    assert notes_of(tmp_path / "d.parquet") == (note,)
+    assert notes_of(workbook(tmp_path, [["smiles", "MW"], ["CCO", 46]])) == (note,)
+    assert notes_of(tmp_path / "d.xlsx", None, "MW") == ()
+    assert notes_of(write(tmp_path, "CCO\nCCN\n", "d.smi")) == ("no id after the SMILES: called row_N",)
+    assert notes_of(write(tmp_path, "CCO a\nCCN\n", "d.smi")) == ()
+
+
+BLOCK = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+
+
+def record(title: str, **properties: str) -> str:
+    """An SDF record as vendors write it, with a number after the name of each property."""
+    lines = [f">  <{name.replace('_', ' ')}>  (1)\n{value}\n" for name, value in properties.items()]
+    return "\n".join([title + BLOCK.rstrip("\n"), *lines, "$$$$", ""])
+
+
+@pytest.mark.parametrize(
+    ("properties", "drug_id"),
+    [
+        ({"Catalog_ID": "K1", "Item_Name": "n"}, "K1"),
+        ({"Comment": "c", "IDNUMBER": "K2"}, "K2"),
+        ({"CAS": "64-17-5", "chembl_id": "CHEMBL545"}, "CHEMBL545"),
+        ({"PUBCHEM_COMPOUND_CID": "702"}, "702"),
+    ],
+)
+def test_ids_in_properties_of_sdf(tmp_path, properties, drug_id):
+    for name in ("d.sdf", "d.csv", "d.txt.gz", "d"):
+        path = write(tmp_path, record("title", **properties) * 2, name)
+        assert [row.drug_id for row in compounds(path)] == [drug_id, drug_id]
+        assert notes_of(path) == ()
+
+
+def test_sdf_without_an_id_says_what_compounds_are_called(tmp_path):
+    path = write(tmp_path, record("ethanol", MW="46"), "d.sdf")
+    told = "no id property (found MW): called by title; name one with --id-column"
+    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (["ethanol"], (told,))
+    path = write(tmp_path, record("", MW="46"), "d.sdf")
+    told = "no id property (found MW): called row_N; name one with --id-column"
+    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (["row_1"], (told,))
+    assert ([row.drug_id for row in compounds(path, None, "MW")], notes_of(path, None, "MW")) == (["46"], ())
+
+
+def test_tables_by_other_names(tmp_path):
+    for name in ("d.sdf", "d.smi", "d.xlsx", "d.parquet", "d.gz.csv", "d"):
+        assert named(read(tmp_path, "id,smiles\na,CCO\nb,CCN\n", name)) == ROWS
+    (tmp_path / "d.csv").write_bytes(gzip.compress(b"id,smiles\na,CCO\nb,CCN\n"))
+    assert named(compounds(tmp_path / "d.csv")) == ROWS
+    workbook(tmp_path, [["id", "smiles"], *ROWS], "d.xlsx").rename(tmp_path / "d.csv")
+    assert named(compounds(tmp_path / "d.csv")) == ROWS
+
+
 def test_workbooks(tmp_path):
     rows = compounds(workbook(tmp_path, [["ID", "SMILES"], [7, "CCO"], [], ["b", "CCN"], [None, "CCC"]]))
     assert named(rows) == [("7", "CCO"), ("b", "CCN"), ("row_3", "CCC")]

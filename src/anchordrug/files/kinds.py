@@ -67,7 +67,10 @@ _OPEN_DOCUMENT = Kind("an OpenDocument file, such as .ods", "save it as .xlsx or
 _WORD = Kind("a Word document", "save its table as CSV")
 _NUMPY = Kind("a file of numpy arrays", _CSV)
 _PICKLE = Kind("a Python pickle, which could run any program", "save it as CSV or parquet")
-_OTHER = Kind("a binary file of an unknown kind", "save it as a table, such as CSV")
+OTHER = Kind("a binary file of an unknown kind", "save it as a table, such as CSV")
+
+# Their remedy holds whatever the file is wanted for.
+STAND_INS = frozenset((GIT_LFS, DVC, _ANNEX, _HTML, ZIP, GZIP))
 
 _STARTS = (
     (b"\x89HDF\r\n\x1a\n", HDF5),
@@ -183,7 +186,7 @@ def _binary(head: bytes) -> Kind | None:
     if len(head) > 16 and any(half.count(0) > 0.7 * len(half) for half in halves):
         return UTF16 if head.count(0) < 0.7 * len(head) else None  # UTF-16 without its mark
     strange = len(head) - len(head.translate(None, _NO_TEXT))
-    return _OTHER if strange > _BINARY * len(head) and not _is_utf8(head) else None
+    return OTHER if strange > _BINARY * len(head) and not _is_utf8(head) else None
 
 
 def _is_utf8(head: bytes) -> bool:
