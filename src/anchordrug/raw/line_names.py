@@ -43,7 +43,12 @@ class LineMatch(NamedTuple):
 
 
 def plain_name(name: str) -> str:
-    """Return a name in capitals, without anything but letters and digits: THP-1 as THP1."""
+    """Return a name in capitals, without anything but letters and digits: THP-1 as THP1.
+
+    5637.0 is 5637: a program has taken the name for a number.
+    """
+    whole = name.removesuffix(".0")
+    name = whole if whole.isdecimal() else name
     return "".join(character for character in name.upper() if character.isalnum())
 
 
@@ -159,7 +164,7 @@ def _names_in(sheet: Sheet, columns: Sequence[int]) -> Iterable[tuple[str, int]]
     for column in columns:
         for row, cell in enumerate(sheet.names(column)):
             for name in re.split(r"[|;,]", cell):
-                key = plain_name(re.sub(r"\.0$", "", name))
+                key = plain_name(name)
                 if key and name.strip() != "-666":
                     yield key, row
                     yield core_name(name), row
