@@ -213,6 +213,34 @@ def test_broad_map_marks_controls_by_their_type(tmp_path):
     assert list(table["concentration"]) == [0, 5]
 
 
+@pytest.mark.parametrize(
+    ("header", "kinds"),
+    [
+        ("pert_type", ["trt", "negcon", "poscon", "poscon"]),
+        ("pert_type", ["trt", "", "poscon_cp", "poscon_diverse"]),
+        ("pert_type", ["trt_cp", "ctl_vehicle", "trt_poscon", "POSCON"]),
+        (
+            "Metadata_pert_type\tMetadata_control_type",
+            ["trt\t", "control\tnegcon"] + ["control\tposcon_cp"] * 2,
+        ),
+        ("pert_type\tcontrol_type", ["\t", "control\t", "\tposcon", "control\tposcon_orf"]),
+    ],
+)
+def test_positive_controls_by_their_names(tmp_path, header, kinds):
+    rows = [("A01", "BRD-1", "5"), ("A02", "DMSO", ""), ("A03", "AMG900", "5"), ("A04", "BRD-1", "")]
+    lines = [
+        f"P\t{well}\t{drug}\t{dose}\tL\t{kind}" for (well, drug, dose), kind in zip(rows, kinds, strict=True)
+    ]
+    table = read_text(
+        tmp_path, "\n".join([f"plate\twell\tdrug_id\tconcentration_um\tcell_line\t{header}", *lines])
+    )
+    assert list(table["pert_type"]) == ["trt", "negcon", "poscon", "poscon"]
+    assert list(table["drug_id"]) == ["BRD-1", "DMSO", "AMG900", "BRD-1"]
+    assert list(table["concentration"]) == [5, 0, 5, 0]
+    # A positive control is no replicate of the same drug.
+    assert list(table["replicate"]) == [1, 1, 1, 1]
+
+
 HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,replicate\n"
 
 
@@ -247,7 +275,13 @@ HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,rep
         (HEADER + "P,A1,x,1,uM,,,,1\n", r"line 2: cell_line '' is empty"),
         (HEADER + "P,A1,x,1,uM,L,negcon,,1\n", r"line 2: drug_id 'x' contradicts pert_type 'negcon'"),
         (HEADER + "P,A1,DMSO,1,uM,L,trt,,1\n", r"line 2: drug_id 'DMSO' contradicts pert_type 'trt'"),
-        (HEADER + "P,A1,x,1,uM,L,poscon,,1\n", r"line 2: pert_type 'poscon' is unknown; write trt or negcon"),
+        (HEADER + "P,A1,x,1,uM,L,empty,,1\n", r"line 2: pert_type 'empty' is unknown; write trt, negcon or"),
+        (
+            HEADER + "P,A1,x,1,uM,L,control,,1\n",
+            r"line 2: pert_type 'control' is unknown; add the column contr",
+        ),
+        (HEADER + "P,A1,DMSO,1,uM,L,poscon,,1\n", r"line 2: drug_id 'DMSO' contradicts pert_type 'poscon'"),
+        (HEADER + "P,A1,,1,uM,L,poscon,,1\n", r"line 2: drug_id '' is empty; fill it in"),
         (
             HEADER + "P,A1,x,1,uM,L,,K1,1\nP,A2,x,1,uM,L,,K2,2\n",
             r"line 3: drug 'x' has InChIKey 'K2', but 'K1'",
