@@ -623,6 +623,35 @@ def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(st
         ET.parse(bench.campaign / f"rounds/01/{plate}.svg")
 
 
+def test_a_drug_keeps_its_source_well_in_later_rounds(start, bench, home):
+    """A drug that failed is ordered again, from the well that it had; new drugs get the next wells."""
+    start(budget=12, rounds=2)
+    bench.ok("next")
+    first = bench.table("selection")["drug_id"].tolist()
+    bench.measure(1, without=first[:2])
+    bench.edit("constraints", include=first[:1])
+    bench.ok("next")
+    lists = [bench.table("pick_list", number).drop_duplicates("Sample ID") for number in (1, 2)]
+    wells = [dict(zip(table["Sample ID"], table["Source Well"], strict=True)) for table in lists]
+    assert wells[1].keys() & wells[0].keys() == {"DMSO", first[0]}
+    assert {drug: wells[1][drug] for drug in ("DMSO", first[0])} == {
+        drug: wells[0][drug] for drug in ("DMSO", first[0])
+    }
+    assert sorted(set(wells[1].values()) - set(wells[0].values())) == sorted(
+        f"A{len(wells[0]) + number}" for number in range(1, len(wells[1]) - 1)
+    )
+    assert set(pd.concat(lists)["Source Plate Name"]) == {"SOURCE1"}
+
+
+def test_the_pick_list_of_an_earlier_round_is_needed(start, bench, home):
+    start(budget=12, rounds=2)
+    bench.play(1)
+    (bench.campaign / "rounds/01/pick_list.csv").unlink()
+    told = bench.error(RawDataError, "next")
+    assert told.startswith("c/rounds/01/pick_list.csv: no such file; source wells of later rounds depend on")
+    assert not (bench.campaign / "rounds/02").exists()
+
+
 def test_ids_and_barcodes_of_digits_stay_what_they_are(start, bench, home):
     """Vendors number compounds and plates, with zeros in front."""
     shop = stocked(home, 12)[["smiles"]]

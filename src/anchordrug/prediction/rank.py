@@ -109,7 +109,9 @@ def _signature(
 
 
 def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
-    values, significant = read_signature(path, column)
+    values, significant = read_signature(
+        path, column, genes=genes, tell=lambda note: typer.echo(f"{path}: {note}")
+    )
     found = on_genes(list(values), genes)
     _require_enough(path, len(found), genes, list(values))
     vector = np.array([values[found[gene]] if gene in found else 0.0 for gene in genes])

@@ -1,25 +1,26 @@
 """A signature to search with: gene lists, a table of differential expression, or GCT."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from anchordrug.errors import RawDataError, near, shortlist
 from anchordrug.raw.aliases import resolve
+from anchordrug.raw.changes import (
+    columns_by_role,
+    lacks_direction,
+    signed_by_p,
+    signed_statistic,
+    without_direction,
+)
 from anchordrug.raw.gct import open_gct
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
 from anchordrug.raw.text import MISSING_TEXT, open_text
 
-# Preferred first: a statistic weighs a change by how sure it is.
-VALUE_HEADERS = (
-    *("stat", "statistic", "t", "waldstatistic", "z", "zscore", "modz", "scores"),
-    *("log2foldchange", "logfc", "log2fc", "avglog2fc", "avglogfc", "lfc", "logfoldchange", "logfoldchanges"),
-    *("value", "score"),
-)
-ADJUSTED_HEADERS = ("padj", "adjpval", "adjpvalue", "fdr", "qvalue", "qval", "pvaladj", "pvalsadj")
+# Of columns that do not say what they hold.
+VALUE_HEADERS = ("value",)
 SIGNIFICANT = 0.05
 # Names that are no symbols: Ensembl and Entrez ids.
 _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
@@ -44,13 +45,27 @@ def read_gene_list(path: Path) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def read_signature(path: Path, column: str | None = None) -> tuple[dict[str, float], set[str] | None]:
+def read_signature(
+    path: Path,
+    column: str | None = None,
+    *,
+    genes: Sequence[str] | None = None,
+    tell: Callable[[str], None] = lambda note: None,
+) -> tuple[dict[str, float], set[str] | None]:
     """Read a value per gene from a table of differential expression (any sheet) or GCT.
+
+    The value is a signed statistic; else, where a statistic has no direction (F, likelihood ratio, rank sum),
+    the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of one
+    gene are averaged.
 
     Parameters
     ----------
     column
-        The column of values; default: a statistic, else a log2 fold change; of GCT the first signature.
+        The column of values; of GCT the signature, the first by default.
+    genes
+        Symbols that are asked for; only their repeats are told. All by default.
+    tell
+        Gets what the user should know of how the file was read.
 
     Returns
     -------
@@ -61,31 +76,43 @@ def read_signature(path: Path, column: str | None = None) -> tuple[dict[str, flo
     Raises
     ------
     RawDataError
-        The file is missing or damaged, or has no such column, no genes, a gene twice or a value that is none.
+        The file is missing or damaged, or has no such column, no genes, a value that is none, or values that
+        tell no direction.
     """
     if path.name.lower().endswith((".gct", ".gct.gz")):
-        return _from_gct(path, column), None
+        names, values = _from_gct(path, column)
+        return _by_name(path, names, values, genes, tell), None
     sheet = read_sheet(path)
     names = _gene_names(sheet)
-    found = _by_name(path, names, sheet.numbers(_value_column(sheet, column)))
-    adjusted = sheet.columns_named(ADJUSTED_HEADERS)
-    if not adjusted:
+    roles = columns_by_role(sheet)
+    found = _by_name(path, names, _values(sheet, roles, column, tell), genes, tell)
+    if "adjusted p-value" not in roles:
         return found, None
-    p = sheet.numbers(adjusted[0])
+    p = sheet.numbers(roles["adjusted p-value"][0])
     return found, {name for name, value in zip(names, p, strict=True) if name and value < SIGNIFICANT}
 
 
-def _by_name(path: Path, names: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    repeated = next((name for name, count in Counter(names).items() if name and count > 1), None)
-    if repeated is not None:
-        raise RawDataError(f"{path}: gene '{repeated}' stands in several rows; keep one")
+def _by_name(
+    path: Path,
+    names: Sequence[str],
+    values: np.ndarray,
+    genes: Sequence[str] | None,
+    tell: Callable[[str], None],
+) -> dict[str, float]:
     # Where a test could not be made there is no value; such genes say nothing.
-    found = {
-        name: float(value) for name, value in zip(names, values, strict=True) if name and np.isfinite(value)
-    }
-    if not found:
+    of_gene: dict[str, list[float]] = {}
+    for name, value in zip(names, values.tolist(), strict=True):
+        if name and np.isfinite(value):
+            of_gene.setdefault(name, []).append(value)
+    if not of_gene:
         raise RawDataError(f"{path}: none of its {len(names)} genes has a name and a value; export it again")
-    return found
+    used = of_gene if genes is None else set(on_genes(list(of_gene), genes).values())
+    repeated = [name for name, found in of_gene.items() if len(found) > 1 and name in used]
+    if repeated:
+        tell(
+            f"{len(repeated)} genes are in several rows ({shortlist(repeated, 3)}); their values are averaged"
+        )
+    return {name: float(np.mean(found)) for name, found in of_gene.items()}
 
 
 def _gene_names(sheet: Sheet) -> list[str]:
@@ -102,24 +129,66 @@ def _gene_names(sheet: Sheet) -> list[str]:
     return next(symbols, names[0])
 
 
-def _value_column(sheet: Sheet, column: str | None) -> int:
+def _values(
+    sheet: Sheet, roles: Mapping[str, Sequence[int]], column: str | None, tell: Callable[[str], None]
+) -> np.ndarray:
+    """Return float64 [rows], NaN where there is no value."""
+    columns = {role: found[0] for role, found in roles.items()}
     if column is not None:
-        if column not in sheet.header:
-            raise RawDataError(
-                f"{sheet.path}: no column '{column}' (found {shortlist(sheet.header)}); "
-                f"give one of them with --column{near(column, sheet.header)}"
-            )
-        return sheet.header.index(column)
-    named = sheet.columns_named(VALUE_HEADERS)
+        return _directed(sheet, _column_called(sheet, column))
+    statistic = signed_statistic(sheet, columns)
+    if statistic is not None and lacks_direction(statistic.values) is None:
+        return statistic.values
+    if "fold change" in columns:
+        changes = _directed(sheet, columns["fold change"])
+        undirected = without_direction(sheet, columns)
+        if undirected is None:
+            return changes
+        if "p-value" in columns:
+            by_p = signed_by_p(sheet, columns)
+            for note in by_p.notes:
+                tell(note)
+            return by_p.values
+        tell(f"{undirected}, so {sheet.column_place(columns['fold change'])} is used")
+        return changes
+    others = [columns[role] for role in ("statistic", "z") if role in columns]
+    named = others or sheet.columns_named(VALUE_HEADERS)
     if not named:
         raise RawDataError(
             f"{sheet.path}: no column of changes (expected 'stat' or 'log2FoldChange', found "
             f"{shortlist(sheet.header)}); name it with --column"
         )
-    return named[0]
+    return _directed(sheet, named[0])
 
 
-def _from_gct(path: Path, column: str | None) -> dict[str, float]:
+def _column_called(sheet: Sheet, column: str) -> int:
+    if column not in sheet.header:
+        raise RawDataError(
+            f"{sheet.path}: no column '{column}' (found {shortlist(sheet.header)}); "
+            f"give one of them with --column{near(column, sheet.header)}"
+        )
+    return sheet.header.index(column)
+
+
+def _directed(sheet: Sheet, column: int) -> np.ndarray:
+    """Return the numbers of a column whose sign tells the direction."""
+    values = sheet.numbers(column)
+    _require_direction(sheet.path, sheet.column_place(column), values)
+    return values
+
+
+def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
+    lacking = lacks_direction(values)
+    if lacking:
+        option, way = ("--up", "up") if lacking == "negative" else ("--down", "down")
+        raise RawDataError(
+            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes that "
+            "go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name a "
+            f"column of signed changes with --column, or give the names of genes that go {way} with {option}"
+        )
+
+
+def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
     with open_gct(path) as matrix:
         ids = matrix.signature_ids
         if column is not None and column not in ids:
@@ -132,7 +201,8 @@ def _from_gct(path: Path, column: str | None) -> dict[str, float]:
         values = np.concatenate([block for _, block in matrix.blocks(np.array([place]), rows)])[0]
         field = next((name for name in SYMBOL_FIELDS if name in matrix.genes), "gene_id")
         names = matrix.genes[field].fillna("").tolist()
-    return _by_name(path, names, values)
+    _require_direction(path, f"signature '{ids[place]}'", values)
+    return names, values
 
 
 def on_genes(names: Sequence[str], genes: Sequence[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from anchordrug.bench.assays.quality import (
 from anchordrug.bench.assays.request import AssayRequest, BelongsError, Reference, ResultFile
 from anchordrug.bench.assays.result import FAILED, OK, AssayResult, gene_notes, stranger_notes
 from anchordrug.bench.assays.scale import shrink, to_atlas_scale
-from anchordrug.bench.plates.plate_map import controls_of
+from anchordrug.bench.plates.plate_map import controls_of, positive_control_notes
 from anchordrug.errors import AssayError, near, shortlist
 from anchordrug.raw.gene_names import GeneMatch
 
@@ -111,6 +111,8 @@ def result_from_counts(
     wells_of_line = request.wells_of(cell_line)
     plate_map = wells_of_line[wells_of_line["plate"].isin(table.columns.get_level_values(0).unique())]
     _require_layout(table, names, plate_map)
+    notes = positive_control_notes(plate_map)
+    plate_map = plate_map[plate_map["pert_type"] != "poscon"]
     asked = [*request.drug_ids, *controls_of(wells_of_line)]
     strangers = plate_map.loc[~plate_map["drug_id"].isin(asked), "drug_id"].unique()
     plate_map = plate_map[plate_map["drug_id"].isin(asked)]
@@ -118,7 +120,7 @@ def result_from_counts(
     good = wells.loc[~wells["failed"], plate_map.columns]
     require_controls(good)
     drugs = _drugs(table, wells, good)
-    notes = [*stranger_notes(strangers.tolist()), *_quality_notes(wells, drugs)]
+    notes += [*stranger_notes(strangers.tolist()), *_quality_notes(wells, drugs)]
     fine = drugs.index[drugs["status"] == OK].tolist()
     if not fine:
         z, factor = pd.DataFrame(columns=reference.symbols, dtype=float), float("nan")

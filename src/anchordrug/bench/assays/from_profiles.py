@@ -7,7 +7,7 @@ from anchordrug.bench.assays.contents import Profiles
 from anchordrug.bench.assays.request import AssayRequest, BelongsError, Reference, ResultFile
 from anchordrug.bench.assays.result import OK, AssayResult, gene_notes, mean_correlation, stranger_notes
 from anchordrug.bench.assays.scale import shrink, to_atlas_scale
-from anchordrug.bench.plates.plate_map import controls_of
+from anchordrug.bench.plates.plate_map import controls_of, positive_control_notes
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.raw.gene_names import GeneMatch
@@ -83,10 +83,9 @@ def _drugs(
     profiles: Profiles, plate_map: pd.DataFrame, request: AssayRequest
 ) -> tuple[dict[str, str], list[str]]:
     """Return the drug_id of every name in the file that was asked for, and the other names."""
-    in_well = {
-        (plate, well): drug
-        for plate, well, drug in plate_map[["plate", "well_position", "drug_id"]].itertuples(index=False)
-    }
+    in_well = plate_map.set_index(["plate", "well_position"])["drug_id"].to_dict()
+    # A positive control may be a drug of the round, whose own wells count.
+    poscon = plate_map[plate_map["pert_type"] == "poscon"].set_index(["plate", "well_position"]).index
     plates = plate_map["plate"].unique().tolist()
     controls = controls_of(plate_map)
     found: dict[str, str] = {}
@@ -94,6 +93,8 @@ def _drugs(
     for name in profiles.values.index:
         plate, well = parse_plate_and_well(str(name), plates) or ("", "")
         place = (plate or plates[0], well) if plate or len(plates) == 1 else None
+        if place in poscon:
+            continue
         drug = in_well.get(place) if place else None
         drug = drug or request.names.get(str(name).casefold(), str(name))
         if drug in controls:
