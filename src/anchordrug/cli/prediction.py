@@ -96,6 +96,8 @@ def rank(
     ] = None,
     up: Annotated[Path | None, typer.Option(help="Instead: genes that go up, a symbol a line.")] = None,
     down: Annotated[Path | None, typer.Option(help="Genes that go down.")] = None,
+    up_set: Annotated[str | None, typer.Option(help="The set to take if --up is a GMT of several.")] = None,
+    down_set: Annotated[str | None, typer.Option(help="The same for --down.")] = None,
     mimic: Annotated[
         bool, typer.Option("--mimic", help="Drugs that do the same first, not those that reverse it.")
     ] = False,
@@ -116,6 +118,7 @@ def rank(
             column,
             up,
             down,
+            sets=(up_set, down_set),
             mimic=mimic,
             permutations=permutations,
             seed=seed,

@@ -86,10 +86,12 @@ def _require_header(sheet: Sheet) -> None:
     if len(sheet.header) > _MOST_WITHOUT_HEADER or sheet.row_noun != "line":
         return
     first, *others = sheet.header
-    if first and all(map(_is_number, others)) and not _is_number(first):
+    # A cell line may be called 5637.
+    named = not first or _is_number(first) or 0 in sheet.columns_named(GENE_HEADERS)
+    if not named and all(map(_is_number, others)):
         raise RawDataError(
-            f"{sheet.path}: has no header, its first line is '{shortlist(sheet.header)[:60]}'; add a line with "
-            "the names of its columns, such as gene and the name of the sample"
+            f"{sheet.path}: has no header, its first line is '{shortlist(sheet.header)[:60]}'; add a line "
+            "with the names of its columns, such as gene and the name of the sample"
         )
 
 
@@ -106,8 +108,8 @@ def _require_no_comparison(sheet: Sheet) -> None:
     if len(found) > 1:
         names = shortlist(sheet.header[column] for column in found)
         raise RawDataError(
-            f"{sheet.path}: is a table of differential expression ({names}), which compares samples; give the "
-            "expression of untreated samples: counts, TPM or log2"
+            f"{sheet.path}: is a table of differential expression ({names}), which compares samples; give "
+            "the expression of untreated samples: counts, TPM or log2"
         )
 
 

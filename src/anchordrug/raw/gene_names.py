@@ -17,7 +17,7 @@ NAMINGS: tuple[Naming, ...] = ("symbol", "Ensembl", "Entrez")
 
 _ENSEMBL = re.compile(r"([A-Z]*ENS[A-Z]*\d{6,})(?:\.\d+)?")
 _ENTREZ = re.compile(r"(?:(?:NCBI ?)?GeneID[: _]|Entrez(?:ID)?[: _])?(\d+)(?:\.0+)?", re.IGNORECASE)
-# Composite names: 'TSPAN6|7105', 'TSPAN6 (7105)', which R writes as 'TSPAN6..7105.', 'ENSG00000000003.15_TSPAN6'.
+# Composite names: 'TSPAN6|7105', 'TSPAN6 (7105)', which R makes 'TSPAN6..7105.', 'ENSG00000000003_TSPAN6'.
 _BAR = re.compile(r"\s*\|\s*")
 _BRACKETS = re.compile(r"(.+?)\s*(?:\(([^()]+)\)|\[([^\[\]]+)\])")
 _DOTS = re.compile(r"(.+?)\.\.(\d+|[A-Z]*ENS[A-Z]*\d{6,}(?:\.\d+)?)\.")
@@ -96,8 +96,8 @@ def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
     Parameters
     ----------
     names
-        As a file has them: symbols, Ensembl ids with or without version, Entrez ids, also as '10007.0', or two
-        of them, as in 'TSPAN6 (7105)', 'TSPAN6|7105' and 'ENSG00000000003.15_TSPAN6'.
+        As a file has them: symbols, Ensembl ids with or without version, Entrez ids, also as '10007.0', or
+        two of them, as in 'TSPAN6 (7105)', 'TSPAN6|7105' and 'ENSG00000000003.15_TSPAN6'.
     genes
         Columns gene (symbol, NaN where missing), gene_id (Entrez id as text) and, if there is one,
         ensembl_id (NaN where missing). A symbol or Ensembl id that several rows share finds none.

@@ -1,9 +1,37 @@
 """GMT: gene sets by name, a line each."""
 
+from itertools import islice
 from pathlib import Path
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.text import open_text
+
+_FIRST_LINES = 20
+
+
+def is_gene_sets(path: Path) -> bool:
+    """Return whether a file is GMT by its name, or by lines of a set's name, a description and genes.
+
+    A list of genes that are separated by tabs has no description: a web address, 'na' or words.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing or no text.
+    """
+    with open_text(path) as text:
+        if path.name.lower().endswith((".gmt", ".gmt.gz")):
+            return True
+        lines = [line.rstrip("\r\n").split("\t") for line in islice(text, _FIRST_LINES) if line.strip()]
+    return bool(lines) and all(len(cells) > 2 and _is_description(*cells[:2]) for cells in lines)
+
+
+def _is_description(name: str, text: str) -> bool:
+    return (
+        "://" in text
+        or " " in text.strip()
+        or text.strip().lower() in {"", "na", "n/a", "none", name.lower()}
+    )
 
 
 def read_gene_sets(path: Path) -> dict[str, list[str]]:

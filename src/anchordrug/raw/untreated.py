@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
+from anchordrug.raw.expression_table import read_expression_table
 from anchordrug.raw.gene_names import dates_problem, excel_dates
 from anchordrug.raw.line_names import Identities, core_name, near_line, plain_name, rows_of
-from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
+from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet
 
 Unit = Literal["counts", "TPM", "log2"]
 
@@ -78,7 +79,8 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     Parameters
     ----------
     path
-        CSV, TSV, text, .xlsx or parquet: genes x samples, samples x genes, or two columns (gene, value).
+        Text with any separator, .xlsx or parquet: genes x samples, samples x genes, or two columns (gene,
+        value); or GCT or GCTX. Text may be packed with gzip and start with comments (#, !).
     cell_lines
         Names, at least one.
     known
@@ -98,7 +100,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
         differs between samples; genes have become dates; a cell line has no sample; samples without its
         name differ or have another line's; or it is unclear whether genes stand in rows or columns.
     """
-    sheet = read_sheet(path)
+    sheet = read_expression_table(path)
     known = known or Known()
     samples = _samples(sheet, cell_lines, known)
     members = _members(samples.names, cell_lines, known)
