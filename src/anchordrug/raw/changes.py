@@ -62,7 +62,7 @@ def lacks_direction(values: np.ndarray) -> str | None:
 
     Few values, which may be of one sign by chance, lack none.
     """
-    return _lacking_sign(values) if np.isfinite(values).sum() >= _FEWEST else None
+    return _lacking_sign(values) if np.sum(np.isfinite(values) & (values != 0)) >= _FEWEST else None
 
 
 def signed_statistic(sheet: Sheet, columns: dict[str, int]) -> Signed | None:

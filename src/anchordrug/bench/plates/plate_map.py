@@ -102,15 +102,6 @@ def controls_of(plate_map: pd.DataFrame) -> set[str]:
     return set(plate_map.loc[plate_map["pert_type"] == "negcon", "drug_id"])
 
 
-def positive_control_notes(plate_map: pd.DataFrame) -> list[str]:
-    """Tell which wells of positive controls are left out."""
-    wells = plate_map[plate_map["pert_type"] == "poscon"]
-    if wells.empty:
-        return []
-    names = wells["name"].fillna(wells["drug_id"]).unique().tolist()
-    return [f"{len(wells)} wells of positive controls ({shortlist(names)}) are left out"]
-
-
 def _find_columns(header: list[str], path: Path) -> dict[str, int]:
     """Return our column names and where in `header` each stands."""
     lower = [name.casefold() for name in header]
