@@ -722,29 +722,30 @@ def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path, tmp_path_factory):
             {"pert_dose": "3.3"},
             ["s1", "s2"],
             0,
-            "siginfo_beta.txt: no signature has the dose 10 uM, but 3.3 uM; set curate.dose_um in params.yaml "
-            "to one of these",
+            "siginfo_beta.txt: no signature has the dose 10 uM, but 3.3 uM; set curate.dose_um in "
+            "params.yaml to one of these",
         ),
         (
             {"pert_dose_unit": "fold", "pert_idose": "10 fold"},
             ["s1", "s2"],
             0,
-            "siginfo_beta.txt: no dose can be read (columns pert_dose and pert_dose_unit, or pert_idose); write "
-            "it as in '10 uM'",
+            "siginfo_beta.txt: no dose can be read (columns pert_dose and pert_dose_unit, or pert_idose); "
+            "write it as in '10 uM'",
         ),
         (
             {"pert_time": "6"},
             ["s1", "s2"],
             0,
-            "siginfo_beta.txt: no signature has the time 24 h, but 6 h; set curate.time_h in params.yaml to one "
-            "of these",
+            "siginfo_beta.txt: no signature has the time 24 h, but 6 h; set curate.time_h in params.yaml to "
+            "one of these",
         ),
         (
             {"is_gold": "0"},
             ["s1", "s2"],
             0,
-            "siginfo_beta.txt: none of its 2 signatures of this dose and time is gold (is_gold 1, or cc_q75 >= "
-            "0.2 and pct_self_rank_q25 <= 5); set curate.quality: any in params.yaml to take all signatures",
+            "siginfo_beta.txt: none of its 2 signatures of this dose and time is gold (is_gold 1, or cc_q75 "
+            ">= 0.2 and pct_self_rank_q25 <= 5); set curate.quality: any in params.yaml to take "
+            "all signatures",
         ),
         (
             {"cc_q75": "", "pct_self_rank_q25": ""},
@@ -758,22 +759,23 @@ def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path, tmp_path_factory):
             {},
             ["CPC001:BRD-K1", "CPC001:BRD-K2"],
             0,
-            "siginfo_beta.txt: names none of the signature ids of {folder}/level5_beta_trt_cp_tiny.gctx (such as "
-            "CPC001:BRD-K1, CPC001:BRD-K2), but vehicle, s1, s2; use the tables of the same release",
+            "siginfo_beta.txt: names none of the signature ids of {folder}/level5_beta_trt_cp_tiny.gctx "
+            "(such as CPC001:BRD-K1, CPC001:BRD-K2), but vehicle, s1, s2; use the tables of the same release",
         ),
         (
             {},
             ["vehicle"],
             0,
             "level5_beta_trt_cp_tiny.gctx: has none of the 2 signatures of this dose, time and quality in "
-            "{folder}/siginfo_beta.txt (such as s1), but others (such as vehicle); check curate in params.yaml",
+            "{folder}/siginfo_beta.txt (such as s1), but others (such as vehicle); check curate "
+            "in params.yaml",
         ),
         (
             {"pert_id": "BRD-K1"},
             ["s1", "s2"],
             0,
-            "compoundinfo_beta.txt: names none of the drugs of {folder}/siginfo_beta.txt (such as BRD-K1), but "
-            "D1, D2, D3 and 4 more; use the tables of the same release",
+            "compoundinfo_beta.txt: names none of the drugs of {folder}/siginfo_beta.txt (such as BRD-K1), "
+            "but D1, D2, D3 and 4 more; use the tables of the same release",
         ),
         (
             {"pert_id": ""},
@@ -785,16 +787,16 @@ def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path, tmp_path_factory):
             {"pert_id": "D6"},
             ["s1", "s2"],
             0,
-            "compoundinfo_beta.txt: none of the 1 drugs wanted from {folder}/siginfo_beta.txt has a structure: "
-            "D6: no SMILES; fill in canonical_smiles",
+            "compoundinfo_beta.txt: none of the 1 drugs wanted from {folder}/siginfo_beta.txt has a "
+            "structure: D6: no SMILES; fill in canonical_smiles",
         ),
         (
             {"cell_iname": "C"},
             ["s1", "s2"],
             0,
-            "basal_expression_tiny.csv: has none of the cell lines of {folder}/siginfo_beta.txt (such as C), but "
-            "A, B; name its rows as there, or add a table of cell lines (cellinfo_beta.txt, Model.csv) that has "
-            "both names",
+            "basal_expression_tiny.csv: has none of the cell lines of {folder}/siginfo_beta.txt (such as C), "
+            "but A, B; name its rows as there, or add a table of cell lines (cellinfo_beta.txt, Model.csv) "
+            "that has both names",
         ),
         (
             {"cell_iname": ""},

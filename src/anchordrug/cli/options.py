@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anchordrug.errors import AnchorDrugError, LibraryError, SettingsError, near
+from anchordrug.errors import AnchorDrugError, LibraryError, SettingsError
 
 # pydantic takes as long to import as all of the help takes to show.
 if TYPE_CHECKING:
@@ -97,9 +97,11 @@ def project_of(params: Path | None) -> "Project":
 def require_target(project: "Project", target: str) -> None:
     """Raise an error that names the targets there are, where `target` is none of them."""
     if target not in project.settings.targets:
+        from anchordrug.raw.line_names import near_line
+
         raise SettingsError(
             f"--target {target}: not one of 'targets' in the settings ({', '.join(project.settings.targets)})"
-            f"{near(target, project.settings.targets)}"
+            f"{near_line(target, project.settings.targets)}"
         )
 
 
