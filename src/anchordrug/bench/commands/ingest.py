@@ -180,8 +180,7 @@ def _write(world: World, number: int, accepted: list[AssayResult], key: dict[str
     here = files.round_of(world.folder, number)
     responses, outcomes = [], []
     for result in accepted:
-        # In one piece: pandas warns of columns that are added to a table of many pieces.
-        z = result.z.astype(np.float32).copy().rename_axis("drug_id").reset_index()
+        z = result.z.astype(np.float32).rename_axis("drug_id").reset_index()
         responses.append(z.assign(cell_line=result.cell_line))
         drugs = result.drugs.rename_axis("drug_id").reset_index()
         outcomes.append(drugs.assign(cell_line=result.cell_line))
