@@ -419,3 +419,76 @@ def test_values_are_plain_numbers(tmp_path):
     assert {type(value) for value in values.values()} == {float}
     assert {type(name) for name in values} == {str}
     assert np.isfinite(list(values.values())).all()
+
+
+GMT = "HALLMARK_UP\thttp://x\tSIMG1\tSIMG2\nHALLMARK_DN\thttp://x\tSIMG3\n"
+
+
+@pytest.mark.parametrize("name", ["sets.gmt", "sets.txt", "sets.gmt.gz"])
+def test_a_set_of_a_gmt_by_its_name(tmp_path, name):
+    path = text_file(tmp_path, GMT, name)
+    assert read_gene_list(path, "HALLMARK_UP") == ["SIMG1", "SIMG2"]
+    assert read_gene_list(path, "HALLMARK_DN") == ["SIMG3"]
+    assert "holds 2 gene sets (HALLMARK_UP, HALLMARK_DN); name the one" in complaint(read_gene_list, path)
+    with pytest.raises(RawDataError, match="no gene set 'HALLMARK_U' .*did you mean 'HALLMARK_UP'"):
+        read_gene_list(path, "HALLMARK_U")
+    assert "is a GMT of gene sets; give it with --up or --down" in complaint(read_signature, path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A set\tna\tSIMG1\tSIMG2\n",
+        "SET\t\tSIMG1\tSIMG2\t\n",
+        "SET\tgenes of a paper\tSIMG1,1.0\tSIMG2,0.5\n",  # Enrichr
+        "SET\tSET\tSIMG1\tSIMG2\tSIMG1\n",
+    ],
+)
+def test_a_gmt_of_one_set_needs_no_name(tmp_path, line):
+    assert read_gene_list(text_file(tmp_path, line, "up.txt")) == ["SIMG1", "SIMG2"]
+
+
+def test_a_list_in_a_line_is_no_gmt(tmp_path):
+    path = text_file(tmp_path, "SIMG1\tSIMG2\tSIMG3\n", "up.txt")
+    assert read_gene_list(path) == ["SIMG1", "SIMG2", "SIMG3"]
+    with pytest.raises(RawDataError, match="is a list of genes, no GMT with sets; leave out the name 'x'"):
+        read_gene_list(path, "x")
+
+
+@pytest.mark.parametrize("lines", ["", "# of a paper\n", "#name\tscore\n\n"])
+def test_a_ranking_without_header(tmp_path, lines):
+    told = []
+    path = text_file(tmp_path, f"{lines}SIMG1\t2.5\nSIMG2\t-1\nSIMG3\t0.5\n", "a.rnk")
+    assert read_signature(path, tell=told.append) == ({"SIMG1": 2.5, "SIMG2": -1.0, "SIMG3": 0.5}, None)
+    assert told == ["its first line has a value, so it is read as a ranking without header: genes and values"]
+
+
+def test_dates_are_no_genes(tmp_path):
+    path = text_file(tmp_path, "gene,stat\nSIMG1,1\n2-Sep,-2\n")
+    assert "line 3 is '2-Sep' (was SEPTIN2 or SEPT2)" in complaint(read_signature, path)
+    path = text_file(tmp_path, "SIMG1\n1-Mar\n", "up.txt")
+    assert "'1-Mar' is '1-Mar' (was MARCHF1" in complaint(read_gene_list, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "gene"),
+    [
+        ("TSPAN6 (7105)", "TSPAN6"),
+        ("TSPAN6|7105", "TSPAN6"),
+        ("ENSG00000000003.15_TSPAN6", "TSPAN6"),
+        ("Tspan6", "TSPAN6"),
+        ("NARFL (64428)", "CIAO3"),
+    ],
+)
+def test_names_beside_an_id_and_in_other_case(name, gene):
+    assert on_genes(["x", name], ["CIAO3", "TSPAN6"]) == {gene: name}
+
+
+def test_a_name_alone_goes_before_one_beside_an_id():
+    assert on_genes(["TSPAN6 (7105)", "TSPAN6"], ["TSPAN6"]) == {"TSPAN6": "TSPAN6"}
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.gct", "s"])
+def test_gct_by_any_name(tmp_path, name):
+    content = "#1.2\n3\t1\nName\tDescription\tS\nSIMG1\tna\t1.5\nSIMG2\tna\t-2\nSIMG3\tna\t1\n"
+    assert read_signature(text_file(tmp_path, content, name))[0] == {"SIMG1": 1.5, "SIMG2": -2, "SIMG3": 1}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import RawDataError, shortlist
 from anchordrug.features.bundle import untreated_expression
 from anchordrug.features.matching import quantile_match
 from anchordrug.raw.aliases import resolve
@@ -49,7 +49,12 @@ def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
     known_genes = profiles.loc[:, match.rows >= 0].to_numpy()
     names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
     by_gene = pd.DataFrame(known_genes, profiles.index, pd.Index(names)).T.groupby(level=0).mean()
-    matched = [quantile_match(by_gene[line], reference) for line in cell_lines]
+    try:
+        matched = [quantile_match(by_gene[line], reference) for line in cell_lines]
+    except RawDataError as error:
+        raise RawDataError(
+            f"{path}: its genes are called {shortlist(profiles.columns, 3)}; {error}"
+        ) from error
     values = [profile.values for profile in matched]
     missing = matched[0].missing
     note = (

@@ -45,6 +45,15 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
         yield _describe(path, file)
 
 
+def is_gctx(path: Path) -> bool:
+    """Return whether an HDF5 file has the layout of GCTX, or is too damaged to tell."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _MATRIX in file
+    except _DAMAGE:
+        return True
+
+
 def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.DataFrame) -> None:
     """Write a GCTX file that CMap's own readers open, byte-identical from run to run.
 

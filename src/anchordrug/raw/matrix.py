@@ -4,11 +4,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from anchordrug.errors import RawDataError
-from anchordrug.files.kinds import GCT, HDF5, kind_of
+from anchordrug.files.kinds import GCT, HDF5
 from anchordrug.raw.gct import open_gct
-from anchordrug.raw.gctx import open_gctx
+from anchordrug.raw.gctx import is_gctx, open_gctx
 from anchordrug.raw.signature_matrix import SignatureMatrix
-from anchordrug.raw.text import require_readable
+from anchordrug.raw.text import kind_of_file, require_readable
 
 __all__ = ["SignatureMatrix", "is_matrix", "open_matrix"]
 
@@ -30,8 +30,9 @@ def open_matrix(path: Path) -> AbstractContextManager[SignatureMatrix]:
 
 
 def is_matrix(path: Path) -> bool:
-    """Return whether a file is GCT or HDF5 by its first bytes, or is called GCT or GCTX."""
-    return _is_named(path) or kind_of(path) in {GCT, HDF5}
+    """Return whether a file is GCT or GCTX by its contents or its name."""
+    kind = kind_of_file(path)
+    return _is_named(path) or kind is GCT or (kind is HDF5 and is_gctx(path))
 
 
 def _is_named(path: Path) -> bool:

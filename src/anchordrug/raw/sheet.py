@@ -15,11 +15,9 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError
 from anchordrug.files.formulas import unescaped
-from anchordrug.files.kinds import PARQUET, WORKBOOK, kind_of
+from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.delimited import Header, cells_of, header_of, holds_cells
-from anchordrug.raw.text import one_line, open_text, require_readable
-
-SUFFIXES = ".csv, .tsv, .txt (each also .gz), .xlsx or .parquet"
+from anchordrug.raw.text import kind_of_file, one_line, open_text, require_readable
 
 # Column names without case and punctuation (`Sheet.columns_named`), the preferred first.
 GENE_HEADERS = (
@@ -141,7 +139,7 @@ class Sheet:
 
 def is_sheet(path: Path) -> bool:
     """Return whether a file is text, a workbook or parquet, by its first bytes."""
-    return kind_of(path) in {None, WORKBOOK, PARQUET}
+    return kind_of_file(path) in {None, WORKBOOK, PARQUET}
 
 
 def read_sheet(path: Path, fewest_columns: int = 2, *, row_names: bool = True) -> Sheet:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import require_file
-from anchordrug.files.kinds import Kind, is_gzip, refuse_kinds
+from anchordrug.files.kinds import Kind, is_gzip, kind_of, refuse_kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +75,20 @@ def require_readable(path: Path, kinds: Collection[Kind] = (), remedy: str = "ch
         require_file(path, remedy)
     try:
         return refuse_kinds(path, kinds)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def kind_of_file(path: Path) -> Kind | None:
+    """Return the kind of a file or folder, None for text.
+
+    Raises
+    ------
+    RawDataError
+        It cannot be read.
+    """
+    try:
+        return kind_of(path)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
 

@@ -4,6 +4,7 @@ import gzip
 from dataclasses import replace
 from datetime import datetime
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -687,15 +688,49 @@ def test_dates_of_a_workbook(tmp_path):
 # ---- formats ----
 
 
-@pytest.mark.parametrize("name", ["a.docx", "a.xls", "a.h5ad", "a"])
-def test_a_file_in_no_format(tmp_path, name):
-    message = (
-        r"cannot read '.*' files; save it as .csv.* or as .gct or .gctx \(formats: gct, long_table, wide_t"
-    )
+NO_FORMAT = {
+    "PDF": (b"%PDF-1.4", r"is a PDF; copy its table into a CSV file \(formats: gct, long_table, wide_table"),
+    "xls": (b"\xd0\xcf\x11\xe0", "is an old Office file, such as .xls; save it as .xlsx or CSV"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer.*'git lfs pull'"),
+    "Matrix Market": (b"%%MatrixMarket matrix coordinate\n", "is a Matrix Market matrix .*genes x samples"),
+    "archive": (b"PK\3\4x", "is a zip archive; unpack it and give the file inside"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), NO_FORMAT.values(), ids=NO_FORMAT)
+@pytest.mark.parametrize("name", ["a.csv", "a"])
+def test_a_file_in_no_format(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(AssayError, match=message):
-        read_assay(write(tmp_path, "x", name), KNOWN)
+        read_assay(tmp_path / name, KNOWN)
     with pytest.raises(AssayError, match="no such file"):
         read_assay(tmp_path / f"other_{name}", KNOWN)
+
+
+def test_folders_and_h5ad_are_in_no_format(tmp_path):
+    with pytest.raises(AssayError, match=r"is a folder; give a file in it \(formats: "):
+        read_assay(tmp_path, KNOWN)
+    with h5py.File(tmp_path / "a.h5ad", "w") as file:
+        file.create_group("obs")
+        file.create_group("var")
+    with pytest.raises(AssayError, match="is an HDF5 file .*; save its matrix as CSV, genes x samples"):
+        read_assay(tmp_path / "a.h5ad", KNOWN)
+    (tmp_path / "a.h5ad").rename(tmp_path / "a.gctx")
+    with pytest.raises(AssayError, match=r"it is an h5ad file \(AnnData\): save adata.to_df\(\)"):
+        read_assay(tmp_path / "a.gctx", KNOWN)
+
+
+@pytest.mark.parametrize("suffix", [".gct", ".gctx", ".csv", ".csv.gz", ".xlsx", ".parquet"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.gz", "a"])
+def test_the_name_of_a_file_does_not_matter(tmp_path, suffix, name):
+    path = save(tmp_path, COUNTS, suffix).rename(tmp_path / name)
+    np.testing.assert_array_equal(read_assay(path, KNOWN).values, VALUES)
+
+
+@pytest.mark.parametrize("lines", ["sep=,\n", "!Series: x\n!y, z\n", "# a\n!b\n"])
+def test_lines_before_the_header(tmp_path, lines):
+    counts = read_assay(write(tmp_path, lines + COUNTS.to_csv()), KNOWN)
+    np.testing.assert_array_equal(counts.values, VALUES)
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from anchordrug.bench.assays.gene_columns import gene_hits, no_genes
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.bench.assays.wide import WideTable, contents_of
 from anchordrug.errors import AssayError
-from anchordrug.raw.matrix import open_matrix
+from anchordrug.raw.matrix import is_matrix, open_matrix
 
 
 def owns(file: AssayFile) -> bool:
-    """Return whether the file's name says so."""
-    return file.path.name.endswith((".gctx", ".gct", ".gct.gz"))
+    """Return whether the file's first bytes or its name say so."""
+    return is_matrix(file.path)
 
 
 def read(file: AssayFile) -> Counts | Profiles:
