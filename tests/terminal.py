@@ -14,7 +14,6 @@ from types import TracebackType
 
 from tests.conftest import ROOT
 
-
 # Those that Python hides outside of tests stay hidden.
 _HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
 _WARNINGS = ["-Werror", *(f"-Wignore::{kind}" for kind in _HIDDEN)]

@@ -234,6 +234,46 @@ def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, bench, ho
     assert "all rejects: c/library.rejects.csv" in output
 
 
+VENDOR = [
+    {"Item Name": "undecanol", "Catalog Number": "K1", "SMILES": "CCCCCCCCCCCO", "Row": "B01"},
+    {"Item Name": "undecanol", "Catalog Number": "K1", "SMILES": "OCCCCCCCCCCC", "Row": "B02"},
+    {"Item Name": "decanol", "Catalog Number": "K2", "SMILES": "CCCCCCCCCCO", "Row": "B03"},
+]
+
+
+def test_ids_of_a_vendor_and_a_row_that_is_there_twice(start, bench):
+    start(library=bench.write(VENDOR), budget=2, rounds=1)
+    library = pd.read_csv(bench.campaign / "library.csv")
+    assert library[["drug_id", "name"]].to_numpy().tolist() == [["K1", "undecanol"], ["K2", "decanol"]]
+    rejects = pd.read_csv(bench.campaign / "library.rejects.csv")
+    assert rejects[["line", "reason"]].to_numpy().tolist() == [[3, "the same compound as 'K1' in line 2"]]
+
+
+def test_a_column_of_ids_that_is_named(start, bench):
+    start("--id-column", "Row", library=bench.write(VENDOR), budget=2, rounds=1)
+    assert pd.read_csv(bench.campaign / "library.csv")["drug_id"].tolist() == ["B01", "B03"]
+    told = bench.error(
+        LibraryError,
+        *("new", "--target", "NEWLINE", "--library", bench.write(VENDOR), "--id-column", "row"),
+        campaign="other",
+    )
+    assert "shop.csv: no column 'row' " in told
+    assert told.endswith("did you mean 'Row'?; correct the name (--id-column)")
+
+
+def test_one_id_of_two_structures_is_refused(bench):
+    shop = bench.write([*VENDOR, {"Catalog Number": "K2", "SMILES": "CCCCCCCCCO"}])
+    told = bench.error(LibraryError, "new", "--target", "NEWLINE", "--library", shop)
+    assert told.startswith("shop.csv: drug_id 'K2' stands for two different structures, in lines 4 and 5; ")
+
+
+def test_a_library_without_ids_and_names(start, bench):
+    rows = [{"SMILES": row["SMILES"]} for row in VENDOR]
+    output = start(library=bench.write(rows), budget=2, rounds=1)
+    assert "shop.csv: no id column (found SMILES): called row_N; name one with --id-column" in output
+    assert pd.read_csv(bench.campaign / "library.csv")["drug_id"].tolist() == ["row_1", "row_3"]
+
+
 def test_new_twice_changes_nothing(start, bench):
     start()
     before = bench.files()

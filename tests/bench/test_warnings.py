@@ -1,7 +1,5 @@
 """No warning of a library on the screen, on more genes than the demo's panel has."""
 
-import os
-
 import pandas as pd
 import pytest
 from scipy.stats import norm
@@ -19,7 +17,7 @@ def wide_project(tmp_path_factory):
     (folder / "raw").mkdir()
     for path in DEMO.iterdir():
         if not path.name.startswith("gene_panel"):
-            os.symlink(path, folder / "raw" / path.name)
+            (folder / "raw" / path.name).symlink_to(path)
     params = small_params()
     params["raw"]["dir"] = str(folder / "raw")
     write_params(folder, params | {"predictor": "response_gp"})

@@ -209,6 +209,14 @@ def test_spellings_of_a_library(predict, name, content, ids):
     assert table(predict(content, name=name))["drug_id"].unique().tolist() == ids
 
 
+def test_a_library_without_ids_is_told_once(predict):
+    told = "no id column (found smiles, MW): called row_N; name one with --id-column"
+    text = "smiles,MW\nCCO,46\nCCN,45\n"
+    result, _ = predict(text)
+    assert result.output.count(told) == 1
+    assert "--id-column" not in predict(text, "--id-column", "MW", out="other.parquet")[0].output
+
+
 def test_given_columns(predict):
     text = "smiles,id,mol,nr\nC,x,CCO,1\nC,y,CCN,2\n"
     found = table(predict(text, "--smiles-column", "mol", "--id-column", "nr"))

@@ -430,7 +430,7 @@ def test_a_set_of_a_gmt_by_its_name(tmp_path, name):
     assert read_gene_list(path, "HALLMARK_UP") == ["SIMG1", "SIMG2"]
     assert read_gene_list(path, "HALLMARK_DN") == ["SIMG3"]
     assert "holds 2 gene sets (HALLMARK_UP, HALLMARK_DN); name the one" in complaint(read_gene_list, path)
-    with pytest.raises(RawDataError, match="no gene set 'HALLMARK_U' .*did you mean 'HALLMARK_UP'"):
+    with pytest.raises(RawDataError, match=r"no gene set 'HALLMARK_U' .*did you mean 'HALLMARK_UP'"):
         read_gene_list(path, "HALLMARK_U")
     assert "is a GMT of gene sets; give it with --up or --down" in complaint(read_signature, path)
 

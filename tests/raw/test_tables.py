@@ -53,6 +53,18 @@ def test_signatures_of_2020(tmp_path):
     np.testing.assert_array_equal(table["pct_self_rank_q25"], [2, np.nan])
 
 
+@pytest.mark.parametrize("lines", ["!Version: 1\n!x\ty\n", "# exported\n\n"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_before_the_header_and_gzip_by_another_name(tmp_path, lines, packed):
+    content = (lines + SIGINFO_2017).encode()
+    (tmp_path / "siginfo_beta.txt").write_bytes(gzip.compress(content) if packed else content)
+    expected = read_signatures(write(tmp_path / "plain.txt", SIGINFO_2017))
+    pd.testing.assert_frame_equal(read_signatures(tmp_path / "siginfo_beta.txt"), expected)
+    cut = lines + SIGINFO_2017 + "SIM:2\tSIM-D1\n"
+    with pytest.raises(RawDataError, match=f"line {cut.count(chr(10))} has 2 fields, but the header has 10"):
+        read_signatures(write(tmp_path / "cut.txt", cut))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-8-sig"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("name", ["GSE_sig_info.txt", "GSE_sig_info.txt.gz"])

@@ -713,7 +713,7 @@ def test_folders_and_h5ad_are_in_no_format(tmp_path):
     with h5py.File(tmp_path / "a.h5ad", "w") as file:
         file.create_group("obs")
         file.create_group("var")
-    with pytest.raises(AssayError, match="is an HDF5 file .*; save its matrix as CSV, genes x samples"):
+    with pytest.raises(AssayError, match=r"is an HDF5 file .*; save its matrix as CSV, genes x samples"):
         read_assay(tmp_path / "a.h5ad", KNOWN)
     (tmp_path / "a.h5ad").rename(tmp_path / "a.gctx")
     with pytest.raises(AssayError, match=r"it is an h5ad file \(AnnData\): save adata.to_df\(\)"):
