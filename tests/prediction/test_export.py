@@ -258,6 +258,12 @@ def test_files_that_stand_in_for_a_model(tmp_path, content, message):
         load_onnx(tmp_path / "m.onnx")
 
 
+def test_a_model_that_dvc_has_not_fetched(tmp_path):
+    (tmp_path / "m.onnx.dvc").write_text("outs:\n- md5: 0\n  path: m.onnx\n")
+    with pytest.raises(LibraryError, match=r"m.onnx: no such model; m.onnx.dvc is there: run 'dvc pull .*'"):
+        load_onnx(tmp_path / "m.onnx")
+
+
 def identity(opset=17, ir_version=8, operator="Identity", domain=""):
     ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
     node = onnx.helper.make_node(operator, ["x"], ["y"], domain=domain)

@@ -119,6 +119,18 @@ def test_a_folder_is_no_file(tmp_path):
         read_compounds_for_sale(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["shop.sdf", "shop.csv"])
+def test_an_sdf_is_no_list_to_choose_from(tmp_path, name):
+    told = problem(tmp_path, "x\n  by hand\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n$$$$\n", name)
+    assert told.startswith("is an SDF; give a table instead, with a column of SMILES and one of ids")
+
+
+def test_a_file_that_dvc_has_not_fetched(tmp_path):
+    (tmp_path / "shop.csv.dvc").write_text("outs:\n- md5: 0\n  path: shop.csv\n")
+    with pytest.raises(LibraryError, match=r"no such file, but shop.csv.dvc is there; run 'dvc pull .*dvc'"):
+        read_compounds_for_sale(tmp_path / "shop.csv")
+
+
 def test_files_without_compounds(tmp_path):
     assert problem(tmp_path, "") == "is empty; export it again"
     assert problem(tmp_path, "smiles,name\n") == "has a header but no rows; export it again"

@@ -169,7 +169,11 @@ def load_onnx(path: Path) -> OnnxPredictor:
     if path.is_dir():
         raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")
     if not path.is_file():
-        raise LibraryError(f"{path}: no such model; 'dvc repro' writes one per target into models/onnx")
+        pointer = path.with_name(f"{path.name}.dvc")
+        remedy = "'dvc repro' writes one per target into models/onnx"
+        if pointer.is_file():
+            remedy = f"{pointer.name} is there: run 'dvc pull {pointer}'"
+        raise LibraryError(f"{path}: no such model; {remedy}")
     return opened(path.read_bytes(), path, threads=0)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from anchordrug.errors import LibraryError, RawDataError, shortlist
+from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.compound_columns import (
     ID_NAMES,
     NAME_NAMES,
@@ -13,7 +14,9 @@ from anchordrug.raw.compound_columns import (
     given_column,
     no_ids,
 )
+from anchordrug.raw.molecule_text import is_sdf
 from anchordrug.raw.sheet import Sheet, read_sheet
+from anchordrug.raw.text import open_text, require_readable
 
 # Our name -> the names it goes by, without regard to case and punctuation.
 COLUMNS = {
@@ -55,6 +58,7 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
         two columns for one thing, or a cost or stock that is no number.
     """
     try:
+        _require_no_sdf(path)
         sheet = read_sheet(path, fewest_columns=1, row_names=False)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
@@ -80,6 +84,17 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     is_nameless = bool(result[["drug_id", "name"]].isna().all(axis=None))
     result.attrs = {"source": str(path), "note": no_ids(sheet.header) if is_nameless else None}
     return result
+
+
+def _require_no_sdf(path: Path) -> None:
+    if require_readable(path, (WORKBOOK, PARQUET)) is not None:
+        return
+    with open_text(path) as text:
+        if is_sdf(text):
+            raise RawDataError(
+                f"{path}: is an SDF; give a table instead, with a column of SMILES and one of ids, because a "
+                "list to choose from may have costs and stocks, too"
+            )
 
 
 def _numbers(sheet: Sheet, name: str, column: pd.Series) -> pd.Series:

@@ -129,6 +129,11 @@ def too_large(path: Path) -> LibraryError:
     )
 
 
+def is_sdf(lines: Iterable[str]) -> bool:
+    """Return whether the first lines of a file are those of SDF, whose fourth tells the kind."""
+    return any(_COUNTS.match(line) for line in islice(lines, 4))
+
+
 def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -> Iterator[Compound]:
     """Yield the compounds of a text file; its first lines tell its kind, else its suffix (None: a pipe)."""
     first: list[str] = []
@@ -144,8 +149,7 @@ def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -
     top = header_of(first)
     fields = cells_of(top.text, top.separator) if top else []
     has_smiles = bool(columns_called(SMILES_NAMES, fields))
-    # In SDF, the fourth line tells the kind.
-    if any(_COUNTS.match(line) for line in first[:4]) or (suffix in SDF_SUFFIXES and not has_smiles):
+    if is_sdf(first) or (suffix in SDF_SUFFIXES and not has_smiles):
         return _rows_of_sdf(lines, names)
     if suffix in SMILES_SUFFIXES and not (has_smiles and len(fields) > 1):
         return _rows_of_smiles(lines, names)

@@ -17,11 +17,12 @@ from anchordrug.bench.assays.result import FAILED, MISSING, OK, AssayResult
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import AssayError, SettingsError, shortlist
-from anchordrug.files.atomic import atomic_path
+from anchordrug.errors import AssayError, RawDataError, SettingsError, shortlist
+from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_json, write_json, write_table
 from anchordrug.project.project import Project
+from anchordrug.raw.text import require_readable
 
 
 def run(
@@ -131,8 +132,7 @@ def _new_files(folder: Path, number: int, given: list[ResultFile], kept: dict[st
     new: dict[str, Path] = {}
     for file in given:
         path = file.path
-        if not path.is_file():
-            raise AssayError(f"{path}: no such file; name the results of the round")
+        _require_file(path)
         key = sha256(path)
         if known.get(key, number) != number:
             raise AssayError(
@@ -151,6 +151,15 @@ def _new_files(folder: Path, number: int, given: list[ResultFile], kept: dict[st
         known[key] = number
         new[name] = path
     return new
+
+
+def _require_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            require_readable(path)
+        require_file(path, "name the results of the round")
+    except RawDataError as error:
+        raise AssayError(str(error)) from error
 
 
 def _show(number: int, accepted: list[AssayResult]) -> None:
