@@ -324,7 +324,7 @@ def test_a_statistic_whose_sign_is_not_that_of_the_fold_change_is_none(tmp_path)
 def test_values_of_one_sign_are_no_signature(tmp_path, columns, place):
     text = complaint(read_signature, result_table(tmp_path, **columns))
     assert f": {place} has hardly a negative value, so it does not tell genes that go up from" in text
-    assert "with --column, or give the names of genes that go up with --up" in text
+    assert "with --column, or list the genes that go up with --up" in text
 
 
 def test_a_column_that_is_named_must_tell_the_direction(tmp_path):

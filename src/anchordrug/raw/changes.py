@@ -113,13 +113,14 @@ def signed_by_p(sheet: Sheet, columns: dict[str, int]) -> Signed:
     if zero.any():
         if not (p > 0).any():
             raise RawDataError(
-                f"{sheet.path}: {sheet.column_place(column)}: no p-value is above 0; export them with more digits"
+                f"{sheet.path}: {sheet.column_place(column)}: no p-value is above 0; export them with more "
+                "digits"
             )
         least = p[p > 0].min()
         p = np.where(zero, least, p)
         notes = (
-            f"{int(zero.sum())} of {int(np.isfinite(p).sum())} p-values are 0, which is rounded; they count as "
-            f"{least:.3g}, the smallest one above 0",
+            f"{int(zero.sum())} of {int(np.isfinite(p).sum())} p-values are 0, which is rounded; they count "
+            f"as {least:.3g}, the smallest one above 0",
         )
     # Half of the smallest double would be 0.
     tails, places = np.unique(np.maximum(p / 2, np.nextafter(0, 1)), return_inverse=True)

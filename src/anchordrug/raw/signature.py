@@ -45,18 +45,22 @@ def read_gene_list(path: Path) -> list[str]:
     return list(dict.fromkeys(words))
 
 
+def _silent(note: str) -> None:
+    """Tell nobody."""
+
+
 def read_signature(
     path: Path,
     column: str | None = None,
     *,
     genes: Sequence[str] | None = None,
-    tell: Callable[[str], None] = lambda note: None,
+    tell: Callable[[str], object] = _silent,
 ) -> tuple[dict[str, float], set[str] | None]:
     """Read a value per gene from a table of differential expression (any sheet) or GCT.
 
     The value is a signed statistic; else, where a statistic has no direction (F, likelihood ratio, rank sum),
-    the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of one
-    gene are averaged.
+    the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of
+    one gene are averaged.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ def _by_name(
     names: Sequence[str],
     values: np.ndarray,
     genes: Sequence[str] | None,
-    tell: Callable[[str], None],
+    tell: Callable[[str], object],
 ) -> dict[str, float]:
     # Where a test could not be made there is no value; such genes say nothing.
     of_gene: dict[str, list[float]] = {}
@@ -130,7 +134,7 @@ def _gene_names(sheet: Sheet) -> list[str]:
 
 
 def _values(
-    sheet: Sheet, roles: Mapping[str, Sequence[int]], column: str | None, tell: Callable[[str], None]
+    sheet: Sheet, roles: Mapping[str, Sequence[int]], column: str | None, tell: Callable[[str], object]
 ) -> np.ndarray:
     """Return float64 [rows], NaN where there is no value."""
     columns = {role: found[0] for role, found in roles.items()}
@@ -182,9 +186,9 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
     if lacking:
         option, way = ("--up", "up") if lacking == "negative" else ("--down", "down")
         raise RawDataError(
-            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes that "
-            "go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name a "
-            f"column of signed changes with --column, or give the names of genes that go {way} with {option}"
+            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes "
+            "that go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name "
+            f"a column of signed changes with --column, or list the genes that go {way} with {option}"
         )
 
 

@@ -345,8 +345,8 @@ def test_counts_with_holes(tmp_path, suffix, transposed):
     np.testing.assert_array_equal(counts.values, VALUES[[0, 2, 3]])
     assert counts.notes == (
         "1 wells have no value (A03); they count as wells without results",
-        "1 of 4 genes (SIMG2) have missing values in some wells (8.3% of all) and are left out; write 0 where no "
-        "read was counted",
+        "1 of 4 genes (SIMG2) have missing values in some wells (8.3% of all) and are left out; write 0 "
+        "where no read was counted",
     )
 
 
@@ -498,8 +498,8 @@ def test_several_conditions_are_not_averaged(tmp_path):
     rows = "".join(f"{line.replace('SIM-D2', 'SIM-D1')}\n" for line in DE.splitlines()[3:])
     with pytest.raises(
         AssayError,
-        match=r"drug 'SIM-D1' and gene 'SIMG2' are in line 3 and in line 4 with different values, and so are 100% "
-        r"of its genes; keep one row per drug and gene \(one dose, time and cell line\)",
+        match=r"drug 'SIM-D1' and gene 'SIMG2' are in line 3 and in line 4 with different values, and so are "
+        r"100% of its genes; keep one row per drug and gene \(one dose, time and cell line\)",
     ):
         read_assay(write(tmp_path, "\n".join(DE.splitlines()[:3]) + f"\n{rows}"), KNOWN)
 

@@ -90,9 +90,9 @@ def _complete(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str,
         notes.append(f"{int(empty.sum())} wells have no value ({wells}); they count as wells without results")
     if gaps.any():
         notes.append(
-            f"{int(gaps.sum())} of {len(counts)} genes ({shortlist(counts.index[gaps], 3)}) have missing values "
-            f"in some wells ({missing.to_numpy().mean():.1%} of all) and are left out; write 0 where no read "
-            "was counted"
+            f"{int(gaps.sum())} of {len(counts)} genes ({shortlist(counts.index[gaps], 3)}) have missing "
+            f"values in some wells ({missing.to_numpy().mean():.1%} of all) and are left out; write 0 where "
+            "no read was counted"
         )
     if gaps.all():
         raise AssayError(
