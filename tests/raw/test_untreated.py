@@ -27,7 +27,32 @@ def test_counts(tmp_path):
     np.testing.assert_allclose(table, [np.log2(cpm + 1).mean(axis=0)])
     assert table.index.tolist() == ["A549"]
     assert table.columns.tolist() == ["SIMG1", "SIMG2", "SIMG3"]
-    assert table.attrs == {"unit": "counts", "samples": {"A549": ["A549_1", "A549_2"]}}
+    assert table.attrs == {
+        "unit": "counts",
+        "samples": {"A549": ["A549_1", "A549_2"]},
+        "left_out": (),
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("__no_feature", "__ambiguous"),
+        ("N_unmapped", "N_noFeature"),
+        ("ERCC-00002", "ERCC-00171"),
+        ("Total", "*"),
+    ],
+)
+def test_rows_that_are_no_genes_are_left_out(tmp_path, names):
+    """They would change the unit and the size of a sample."""
+    content = COUNTS + "".join(f"{name},5000000,1\n" for name in names)
+    table = read(tmp_path, content)
+    pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))
+    assert table.attrs["left_out"] == names
+    columns = pd.read_csv(tmp_path / "u.csv").set_index("gene").T
+    across = read(tmp_path, columns.assign(**dict.fromkeys(names, 3000)).to_csv(), name="across.csv")
+    pd.testing.assert_frame_equal(across, table)
+    assert across.attrs["left_out"] == names
 
 
 def test_counts_that_happen_to_add_up_to_a_million(tmp_path):
@@ -45,7 +70,7 @@ def test_a_single_sample_in_a_row(tmp_path):
 def test_tpm(tmp_path):
     table = read(tmp_path, "gene,TPM\nSIMG1,0\nSIMG2,700000.5\nSIMG3,250000\n")
     np.testing.assert_allclose(table, [np.log2([1, 700001.5, 250001])])
-    assert table.attrs == {"unit": "TPM", "samples": {"A549": ["TPM"]}}
+    assert table.attrs == {"unit": "TPM", "samples": {"A549": ["TPM"]}, "left_out": ()}
 
 
 @pytest.mark.parametrize("values", [[0.5, 12, 3.25], [-9.97, 12, 3.25]])

@@ -13,6 +13,7 @@ from anchordrug.features.matching import quantile_match
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.gene_names import match_genes
+from anchordrug.raw.no_genes import left_out_note
 from anchordrug.raw.tables import read_genes
 from anchordrug.raw.untreated import read_untreated
 
@@ -44,10 +45,12 @@ def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
     table = pd.DataFrame(
         [profile.values for profile in matched], index=pd.Index(list(cell_lines)), columns=pd.Index(genes)
     )
-    missing = matched[0].missing
+    missing, left_out = matched[0].missing, profiles.attrs["left_out"]
     note = (
         f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
-        f"{len(genes)} genes found" + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        f"{len(genes)} genes found"
+        + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        + (f"; {left_out_note(left_out)}" if left_out else "")
     )
     return Described(table, note)
 

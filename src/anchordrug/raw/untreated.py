@@ -10,6 +10,7 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.raw.gene_names import dates_problem, excel_dates
+from anchordrug.raw.no_genes import is_no_gene
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
 
 Unit = Literal["counts", "TPM", "log2"]
@@ -25,12 +26,16 @@ _LINE_HEADERS = ("cellline", "celliname", "cellid", "cell")
 
 
 class _Samples(NamedTuple):
-    """Values float64 [samples, genes] with names, and with a way to name a sample in a message."""
+    """Values float64 [samples, genes] with names, and with a way to name a sample in a message.
+
+    `left_out` are names in the file that are no genes.
+    """
 
     genes: list[str]
     names: list[str]
     values: np.ndarray
     place: Callable[[int], str]
+    left_out: tuple[str, ...]
 
 
 def read_untreated(path: Path, cell_lines: Sequence[str]) -> pd.DataFrame:
@@ -53,8 +58,8 @@ def read_untreated(path: Path, cell_lines: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
-        twice. `attrs['unit']` is 'counts', 'TPM' or 'log2'; `attrs['samples']` lists the samples of every
-        cell line.
+        twice, and rows that are no genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
+        `attrs['samples']` lists the samples of every cell line, `attrs['left_out']` the rows left out.
 
     Raises
     ------
@@ -76,6 +81,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str]) -> pd.DataFrame:
     table.attrs = {
         "unit": unit,
         "samples": {line: [samples.names[position] for position in members[line]] for line in cell_lines},
+        "left_out": samples.left_out,
     }
     return table
 
@@ -150,7 +156,10 @@ def _named(
 ) -> _Samples:
     if "" in samples:
         raise RawDataError(f"{path}: {place(samples.index(''))} names no sample; name it or remove it")
-    return _Samples(genes, samples, values, place)
+    others = np.array([is_no_gene(gene) for gene in genes], dtype=bool)
+    left_out = tuple(gene for gene, other in zip(genes, others, strict=True) if other)
+    kept = [gene for gene, other in zip(genes, others, strict=True) if not other]
+    return _Samples(kept, samples, values[:, ~others], place, left_out)
 
 
 def _plain(name: str) -> str:

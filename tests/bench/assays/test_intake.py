@@ -233,8 +233,8 @@ def test_too_few_genes_because_values_are_missing(tmp_path):
     z.loc[:, GENES[10:]] = np.nan
     with pytest.raises(
         AssayError,
-        match=r"results.csv: 300 of the atlas' 300 genes were found, but 97% of their values are missing, and "
-        "10 genes have any; 20 are needed; export the file again with its values",
+        match=r"results.csv: 300 of the atlas' 300 genes were found, but 97% of their values are missing, "
+        "and 10 genes have any; 20 are needed; export the file again with its values",
     ):
         taken_in(tmp_path, z.rename_axis("drug"))
 
