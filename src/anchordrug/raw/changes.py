@@ -88,8 +88,11 @@ def without_direction(sheet: Sheet, columns: dict[str, int]) -> str | None:
     """Return how to call the statistic of a table of which `signed_statistic` is None; None without one."""
     column = _statistic_column(columns)
     if column is not None:
-        lacking = _lacking_sign(sheet.numbers(column))
-        reason = f"has no {lacking} value" if lacking else "has another sign than the fold change"
+        values = sheet.numbers(column)
+        lacking = _lacking_sign(values)
+        reason = f"has hardly a {lacking} value" if lacking else "has another sign than the fold change"
+        if not np.isfinite(values).any():
+            reason = "has no value"
         return f"{sheet.column_place(column)} {reason}"
     named = sheet.columns_named(UNSIGNED_HEADERS)
     return f"{sheet.column_place(named[0])} has no direction" if named else None

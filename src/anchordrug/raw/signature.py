@@ -21,6 +21,17 @@ from anchordrug.raw.text import MISSING_TEXT, open_text
 
 # Of columns that do not say what they hold.
 VALUE_HEADERS = ("value",)
+# Of columns whose values tell comparisons apart.
+COMPARISON_HEADERS = (
+    "group",
+    "cluster",
+    "contrast",
+    "comparison",
+    "condition",
+    "treatment",
+    "drug",
+    "drugid",
+)
 SIGNIFICANT = 0.05
 # Names that are no symbols: Ensembl and Entrez ids.
 _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
@@ -80,20 +91,35 @@ def read_signature(
     Raises
     ------
     RawDataError
-        The file is missing or damaged, or has no such column, no genes, a value that is none, or values that
-        tell no direction.
+        The file is missing or damaged, or has no such column, no genes, a value that is none, values that
+        tell no direction, or the same genes in several comparisons.
     """
     if path.name.lower().endswith((".gct", ".gct.gz")):
         names, values = _from_gct(path, column)
         return _by_name(path, names, values, genes, tell), None
     sheet = read_sheet(path)
     names = _gene_names(sheet)
+    _require_one_comparison(sheet, names)
     roles = columns_by_role(sheet)
     found = _by_name(path, names, _values(sheet, roles, column, tell), genes, tell)
     if "adjusted p-value" not in roles:
         return found, None
     p = sheet.numbers(roles["adjusted p-value"][0])
     return found, {name for name, value in zip(names, p, strict=True) if name and value < SIGNIFICANT}
+
+
+def _require_one_comparison(sheet: Sheet, names: Sequence[str]) -> None:
+    """Refuse a table that has genes again for another drug, cluster or contrast."""
+    for column in sheet.columns_named(COMPARISON_HEADERS):
+        groups = sheet.names(column)
+        of_gene: dict[str, str] = {}
+        for name, group in zip(names, groups, strict=True):
+            if name and of_gene.setdefault(name, group) != group:
+                raise RawDataError(
+                    f"{sheet.path}: {sheet.column_place(column)} has {len(set(groups))} values "
+                    f"({shortlist(sorted(set(groups)), 3)}), and gene '{name}' is in the rows of several; keep "
+                    "the rows of one of them"
+                )
 
 
 def _by_name(
@@ -158,8 +184,14 @@ def _values(
     others = [columns[role] for role in ("statistic", "z") if role in columns]
     named = others or sheet.columns_named(VALUE_HEADERS)
     if not named:
+        undirected = without_direction(sheet, columns)
+        lacks = (
+            "no column of changes"
+            if undirected is None
+            else f"{undirected}, and no column of changes is there"
+        )
         raise RawDataError(
-            f"{sheet.path}: no column of changes (expected 'stat' or 'log2FoldChange', found "
+            f"{sheet.path}: {lacks} (expected 'stat' or 'log2FoldChange', found "
             f"{shortlist(sheet.header)}); name it with --column"
         )
     return _directed(sheet, named[0])
