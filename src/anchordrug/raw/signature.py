@@ -185,11 +185,7 @@ def _values(
     named = others or sheet.columns_named(VALUE_HEADERS)
     if not named:
         undirected = without_direction(sheet, columns)
-        lacks = (
-            "no column of changes"
-            if undirected is None
-            else f"{undirected}, and no column of changes is there"
-        )
+        lacks = f"{undirected}, and no column of changes is there" if undirected else "no column of changes"
         raise RawDataError(
             f"{sheet.path}: {lacks} (expected 'stat' or 'log2FoldChange', found "
             f"{shortlist(sheet.header)}); name it with --column"
