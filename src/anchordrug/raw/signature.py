@@ -117,8 +117,8 @@ def _require_one_comparison(sheet: Sheet, names: Sequence[str]) -> None:
             if name and of_gene.setdefault(name, group) != group:
                 raise RawDataError(
                     f"{sheet.path}: {sheet.column_place(column)} has {len(set(groups))} values "
-                    f"({shortlist(sorted(set(groups)), 3)}), and gene '{name}' is in the rows of several; keep "
-                    "the rows of one of them"
+                    f"({shortlist(sorted(set(groups)), 3)}), and gene '{name}' is in the rows of several; "
+                    "keep the rows of one of them"
                 )
 
 
