@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from anchordrug.bench.library import COLUMNS, counts_in_words, resolve_library
 from anchordrug.chem.structures import standardise
+from anchordrug.errors import LibraryError
 
 LACTATE, L_LACTATE, D_LACTATE = "CC(O)C(=O)O", "C[C@H](O)C(=O)O", "C[C@@H](O)C(=O)O"
 TWO_CENTRES = "C[C@H](O)[C@@H](O)C(=O)O"
@@ -182,6 +183,36 @@ def test_one_id_for_two_compounds():
     found = resolve_library(shop({"name": "A1", "smiles": "CCO"}, {"name": "A1", "smiles": "CCC"}), atlas())
     assert found.library["inchikey"].tolist() == [key_of("CCO")]
     assert found.rejects["reason"].tolist() == ["drug_id 'A1' stands for another compound too; rename it"]
+
+
+def test_one_id_that_the_file_gives_to_two_structures_is_refused():
+    table = shop({"drug_id": "X", "smiles": "CCO"}, {"smiles": "CC"}, {"drug_id": "X", "smiles": "CCC"})
+    table.attrs["source"] = "shop.csv"
+    with pytest.raises(LibraryError) as caught:
+        resolve_library(table, atlas())
+    assert str(caught.value) == (
+        "shop.csv: drug_id 'X' stands for two different structures, in lines 2 and 4; give each compound an "
+        "id of its own, or name another column of ids with --id-column"
+    )
+
+
+@pytest.mark.parametrize("second", [ASPIRIN[1], "OC(=O)c1ccccc1OC(C)=O", "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"])
+def test_rows_with_one_id_and_one_structure_are_duplicates(second):
+    found = resolve_library(
+        shop(
+            {"drug_id": "X", "smiles": ASPIRIN[1], "source_well": "A01"},
+            {"drug_id": "Y", "smiles": "CCO"},
+            {"drug_id": "X", "smiles": second, "source_well": "B01"},
+            {"drug_id": "X", "smiles": "?"},
+        ),
+        atlas(ASPIRIN),
+    )
+    assert found.library[["drug_id", "source_well"]].fillna("").to_numpy().tolist() == [
+        ["X", "A01"],
+        ["Y", ""],
+    ]
+    assert found.rejects["line"].tolist() == [4, 5]
+    assert found.rejects["reason"].tolist()[0] == "the same compound as 'X' in line 2"
 
 
 def test_an_id_of_the_shop_for_one_drug_may_not_be_the_atlas_id_of_another():

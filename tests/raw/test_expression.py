@@ -56,7 +56,7 @@ HOSTILE = {
         CSV.replace("cell_iname,", ""),
         "line 2 has more fields than the header; name the first column",
     ),
-    "long row": (CSV + "SIMC,1,2,3\n", "is not a comma-separated matrix .*line 4, saw 4"),
+    "long row": (CSV + "SIMC,1,2,3\n", r"is not a comma-separated matrix \(line 4 has 4 cells, expected 3\)"),
     "open quote": (CSV + '"SIMC,1,2\n', "is not a comma-separated matrix"),
 }
 

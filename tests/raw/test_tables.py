@@ -230,7 +230,7 @@ HOSTILE = {
     "empty": (read_genes, "", "no column gene_id or pr_gene_id; gene_symbol or pr_gene_symbol; found: "),
     "no rows": (read_genes, GENES.splitlines()[0], "has a header but no rows"),
     "commas": (read_genes, GENES.replace("\t", ","), "found: gene_id,gene_symbol"),
-    "html": (read_genes, "<!DOCTYPE html><html>", "no column gene_id.*found: <!DOCTYPE html><html>"),
+    "html": (read_genes, "<!DOCTYPE html><html>", r"is a web page \(HTML\).*download the file itself"),
     "near match": (read_genes, GENES.replace("gene_symbol", "gene_symbl"), "did you mean 'gene_symbl'"),
     "column twice": (read_genes, "gene_id\tgene_symbol\tgene_id\n1\tA\t1\n", "column 'gene_id' occurs twice"),
     "row names": (
@@ -298,14 +298,14 @@ def test_a_bad_table_is_explained_in_one_line(tmp_path, name):
     ("data", "message"),
     [
         (GENES.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        (b"plain text", "Not a gzipped file.*damaged or cut"),
+        (b"plain text", "no column gene_id .*found: plain text"),
         (
             gzip.compress((GENES + "3\tC\n" * 9999).encode(), mtime=0)[:-20],
             "damaged or cut, download it again",
         ),
         (gzip.compress(GENES.encode(), mtime=0)[:20] + bytes(30), "damaged or cut, download it again"),
     ],
-    ids=["utf-16", "not gzip", "cut gzip", "damaged gzip"],
+    ids=["utf-16", "text", "cut gzip", "damaged gzip"],
 )
 def test_bytes_that_are_no_table(tmp_path, data, message):
     path = tmp_path / ("bad.txt" if "UTF-16" in message else "bad.txt.gz")

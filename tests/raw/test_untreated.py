@@ -27,11 +27,10 @@ def test_counts(tmp_path):
     np.testing.assert_allclose(table, [np.log2(cpm + 1).mean(axis=0)])
     assert table.index.tolist() == ["A549"]
     assert table.columns.tolist() == ["SIMG1", "SIMG2", "SIMG3"]
-    assert table.attrs == {
-        "unit": "counts",
-        "samples": {"A549": ["A549_1", "A549_2"]},
-        "left_out": (),
-    }
+    assert table.attrs["unit"] == "counts"
+    assert table.attrs["samples"] == {"A549": ["A549_1", "A549_2"]}
+    assert table.attrs["likeness"] == {"A549": pytest.approx(1)}
+    assert table.attrs["left_out"] == ()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,9 @@ def test_a_single_sample_in_a_row(tmp_path):
 def test_tpm(tmp_path):
     table = read(tmp_path, "gene,TPM\nSIMG1,0\nSIMG2,700000.5\nSIMG3,250000\n")
     np.testing.assert_allclose(table, [np.log2([1, 700001.5, 250001])])
-    assert table.attrs == {"unit": "TPM", "samples": {"A549": ["TPM"]}, "left_out": ()}
+    assert table.attrs["unit"] == "TPM"
+    assert table.attrs["samples"] == {"A549": ["TPM"]}
+    assert np.isnan(table.attrs["likeness"]["A549"])
 
 
 @pytest.mark.parametrize("values", [[0.5, 12, 3.25], [-9.97, 12, 3.25]])

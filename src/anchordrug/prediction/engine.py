@@ -125,6 +125,8 @@ def predicted(
     key = digest_of(anchordrug.__version__, about, out.suffix, library.as_posix(), columns, DRUGS_A_BLOCK)
     # First of all, so that a wrong name costs nothing that an earlier run has done.
     with open_compounds(library, *columns) as source:
+        for note in source.notes:
+            typer.echo(f"{library}: {note}")
         ledger = Ledger(out.with_name(f"{out.name}.part"), key)
         if _went_on(ledger, source, predictors, table_of):
             return ledger

@@ -13,7 +13,9 @@ from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import evidence_groups
+from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
+from anchordrug.prediction.onnx_reasons import reason_of
 
 FORMAT_VERSION = "4"
 # Files of the format before have one decision for all drugs, and are otherwise the same.
@@ -161,8 +163,11 @@ def load_onnx(path: Path) -> OnnxPredictor:
     Raises
     ------
     LibraryError
-        The file is missing, is not ONNX, or was not exported by this version of anchordrug.
+        The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, or
+        was not exported by this version of anchordrug.
     """
+    if path.is_dir():
+        raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")
     if not path.is_file():
         raise LibraryError(f"{path}: no such model; 'dvc repro' writes one per target into models/onnx")
     return opened(path.read_bytes(), path, threads=0)
@@ -188,7 +193,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no public base class
-        raise LibraryError(f"{path}: not a readable ONNX model; export it again") from error
+        raise LibraryError(f"{path}: {_other_kind(model) or reason_of(error)}") from error
     stored = session.get_modelmeta().custom_metadata_map
     if "format_version" not in stored or "fingerprint" not in stored:
         raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
@@ -199,6 +204,15 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
             "run 'anchordrug export' again"
         )
     return OnnxPredictor(session, card)
+
+
+def _other_kind(model: bytes) -> str | None:
+    """Return the kind of a file that is no model, with a remedy; None if its first bytes do not tell."""
+    kind = kind_of_bytes(model[:4096])
+    if kind is None or kind is OTHER:
+        return None
+    remedy = kind.remedy if kind in STAND_INS else "give an exported model, such as models/onnx/TARGET.onnx"
+    return f"is {kind.words}; {remedy}"
 
 
 @dataclass(frozen=True)

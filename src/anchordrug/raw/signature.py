@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.files.kinds import GCT, PARQUET, WORKBOOK
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.changes import (
     columns_by_role,
@@ -16,8 +19,10 @@ from anchordrug.raw.changes import (
     without_direction,
 )
 from anchordrug.raw.gct import open_gct
+from anchordrug.raw.gene_names import dates_problem, excel_dates, match_genes
+from anchordrug.raw.gene_sets import is_gene_sets, read_gene_sets
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
-from anchordrug.raw.text import MISSING_TEXT, open_text
+from anchordrug.raw.text import MISSING_TEXT, open_text, require_readable
 
 # Of columns that do not say what they hold.
 VALUE_HEADERS = ("value",)
@@ -39,21 +44,53 @@ _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
 SYMBOL_FIELDS = ("pr_gene_symbol", "gene_symbol")
 
 
-def read_gene_list(path: Path) -> list[str]:
+def read_gene_list(path: Path, set_name: str | None = None) -> list[str]:
     """Read gene symbols, one or more a line, separated by white space, commas or semicolons; '#' comments.
 
     Quotes, as R writes them, are left out.
 
+    Parameters
+    ----------
+    set_name
+        The set to take from a GMT file, which may have several.
+
     Raises
     ------
     RawDataError
-        The file is missing, unreadable or empty.
+        The file is missing, unreadable or empty, genes have become dates, or it is unclear which set counts.
     """
-    with open_text(path) as text:
-        words = [word for line in text for word in re.split(r"[\s,;\"']+", line.split("#")[0]) if word]
+    if is_gene_sets(path):
+        words = _set_called(path, set_name)
+    elif set_name is not None:
+        raise RawDataError(f"{path}: is a list of genes, no GMT with sets; leave out the name '{set_name}'")
+    else:
+        with open_text(path) as text:
+            words = [word for line in text for word in re.split(r"[\s,;\"']+", line.split("#")[0]) if word]
     if not words:
         raise RawDataError(f"{path}: holds no genes; write one symbol a line")
+    _require_no_dates(path, words, [f"'{word}'" for word in words])
     return list(dict.fromkeys(words))
+
+
+def _set_called(path: Path, name: str | None) -> list[str]:
+    sets = read_gene_sets(path)
+    if name is None and len(sets) > 1:
+        raise RawDataError(
+            f"{path}: holds {len(sets)} gene sets ({shortlist(sets)}); name the one that is meant with "
+            "--up-set or --down-set"
+        )
+    name = next(iter(sets)) if name is None else name
+    if name not in sets:
+        raise RawDataError(
+            f"{path}: no gene set '{name}' (found {shortlist(sets)}){near(name, sets)}; correct the name"
+        )
+    return [gene.partition(",")[0] for gene in sets[name]]  # Enrichr writes weights, as in 'TP53,1.0'
+
+
+def _require_no_dates(path: Path, names: Sequence[str], places: Sequence[str]) -> None:
+    dated = excel_dates(names)
+    if dated:
+        raise RawDataError(f"{path}: {dates_problem(dated, [places[gene.position] for gene in dated])}")
 
 
 def _silent(note: str) -> None:
@@ -94,10 +131,16 @@ def read_signature(
         The file is missing or damaged, or has no such column, no genes, a value that is none, values that
         tell no direction, or the same genes in several comparisons.
     """
-    if path.name.lower().endswith((".gct", ".gct.gz")):
+    kind = require_readable(path, (GCT, WORKBOOK, PARQUET))
+    if kind is GCT or path.name.lower().endswith((".gct", ".gct.gz")):
         names, values = _from_gct(path, column)
         return _by_name(path, names, values, genes, tell), None
-    sheet = read_sheet(path)
+    if kind is None and is_gene_sets(path):
+        raise RawDataError(
+            f"{path}: is a GMT of gene sets; give it with --up or --down, and a set of it by --up-set or "
+            "--down-set"
+        )
+    sheet = _with_header(read_sheet(path), tell)
     names = _gene_names(sheet)
     _require_one_comparison(sheet, names)
     roles = columns_by_role(sheet)
@@ -156,7 +199,26 @@ def _gene_names(sheet: Sheet) -> list[str]:
     symbols = (
         candidate for candidate in names if any(name and not _ID.fullmatch(name) for name in candidate)
     )
-    return next(symbols, names[0])
+    named = next(symbols, names[0])
+    _require_no_dates(sheet.path, named, [sheet.row_place(row) for row in range(len(named))])
+    return named
+
+
+def _with_header(sheet: Sheet, tell: Callable[[str], None]) -> Sheet:
+    """Return a ranking (.rnk), which has two columns without names, with 'gene' and 'value' as its header."""
+    if len(sheet.header) != 2 or not sheet.header[0] or not _is_number(sheet.header[1]):
+        return sheet
+    tell("its first line has a value, so it is read as a ranking without header: genes and values")
+    cells = pd.concat([pd.DataFrame([sheet.header]), sheet.cells.astype("str")], ignore_index=True)
+    lines = np.concatenate([sheet.numbers_of_rows[:1] - 1, sheet.numbers_of_rows])
+    return replace(sheet, header=["gene", "value"], cells=cells, numbers_of_rows=lines)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _values(
@@ -238,5 +300,16 @@ def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
 
 
 def on_genes(names: Sequence[str], genes: Sequence[str]) -> dict[str, str]:
-    """Return which of `names` stands for each of `genes`, symbols of any age."""
-    return resolve(genes, names)
+    """Return which of `names` stands for each of `genes`.
+
+    Names are symbols of any age and case, also beside an id, as in 'TSPAN6 (7105)' and 'ENSG..._TSPAN6'.
+    """
+    found = resolve(genes, names)
+    others = [gene for gene in genes if gene not in found]
+    taken = set(found.values())
+    left = [name for name in names if name not in taken]
+    match = match_genes(left, pd.DataFrame({"gene": others, "gene_id": None}))
+    for name, row in zip(left, match.rows.tolist(), strict=True):
+        if row >= 0:
+            found.setdefault(others[row], name)
+    return {gene: found[gene] for gene in genes if gene in found}

@@ -27,6 +27,8 @@ def run(project: Project) -> None:
     write_matrix(tables.responses, index, curated.genes["gene"].tolist(), curated.z)
     shutil.rmtree(work)
     typer.echo(curated.funnel.to_string(index=False))
+    for note in curated.notes:
+        typer.echo(note)
     if len(curated.rejects):
         counts = curated.rejects.groupby(["kind", "reason"]).size()
         typer.echo(f"\nrejected (see {project.rejects}):")

@@ -37,6 +37,7 @@ class NewAddition:
     assay: str | None
     dose_um: float | None
     time_h: float | None
+    id_column: str | None = None
 
 
 def add(asked: NewAddition, project: Project) -> None:
@@ -152,6 +153,7 @@ def _check(asked: NewAddition) -> None:
         "--cell-line": asked.cell_line,
         "--plate-map": asked.plate_map,
         "--expression": asked.expression,
+        "--id-column": asked.id_column,
     }
     folders = [source for source in asked.sources if source.is_dir()]
     if folders and len(asked.sources) > 1:
@@ -178,7 +180,7 @@ def _tables(asked: NewAddition) -> Tables:
     assert asked.compounds is not None
     assert asked.cell_line is not None
     require_name(asked.cell_line, "--cell-line")
-    return Tables(asked.sources, asked.compounds, asked.cell_line, asked.plate_map)
+    return Tables(asked.sources, asked.compounds, asked.cell_line, asked.plate_map, asked.id_column)
 
 
 def _expression(asked: NewAddition, project: Project) -> pd.DataFrame:
@@ -197,6 +199,8 @@ def _lines(addition: Addition) -> list[str]:
 def _show_intake(taken: TakenIn) -> None:
     """Tell which compounds and drugs could not be used, and why."""
     library, rejects = taken.resolved.library, taken.resolved.rejects
+    if taken.resolved.note:
+        typer.echo(f"compounds: {taken.resolved.note}")
     typer.echo(
         f"compounds: {len(library)} of {len(library) + len(rejects)} usable; "
         + counts_in_words(library["match"])

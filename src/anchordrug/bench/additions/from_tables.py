@@ -23,12 +23,16 @@ from anchordrug.settings import Curate
 
 @dataclass(frozen=True)
 class Tables:
-    """What is added: files of results, the list of their compounds, the cell line, a plate map or None."""
+    """What is added: files of results, the list of their compounds, the cell line, a plate map or None.
+
+    `id_column` names the compounds' column of ids, if its name does not say so.
+    """
 
     results: Sequence[Path]
     compounds: Path
     cell_line: str
     plate_map: Path | None
+    id_column: str | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def addition_from_tables(
     AssayError
         The results cannot be used, or the plate map has other cell lines alone or several concentrations.
     """
-    resolved = resolve_library(read_compounds_for_sale(tables.compounds), curated.drugs)
+    resolved = resolve_library(read_compounds_for_sale(tables.compounds, tables.id_column), curated.drugs)
     library = resolved.library
     if library.empty:
         raise LibraryError(
