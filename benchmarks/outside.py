@@ -103,7 +103,7 @@ class Outside:
             own.genes,
             own.gene_table,
         )
-        return task_of(self.settings, atlas, self.features, line.name)
+        return task_of(self.settings, atlas, self.features, line.name, library=line.library)
 
 
 def read_outside(folder: Path, data: Loaded, predictors: Sequence[str]) -> Outside:

@@ -6,7 +6,8 @@
 For every target all other cell lines are sources. For every split a fifth of its drugs is set aside as test
 drugs; strategies choose anchors from the pool, for every seed. In a lab's library, more drugs are new to all
 source lines. So every campaign is played again with 40 % of the target's drugs hidden from all source lines:
-their experiments are removed before the predictor is pre-trained. These records are "hidden".
+their experiments are removed before the predictor is pre-trained. These records are "hidden". The method
+extra_trees is the rival of `anchordrug evaluate`; it learns from anchors that are chosen for response_gp.
 
 The output is a JSON list with a record for every target, split, seed, budget, predictor and strategy. The
 work folder keeps one file per campaign: an interrupted run resumes, and another run uses the files that it
@@ -16,7 +17,7 @@ finds. Delete it after a change of code.
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from itertools import product
@@ -38,8 +39,9 @@ from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.progress import track
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
-from anchordrug.predictors.base import Predictor, Task
-from anchordrug.predictors.contenders import predicted
+from anchordrug.predictors.base import Fitted, Predictor, Task
+from anchordrug.predictors.contenders import Contender, predicted, rival
+from anchordrug.predictors.extra_trees import extra_trees
 
 HERE = Path(__file__).resolve().parent
 BASE = HERE / "paper/per_target/params.yaml"
@@ -55,7 +57,10 @@ METHODS = (
     "ensemble+random",
     "ensemble+a_optimal",
     "ensemble+facility_location",
+    "extra_trees+random",
+    "extra_trees+a_optimal",
 )
+RIVAL = "extra_trees"
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Job:
     """
 
     folder: Path
+    predictor: str
     target: str
     split: int
     hidden: bool
@@ -116,6 +122,7 @@ def played(data: Loaded, task: Task, predictor: Predictor, job: Job, cell: Cell)
     test, pool = data.split(job.target, job.split)
     budgets = [budget for budget in job.budgets if budget <= len(pool)]
     most = max(budgets, default=0)
+    trees = extra_trees(task) if job.predictor == RIVAL else None
     batch = most if cell.strategy in ONE_SHOT else settings.select.batch
     campaign = Campaign(pool, Catalogue.of(task, test), strategy(cell.strategy), most, batch, cell.seed)
     anchors, fits = np.zeros(0, np.int64), {}
@@ -123,27 +130,43 @@ def played(data: Loaded, task: Task, predictor: Predictor, job: Job, cell: Cell)
         anchors = np.concatenate([anchors, done.drugs])
         fits[len(anchors)] = done.fitted
     z, seen = measured.responses_of(test), np.isin(test, task.sources.measured_drugs())
-    name, records = settings.predictor, []
+    records = []
     for budget in budgets:
         drugs = anchors[:budget]
-        # Without anchors there are no labels to balance.
-        for final, called in FITS.get(name, ((False, name),)) if budget else ((False, name),):
-            fitted = None if final else fits.get(budget)
-            if fitted is None:
-                fitted = predictor.fit(drugs, measured.responses_of(drugs), seed=cell.seed, final=final)
-            found = predicted(called, budget, fitted.deciding_for(test), test)
+        own = drugs, measured.responses_of(drugs)
+        if trees is None:
+            contenders = _fitted(predictor, job.predictor, *own, fits.get(budget), test, cell.seed)
+        else:
+            contenders = rival(trees, *own, test, cell.seed)
+        for found in contenders:
+            per_drug = per_drug_macro_f1(labels_of(z, task.threshold), found.labels).mean()
             records.append(
                 {
                     **{"target": job.target, "split": job.split, "seed": cell.seed, "budget": budget},
                     **{"hidden": job.hidden, "pool": settings.split.pool},
-                    **{"predictor": called, "strategy": cell.strategy},
-                    "per_drug_f1": float(
-                        per_drug_macro_f1(labels_of(z, task.threshold), found.labels).mean()
-                    ),
+                    **{"predictor": found.name, "strategy": cell.strategy, "per_drug_f1": float(per_drug)},
                     **scores(z, seen, task.threshold, found),
                 }
             )
     return records
+
+
+def _fitted(
+    predictor: Predictor,
+    name: str,
+    anchors: np.ndarray,
+    z: np.ndarray,
+    known: Fitted | None,
+    test: np.ndarray,
+    seed: int,
+) -> Iterator[Contender]:
+    """Yield the predictions of the test drugs by the final fits of a predictor, which may be `known`."""
+    # Without anchors there are no labels to balance.
+    for final, called in FITS.get(name, ((False, name),)) if len(anchors) else ((False, name),):
+        fitted = None if final else known
+        if fitted is None:
+            fitted = predictor.fit(anchors, z, seed=seed, final=final)
+        yield predicted(called, len(anchors), fitted.deciding_for(test), test)
 
 
 # Final fits of a predictor and the names of their records; the paper's down-samples the majority class.
@@ -156,7 +179,8 @@ def jobs_of(asked: argparse.Namespace) -> list[Job]:
     methods = [tuple(method.split("+")) for method in asked.methods]
     jobs = []
     for predictor in dict.fromkeys(name for name, _ in methods):
-        folder = prepare(work, asked.raw.resolve(), asked.targets, predictor, asked.pool)
+        learned = "response_gp" if predictor == RIVAL else predictor
+        folder = prepare(work, asked.raw.resolve(), asked.targets, learned, asked.pool)
         strategies = [chosen_by for name, chosen_by in methods if name == predictor]
         for split, target, hidden in product(asked.splits, asked.targets, (False, True)):
             # They also tell whether the code has changed that pre-trains in jobs with hidden drugs.
@@ -166,7 +190,7 @@ def jobs_of(asked: argparse.Namespace) -> list[Job]:
                 about = (predictor, chosen_by, target, split, seed, asked.pool, hidden, *budgets)
                 path = work / "cells" / f"{'-'.join(map(str, about))}.json"
                 cells.append(Cell(seed, chosen_by, path, digest_of(about, weights)))
-            jobs.append(Job(folder, target, split, hidden, budgets, cells))
+            jobs.append(Job(folder, predictor, target, split, hidden, budgets, cells))
     return jobs
 
 

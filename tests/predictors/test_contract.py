@@ -66,6 +66,24 @@ def drugs():
     return np.arange(len(task().sources.drugs))
 
 
+@pytest.mark.parametrize("name", ["ensemble", "response_gp"])
+def test_the_share_of_new_drugs_in_the_library_tells_how_new_drugs_are_predicted(name):
+    """Before anchors are measured, drugs that a source line has measured are predicted the same."""
+    seen = np.isin(drugs(), task().sources.measured_drugs())
+    assert 0 < seen.mean() < 1
+    found = {}
+    for share, library in {0: drugs()[seen], seen.mean(): drugs(), 1: drugs()[~seen]}.items():
+        own = replace(task(), library=library)
+        assert own.unseen_share() == pytest.approx(share if share in (0, 1) else 1 - share)
+        predictor = predictor_class(name).ready(own, params_of(name), state_of(name))
+        found[own.unseen_share()] = predictor.fit(*anchors(0), seed=3).probabilities(drugs())
+    none, some, alone = (found[share] for share in sorted(found))
+    for other in (some, alone):
+        np.testing.assert_array_equal(other[seen], none[seen])
+    moved = [np.abs(other[~seen] - none[~seen]).mean() for other in (some, alone)]
+    assert 0 < moved[0] < moved[1]
+
+
 @every
 def test_probabilities_are_shares_of_three_labels(name):
     for fitted in (fitted_by(name), predictor_of(name).fit(*anchors(0), seed=3)):

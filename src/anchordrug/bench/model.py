@@ -75,7 +75,10 @@ def load_model(world: World) -> Model:
     features, settings = world.features, world.settings
     if predictor_class(settings.predictor).uses_cell_lines:
         features = replace(features, cell_lines=_line_features(world, learned))
-    tasks = [task_of(settings, world.atlas, features, target) for target in world.campaign.targets]
+    tasks = [
+        task_of(settings, world.atlas, features, target, library=world.queries)
+        for target in world.campaign.targets
+    ]
     if not learned:
         _learn(world, tasks[0])
     predictors = [load_predictor(settings, task, model_folder(world)) for task in tasks]

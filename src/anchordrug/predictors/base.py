@@ -64,6 +64,8 @@ class Task:
         the most probable label.
     device
         "cpu" or "cuda", where networks are trained.
+    library
+        int64 rows of the drugs to be predicted, as far as they are known.
     """
 
     target: str
@@ -72,6 +74,13 @@ class Task:
     threshold: float
     decision: Decision = "balanced"
     device: str = "cpu"
+    library: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def unseen_share(self) -> float:
+        """Return the share of the library's drugs that no source line has measured; 0 without a library."""
+        if not len(self.library):
+            return 0.0
+        return float(np.mean(~np.isin(self.library, self.sources.measured_drugs())))
 
     @property
     def cell_line(self) -> int:
@@ -89,9 +98,8 @@ class Task:
             drug=np.searchsorted(measured, self.sources.drug),
             drugs=self.sources.drugs.iloc[measured].reset_index(drop=True),
         )
-        return replace(
-            self, sources=sources, features=replace(self.features, drugs=self.features.drugs[measured])
-        )
+        features = replace(self.features, drugs=self.features.drugs[measured])
+        return replace(self, sources=sources, features=features, library=np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

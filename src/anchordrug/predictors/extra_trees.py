@@ -19,7 +19,7 @@ from anchordrug.predictors.response.pseudo_targets import pseudo_targets_of
 
 # Chosen on source lines outside the benchmarks' targets.
 TREES, SMALLEST_LEAF, SHARE_OF_INPUTS = 60, 3, 0.3
-OF_PRIOR, OF_STRUCTURE, OF_RESPONSE = 40, 50, 30
+OF_PRIOR, OF_STRUCTURE, OF_RESPONSE = 40, 50, 100
 ANCHOR_WEIGHT = 10.0
 # So many of the lines' experiments are held out to choose the threshold of the labels.
 HELD_OUT = 0.25

@@ -19,9 +19,19 @@ CARD = "model.json"
 
 
 def task_of(
-    settings: Settings, atlas: ResponseAtlas, features: FeatureBlocks, target: str, device: str = "cpu"
+    settings: Settings,
+    atlas: ResponseAtlas,
+    features: FeatureBlocks,
+    target: str,
+    device: str = "cpu",
+    library: np.ndarray | None = None,
 ) -> Task:
     """Return the task of learning `target` from all other lines but those that the settings leave out.
+
+    Parameters
+    ----------
+    library
+        int64 rows of the drugs to be predicted; default: those that the atlas has measured in the target.
 
     Raises
     ------
@@ -32,7 +42,8 @@ def task_of(
     if predictor_class(settings.predictor).uses_cell_lines:
         described = np.flatnonzero(np.isfinite(features.cell_lines).all(axis=1))
         require_described([target, *sources.measured_lines()], {atlas.cell_lines[line] for line in described})
-    return Task(target, sources, features, settings.curate.threshold, settings.decision, device)
+    library = np.unique(atlas.of(target).drug) if library is None else library
+    return Task(target, sources, features, settings.curate.threshold, settings.decision, device, library)
 
 
 def require_described(cell_lines: Iterable[str], described: Collection[str]) -> None:

@@ -124,6 +124,21 @@ def test_logits_reproduce_scikit_learn_on_the_same_rows(share):
     assert np.ptp(theirs, axis=(0, 1)).min() > 0.5
 
 
+@pytest.mark.parametrize("share", [0, 0.25, 1])
+def test_drugs_of_no_source_line_move_to_their_own_regression_with_their_share_of_the_library(share):
+    case = random_case(2)
+    known, new = fitted(case), fitted((*random_case(5)[:4], case[4]))
+    model = known.with_unseen(new).for_library(share)
+    evidence, mean, deviation = case[:3]
+    expected = known.logits(NumpyOps, evidence, mean, deviation)
+    of_new = new.logits(NumpyOps, evidence, mean, deviation)
+    unseen = evidence.lines[:, 0] == 0
+    assert 0 < unseen.sum() < len(unseen)
+    assert np.abs(expected - of_new)[unseen].max() > 0.1
+    expected[unseen] = (1 - share) * expected[unseen] + share * of_new[unseen]
+    np.testing.assert_allclose(model.logits(NumpyOps, evidence, mean, deviation), expected, atol=1e-4)
+
+
 def test_the_penalty_does_not_depend_on_how_often_the_rows_are_repeated():
     case = random_case(3)
     rows = np.arange(len(case[1]) * GENES)

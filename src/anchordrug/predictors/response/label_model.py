@@ -3,9 +3,13 @@
 A multinomial logistic regression on functions of the predicted z, its uncertainty and the source lines'
 evidence. It is learned where the answer is known, on source lines that play the target
 (`anchordrug.predictors.response.pseudo_targets`), so that anchors chosen on purpose cannot bias it.
+
+A second regression is learned on drugs that were hidden from the source lines. Drugs that no source line has
+measured need it the more, the larger their share of the library: where few are new, they are the leftovers
+that other screens did not take up, and mostly weak; where most are new, they are like any others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +38,8 @@ class LabelModel:
         float32 [features, 3].
     gene
         float32 [genes, 3]: the genes' share of the logits and the intercept.
+    unseen_pair, unseen_drug, unseen_gene
+        What is added to these for drugs that no source line has measured.
     spread
         float32 [genes], the typical size of the gene's z.
     threshold
@@ -43,13 +49,40 @@ class LabelModel:
     pair: np.ndarray
     drug: np.ndarray
     gene: np.ndarray
+    unseen_pair: np.ndarray
+    unseen_drug: np.ndarray
+    unseen_gene: np.ndarray
     spread: np.ndarray
     threshold: np.ndarray
 
     def logits(self, ops: type, evidence: Evidence, mean: Array, deviation: Array) -> Array:
         """Return logits [n, genes, 3] for a predicted `mean` [n, genes], with `deviation` [n, 1 or genes]."""
         pair, drug = features(ops, evidence, mean, deviation, self.spread, self.threshold)
-        return pair @ self.pair + ops.expand(drug @ self.drug, 1) + self.gene
+        logits = pair @ self.pair + ops.expand(drug @ self.drug, 1) + self.gene
+        if not self.unseen_pair.any():
+            return logits
+        further = pair @ self.unseen_pair + ops.expand(drug @ self.unseen_drug, 1) + self.unseen_gene
+        return logits + ops.expand(evidence.unseen(ops), 2) * further
+
+    def for_library(self, share: float) -> "LabelModel":
+        """Return the model for a library of which source lines have not measured this `share`, 0 to 1.
+
+        As fitted, it is that for a library of new drugs alone.
+        """
+        of_unseen = {
+            name: getattr(self, name) * np.float32(share)
+            for name in ("unseen_pair", "unseen_drug", "unseen_gene")
+        }
+        return replace(self, **of_unseen)
+
+    def with_unseen(self, other: "LabelModel") -> "LabelModel":
+        """Return this model with the weights of `other`, of the same genes, for drugs of no source line."""
+        return replace(
+            self,
+            unseen_pair=other.pair - self.pair,
+            unseen_drug=other.drug - self.drug,
+            unseen_gene=other.gene - self.gene,
+        )
 
 
 def features(
@@ -117,7 +150,7 @@ def fit_label_model(
     rates: GeneRates,
     threshold: np.ndarray,
 ) -> LabelModel:
-    """Fit the regression to rows of (drug, gene).
+    """Fit the regression to rows of (drug, gene); drugs that source lines have not measured are like others.
 
     Parameters
     ----------
@@ -141,10 +174,14 @@ def fit_label_model(
     intercept = regression.intercept_ - centre @ weights
     split = (pair.shape[1], pair.shape[1] + drug.shape[1])
     of_pair, of_drug, of_gene = np.split(weights, split)
-    return LabelModel(
+    own = [
         of_pair.astype(np.float32),
         of_drug.astype(np.float32),
         (by_gene @ of_gene + intercept).astype(np.float32),
+    ]
+    return LabelModel(
+        *own,
+        *map(np.zeros_like, own),
         rates.spread.astype(np.float32),
         threshold,
     )

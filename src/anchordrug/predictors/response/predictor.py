@@ -126,6 +126,8 @@ class ResponsePredictor(Predictor):
     def ready(cls, task: Task, params: Any, state: ResponseState) -> Self:
         """Return the predictor that starts from the prior of `task` and from `state`."""
         prior, source_fit = prior_of(task), state.source_fit
+        labels = source_fit.labels.for_library(task.unseen_share())
+        source_fit = replace(source_fit, labels=labels)
         if task.decision == "likeliest":
             source_fit = replace(source_fit, offsets=np.zeros_like(source_fit.offsets))
         settings = cls.net_settings(params, task.device)

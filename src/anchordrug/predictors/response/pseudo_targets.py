@@ -20,7 +20,7 @@ from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.evidence_group import FAR, GROUPS, NEAR, SEEN, evidence_groups
 from anchordrug.graph.numpy_ops import NumpyOps
-from anchordrug.labels import DOWN, UP, class_offsets, decide, labels_of
+from anchordrug.labels import DOWN, NONE, UP, class_offsets, decide, labels_of
 from anchordrug.predictors.base import Expectation, Task
 from anchordrug.predictors.decision import best_offsets
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
@@ -149,8 +149,8 @@ def fit_to_pseudo_targets(
 
     Slope by least squares; noise and ridge from a small grid, by the mean correlation over held-out drugs
     with 30 anchors; then the label model on held-out drugs with 0, 10, 30 and 100 anchors (at most half of a
-    line's drugs), and tau by macro-F1 on the same. For the label model the lines play again with `hidden`
-    drugs, of which those count that no other line knows.
+    line's drugs), and tau by macro-F1 on the same. For the label model of drugs that no source line has
+    measured, the lines play again with `hidden` drugs.
 
     Raises
     ------
@@ -172,9 +172,11 @@ def fit_to_pseudo_targets(
     again = [rng.permutation(len(target.drugs)) for target in hidden]
     hidden_cases = list(_held_out(hidden, again, settings))
     unseen = [case.restricted_to(case.groups != SEEN) for case in hidden_cases]
-    model = _fit_labels([*held_out, *unseen], rates, threshold, rng)
-    expected = _expected(held_out, hidden_cases, model, threshold)
-    return SourceFit(settings, model, _offsets(held_out, model, threshold), expected)
+    model = _fit_labels(held_out, rates, threshold, rng)
+    offsets = _offsets(held_out, model, threshold)
+    if _have_all_labels(unseen, threshold):
+        model = model.with_unseen(_fit_labels(unseen, rates, threshold, rng))
+    return SourceFit(settings, model, offsets, _expected(held_out, hidden_cases, model, threshold))
 
 
 def slope_of(targets: Iterable[PseudoTarget]) -> float:
@@ -254,6 +256,10 @@ def _fit_labels(
         columns.append((pair[of_drug, gene], drug[of_drug], gene, labels[of_drug, gene]))
     pair, drug, gene, labels = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return fit_label_model(pair, drug, gene, labels, rates, bend)
+
+
+def _have_all_labels(cases: list[_HeldOut], threshold: float) -> bool:
+    return {DOWN, NONE, UP} <= {label for case in cases for label in np.unique(labels_of(case.z, threshold))}
 
 
 def _offsets(held_out: list[_HeldOut], model: LabelModel, threshold: float) -> np.ndarray:
