@@ -350,6 +350,18 @@ def test_counts_with_holes(tmp_path, suffix, transposed):
     )
 
 
+@pytest.mark.parametrize("name", ["", "NA"])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("table", [COUNTS, Z.T], ids=["counts", "z"])
+def test_genes_without_a_name_are_left_out(tmp_path, table, transposed, name):
+    content = (table.T.rename_axis("name") if transposed else table.rename_axis("gene")).to_csv()
+    contents = read_assay(write(tmp_path, content.replace("SIMG3", name)), KNOWN)
+    assert contents.genes == ["SIMG1", "SIMG2", "SIMG4"]
+    assert contents.notes == ("1 rows without the name of a gene are left out",)
+    values = contents.values if table is COUNTS else contents.values.T
+    np.testing.assert_array_equal(values, table.drop("SIMG3"))
+
+
 OTHER_ROWS = {
     "htseq-count": [
         "__no_feature",
@@ -593,11 +605,6 @@ HOSTILE = {
     "text in statistics": (DE.replace("-2,", "x,"), "line 3, column 'stat': 'x' is not a number"),
     "infinite statistic": (DE.replace("-2,", "Inf,"), "line 3, column 'stat': 'Inf' is not a number"),
     "a well without name": (COUNTS.to_csv().replace("a02", ""), "column 3 names no well or drug; name it or"),
-    "a gene without name": (
-        COUNTS.to_csv().replace("SIMG3", ""),
-        "line 4 names no gene; name it or remove it",
-    ),
-    "a gene without name, transposed": (Z.to_csv().replace("SIMG3", ""), "column 4 names no gene; name it"),
     "a row without drug": (LONG_Z.replace("SIM-D1,SIMG2", ",SIMG2"), "line 3 names no drug; fill it in"),
     "a row without plate": (
         "plate,well,gene,z\nP1,A1,SIMG1,1\n,A1,SIMG2,1\n",
