@@ -358,10 +358,13 @@ def test_tables_that_cannot_be_used(rank, signature, predicted, tmp_path):
     # Ten are enough.
     enough = signature(genes[:10], range(1, 11))
     assert rank("--signature", enough, drugs=FEW, out="ten.csv")[0].exit_code == 0
-    for name, columns in (("p.csv", {"padj": 0.5}), ("0.csv", {})):
-        path = signature(genes, 0.0 if name == "0.csv" else 1.0, name, **columns)
+    mixed = np.resize([1.0, -1.0], len(genes))
+    for name, values, columns in (("p.csv", mixed, {"padj": 0.5}), ("0.csv", 0.0, {})):
+        path = signature(genes, values, name, **columns)
         text = complaint(rank("--signature", path))
         assert text == (f"{path}: no predicted gene changes significantly in it; give gene lists instead")
+    expressed = signature(genes, 1.0 + mixed / 2, "expression.csv")
+    assert "column 'stat' has hardly a negative value" in complaint(rank("--signature", expressed))
     path = signature(genes, 1.0)
     assert complaint(rank("--signature", path, "--column", "stats")).endswith("; did you mean 'stat'?")
     missing = tmp_path / "no.csv"

@@ -296,7 +296,9 @@ def test_a_statistic_without_direction_gives_way_to_p_with_the_sign_of_the_fold_
     found, _ = read_signature(path, tell=notes.append)
     np.testing.assert_allclose(list(found.values()), np.sign(CHANGES) * norm.isf(P / 2), rtol=1e-6)
     (note,) = notes
-    assert note.startswith(f"column '{name}' has no ")
+    assert note.startswith(
+        (f"column '{name}' has hardly a negative value,", f"column '{name}' has no direction")
+    )
     assert note.endswith("so column 'pvalue' with the sign of column 'log2FoldChange' is used")
 
 
@@ -328,7 +330,7 @@ def test_a_statistic_whose_sign_is_not_that_of_the_fold_change_is_none(tmp_path)
 def test_values_of_one_sign_are_no_signature(tmp_path, columns, place):
     text = complaint(read_signature, result_table(tmp_path, **columns))
     assert f": {place} has hardly a negative value, so it does not tell genes that go up from" in text
-    assert "with --column, or give the names of genes that go up with --up" in text
+    assert "with --column, or list the genes that go up with --up" in text
 
 
 def test_a_column_that_is_named_must_tell_the_direction(tmp_path):
@@ -359,6 +361,25 @@ def test_p_of_zero_counts_as_the_smallest_of_the_file(tmp_path):
     assert "column 'PValue': no p-value is above 0; export them with more digits" in complaint(
         read_signature, path
     )
+
+
+@pytest.mark.parametrize("name", ["group", "Cluster", "contrast", "drug"])
+def test_several_comparisons_are_not_averaged(tmp_path, name):
+    path = text_file(tmp_path, f"{name},gene,stat\nA,SIMG1,2\nB,SIMG2,1\nB,SIMG1,-4\n")
+    assert (
+        f"column '{name}' has 2 values (A, B), and gene 'SIMG1' is in the rows of several; keep the rows "
+        in (complaint(read_signature, path))
+    )
+    # Markers of two clusters, each gene once; two rows of one gene and drug.
+    path = text_file(tmp_path, f"{name},gene,stat\nA,SIMG1,2\nB,SIMG2,1\nB,SIMG2,-4\n")
+    assert read_signature(path)[0] == {"SIMG1": 2, "SIMG2": -1.5}
+
+
+@pytest.mark.parametrize("name", ["F", "LR"])
+def test_a_table_without_any_fold_change_names_its_unsigned_statistic(tmp_path, name):
+    path = result_table(tmp_path, AveExpr=CHANGES + 9, **{name: CHANGES**2}, PValue=P)
+    text = complaint(read_signature, path)
+    assert f"column '{name}' has no direction, and no column of changes is there (expected 'stat' or" in text
 
 
 def test_only_repeats_of_genes_that_are_asked_for_are_told(tmp_path):

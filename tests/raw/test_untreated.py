@@ -30,6 +30,28 @@ def test_counts(tmp_path):
     assert table.attrs["unit"] == "counts"
     assert table.attrs["samples"] == {"A549": ["A549_1", "A549_2"]}
     assert table.attrs["likeness"] == {"A549": pytest.approx(1)}
+    assert table.attrs["left_out"] == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("__no_feature", "__ambiguous"),
+        ("N_unmapped", "N_noFeature"),
+        ("ERCC-00002", "ERCC-00171"),
+        ("Total", "*"),
+    ],
+)
+def test_rows_that_are_no_genes_are_left_out(tmp_path, names):
+    """They would change the unit and the size of a sample."""
+    content = COUNTS + "".join(f"{name},5000000,1\n" for name in names)
+    table = read(tmp_path, content)
+    pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))
+    assert table.attrs["left_out"] == names
+    columns = pd.read_csv(tmp_path / "u.csv").set_index("gene").T
+    across = read(tmp_path, columns.assign(**dict.fromkeys(names, 3000)).to_csv(), name="across.csv")
+    pd.testing.assert_frame_equal(across, table)
+    assert across.attrs["left_out"] == names
 
 
 def test_counts_that_happen_to_add_up_to_a_million(tmp_path):

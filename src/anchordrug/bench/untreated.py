@@ -14,6 +14,7 @@ from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.gene_names import match_genes
 from anchordrug.raw.line_names import match_lines, read_identities
+from anchordrug.raw.no_genes import left_out_note
 from anchordrug.raw.tables import read_genes
 from anchordrug.raw.untreated import ALIKE, Known, read_untreated
 
@@ -56,10 +57,12 @@ def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
             f"{path}: its genes are called {shortlist(profiles.columns, 3)}; {error}"
         ) from error
     values = [profile.values for profile in matched]
-    missing = matched[0].missing
+    missing, left_out = matched[0].missing, profiles.attrs["left_out"]
     note = (
         f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
-        f"{len(genes)} genes found" + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        f"{len(genes)} genes found"
+        + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        + (f"; {left_out_note(left_out)}" if left_out else "")
     )
     return Described(
         pd.DataFrame(values, pd.Index(list(cell_lines)), pd.Index(genes)),

@@ -27,9 +27,8 @@ def run(
     out: Path,
     signature: Path | None,
     column: str | None,
-    up: Path | None,
-    down: Path | None,
     *,
+    lists: tuple[Path | None, Path | None],
     sets: tuple[str | None, str | None],
     mimic: bool,
     permutations: int,
@@ -44,10 +43,8 @@ def run(
     ----------
     signature, column
         A table of differential expression or GCT, and its column of values; or else
-    up, down
-        lists of genes.
-    sets
-        Names of the sets to take from `up` and `down` where these are GMT files.
+    lists, sets
+        lists of genes that go up and down, and the sets to take of those that are GMT files.
     mimic
         Rank the drugs that resemble it first; otherwise those that reverse it.
 
@@ -58,7 +55,7 @@ def run(
         predicted.
     """
     predictor = load_onnx(model)
-    asked = _signature(predictor.genes, signature, column, (up, down), sets)
+    asked = _signature(predictor.genes, signature, column, lists, sets)
 
     def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
         (prediction,) = predictions

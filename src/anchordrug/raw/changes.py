@@ -88,8 +88,11 @@ def without_direction(sheet: Sheet, columns: dict[str, int]) -> str | None:
     """Return how to call the statistic of a table of which `signed_statistic` is None; None without one."""
     column = _statistic_column(columns)
     if column is not None:
-        lacking = _lacking_sign(sheet.numbers(column))
-        reason = f"has no {lacking} value" if lacking else "has another sign than the fold change"
+        values = sheet.numbers(column)
+        lacking = _lacking_sign(values)
+        reason = f"has hardly a {lacking} value" if lacking else "has another sign than the fold change"
+        if not np.isfinite(values).any():
+            reason = "has no value"
         return f"{sheet.column_place(column)} {reason}"
     named = sheet.columns_named(UNSIGNED_HEADERS)
     return f"{sheet.column_place(named[0])} has no direction" if named else None
@@ -113,13 +116,14 @@ def signed_by_p(sheet: Sheet, columns: dict[str, int]) -> Signed:
     if zero.any():
         if not (p > 0).any():
             raise RawDataError(
-                f"{sheet.path}: {sheet.column_place(column)}: no p-value is above 0; export them with more digits"
+                f"{sheet.path}: {sheet.column_place(column)}: no p-value is above 0; export them with more "
+                "digits"
             )
         least = p[p > 0].min()
         p = np.where(zero, least, p)
         notes = (
-            f"{int(zero.sum())} of {int(np.isfinite(p).sum())} p-values are 0, which is rounded; they count as "
-            f"{least:.3g}, the smallest one above 0",
+            f"{int(zero.sum())} of {int(np.isfinite(p).sum())} p-values are 0, which is rounded; they count "
+            f"as {least:.3g}, the smallest one above 0",
         )
     # Half of the smallest double would be 0.
     tails, places = np.unique(np.maximum(p / 2, np.nextafter(0, 1)), return_inverse=True)

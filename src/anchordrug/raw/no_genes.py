@@ -12,7 +12,8 @@ _NO_GENES = re.compile(
     r"|(un)?assigned(_\w+)?"  # featureCounts
     r"|\*|(un)?mapped([_. ]?reads)?"  # samtools idxstats, and tables made from it
     r"|(grand[_. ])?totals?([_. ]?(reads|counts))?|sum|library[_. ]?size|lib\.size"
-    r"|(gspikein[_-])?(ercc[-_.]\d{4,5}|phix(174)?|sirv\w*)|r[12]_\d+_\d"  # spike-ins; the last are sequins
+    r"|(gspikein[_-])?(ercc[-_.]?\d{5}|phix(174)?|sirv\w*)|spike[-_]?in.*"
+    r"|r[12]_\d+_\d"  # sequins
     r"|(adt|hto)[-_.].+|.+[-_.]totalseq[-_]?[a-d]",  # tags of antibodies
     re.IGNORECASE,
 )

@@ -26,6 +26,17 @@ from anchordrug.raw.text import MISSING_TEXT, open_text, require_readable
 
 # Of columns that do not say what they hold.
 VALUE_HEADERS = ("value",)
+# Of columns whose values tell comparisons apart.
+COMPARISON_HEADERS = (
+    "group",
+    "cluster",
+    "contrast",
+    "comparison",
+    "condition",
+    "treatment",
+    "drug",
+    "drugid",
+)
 SIGNIFICANT = 0.05
 # Names that are no symbols: Ensembl and Entrez ids.
 _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
@@ -82,18 +93,22 @@ def _require_no_dates(path: Path, names: Sequence[str], places: Sequence[str]) -
         raise RawDataError(f"{path}: {dates_problem(dated, [places[gene.position] for gene in dated])}")
 
 
+def _silent(note: str) -> None:
+    """Tell nobody."""
+
+
 def read_signature(
     path: Path,
     column: str | None = None,
     *,
     genes: Sequence[str] | None = None,
-    tell: Callable[[str], None] = lambda note: None,
+    tell: Callable[[str], object] = _silent,
 ) -> tuple[dict[str, float], set[str] | None]:
     """Read a value per gene from a table of differential expression (any sheet) or GCT.
 
     The value is a signed statistic; else, where a statistic has no direction (F, likelihood ratio, rank sum),
-    the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of one
-    gene are averaged.
+    the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of
+    one gene are averaged.
 
     Parameters
     ----------
@@ -113,8 +128,8 @@ def read_signature(
     Raises
     ------
     RawDataError
-        The file is missing or damaged, or has no such column, no genes, a value that is none, or values that
-        tell no direction.
+        The file is missing or damaged, or has no such column, no genes, a value that is none, values that
+        tell no direction, or the same genes in several comparisons.
     """
     kind = require_readable(path, (GCT, WORKBOOK, PARQUET))
     if kind is GCT or path.name.lower().endswith((".gct", ".gct.gz")):
@@ -127,6 +142,7 @@ def read_signature(
         )
     sheet = _with_header(read_sheet(path), tell)
     names = _gene_names(sheet)
+    _require_one_comparison(sheet, names)
     roles = columns_by_role(sheet)
     found = _by_name(path, names, _values(sheet, roles, column, tell), genes, tell)
     if "adjusted p-value" not in roles:
@@ -135,12 +151,26 @@ def read_signature(
     return found, {name for name, value in zip(names, p, strict=True) if name and value < SIGNIFICANT}
 
 
+def _require_one_comparison(sheet: Sheet, names: Sequence[str]) -> None:
+    """Refuse a table that has genes again for another drug, cluster or contrast."""
+    for column in sheet.columns_named(COMPARISON_HEADERS):
+        groups = sheet.names(column)
+        of_gene: dict[str, str] = {}
+        for name, group in zip(names, groups, strict=True):
+            if name and of_gene.setdefault(name, group) != group:
+                raise RawDataError(
+                    f"{sheet.path}: {sheet.column_place(column)} has {len(set(groups))} values "
+                    f"({shortlist(sorted(set(groups)), 3)}), and gene '{name}' is in the rows of several; "
+                    "keep the rows of one of them"
+                )
+
+
 def _by_name(
     path: Path,
     names: Sequence[str],
     values: np.ndarray,
     genes: Sequence[str] | None,
-    tell: Callable[[str], None],
+    tell: Callable[[str], object],
 ) -> dict[str, float]:
     # Where a test could not be made there is no value; such genes say nothing.
     of_gene: dict[str, list[float]] = {}
@@ -192,7 +222,7 @@ def _is_number(text: str) -> bool:
 
 
 def _values(
-    sheet: Sheet, roles: Mapping[str, Sequence[int]], column: str | None, tell: Callable[[str], None]
+    sheet: Sheet, roles: Mapping[str, Sequence[int]], column: str | None, tell: Callable[[str], object]
 ) -> np.ndarray:
     """Return float64 [rows], NaN where there is no value."""
     columns = {role: found[0] for role, found in roles.items()}
@@ -216,8 +246,10 @@ def _values(
     others = [columns[role] for role in ("statistic", "z") if role in columns]
     named = others or sheet.columns_named(VALUE_HEADERS)
     if not named:
+        undirected = without_direction(sheet, columns)
+        lacks = f"{undirected}, and no column of changes is there" if undirected else "no column of changes"
         raise RawDataError(
-            f"{sheet.path}: no column of changes (expected 'stat' or 'log2FoldChange', found "
+            f"{sheet.path}: {lacks} (expected 'stat' or 'log2FoldChange', found "
             f"{shortlist(sheet.header)}); name it with --column"
         )
     return _directed(sheet, named[0])
@@ -244,9 +276,9 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
     if lacking:
         option, way = ("--up", "up") if lacking == "negative" else ("--down", "down")
         raise RawDataError(
-            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes that "
-            "go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name a "
-            f"column of signed changes with --column, or give the names of genes that go {way} with {option}"
+            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes "
+            "that go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name "
+            f"a column of signed changes with --column, or list the genes that go {way} with {option}"
         )
 
 

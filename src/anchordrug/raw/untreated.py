@@ -13,6 +13,7 @@ from anchordrug.errors import RawDataError, shortlist
 from anchordrug.raw.expression_table import read_expression_table
 from anchordrug.raw.gene_names import dates_problem, excel_dates
 from anchordrug.raw.line_names import Identities, core_name, near_line, plain_name, rows_of
+from anchordrug.raw.no_genes import is_no_gene
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet
 
 Unit = Literal["counts", "TPM", "log2"]
@@ -39,12 +40,16 @@ _ID = re.compile(r"ACH-\d{6}|SIDM\d{5}|CVCL_\w{4}|\d{6,7}$")
 
 
 class _Samples(NamedTuple):
-    """Values float64 [samples, genes] with names, and with a way to name a sample in a message."""
+    """Values float64 [samples, genes] with names, and with a way to name a sample in a message.
+
+    `left_out` are names in the file that are no genes.
+    """
 
     genes: list[str]
     names: list[str]
     values: np.ndarray
     place: Callable[[int], str]
+    left_out: tuple[str, ...]
 
 
 class Known(NamedTuple):
@@ -90,8 +95,9 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     -------
     pandas.DataFrame
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
-        twice. `attrs['unit']` is 'counts', 'TPM' or 'log2'; `attrs['samples']` lists the samples of every
-        cell line, and `attrs['likeness']` has the lowest rank correlation between them, NaN of a single one.
+        twice, and rows that are no genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
+        `attrs['samples']` lists the samples of every cell line, `attrs['likeness']` has the lowest rank
+        correlation between them, NaN of a single one, and `attrs['left_out']` the rows left out.
 
     Raises
     ------
@@ -122,7 +128,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
         pd.Index(samples.genes, name="gene"),
     )
     taken = {line: [samples.names[position] for position in members[line]] for line in cell_lines}
-    table.attrs = {"unit": unit, "samples": taken, "likeness": likeness}
+    table.attrs = {"unit": unit, "samples": taken, "likeness": likeness, "left_out": samples.left_out}
     return table
 
 
@@ -200,7 +206,10 @@ def _named(
 ) -> _Samples:
     if "" in samples:
         raise RawDataError(f"{path}: {place(samples.index(''))} names no sample; name it or remove it")
-    return _Samples(genes, samples, values, place)
+    others = np.array([is_no_gene(gene) for gene in genes], dtype=bool)
+    left_out = tuple(gene for gene, other in zip(genes, others, strict=True) if other)
+    kept = [gene for gene, other in zip(genes, others, strict=True) if not other]
+    return _Samples(kept, samples, values[:, ~others], place, left_out)
 
 
 def _lines_of(names: Sequence[str], lines: Sequence[str], known: Known) -> list[str | None]:

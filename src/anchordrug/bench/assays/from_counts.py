@@ -174,8 +174,8 @@ def _require_layout(table: pd.DataFrame, names: str, plate_map: pd.DataFrame) ->
         raise AssayError(
             f"{names}: plate {plate}: {len(empty)} wells that the plate map leaves empty have reads, "
             f"such as {well} with {int(empty.iloc[0])}; is this the file of another plate, "
-            "or are rows and columns swapped? Add wells of positive controls to the plate map, with pert_type "
-            "poscon"
+            "or are rows and columns swapped? Add wells of positive controls to the plate map, with "
+            "pert_type poscon"
         )
 
 

@@ -42,7 +42,8 @@ def result_from_profiles(
     drug_of, notes = _drugs(profiles, request.wells_of(cell_line), request)
     values = profiles.values[[name in drug_of for name in profiles.values.index]]
     wide = _on_genes(profiles, values, match, reference)
-    by_drug = wide.groupby([drug_of[name] for name in values.index], sort=False)
+    # An array, because a list of one name would be taken for a list of keys.
+    by_drug = wide.groupby(np.array([drug_of[name] for name in values.index], dtype=object), sort=False)
     z = by_drug.median()
     correlation = {drug: mean_correlation(rows.to_numpy()) for drug, rows in by_drug}
     drugs = pd.DataFrame(
@@ -94,7 +95,7 @@ def _too_few(z: pd.DataFrame, match: GeneMatch) -> pd.Series:
         [
             None
             if number >= needed
-            else f"missing values: {1 - number / named:.0%} of {named} genes; {needed} genes with a value are needed"
+            else f"missing values of {1 - number / named:.0%} of {named} genes; {needed} genes are needed"
             for number in measured
         ],
         index=z.index,
@@ -105,7 +106,7 @@ def _too_few(z: pd.DataFrame, match: GeneMatch) -> pd.Series:
 def _scaled(
     z: pd.DataFrame, profiles: Profiles, reference: Reference
 ) -> tuple[pd.DataFrame, float, list[str]]:
-    """Return `z` on the atlas' scale, by what it was multiplied (NaN without drugs), and what to tell of that."""
+    """Return `z` on the atlas' scale, by what it was multiplied (NaN without drugs), and what to tell."""
     if z.empty:
         return z, float("nan"), []
     measured = z.columns[z.notna().any()].tolist()

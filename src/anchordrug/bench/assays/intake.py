@@ -86,9 +86,9 @@ def _require_genes(contents: Counts | Profiles, match: GeneMatch, reference: Ref
     measured = len(np.unique(match.rows[found[known.any(axis=0)]]))
     if measured < needed:
         raise AssayError(
-            f"{contents.path}: {named} of the atlas' {genes} genes were found, but {1 - known.mean():.0%} of their "
-            f"values are missing, and {measured} genes have any; {needed} are needed; export the file again with "
-            "its values"
+            f"{contents.path}: {named} of the atlas' {genes} genes were found, but {1 - known.mean():.0%} of "
+            f"their values are missing, and {measured} genes have any; {needed} are needed; export the file "
+            "again with its values"
         )
 
 

@@ -102,8 +102,8 @@ def factor_notes(kind: Kind | Literal["counts"], factor: float) -> list[str]:
     if kind == "z":
         ratio = factor if factor > 1 else 1 / factor
         return [
-            f"these z-scores are {ratio:.3g} times {size} than those of the same drugs in the atlas (up to {high:g} "
-            "times is usual), and are taken as they are; if they are log2 fold changes or other numbers, give raw "
+            f"these z-scores are {ratio:.3g} times {size} than those in the atlas (up to {high:g} times is "
+            "usual), and are taken as they are; if they are log2 fold changes or other numbers, give raw "
             "counts or a long table with p-values or standard errors, which is scaled"
         ]
     why = {
@@ -111,6 +111,6 @@ def factor_notes(kind: Kind | Literal["counts"], factor: float) -> list[str]:
         False: "p-values may be rounded, or the numbers may be of another kind",
     }[factor > high]
     return [
-        f"the factor to the atlas' scale, {factor:.3g}, is far from what it usually is ({low:g} to {high:g}): the "
+        f"the factor to the atlas' scale, {factor:.3g}, is far from the usual ({low:g} to {high:g}): the "
         f"effects are {size} than in other assays; {why}, so trust these results less"
     ]

@@ -12,6 +12,7 @@ from anchordrug.bench.assays.gene_columns import require_no_dates
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.raw.no_genes import is_no_gene, left_out_note
+from anchordrug.raw.text import MISSING_TEXT
 
 _WHOLE_IN_COUNTS = 0.5  # share of the values other than 0; real counts have all, log values next to none
 _NEGATIVE_IN_Z = 0.1  # share of the values other than 0; z-scores have about half
@@ -36,8 +37,8 @@ class WideTable(NamedTuple):
 def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
     """Return counts if all values are whole numbers and none is negative, else z-scores.
 
-    Rows that are no genes (`raw.no_genes`) are left out. Of counts, so are wells without any value, and then
-    genes that some well has no value of.
+    Rows that are no genes (`raw.no_genes`) or have no name are left out. Of counts, so are wells without any
+    value, and then genes that some well has no value of.
 
     Raises
     ------
@@ -65,17 +66,21 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
 
 
 def _genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
-    """Return `wide` without the rows that are no genes, and what to tell of them."""
+    """Return `wide` without the rows that are no genes or have no name, and what to tell of them."""
+    unnamed = np.array([name in MISSING_TEXT for name in wide.genes], dtype=bool)
     others = np.array([is_no_gene(name) for name in wide.genes], dtype=bool)
-    if not others.any():
-        return wide, ()
-    kept = np.flatnonzero(~others)
-    genes = [wide.genes[row] for row in kept]
-    left_out = [name for name, other in zip(wide.genes, others, strict=True) if other]
+    kept = np.flatnonzero(~others & ~unnamed)
+    notes = []
+    if others.any():
+        notes.append(left_out_note([wide.genes[row] for row in np.flatnonzero(others)]))
+    if unnamed.any():
+        notes.append(f"{int(unnamed.sum())} rows without the name of a gene are left out")
     only = wide._replace(
-        genes=genes, values=wide.values[kept], gene_place=lambda row: wide.gene_place(int(kept[row]))
+        genes=[wide.genes[row] for row in kept],
+        values=wide.values[kept],
+        gene_place=lambda row: wide.gene_place(int(kept[row])),
     )
-    return only, (left_out_note(left_out),)
+    return only, tuple(notes)
 
 
 def _complete(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -90,9 +95,9 @@ def _complete(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str,
         notes.append(f"{int(empty.sum())} wells have no value ({wells}); they count as wells without results")
     if gaps.any():
         notes.append(
-            f"{int(gaps.sum())} of {len(counts)} genes ({shortlist(counts.index[gaps], 3)}) have missing values "
-            f"in some wells ({missing.to_numpy().mean():.1%} of all) and are left out; write 0 where no read "
-            "was counted"
+            f"{int(gaps.sum())} of {len(counts)} genes ({shortlist(counts.index[gaps], 3)}) have missing "
+            f"values in some wells ({missing.to_numpy().mean():.1%} of all) and are left out; write 0 where "
+            "no read was counted"
         )
     if gaps.all():
         raise AssayError(

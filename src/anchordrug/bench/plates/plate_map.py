@@ -60,9 +60,10 @@ def read_plate_map(path: Path) -> pd.DataFrame:
 
     The file is a table as `read_sheet` reads it. Columns also go by the names that JUMP and the Broad's plate
     maps give them; others are ignored. A unit of nM or mM is converted; a vehicle's concentration is 0
-    whatever the file says, and so is that of a positive control without one. Without the columns `replicate` and `pert_type` these are derived; without `name`,
-    `InChIKey`, `SMILES` these are null. Positive controls go by `pert_type` 'poscon' (or 'poscon_cp', ...), or
-    by 'control' with `control_type` 'poscon', as JUMP has it.
+    whatever the file says, and so is that of a positive control without one. Without the columns `replicate`
+    and `pert_type` these are derived; without `name`, `InChIKey`, `SMILES` these are null. Positive controls
+    go by `pert_type` 'poscon' (or 'poscon_cp', ...), or by 'control' with `control_type` 'poscon', as JUMP
+    has it.
 
     Returns
     -------

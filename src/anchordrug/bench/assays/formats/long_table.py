@@ -35,7 +35,8 @@ def read(file: AssayFile) -> Profiles:
     z-scores where there are no fold changes; else a signed statistic, then the normal quantile of the p-value
     with the sign of the fold change, then the fold change with its standard error.
 
-    A missing value is that drug's alone. Rows without a gene are left out, rows of one drug and gene averaged.
+    A missing value is that drug's alone. Rows without a gene are left out, rows of one drug and gene
+    averaged.
 
     Raises
     ------
@@ -114,8 +115,8 @@ def _repeats(sheet: Sheet, rows: pd.DataFrame, is_gene: Callable[[str], bool]) -
         first, second = rows.index[(rows["drug"] == drug) & (rows["gene"] == gene)][:2]
         raise AssayError(
             f"{sheet.path}: drug '{drug}' and gene '{gene}' are in {sheet.row_place(first)} and in "
-            f"{sheet.row_place(second)} with different values, and so are {share.max():.0%} of its genes; keep "
-            "one row per drug and gene (one dose, time and cell line)"
+            f"{sheet.row_place(second)} with different values, and so are {share.max():.0%} of its genes; "
+            "keep one row per drug and gene (one dose, time and cell line)"
         )
     repeated = [gene for gene in pd.unique(rows.loc[rows.duplicated(pair), "gene"]) if is_gene(gene)]
     if not repeated:
@@ -175,8 +176,8 @@ def _directed(sheet: Sheet, column: int) -> np.ndarray:
     lacking = lacks_direction(values)
     if lacking:
         raise AssayError(
-            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell genes "
-            "that go up from genes that go down; give all genes, with signed values"
+            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell "
+            "genes that go up from genes that go down; give all genes, with signed values"
         )
     return values
 

@@ -25,8 +25,8 @@ def read(file: AssayFile) -> Counts | Profiles:
     Raises
     ------
     AssayError
-        Neither the header nor a column names genes; a gene, well or drug has no name, or there is no column
-        of values; and as `contents_of`.
+        Neither the header nor a column names genes; a well or drug has no name, or there is no column of
+        values; and as `contents_of`.
     RawDataError
         A cell is not a number.
     """
@@ -90,9 +90,10 @@ def _named(
     gene_place: Callable[[int], str],
     sample_place: Callable[[int], str],
 ) -> WideTable:
-    for names, place, noun in ((genes, gene_place, "gene"), (samples, sample_place, "well or drug")):
-        if "" in names:
-            raise AssayError(f"{path}: {place(names.index(''))} names no {noun}; name it or remove it")
+    if "" in samples:
+        raise AssayError(
+            f"{path}: {sample_place(samples.index(''))} names no well or drug; name it or remove it"
+        )
     return WideTable(path, genes, samples, values, gene_place, sample_place)
 
 
