@@ -237,7 +237,8 @@ class Project:
         TableError
             It breaks its schema.
         """
-        return schemas.validate(read_table(self.require(path)), schema, path)
+        table = read_table(self.require(path), schemas.text_columns(schema))
+        return schemas.validate(table, schema, path)
 
     def read_campaigns(self, kind: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
         """Read the tables of a kind of all targets and seeds, one after the other; errors as `read`."""
