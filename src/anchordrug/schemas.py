@@ -324,6 +324,11 @@ OUTCOME = pa.DataFrameSchema(
 )
 
 
+def text_columns(schema: pa.DataFrameSchema) -> list[str]:
+    """Return the columns that hold text, be it digits as in the cell line 5637."""
+    return [name for name, column in schema.columns.items() if column.dtype == pa.Column(str).dtype]
+
+
 def validate(
     table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path, remedy: str = PATHS_HINT
 ) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from anchordrug.errors import RawDataError, nearest, shortlist
 from anchordrug.raw.sheet import Sheet, read_sheet
 
 # The rows of tables of cell lines that list a name, by its `plain_name`. All names in a row are one line.
-Identities = Mapping[str, frozenset[str]]
+Identities = Mapping[str, tuple[str, ...]]
 
 # CCLE calls a line NAME_TISSUE, as in A549_LUNG and THP1_HAEMATOPOIETIC_AND_LYMPHOID_TISSUE.
 _TISSUE = re.compile(
@@ -118,11 +118,11 @@ def near_line(wrong: str, known: Iterable[str], identities: Identities | None = 
     return f"; did you mean {' or '.join(repr(name) for name in meant[:3])}?" if meant else ""
 
 
-def rows_of(name: str, identities: Identities | None) -> frozenset[str]:
+def rows_of(name: str, identities: Identities | None) -> tuple[str, ...]:
     """Return the rows of tables of cell lines that list a name, be it with CCLE's tissue or without."""
     if not identities:
-        return frozenset()
-    return identities.get(plain_name(name)) or identities.get(core_name(name)) or frozenset()
+        return ()
+    return identities.get(plain_name(name)) or identities.get(core_name(name)) or ()
 
 
 def read_identities(*folders: Path) -> Identities:
@@ -156,7 +156,7 @@ def read_identities(*folders: Path) -> Identities:
             )
         for key, row in _names_in(sheet, columns):
             rows[key].add(f"{path} {row}")
-    return {key: frozenset(places) for key, places in rows.items()}
+    return {key: tuple(sorted(places)) for key, places in rows.items()}
 
 
 def _names_in(sheet: Sheet, columns: Sequence[int]) -> Iterable[tuple[str, int]]:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from anchordrug.bench.additions.from_campaign import addition_from_campaign
 from anchordrug.bench.additions.from_tables import Tables, TakenIn, addition_from_tables
 from anchordrug.bench.assays.result import FAILED
 from anchordrug.bench.library import counts_in_words
+from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.untreated import described
 from anchordrug.errors import SettingsError, near, shortlist
 from anchordrug.files.atomic import PARTIAL, remove_partial
@@ -59,6 +60,10 @@ def add(asked: NewAddition, project: Project) -> None:
             )
         additions = read_additions(project.additions)
         curated = project.curated_atlas()
+        if asked.cell_line is not None:
+            known = [*curated.cell_lines, *(line for addition in additions for line in _lines(addition))]
+            (line,) = as_in_atlas([asked.cell_line], known, project.raw, "--cell-line")
+            asked = replace(asked, cell_line=line)
         time_h = project.settings.curate.time_h if asked.time_h is None else asked.time_h
         if _is_folder(asked):
             addition = addition_from_campaign(

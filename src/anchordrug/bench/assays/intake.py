@@ -11,7 +11,7 @@ from anchordrug.bench.assays.contents import Counts, Profiles
 from anchordrug.bench.assays.from_counts import counts_of_wells, joined_counts, result_from_counts
 from anchordrug.bench.assays.from_profiles import cell_line_of, result_from_profiles
 from anchordrug.bench.assays.reader import read_assay
-from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, require_belongs
+from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, belonging
 from anchordrug.bench.assays.result import FEWEST_GENES, MISSING, OK, AssayResult
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.labels import DOWN, UP, labels_of
@@ -46,7 +46,7 @@ def take_in(
     told: list[str] = []
     parts: dict[str, list[AssayResult]] = {cell_line: [] for cell_line in request.cell_lines}
     for file in files:
-        require_belongs(file, request.plates, request.cell_lines)
+        file = belonging(file, request.plates, request.cell_lines)
         contents = read_assay(file.path, is_gene, plates=request.plates)
         match = match_genes(contents.genes, reference.genes)
         _require_genes(contents, match, reference)

@@ -12,7 +12,7 @@ from anchordrug import schemas
 from anchordrug.bench import folder as files
 from anchordrug.bench.assay_request import reference_of, request_of
 from anchordrug.bench.assays.intake import take_in
-from anchordrug.bench.assays.request import BelongsError, ResultFile, require_belongs
+from anchordrug.bench.assays.request import BelongsError, ResultFile, belonging
 from anchordrug.bench.assays.result import FAILED, MISSING, OK, AssayResult
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.settings import read_campaign
@@ -63,10 +63,9 @@ def _take_in(
 ) -> bool:
     """Take up the given files and those under results/; return whether anything was written."""
     here = files.round_of(folder, number)
-    plate_map = read_plate_map(here / files.PLATE_MAP)
     targets = read_campaign(folder / files.SETTINGS).targets
-    for file in given:
-        require_belongs(file, plate_map["plate"].unique().tolist(), targets)
+    plate_map = read_plate_map(here / files.PLATE_MAP, targets)
+    given = [belonging(file, plate_map["plate"].unique().tolist(), targets) for file in given]
     kept = _kept(folder, number)
     new = _new_files(folder, number, given, kept)
     together = {**kept, **new}

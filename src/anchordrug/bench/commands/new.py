@@ -1,6 +1,5 @@
 """anchordrug campaign new: resolve a library against the atlas, describe the target, learn its model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.library import counts_in_words, resolve_library
 from anchordrug.bench.model import load_model
+from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
 from anchordrug.bench.untreated import described
 from anchordrug.bench.world import load_world
@@ -22,7 +22,7 @@ from anchordrug.files.atomic import PARTIAL, atomic_path
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.compounds import read_compounds_for_sale
-from anchordrug.raw.line_names import match_lines, near_line, read_identities
+from anchordrug.raw.line_names import near_line
 from anchordrug.settings import Settings, checked
 
 
@@ -61,7 +61,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
             )
             return
         atlas = project.atlas()
-        asked = replace(asked, targets=_as_in_atlas(asked.targets, atlas.cell_lines, project.raw))
+        asked = replace(asked, targets=as_in_atlas(asked.targets, atlas.cell_lines, project.raw, "--target"))
         campaign = _campaign(asked, project.settings)
         # What an earlier try that was cut may have left.
         for name in (files.QUERIES, files.EXPRESSION):
@@ -127,19 +127,6 @@ def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
     campaign = checked(values, CampaignSettings, "the command line")
     check_campaign(campaign, "the command line")
     return campaign
-
-
-def _as_in_atlas(targets: Sequence[str], lines: Sequence[str], raw: Path) -> tuple[str, ...]:
-    """Return the atlas' names of targets that are spelled otherwise there, and say so."""
-    match = match_lines(targets, lines, read_identities(raw))
-    for target, candidates in match.unclear.items():
-        raise SettingsError(
-            f"--target {target}: may be {' or '.join(candidates)} of the atlas; name one of them"
-        )
-    for target, line in match.found.items():
-        if target != line:
-            typer.echo(f"{target}: is {line} in the atlas, and is called so from here on")
-    return tuple(match.found.get(target, target) for target in targets)
 
 
 def _measured(atlas: ResponseAtlas, campaign: CampaignSettings) -> set[str]:

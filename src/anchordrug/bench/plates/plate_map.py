@@ -2,12 +2,14 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from anchordrug.bench.plates.wells import parse_well
 from anchordrug.errors import TableError, shortlist
+from anchordrug.raw.line_names import match_lines
 from anchordrug.raw.sheet import Sheet, read_sheet
 from anchordrug.schemas import PLATE_MAP, validate
 
@@ -55,7 +57,7 @@ def replicates(table: pd.DataFrame) -> pd.Series:
     return table.groupby(["cell_line", "drug_id", "pert_type", plate]).cumcount() + 1
 
 
-def read_plate_map(path: Path) -> pd.DataFrame:
+def read_plate_map(path: Path, cell_lines: Sequence[str] = ()) -> pd.DataFrame:
     """Read a plate map, as `lay_out` made it or as a spreadsheet left it.
 
     The file is a table as `read_sheet` reads it. Columns also go by the names that JUMP and the Broad's plate
@@ -64,6 +66,11 @@ def read_plate_map(path: Path) -> pd.DataFrame:
     and `pert_type` these are derived; without `name`, `InChIKey`, `SMILES` these are null. Positive controls
     go by `pert_type` 'poscon' (or 'poscon_cp', ...), or by 'control' with `control_type` 'poscon', as JUMP
     has it.
+
+    Parameters
+    ----------
+    cell_lines
+        Cell lines that get these names, however the file spells them.
 
     Returns
     -------
@@ -95,6 +102,7 @@ def read_plate_map(path: Path) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=pd.Index(list(PLATE_MAP.columns)))
     if "replicate" not in columns:
         table["replicate"] = replicates(table)
+    table["cell_line"] = table["cell_line"].replace(match_lines(table["cell_line"], cell_lines).found)
     return validate(table, PLATE_MAP, path)
 
 
