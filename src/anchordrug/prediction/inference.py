@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from anchordrug.chem.fingerprints import fingerprints
+from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import evidence_groups
@@ -17,9 +18,12 @@ from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
 from anchordrug.prediction.onnx_reasons import reason_of
 
-FORMAT_VERSION = "4"
-# Files of the format before have one decision for all drugs, and are otherwise the same.
-READABLE_VERSIONS = ("3", FORMAT_VERSION)
+FORMAT_VERSION = "5"
+# Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all
+# drugs, too. They are otherwise the same.
+READABLE_VERSIONS = ("3", "4", FORMAT_VERSION)
+# What files before format 5 name their drugs by.
+FORMER_RULE = "rdkit ChargeParent"
 # The answer where the predictor abstains, after down, none, up.
 UNKNOWN = 3
 
@@ -89,6 +93,22 @@ class OnnxPredictor:
     def fingerprint(self) -> tuple[int, int]:
         """Radius and number of bits of the fingerprints it takes."""
         return self.card["fingerprint"]["radius"], self.card["fingerprint"]["bits"]
+
+    @property
+    def parent_rule(self) -> str:
+        """The rule of the parent by which its drugs are named."""
+        return self.card["fingerprint"].get("standardisation", FORMER_RULE)
+
+    @property
+    def remark(self) -> str | None:
+        """What to know before it is used, or None: its drugs may be named by another rule."""
+        if self.parent_rule == PARENT_RULE:
+            return None
+        return (
+            f"names its drugs by the rule '{self.parent_rule}', and yours are read by '{PARENT_RULE}': "
+            "a drug that it learned from as a salt of an organic counter-ion may count as unseen; "
+            "export it again"
+        )
 
     def least_margin(self, coverage: float) -> float:
         """Return the margin below which to abstain, so that about this share of labels is answered.
