@@ -128,7 +128,7 @@ def kind_of(path: Path) -> Kind | None:
         return kind
     with gzip.open(path) as unpacked:
         inside = kind_of_bytes(unpacked.read(_HEAD))
-    if inside in {WORKBOOK, PARQUET, HDF5, ZIP, GZIP}:
+    if inside is not None and inside in {PARQUET, HDF5, ZIP, GZIP}:
         return Kind(f"{inside.words} packed with gzip", _UNPACK)
     return inside
 

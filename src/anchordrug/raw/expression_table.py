@@ -60,7 +60,7 @@ def _sheet_of(matrix: SignatureMatrix) -> Sheet:
 
 def _gene_names(matrix: SignatureMatrix) -> list[str]:
     """Return the names of genes from the first field that holds names rather than probes or descriptions."""
-    others = [name for name in matrix.genes if name.lower() in ("description", "name")]
+    others = [name for name in matrix.genes.columns if str(name).lower() in ("description", "name")]
     fields = [*(name for name in _SYMBOL_FIELDS if name in matrix.genes), "gene_id", *others]
     names = [matrix.genes[field].fillna("").tolist() for field in fields]
     return max(names, key=_gene_like)  # the first of equals

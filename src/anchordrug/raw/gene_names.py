@@ -211,10 +211,11 @@ def _pieces(name: str) -> list[str]:
     """Return the parts of a composite name, else the name alone."""
     if "|" in name:
         return _BAR.split(name)
-    if (named := _BRACKETS.fullmatch(name) or _DOTS.fullmatch(name)) and _is_id(
-        inner := named[named.lastindex]
-    ):
-        return [named[1], inner]
+    named = _BRACKETS.fullmatch(name) or _DOTS.fullmatch(name)
+    if named is not None:
+        outer, *inner = filter(None, named.groups())
+        if inner and _is_id(inner[0]):
+            return [outer, inner[0]]
     joints = list(_JOINT.finditer(name))
     for joint in joints[:1] + joints[-1:]:
         before, after = name[: joint.start()], name[joint.end() :]
