@@ -204,7 +204,7 @@ def _gene_names(sheet: Sheet) -> list[str]:
     return named
 
 
-def _with_header(sheet: Sheet, tell: Callable[[str], None]) -> Sheet:
+def _with_header(sheet: Sheet, tell: Callable[[str], object]) -> Sheet:
     """Return a ranking (.rnk), which has two columns without names, with 'gene' and 'value' as its header."""
     if len(sheet.header) != 2 or not sheet.header[0] or not _is_number(sheet.header[1]):
         return sheet
