@@ -447,6 +447,31 @@ def test_expression_of_too_few_genes_or_of_another_line(bench, untreated):
     assert told.startswith("own.csv: no sample of cell line A (samples: NEWLINE)")
 
 
+@pytest.mark.parametrize("spelled", ["sim-t1", "SIM.T1", "simt1"])
+def test_a_target_gets_the_name_that_the_atlas_has_for_it(bench, spelled):
+    output = bench.ok("new", *bench.library, "--target", spelled)
+    assert f"{spelled}: is SIM-T1 in the atlas, and is called so from here on" in output
+    assert "new to the atlas" not in output
+    written = yaml.safe_load((bench.campaign / "campaign.yaml").read_text(encoding="utf-8"))
+    assert written["targets"] == ["SIM-T1"]
+
+
+def test_a_campaign_says_which_samples_it_takes(bench):
+    lines = pd.read_csv(next(DEMO.glob("basal_expression*")), index_col=0)
+    others = lines.drop(index="SIM-A01").iloc[:6].set_axis([f"ACH-{n:06d}" for n in range(6)])
+    table = pd.concat([others, lines.loc[["SIM-A01"]].set_axis(["NCIH1_LUNG"])]).T
+    path = bench.write(table.rename_axis("gene").reset_index(), "lines.csv")
+    options = (*bench.library, "--expression", path)
+    told = bench.error(RawDataError, "new", "--target", "NEWLINE", *options)
+    assert "lines.csv: none of its 7 samples has the name of NEWLINE (ACH-000000, " in told
+    assert "too different to be of one cell line" in told
+    assert not (bench.campaign / "campaign.yaml").exists()
+    output = bench.ok("new", "--target", "H1", *options)
+    assert "\n  H1: NCIH1_LUNG\n" in output
+    profile = pd.read_csv(bench.campaign / "expression.csv", index_col=0).loc["H1"]
+    assert profile.corr(table["NCIH1_LUNG"], method="spearman") > 0.999
+
+
 # --- next: the choice
 
 

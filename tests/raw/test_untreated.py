@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchordrug.errors import RawDataError
-from anchordrug.raw.line_names import read_identities
+from anchordrug.raw.line_tables import read_identities
 from anchordrug.raw.untreated import Known, read_untreated
 
 COUNTS = "gene,A549_1,A549_2\nSIMG1,0,10\nSIMG2,750,500\nSIMG3,250,490\n"

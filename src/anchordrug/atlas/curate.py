@@ -21,7 +21,8 @@ from anchordrug.files.progress import track
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, read_panel
 from anchordrug.raw.expression import read_expression
-from anchordrug.raw.line_names import LineMatch, match_lines, plain_name, read_identities
+from anchordrug.raw.line_names import LineMatch, match_lines, plain_name
+from anchordrug.raw.line_tables import read_identities
 from anchordrug.raw.matrix import open_matrix
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.signature_matrix import SignatureMatrix

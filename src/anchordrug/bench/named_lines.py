@@ -6,7 +6,8 @@ from pathlib import Path
 import typer
 
 from anchordrug.errors import SettingsError
-from anchordrug.raw.line_names import match_lines, read_identities
+from anchordrug.raw.line_names import match_lines
+from anchordrug.raw.line_tables import read_identities
 
 
 def as_in_atlas(asked: Sequence[str], lines: Sequence[str], raw: Path, option: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from anchordrug.features.matching import quantile_match
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.gene_names import match_genes
-from anchordrug.raw.line_names import match_lines, read_identities
+from anchordrug.raw.line_names import match_lines
+from anchordrug.raw.line_tables import read_identities
 from anchordrug.raw.no_genes import left_out_note
 from anchordrug.raw.tables import read_genes
 from anchordrug.raw.untreated import ALIKE, Known, read_untreated

@@ -7,7 +7,8 @@ import numpy as np
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.csv_matrix import read_csv_matrix
-from anchordrug.raw.line_names import match_lines, read_identities
+from anchordrug.raw.line_names import match_lines
+from anchordrug.raw.line_tables import read_identities
 
 
 def read_expression(path: Path) -> tuple[list[str], list[str], np.ndarray]:
@@ -31,7 +32,7 @@ def read_expression(path: Path) -> tuple[list[str], list[str], np.ndarray]:
 def rows_of_lines(path: Path, rows: Sequence[str], lines: Iterable[str]) -> dict[str, str]:
     """Map cell lines to the names under which the basal expression in `path` has them.
 
-    Tables of cell lines in the same folder count (`anchordrug.raw.line_names.read_identities`).
+    Tables of cell lines in the same folder count (`anchordrug.raw.line_tables.read_identities`).
 
     Returns
     -------

@@ -3,11 +3,9 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from anchordrug.errors import RawDataError, nearest, shortlist
-from anchordrug.raw.sheet import Sheet, read_sheet
+from anchordrug.errors import nearest
 
 # The rows of tables of cell lines that list a name, by its `plain_name`. All names in a row are one line.
 Identities = Mapping[str, tuple[str, ...]]
@@ -22,17 +20,6 @@ _TISSUE = re.compile(
 )
 # Lines of the National Cancer Institute go by NCI-H1975 and by H1975.
 _NCI = re.compile(r"^NCI(?=H\d)")
-
-_TABLES = (
-    *("cellinfo_beta.txt", "GSE*cell_info*.txt", "GSE*cell_info*.txt.gz"),
-    *("Model.csv", "Model.csv.gz", "sample_info.csv", "sample_info.csv.gz"),
-)
-# Columns of those tables that name a line, without case and punctuation.
-_NAME_COLUMNS = (
-    *("celliname", "cellid", "cellalias", "cclename", "cellosaurusid", "cellosaurus", "rrid"),
-    *("modelid", "depmapid", "strippedcelllinename", "celllinename", "celllinedisplayname"),
-    *("cosmicid", "sangermodelid", "sangermodelidentifier"),
-)
 
 
 class LineMatch(NamedTuple):
@@ -69,7 +56,7 @@ def match_lines(
     Parameters
     ----------
     identities
-        As `read_identities` returns them.
+        As `anchordrug.raw.line_tables.read_identities` returns them.
 
     Returns
     -------
@@ -123,48 +110,3 @@ def rows_of(name: str, identities: Identities | None) -> tuple[str, ...]:
     if not identities:
         return ()
     return identities.get(plain_name(name)) or identities.get(core_name(name)) or ()
-
-
-def read_identities(*folders: Path) -> Identities:
-    """Read the names of cell lines from the tables of them in `folders`.
-
-    These are DepMap's Model.csv or sample_info.csv, and CMap's cellinfo_beta.txt or GSE*cell_info*.txt. They
-    list DepMap, Cellosaurus and COSMIC ids, CCLE names and aliases of a line in one row.
-
-    Returns
-    -------
-    dict
-        Empty where the folders hold no such table.
-
-    Raises
-    ------
-    RawDataError
-        A table is damaged, or has no two columns that name lines.
-    """
-    paths = {
-        path.resolve(): path for folder in folders for pattern in _TABLES for path in folder.glob(pattern)
-    }
-    rows: dict[str, set[str]] = defaultdict(set)
-    for path in paths.values():
-        sheet = read_sheet(path)
-        columns = sorted(set(sheet.columns_named(_NAME_COLUMNS)))
-        if len(columns) < 2:
-            raise RawDataError(
-                f"{path}: has {len(columns)} columns that name cell lines (found: "
-                f"{shortlist(sheet.header)}), expected two or more such as ModelID and CCLEName; download it "
-                "again or remove it"
-            )
-        for key, row in _names_in(sheet, columns):
-            rows[key].add(f"{path} {row}")
-    return {key: tuple(sorted(places)) for key, places in rows.items()}
-
-
-def _names_in(sheet: Sheet, columns: Sequence[int]) -> Iterable[tuple[str, int]]:
-    """Yield the plain names in some columns and the row of each."""
-    for column in columns:
-        for row, cell in enumerate(sheet.names(column)):
-            for name in re.split(r"[|;,]", cell):
-                key = plain_name(name)
-                if key and name.strip() != "-666":
-                    yield key, row
-                    yield core_name(name), row

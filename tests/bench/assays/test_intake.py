@@ -113,11 +113,12 @@ def test_two_cell_lines_each_have_a_result_and_files_must_say_whose_they_are(tmp
     first, second = (
         saved(tmp_path, table.rename_axis("drug"), f"{n}.csv") for n, table in enumerate([z, -z])
     )
-    files = [ResultFile(first, "P1"), ResultFile(second, "OTHER")]
-    results = take_in(files, request, reference_of(z), THRESHOLD)
-    assert [result.cell_line for result in results] == ["OTHER", "LINE"]
-    np.testing.assert_array_equal(results[0].z, -z)
-    np.testing.assert_array_equal(results[1].z, z)
+    for of in ("OTHER", "other", "Oth-er"):
+        files = [ResultFile(first, "P1"), ResultFile(second, of)]
+        results = take_in(files, request, reference_of(z), THRESHOLD)
+        assert [result.cell_line for result in results] == ["OTHER", "LINE"]
+        np.testing.assert_array_equal(results[0].z, -z)
+        np.testing.assert_array_equal(results[1].z, z)
     with pytest.raises(BelongsError, match=r"0.csv: does not say of which cell line it is; .*: OTHER, LINE$"):
         take_in([ResultFile(first)], request, reference_of(z), THRESHOLD)
     with pytest.raises(

@@ -520,3 +520,13 @@ def test_picture_escapes_and_tells_namesakes_apart():
     (svg,) = picture(lay_out(drugs_of(4, names), plates_of(), prefix="x", cell_line="L", seed=0), "").values()
     assert "<script" not in svg
     assert {names[0], "BRD-K001", "BRD-K002", "BRD-K003"} <= set(texts(svg))
+
+
+def test_the_cell_line_of_a_map_goes_by_the_name_that_is_asked_for(tmp_path):
+    path = tmp_path / "map.csv"
+    path.write_text(
+        "plate,well,drug_id,concentration_um,cell_line\nP1,A01,D1,10,thp-1\nP1,A02,DMSO,0,THP1\n"
+        "P2,A01,D1,10,JURKAT\n"
+    )
+    assert read_plate_map(path)["cell_line"].tolist() == ["thp-1", "THP1", "JURKAT"]
+    assert read_plate_map(path, ["THP1", "K562"])["cell_line"].tolist() == ["THP1", "THP1", "JURKAT"]
