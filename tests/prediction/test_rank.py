@@ -314,12 +314,12 @@ def test_sets_of_a_gmt(rank, genes_file, predicted, tmp_path):
     assert result.exit_code == 0
     assert f"{gmt}: 7 of 7 genes are predicted" in result.output
     pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
-    text = complaint(rank("--up", gmt))
+    text = complaint(rank("--up", gmt, out="none.parquet"))
     assert text == (
         f"{gmt}: holds 3 gene sets (OTHER, ONE_UP, ONE_DN); name the one that is meant with --up-set or "
         "--down-set"
     )
-    text = complaint(rank("--up", genes_file("up.txt", up), "--down-set", "ONE_DN"))
+    text = complaint(rank("--up", genes_file("up.txt", up), "--down-set", "ONE_DN", out="none.parquet"))
     assert text == "--down-set ONE_DN: names a set of a GMT; give the file with --down"
 
 
