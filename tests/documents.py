@@ -66,6 +66,9 @@ NOT_RUN = {
 }
 
 
+_WARNING = re.compile(r"\.py:\d+: \w*Warning: ")
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block of a page: its language, the file that its title names (or ""), and its text."""
@@ -118,7 +121,7 @@ def played_commands() -> frozenset[str]:
 
 
 def shell(script: str, folder: Path) -> str:
-    """Run a bash script in `folder` in this environment, and return what it prints."""
+    """Run a bash script in `folder` in this environment; return what it prints, which holds no warning."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
@@ -126,6 +129,7 @@ def shell(script: str, folder: Path) -> str:
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert not _WARNING.search(done.stdout + done.stderr), f"{script}\n{done.stderr[-3000:]}"
     return done.stdout
 
 

@@ -1,6 +1,7 @@
 """A process that stays in a folder and runs there what a user types: our commands, and Python.
 
 It imports the package once, as importing takes longer than most commands. Paths are relative to its folder.
+A warning that Python would show a user is an error.
 """
 
 import json
@@ -12,6 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.conftest import ROOT
+
+# Those that Python hides outside of tests stay hidden.
+_HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
+_WARNINGS = ["-Werror", *(f"-Wignore::{kind}" for kind in _HIDDEN)]
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Terminal:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             # Without -P, modules of the folder would hide others.
-            [sys.executable, "-P", "-m", "tests.terminal"],
+            [sys.executable, "-P", *_WARNINGS, "-m", "tests.terminal"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.PIPE,

@@ -234,7 +234,7 @@ CASES = {
         keys=[["plate", "well_position"]],
         wrong=[
             *(("well_position", value) for value in ("A1", "Q01", "A25", "A00")),
-            *(("pert_type", "poscon"), ("unit", "mM"), ("concentration", -1.0), ("replicate", 0)),
+            *(("pert_type", "control"), ("unit", "mM"), ("concentration", -1.0), ("replicate", 0)),
         ],
     ),
     "BENCH_SELECTION": Case(

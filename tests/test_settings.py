@@ -44,6 +44,8 @@ def wrong(section, key, value):
         (wrong("curate", "threshold", "high"), "curate.threshold: 'high' is not allowed"),
         (wrong(None, "targets", ["A", "A"]), "targets names the same value twice"),
         (wrong(None, "targets", ["../A"]), "targets.0: '../A' is not allowed"),
+        (wrong(None, "targets", "JURKAT"), "targets: 'JURKAT' is no list; write [JURKAT]"),
+        (wrong(None, "targets", [""]), "targets.0: '' is not allowed (use letters, digits and ._+-"),
         (wrong(None, "seeds", [1, 1]), "seeds names the same value twice"),
     ],
 )
@@ -54,6 +56,38 @@ def test_wrong_settings_are_named(tmp_path, change, message):
         settings_of(tmp_path, params)
     assert str(error.value).startswith(f"{tmp_path / 'params.yaml'}: {message}")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("5637", "a number"),
+        ("0042", "a number"),
+        ("1.5e+3", "a number"),
+        ("697_1", "a number"),
+        ("NO", "true or false"),
+        ("off", "true or false"),
+        ("2020-05-01", "a date"),
+        ("Null", "nothing"),
+    ],
+)
+@pytest.mark.parametrize("key", ["targets", "pretrain.leave_out", "compare"])
+def test_a_name_that_yaml_takes_for_something_else_is_to_be_quoted(tmp_path, key, written, kind):
+    params = small_params()
+    section = params["pretrain"] if key.startswith("pretrain.") else params
+    section[key.rpartition(".")[2]] = ["SIM-T1", "a-name"]
+    write_params(tmp_path, params)
+    path = tmp_path / "params.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("a-name", written))
+    with pytest.raises(SettingsError) as error:
+        read_settings(path)
+    told = f"{key}.1: {written} is read as {kind}, not as a name; put it in quotes: '{written}'"
+    assert str(error.value) == f"{path}: {told}"
+    path.write_text(text.replace("a-name", f"'{written}'"))
+    read = read_settings(path)
+    assert read.seeds == tuple(params["seeds"])
+    assert written in {"targets": read.targets, "compare": read.compare}.get(key, read.pretrain.leave_out)
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "a: [1", "a: b: c"])

@@ -36,10 +36,17 @@ class WorkerError(AnchorDrugError):
     """A process of our own that cannot be started."""
 
 
+def nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """Return the closest of `known`, whatever the case; None where nothing is close."""
+    by_folded = {name.casefold(): name for name in reversed(list(known))}
+    matches = get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
+
+
 def near(wrong: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of `known`, or an empty string."""
-    matches = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    meant = nearest(wrong, known)
+    return "" if meant is None else f"; did you mean '{meant}'?"
 
 
 def shortlist(values: Iterable[object], most: int = 5) -> str:

@@ -253,7 +253,7 @@ PLATE_MAP = pa.DataFrameSchema(
     {
         "plate": _text(),
         "well_position": _text(checks=[pa.Check.str_matches(r"^[A-P](0[1-9]|1[0-9]|2[0-4])$")]),
-        "pert_type": _text(checks=[pa.Check.isin(["trt", "negcon"])]),
+        "pert_type": _text(checks=[pa.Check.isin(["trt", "negcon", "poscon"])]),
         "drug_id": _text(),
         "name": _text(nullable=True),
         "InChIKey": _text(nullable=True),
@@ -322,6 +322,11 @@ OUTCOME = pa.DataFrameSchema(
     strict=True,
     unique=["cell_line", "drug_id"],
 )
+
+
+def text_columns(schema: pa.DataFrameSchema) -> list[str]:
+    """Return the columns that hold text, be it digits as in the cell line 5637."""
+    return [name for name, column in schema.columns.items() if column.dtype == pa.Column(str).dtype]
 
 
 def validate(

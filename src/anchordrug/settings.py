@@ -1,6 +1,7 @@
 """params.yaml as typed, validated settings; an unknown key is an error."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -204,17 +205,20 @@ def validated(path: Path, section: type[SectionType]) -> SectionType:
     SettingsError
         As `read_settings`.
     """
+    text = path.read_text(encoding="utf-8")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         first = next(iter(section.model_fields))
         raise SettingsError(f"{path}: expected keys such as '{first}:', found none")
-    return checked(values, section, str(path))
+    return checked(values, section, str(path), text=text)
 
 
-def checked(values: object, section: type[SectionType], source: str, within: str = "") -> SectionType:
+def checked(
+    values: object, section: type[SectionType], source: str, within: str = "", text: str = ""
+) -> SectionType:
     """Return `values` as a `section`.
 
     Parameters
@@ -223,6 +227,8 @@ def checked(values: object, section: type[SectionType], source: str, within: str
         Names the file in errors.
     within
         The key that holds the values, for errors; "" for the top level.
+    text
+        The YAML that the values are of, for errors; "" where they are of no file.
 
     Raises
     ------
@@ -232,10 +238,10 @@ def checked(values: object, section: type[SectionType], source: str, within: str
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"{source}: {_first_problem(error, section, within)}") from error
+        raise SettingsError(f"{source}: {_first_problem(error, section, within, text)}") from error
 
 
-def _first_problem(error: ValidationError, section: type[BaseModel], within: str) -> str:
+def _first_problem(error: ValidationError, section: type[BaseModel], within: str, text: str) -> str:
     problem = error.errors()[0]
     prefix = (within,) if within else ()
     key = ".".join(str(part) for part in (*prefix, *problem["loc"]))
@@ -243,9 +249,35 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
         return f"unknown key '{key}'{near(key, _known_keys(section, f'{within}.' if within else ''))}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing; the docs list them all with their defaults"
+    value, kind = problem["input"], problem["type"]
+    if kind in ("string_type", "path_type") and not isinstance(value, dict | list | tuple | str):
+        return f"{key}: {_not_text(value, _written(text, problem['loc']))}"
+    if kind == "tuple_type":
+        return f"{key}: {value!r} is no list; write [{'' if value is None else value}]"
+    if kind == "string_pattern_mismatch":
+        return f"{key}: {value!r} is not allowed (use letters, digits and ._+-, a letter or digit first)"
     known = re.findall(r"'([^']*)'", problem["msg"]) if problem["type"] == "literal_error" else []
-    hint = near(str(problem["input"]), known)
-    return f"{key}: {problem['input']!r} is not allowed ({problem['msg']}){hint}"
+    return f"{key}: {value!r} is not allowed ({problem['msg']}){near(str(value), known)}"
+
+
+def _not_text(value: object, written: str | None) -> str:
+    """Return what is wrong with a name that YAML reads as something else, from how it is written."""
+    if value is None and not written:
+        return "is empty; give a name"
+    name = str(value) if written is None else written
+    kinds = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
+    return f"{name} is read as {kinds.get(type(value), 'a date')}, not as a name; put it in quotes: '{name}'"
+
+
+def _written(text: str, keys: Sequence[int | str]) -> str | None:
+    """Return the value below `keys` as YAML `text` has it, None where it is not there."""
+    node = yaml.compose(text, yaml.SafeLoader) if text else None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+    return node.value if isinstance(node, yaml.ScalarNode) else None
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

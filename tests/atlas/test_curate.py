@@ -119,7 +119,7 @@ def counts(curated: Curated) -> list[tuple[str, int, int]]:
 
 def assert_consistent(curated: Curated) -> None:
     """Check what holds for every curation, whatever the bundle."""
-    responses, z, drugs, genes, cell_lines, funnel, rejects = curated
+    responses, z, drugs, genes, cell_lines, funnel, rejects, _ = curated
     signatures = funnel[funnel["unit"] == "signatures"]
     assert (signatures["kept"] + signatures["dropped"]).tolist()[1:] == signatures["kept"].tolist()[:-1]
     (experiments,) = funnel[funnel["unit"] == "experiments"].to_dict("records")
@@ -404,6 +404,25 @@ def test_a_salt_is_the_drug_of_its_parent_and_the_first_id_is_kept(tmp_path):
     assert pd.isna(curated.drugs.set_index("drug_id").loc["D3", "other_ids"])
     step = curated.funnel[curated.funnel["unit"] == "drugs"].iloc[0]
     assert (step["kept"], step["dropped"]) == (2, 2)
+
+
+def test_a_counter_ion_is_no_drug_and_a_metal_complex_is_rejected(tmp_path):
+    tromethamine = "NC(CO)(CO)CO"
+    compounds = {
+        "D1": f"{ASPIRIN}.CCCCCCCCCCCCCCCCCC(=O)O.{tromethamine}",
+        "D2": ASPIRIN,
+        "D3": tromethamine,
+        "D4": "CC(=O)OC[C@H]1O[C@@H](S[Au]=P(CC)(CC)CC)[C@H](O)[C@@H](O)[C@@H]1O",
+    }
+    signatures = [signature(drug, drug) for drug in compounds]
+    curated = curate(write_bundle(tmp_path, signatures, compounds=compounds), RULES)
+    assert_consistent(curated)
+    drugs = curated.drugs.set_index("drug_id")
+    assert drugs.index.tolist() == ["D1", "D3"]
+    assert drugs.loc["D1", "other_ids"] == "D2"
+    assert drugs.loc["D1", "inchikey"] == "BSYNRYMUTXBXSQ-UHFFFAOYSA-N"  # aspirin's
+    reasons = curated.rejects.set_index("id")["reason"]
+    assert reasons["D4"] == "holds a metal (Au) that standardisation would take off its ligands"
 
 
 def test_stereo_isomers_are_drugs_of_their_own(tmp_path):
@@ -709,30 +728,253 @@ def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("changes", "in_matrix", "value", "step", "dropped"),
+    ("changes", "in_matrix", "value", "message"),
     [
-        ({"pert_type": "ctl_vehicle"}, ["s1", "s2"], 0, "signatures of compounds (trt_cp)", 3),
-        ({"pert_dose": "1"}, ["s1", "s2"], 0, "dose 10 uM", 2),
-        ({"pert_time": "6"}, ["s1", "s2"], 0, "time 24 h", 2),
-        ({"is_gold": "0"}, ["s1", "s2"], 0, "quality gold", 2),
-        ({"cc_q75": "", "pct_self_rank_q25": ""}, ["s1", "s2"], 0, "quality gold", 2),
-        ({}, ["s3"], 0, "row in the matrix", 2),
-        ({"pert_id": "D8"}, ["s1", "s2"], 0, "drug with a structure", 2),
-        ({"cell_iname": "C"}, ["s1", "s2"], 0, "cell line with untreated expression", 2),
-        ({}, ["s1", "s2"], np.nan, "all z-scores finite", 2),
+        (
+            {"pert_type": "trt_sh"},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: no signature is of a compound (pert_type is ctl_vehicle, trt_sh, not trt_cp); "
+            "give the table of compounds",
+        ),
+        (
+            {"pert_dose": "3.3"},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: no signature has the dose 10 uM, but 3.3 uM; set curate.dose_um in "
+            "params.yaml to one of these",
+        ),
+        (
+            {"pert_dose_unit": "fold", "pert_idose": "10 fold"},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: no dose can be read (columns pert_dose and pert_dose_unit, or pert_idose); "
+            "write it as in '10 uM'",
+        ),
+        (
+            {"pert_time": "6"},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: no signature has the time 24 h, but 6 h; set curate.time_h in params.yaml to "
+            "one of these",
+        ),
+        (
+            {"is_gold": "0"},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: none of its 2 signatures of this dose and time is gold (is_gold 1, or cc_q75 "
+            ">= 0.2 and pct_self_rank_q25 <= 5); set curate.quality: any in params.yaml to take "
+            "all signatures",
+        ),
+        (
+            {"cc_q75": "", "pct_self_rank_q25": ""},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: has no values of quality in columns is_gold, cc_q75 (distil_cc_q75) or "
+            "pct_self_rank_q25; add them, from a table of metrics by sig_id, or set curate.quality: any in "
+            "params.yaml to take all signatures",
+        ),
+        (
+            {},
+            ["CPC001:BRD-K1", "CPC001:BRD-K2"],
+            0,
+            "siginfo_beta.txt: names none of the signature ids of {folder}/level5_beta_trt_cp_tiny.gctx "
+            "(such as CPC001:BRD-K1, CPC001:BRD-K2), but vehicle, s1, s2; use the tables of the same release",
+        ),
+        (
+            {},
+            ["vehicle"],
+            0,
+            "level5_beta_trt_cp_tiny.gctx: has none of the 2 signatures of this dose, time and quality in "
+            "{folder}/siginfo_beta.txt (such as s1), but others (such as vehicle); check curate "
+            "in params.yaml",
+        ),
+        (
+            {"pert_id": "BRD-K1"},
+            ["s1", "s2"],
+            0,
+            "compoundinfo_beta.txt: names none of the drugs of {folder}/siginfo_beta.txt (such as BRD-K1), "
+            "but D1, D2, D3 and 4 more; use the tables of the same release",
+        ),
+        (
+            {"pert_id": ""},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: no signature wanted names a compound; fill in pert_id",
+        ),
+        (
+            {"pert_id": "D6"},
+            ["s1", "s2"],
+            0,
+            "compoundinfo_beta.txt: none of the 1 drugs wanted from {folder}/siginfo_beta.txt has a "
+            "structure: D6: no SMILES; fill in canonical_smiles",
+        ),
+        (
+            {"cell_iname": "C"},
+            ["s1", "s2"],
+            0,
+            "basal_expression_tiny.csv: has none of the cell lines of {folder}/siginfo_beta.txt (such as C), "
+            "but A, B; name its rows as there, or add a table of cell lines (cellinfo_beta.txt, Model.csv) "
+            "that has both names",
+        ),
+        (
+            {"cell_iname": ""},
+            ["s1", "s2"],
+            0,
+            "siginfo_beta.txt: none of the 2 signatures wanted names a cell line; fill in cell_iname",
+        ),
+        (
+            {},
+            ["s1", "s2"],
+            np.nan,
+            "level5_beta_trt_cp_tiny.gctx: has no z-score of the 2 signatures wanted; write it again",
+        ),
     ],
 )
-def test_a_bundle_without_a_usable_signature_names_the_step(
-    tmp_path, changes, in_matrix, value, step, dropped
-):
+def test_where_a_step_leaves_nothing_the_error_names_the_data(tmp_path, changes, in_matrix, value, message):
     vehicle = signature("vehicle", pert_type="ctl_vehicle")
     signatures = [vehicle, signature("s1", "D1") | changes, signature("s2", "D3") | changes]
     bundle = write_bundle(tmp_path, signatures, made_up(in_matrix) + np.float32(value))
     with pytest.raises(RawDataError) as error:
         curate(bundle, RULES)
-    assert f"step '{step}' dropped the last {dropped};" in str(error.value)
-    assert str(error.value).startswith(f"{bundle.matrix}: ")
-    assert "\n" not in str(error.value)
+    assert str(error.value) == f"{tmp_path}/{message.format(folder=tmp_path)}"
+
+
+def without_columns(folder: Path, *columns: str) -> None:
+    path = folder / "siginfo_beta.txt"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).drop(columns=list(columns))
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n")
+
+
+def test_quality_in_another_file_is_told_with_its_name(tmp_path):
+    bundle = write_bundle(tmp_path, [signature("s1")])
+    without_columns(tmp_path, "is_gold", "cc_q75", "pct_self_rank_q25")
+    (tmp_path / "GSE92742_Broad_LINCS_sig_metrics.txt").write_text("sig_id\ttas\ns1\t0.4\n")
+    with pytest.raises(RawDataError, match=r"is_gold.*; GSE92742_Broad_LINCS_sig_metrics\.txt may have them"):
+        curate(bundle, RULES)
+    assert len(curate(bundle, Rules(10, 24, "any")).responses) == 1
+
+
+def transpose(path: Path) -> None:
+    pd.read_csv(path, index_col=0, dtype=str).T.to_csv(path, index_label="name")
+
+
+def test_a_transposed_basal_table_is_told(tmp_path):
+    bundle = write_bundle(tmp_path, [signature("s1")])
+    transpose(bundle.expression)
+    with pytest.raises(
+        RawDataError, match=r"has cell lines in its columns \(A, B\) and genes in its rows \(g0"
+    ):
+        curate(bundle, RULES)
+
+
+def test_a_transposed_annotation_is_told(tmp_path):
+    bundle = write_bundle(tmp_path, [signature("s1")])
+    transpose(bundle.annotation)
+    with pytest.raises(
+        RawDataError, match=r"has genes in its columns \(NARFL.* rows \(GO\.1, GO\.2\); transpose"
+    ):
+        curate(bundle, RULES)
+
+
+def test_a_transposed_matrix_is_told(tmp_path):
+    bundle = write_bundle(tmp_path, [signature("s1")], made_up(["s1"]).T)
+    with pytest.raises(
+        RawDataError, match=r"gctx: has genes in place of signatures .* not s1\); transpose it"
+    ):
+        curate(bundle, RULES)
+
+
+def test_a_gene_without_any_value_is_named(tmp_path):
+    z = made_up(["s1", "s2"])
+    z["103"] = np.nan
+    bundle = write_bundle(tmp_path, [signature("s1"), signature("s2", "D3")], z)
+    with pytest.raises(
+        RawDataError, match=r"gene MYC has no z-score in any of the 2 signatures wanted; leave"
+    ):
+        curate(bundle, RULES)
+
+
+def test_values_missing_here_and_there_are_named(tmp_path):
+    z = made_up(["s1", "s2"])
+    z.loc["s1", "103"] = z.loc["s2", "101"] = np.inf
+    bundle = write_bundle(tmp_path, [signature("s1"), signature("s2", "D3")], z)
+    with pytest.raises(
+        RawDataError, match=r"each of the 2 signatures wanted lacks z-scores, such as s1 of MYC"
+    ):
+        curate(bundle, RULES)
+
+
+# Cell lines under other names
+
+
+def name_rows(bundle: RawBundle, *names: str) -> None:
+    lines = bundle.expression.read_text().splitlines()
+    values = lines[1].partition(",")[2]
+    bundle.expression.write_text("\n".join([lines[0], *(f"{name},{values}" for name in names)]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("measured", "row"),
+    [
+        ("THP1", "THP-1"),
+        ("U-2 OS", "U2OS"),
+        ("SNU.C1", "snuc1"),
+        ("A549", "A549_LUNG"),
+        ("HL60", "HL60_HAEMATOPOIETIC_AND_LYMPHOID_TISSUE"),
+        ("H1975", "NCI-H1975"),
+        ("NCIH838", "H838_LUNG"),
+        ("786-O", "786O_KIDNEY"),
+        ("5637", "5637.0"),
+    ],
+)
+def test_a_line_is_found_in_the_basal_expression_under_another_spelling(tmp_path, measured, row):
+    bundle = write_bundle(tmp_path, [signature("s1", line=measured), signature("s2", "D3", "C")])
+    name_rows(bundle, "JURKAT", row)
+    curated = curate(bundle, RULES)
+    assert_consistent(curated)
+    assert curated.cell_lines["cell_line"].tolist() == [measured]
+    assert curated.notes == [f"{measured}: its untreated expression is {row}'s in basal_expression_tiny.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "row"),
+    [
+        ("Model.csv", "ModelID,StrippedCellLineName,CCLEName,RRID", "ACH-000587,{},X_LUNG,CVCL_1511"),
+        ("sample_info.csv", "DepMap_ID,cell_line_name,COSMICID,RRID", "ACH-000587,{},724866,CVCL_1511"),
+        (
+            "cellinfo_beta.txt",
+            "cell_iname\tccle_name\tcellosaurus_id\tcell_alias",
+            "{}\tX_LUNG\tCVCL_1511\tACH-000587|old",
+        ),
+    ],
+)
+@pytest.mark.parametrize("row_name", ["ACH-000587", "CVCL_1511"])
+def test_a_line_is_found_by_the_ids_in_a_table_of_lines(tmp_path, name, header, row, row_name):
+    bundle = write_bundle(tmp_path, [signature("s1", line="H1975")])
+    (tmp_path / name).write_text(f"{header}\n{row.format('NCI-H1975')}\n")
+    name_rows(bundle, "ACH-000001", row_name)
+    assert curate(bundle, RULES).cell_lines["cell_line"].tolist() == ["H1975"]
+
+
+def test_rows_that_may_all_be_one_line_are_refused_with_their_names(tmp_path):
+    bundle = write_bundle(tmp_path, [signature("s1", line="A549"), signature("s2", line="JURKAT")])
+    name_rows(bundle, "A549_LUNG", "A549_SKIN", "JURKAT")
+    curated = curate(bundle, RULES)
+    assert curated.cell_lines["cell_line"].tolist() == ["JURKAT"]
+    (reject,) = curated.rejects.query("kind == 'cell_line'").to_dict("records")
+    assert reject["id"] == "A549"
+    assert reject["reason"] == "several rows of basal_expression_tiny.csv may be its"
+    assert reject["detail"] == "A549_LUNG or A549_SKIN"
+
+
+def test_two_spellings_of_a_line_are_one_line(tmp_path):
+    signatures = [signature("s1", line="THP1"), signature("s2", line="THP1"), signature("s3", line="THP-1")]
+    bundle = write_bundle(tmp_path, signatures)
+    name_rows(bundle, "THP-1")
+    curated = curate(bundle, RULES)
+    assert curated.responses[["cell_line", "replicates"]].to_numpy().tolist() == [["THP-1", 3]]
+    assert curated.notes == ["THP1: is THP-1 under another spelling"]
 
 
 # The demo bundle, against plain pandas

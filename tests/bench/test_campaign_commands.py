@@ -234,6 +234,46 @@ def test_new_says_what_matched_and_how_and_why_the_rest_did_not(start, bench, ho
     assert "all rejects: c/library.rejects.csv" in output
 
 
+VENDOR = [
+    {"Item Name": "undecanol", "Catalog Number": "K1", "SMILES": "CCCCCCCCCCCO", "Row": "B01"},
+    {"Item Name": "undecanol", "Catalog Number": "K1", "SMILES": "OCCCCCCCCCCC", "Row": "B02"},
+    {"Item Name": "decanol", "Catalog Number": "K2", "SMILES": "CCCCCCCCCCO", "Row": "B03"},
+]
+
+
+def test_ids_of_a_vendor_and_a_row_that_is_there_twice(start, bench):
+    start(library=bench.write(VENDOR), budget=2, rounds=1)
+    library = pd.read_csv(bench.campaign / "library.csv")
+    assert library[["drug_id", "name"]].to_numpy().tolist() == [["K1", "undecanol"], ["K2", "decanol"]]
+    rejects = pd.read_csv(bench.campaign / "library.rejects.csv")
+    assert rejects[["line", "reason"]].to_numpy().tolist() == [[3, "the same compound as 'K1' in line 2"]]
+
+
+def test_a_column_of_ids_that_is_named(start, bench):
+    start("--id-column", "Row", library=bench.write(VENDOR), budget=2, rounds=1)
+    assert pd.read_csv(bench.campaign / "library.csv")["drug_id"].tolist() == ["B01", "B03"]
+    told = bench.error(
+        LibraryError,
+        *("new", "--target", "NEWLINE", "--library", bench.write(VENDOR), "--id-column", "row"),
+        campaign="other",
+    )
+    assert "shop.csv: no column 'row' " in told
+    assert told.endswith("did you mean 'Row'?; correct the name (--id-column)")
+
+
+def test_one_id_of_two_structures_is_refused(bench):
+    shop = bench.write([*VENDOR, {"Catalog Number": "K2", "SMILES": "CCCCCCCCCO"}])
+    told = bench.error(LibraryError, "new", "--target", "NEWLINE", "--library", shop)
+    assert told.startswith("shop.csv: drug_id 'K2' stands for two different structures, in lines 4 and 5; ")
+
+
+def test_a_library_without_ids_and_names(start, bench):
+    rows = [{"SMILES": row["SMILES"]} for row in VENDOR]
+    output = start(library=bench.write(rows), budget=2, rounds=1)
+    assert "shop.csv: no id column (found SMILES): called row_N; name one with --id-column" in output
+    assert pd.read_csv(bench.campaign / "library.csv")["drug_id"].tolist() == ["row_1", "row_3"]
+
+
 def test_new_twice_changes_nothing(start, bench):
     start()
     before = bench.files()
@@ -405,6 +445,31 @@ def test_expression_of_too_few_genes_or_of_another_line(bench, untreated):
     assert "holds 20 of the 128 genes of the atlas" in told
     told = bench.error(AnchorDrugError, "new", "--target", "A", *options)
     assert told.startswith("own.csv: no sample of cell line A (samples: NEWLINE)")
+
+
+@pytest.mark.parametrize("spelled", ["sim-t1", "SIM.T1", "simt1"])
+def test_a_target_gets_the_name_that_the_atlas_has_for_it(bench, spelled):
+    output = bench.ok("new", *bench.library, "--target", spelled)
+    assert f"{spelled}: is SIM-T1 in the atlas, and is called so from here on" in output
+    assert "new to the atlas" not in output
+    written = yaml.safe_load((bench.campaign / "campaign.yaml").read_text(encoding="utf-8"))
+    assert written["targets"] == ["SIM-T1"]
+
+
+def test_a_campaign_says_which_samples_it_takes(bench):
+    lines = pd.read_csv(next(DEMO.glob("basal_expression*")), index_col=0)
+    others = lines.drop(index="SIM-A01").iloc[:6].set_axis([f"ACH-{n:06d}" for n in range(6)])
+    table = pd.concat([others, lines.loc[["SIM-A01"]].set_axis(["NCIH1_LUNG"])]).T
+    path = bench.write(table.rename_axis("gene").reset_index(), "lines.csv")
+    options = (*bench.library, "--expression", path)
+    told = bench.error(RawDataError, "new", "--target", "NEWLINE", *options)
+    assert "lines.csv: none of its 7 samples has the name of NEWLINE (ACH-000000, " in told
+    assert "too different to be of one cell line" in told
+    assert not (bench.campaign / "campaign.yaml").exists()
+    output = bench.ok("new", "--target", "H1", *options)
+    assert "\n  H1: NCIH1_LUNG\n" in output
+    profile = pd.read_csv(bench.campaign / "expression.csv", index_col=0).loc["H1"]
+    assert profile.corr(table["NCIH1_LUNG"], method="spearman") > 0.999
 
 
 # --- next: the choice
@@ -621,6 +686,35 @@ def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(st
             ]
     for plate in plate_map["plate"].unique():
         ET.parse(bench.campaign / f"rounds/01/{plate}.svg")
+
+
+def test_a_drug_keeps_its_source_well_in_later_rounds(start, bench, home):
+    """A drug that failed is ordered again, from the well that it had; new drugs get the next wells."""
+    start(budget=12, rounds=2)
+    bench.ok("next")
+    first = bench.table("selection")["drug_id"].tolist()
+    bench.measure(1, without=first[:2])
+    bench.edit("constraints", include=first[:1])
+    bench.ok("next")
+    lists = [bench.table("pick_list", number).drop_duplicates("Sample ID") for number in (1, 2)]
+    wells = [dict(zip(table["Sample ID"], table["Source Well"], strict=True)) for table in lists]
+    assert wells[1].keys() & wells[0].keys() == {"DMSO", first[0]}
+    assert {drug: wells[1][drug] for drug in ("DMSO", first[0])} == {
+        drug: wells[0][drug] for drug in ("DMSO", first[0])
+    }
+    assert sorted(set(wells[1].values()) - set(wells[0].values())) == sorted(
+        f"A{len(wells[0]) + number}" for number in range(1, len(wells[1]) - 1)
+    )
+    assert set(pd.concat(lists)["Source Plate Name"]) == {"SOURCE1"}
+
+
+def test_the_pick_list_of_an_earlier_round_is_needed(start, bench, home):
+    start(budget=12, rounds=2)
+    bench.play(1)
+    (bench.campaign / "rounds/01/pick_list.csv").unlink()
+    told = bench.error(RawDataError, "next")
+    assert told.startswith("c/rounds/01/pick_list.csv: no such file; source wells of later rounds depend on")
+    assert not (bench.campaign / "rounds/02").exists()
 
 
 def test_ids_and_barcodes_of_digits_stay_what_they_are(start, bench, home):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from anchordrug.bench.library import COLUMNS, counts_in_words, resolve_library
 from anchordrug.chem.structures import standardise
+from anchordrug.errors import LibraryError
 
 LACTATE, L_LACTATE, D_LACTATE = "CC(O)C(=O)O", "C[C@H](O)C(=O)O", "C[C@@H](O)C(=O)O"
 TWO_CENTRES = "C[C@H](O)[C@@H](O)C(=O)O"
@@ -51,6 +52,7 @@ ASPIRIN = ("A1", "CC(=O)Oc1ccccc1C(=O)O", "Aspirin", "A7|A8")
         ({"smiles": "OC(=O)c1ccccc1OC(C)=O"}, "structure"),
         ({"smiles": "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"}, "structure"),
         ({"smiles": "CC(=O)Oc1ccccc1C(=O)O", "name": "something else", "drug_id": "X"}, "structure"),
+        ({"smiles": "CC(=O)Oc1ccccc1C(=O)O.CNCC(O)C(O)C(O)C(O)CO"}, "structure"),
         ({"inchikey": key_of(ASPIRIN[1])}, "InChIKey"),
         ({"inchikey": key_of(ASPIRIN[1]), "drug_id": "X", "name": "Y"}, "InChIKey"),
         ({"drug_id": "A1"}, "drug_id"),
@@ -99,6 +101,10 @@ def test_a_new_compound_without_an_id_goes_by_its_name_or_row(compound, drug_id)
         ({"name": "twin"}, "2 drugs of the atlas are called 'twin'; add a SMILES"),
         ({"smiles": "CCCCC", "drug_id": "A1"}, "drug_id 'A1' is another structure in the atlas; rename it"),
         ({"smiles": "CCCCC", "drug_id": "A7"}, "drug_id 'A7' is another structure in the atlas; rename it"),
+        (
+            {"smiles": "O.O.Cl[Pd]Cl.CC(=O)Oc1ccccc1C(=O)O"},
+            "holds a metal (Pd) that standardisation would take off its ligands",
+        ),
     ],
 )
 def test_what_cannot_be_used_says_why(compound, reason):
@@ -182,6 +188,36 @@ def test_one_id_for_two_compounds():
     found = resolve_library(shop({"name": "A1", "smiles": "CCO"}, {"name": "A1", "smiles": "CCC"}), atlas())
     assert found.library["inchikey"].tolist() == [key_of("CCO")]
     assert found.rejects["reason"].tolist() == ["drug_id 'A1' stands for another compound too; rename it"]
+
+
+def test_one_id_that_the_file_gives_to_two_structures_is_refused():
+    table = shop({"drug_id": "X", "smiles": "CCO"}, {"smiles": "CC"}, {"drug_id": "X", "smiles": "CCC"})
+    table.attrs["source"] = "shop.csv"
+    with pytest.raises(LibraryError) as caught:
+        resolve_library(table, atlas())
+    assert str(caught.value) == (
+        "shop.csv: drug_id 'X' stands for two different structures, in lines 2 and 4; give each compound an "
+        "id of its own, or name another column of ids with --id-column"
+    )
+
+
+@pytest.mark.parametrize("second", [ASPIRIN[1], "OC(=O)c1ccccc1OC(C)=O", "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"])
+def test_rows_with_one_id_and_one_structure_are_duplicates(second):
+    found = resolve_library(
+        shop(
+            {"drug_id": "X", "smiles": ASPIRIN[1], "source_well": "A01"},
+            {"drug_id": "Y", "smiles": "CCO"},
+            {"drug_id": "X", "smiles": second, "source_well": "B01"},
+            {"drug_id": "X", "smiles": "?"},
+        ),
+        atlas(ASPIRIN),
+    )
+    assert found.library[["drug_id", "source_well"]].fillna("").to_numpy().tolist() == [
+        ["X", "A01"],
+        ["Y", ""],
+    ]
+    assert found.rejects["line"].tolist() == [4, 5]
+    assert found.rejects["reason"].tolist()[0] == "the same compound as 'X' in line 2"
 
 
 def test_an_id_of_the_shop_for_one_drug_may_not_be_the_atlas_id_of_another():

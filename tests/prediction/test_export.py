@@ -240,6 +240,64 @@ def test_models_that_are_none(tmp_path, content, message):
         load_onnx(path)
 
 
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 16408162\n"
+STAND_INS = {
+    "Git LFS": (LFS, "is a Git LFS pointer, not the file itself; run 'git lfs pull'"),
+    "DVC": ("outs:\n- md5: 3f2a\n  size: 9\n  path: m.onnx\n", "is a DVC pointer.*run 'dvc pull'"),
+    "DVC with its md5 first": ("md5: 1\nouts:\n- md5: 2\n  path: m.onnx\n", "is a DVC pointer"),
+    "git-annex": ("/annex/objects/SHA256E-s9--00.onnx\n", "is a git-annex pointer.*'git annex get'"),
+    "page": ("<!DOCTYPE html><title>Sign in</title>", r"is a web page \(HTML\).*download the file itself"),
+    "PDF": ("%PDF-1.7", "is a PDF; give an exported model, such as models/onnx/TARGET.onnx"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), STAND_INS.values(), ids=STAND_INS)
+def test_files_that_stand_in_for_a_model(tmp_path, content, message):
+    (tmp_path / "m.onnx").write_text(content)
+    with pytest.raises(LibraryError, match=f"m.onnx: {message}"):
+        load_onnx(tmp_path / "m.onnx")
+
+
+def test_a_model_that_dvc_has_not_fetched(tmp_path):
+    (tmp_path / "m.onnx.dvc").write_text("outs:\n- md5: 0\n  path: m.onnx\n")
+    with pytest.raises(LibraryError, match=r"m.onnx: no such model; m.onnx.dvc is there: run 'dvc pull .*'"):
+        load_onnx(tmp_path / "m.onnx")
+
+
+def identity(opset=17, ir_version=8, operator="Identity", domain=""):
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    node = onnx.helper.make_node(operator, ["x"], ["y"], domain=domain)
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
+    opsets = [onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid("org.example", 1)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            identity(opset=99),
+            r"opset 99 is newer than this onnxruntime \(.*, up to opset \d+\); install a newer",
+        ),
+        (
+            identity(ir_version=77),
+            r"IR version 77 is newer than this onnxruntime .*; install a newer onnxruntime",
+        ),
+        (identity(operator="Foretell"), "does not know its operator Foretell; install a newer onnxruntime"),
+        (
+            identity(operator="Foretell", domain="org.example"),
+            "does not know its operator org.example:Foretell; install a newer onnxruntime",
+        ),
+    ],
+)
+def test_models_for_a_newer_onnxruntime(tmp_path, model, message):
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(LibraryError, match=f"m.onnx: .*{message}") as caught:
+        load_onnx(tmp_path / "m.onnx")
+    assert str(caught.value).isprintable()
+    assert "ONNXRuntimeError" not in str(caught.value)
+
+
 def test_somebody_elses_onnx_model_is_refused(tmp_path):
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(

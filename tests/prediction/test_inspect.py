@@ -57,7 +57,7 @@ def test_a_person_reads_what_the_model_is(request, project_name):
     )
     assert one["genes"] == f"{len(genes)}: {', '.join(genes[:5])} and {len(genes) - 5} more"
     assert one["labels"] == f"down, none, up at |z| > {params['curate']['threshold']:g}"
-    assert one["structures"] == "morgan of radius 2, 1024 bits, of rdkit ChargeParent"
+    assert one["structures"] == "morgan of radius 2, 1024 bits, of anchordrug parent 2"
     assert one["inputs"] == "fingerprint tensor(float) ['n', 1024]; inchikey tensor(string) ['n']"
     outputs = [output.split()[0] for output in one["outputs"].split("; ")]
     # The paper's network has no z.
@@ -120,8 +120,8 @@ def test_another_file_is_told_in_one_line(tmp_path, options):
     for name, message in {
         "other": "an ONNX model, but not one of anchordrug's; give one from models/onnx",
         "old": f"has format 1, this anchordrug reads {FORMAT_VERSION}; run 'anchordrug export' again",
-        "text": "not a readable ONNX model; export it again",
-        "folder": "no such model; 'dvc repro' writes one per target into models/onnx",
+        "text": "not a readable ONNX model: it is damaged, cut or of another kind; copy or export it again",
+        "folder": "is a folder; give a model in it, such as TARGET.onnx",
         "missing": "no such model; 'dvc repro' writes one per target into models/onnx",
     }.items():
         path = tmp_path / f"{name}.onnx"

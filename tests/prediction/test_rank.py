@@ -300,6 +300,41 @@ def test_a_signature_must_be_given_in_one_way(rank, signature, genes_file, predi
     assert "--column names a column of --signature; gene lists have none" in text
 
 
+def test_sets_of_a_gmt(rank, genes_file, predicted, tmp_path):
+    *_, genes = predicted
+    up, down = genes[:7], genes[20:29]
+    listed, out = rank("--up", genes_file("up.txt", up), "--down", genes_file("down.txt", down))
+    assert listed.exit_code == 0
+    expected = pd.read_parquet(out)
+    sets = {"OTHER": genes[40:50], "ONE_UP": up, "ONE_DN": down}
+    gmt = tmp_path / "sets.gmt"
+    gmt.write_text("".join("\t".join([name, "na", *of]) + "\n" for name, of in sets.items()))
+    chosen = ("--up", gmt, "--up-set", "ONE_UP", "--down", gmt, "--down-set", "ONE_DN")
+    result, out = rank(*chosen, out="by_set.parquet")
+    assert result.exit_code == 0
+    assert f"{gmt}: 7 of 7 genes are predicted" in result.output
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
+    text = complaint(rank("--up", gmt, out="none.parquet"))
+    assert text == (
+        f"{gmt}: holds 3 gene sets (OTHER, ONE_UP, ONE_DN); name the one that is meant with --up-set or "
+        "--down-set"
+    )
+    text = complaint(rank("--up", genes_file("up.txt", up), "--down-set", "ONE_DN", out="none.parquet"))
+    assert text == "--down-set ONE_DN: names a set of a GMT; give the file with --down"
+
+
+def test_a_ranking_without_header_equals_one_with(rank, signature, predicted, tmp_path):
+    *_, genes = predicted
+    values = np.linspace(-3, 3, len(genes)).round(3)
+    expected = pd.read_parquet(rank("--signature", signature(genes, values))[1])
+    pd.DataFrame({"gene": genes, "stat": values}).to_csv(
+        tmp_path / "a.rnk", sep="\t", index=False, header=False
+    )
+    result, out = rank("--signature", tmp_path / "a.rnk", out="rnk.parquet")
+    assert "read as a ranking without header" in result.output
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
+
+
 def test_lists_that_cannot_be_used(rank, genes_file, predicted, tmp_path):
     _, _, genes = predicted
     up, down = genes_file("up.txt", genes[:5]), genes_file("down.txt", [*genes[7:9], genes[3]])
@@ -323,10 +358,13 @@ def test_tables_that_cannot_be_used(rank, signature, predicted, tmp_path):
     # Ten are enough.
     enough = signature(genes[:10], range(1, 11))
     assert rank("--signature", enough, drugs=FEW, out="ten.csv")[0].exit_code == 0
-    for name, columns in (("p.csv", {"padj": 0.5}), ("0.csv", {})):
-        path = signature(genes, 0.0 if name == "0.csv" else 1.0, name, **columns)
+    mixed = np.resize([1.0, -1.0], len(genes))
+    for name, values, columns in (("p.csv", mixed, {"padj": 0.5}), ("0.csv", 0.0, {})):
+        path = signature(genes, values, name, **columns)
         text = complaint(rank("--signature", path))
         assert text == (f"{path}: no predicted gene changes significantly in it; give gene lists instead")
+    expressed = signature(genes, 1.0 + mixed / 2, "expression.csv")
+    assert "column 'stat' has hardly a negative value" in complaint(rank("--signature", expressed))
     path = signature(genes, 1.0)
     assert complaint(rank("--signature", path, "--column", "stats")).endswith("; did you mean 'stat'?")
     missing = tmp_path / "no.csv"

@@ -1,11 +1,13 @@
 """A project's tables: what is missing is named, and anchors come in order."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from anchordrug import schemas
 from anchordrug.errors import RawDataError, TableError
 from tests.conftest import project_at
 
@@ -23,6 +25,14 @@ def test_a_target_without_a_split_is_named(project, tmp_path):
     made = project_at(copy)
     with pytest.raises(TableError, match="no row for target 'SIM-T2'; run split again"):
         made.split(made.atlas(), "SIM-T2")
+
+
+@pytest.mark.parametrize("names", [["5637"], ["0042", "697"], ["NA", "1E5"], ["Inf", "True"]])
+def test_names_stay_as_they_are_written(project, tmp_path, names):
+    made = replace(project_at(project), root=tmp_path)
+    table = pd.DataFrame({"cell_line": names})
+    made.write(table, schemas.CELL_LINES, made.cell_lines)
+    assert made.read(made.cell_lines, schemas.CELL_LINES)["cell_line"].tolist() == names
 
 
 def test_anchors_come_in_the_order_of_choice(project):

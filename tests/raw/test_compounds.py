@@ -115,8 +115,20 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(LibraryError, match="no such file"):
+    with pytest.raises(LibraryError, match="is a folder; give a file in it"):
         read_compounds_for_sale(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["shop.sdf", "shop.csv"])
+def test_an_sdf_is_no_list_to_choose_from(tmp_path, name):
+    told = problem(tmp_path, "x\n  by hand\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n$$$$\n", name)
+    assert told.startswith("is an SDF; give a table instead, with a column of SMILES and one of ids")
+
+
+def test_a_file_that_dvc_has_not_fetched(tmp_path):
+    (tmp_path / "shop.csv.dvc").write_text("outs:\n- md5: 0\n  path: shop.csv\n")
+    with pytest.raises(LibraryError, match=r"no such file, but shop.csv.dvc is there; run 'dvc pull .*dvc'"):
+        read_compounds_for_sale(tmp_path / "shop.csv")
 
 
 def test_files_without_compounds(tmp_path):
@@ -139,7 +151,7 @@ def test_a_file_that_is_no_table(tmp_path):
     assert told.startswith("line 3: has 4 cells, the header 2 (the last is 'cold')")
     told = problem(tmp_path, "smiles,name\nCCO,ethanol,gas\nCCC,propane\n")
     assert told.startswith("line 2: has 3 cells, the header 2 (the last is 'gas')")
-    assert "write it again" in problem(tmp_path, "no parquet", "shop.parquet")
+    assert "write it again" in problem(tmp_path, "PAR1, but no parquet", "shop.parquet")
 
 
 @pytest.mark.parametrize("content", ["vendor,cost\nShop,1\n", "structures,names\nCCO,ethanol\n", "moa\nx\n"])
@@ -153,7 +165,7 @@ def test_a_file_that_identifies_no_compound(tmp_path, content):
 @pytest.mark.parametrize(
     ("header", "ours"),
     [
-        *(("name,Compound", "name"), ("cost,price", "cost"), ("stock,Quantity", "stock")),
+        *(("moa,mechanism", "moa"), ("cost,price", "cost"), ("stock,Quantity", "stock")),
         *(("inchikey,InChI Key", "inchikey"), ("vendor,supplier", "vendor")),
     ],
 )
@@ -162,9 +174,50 @@ def test_two_columns_for_one_thing(tmp_path, header, ours):
     assert told == f"columns {', '.join(header.split(','))} all look like {ours}; rename all but one"
 
 
-def test_a_repeated_drug_id_names_its_lines(tmp_path):
-    told = problem(tmp_path, "drug_id,smiles\nA,CCO\nB,CC\n A,CCC\nA ,CCCC\n")
-    assert told == "drug_id 'A' stands in lines 2, 4, 5; give every compound an id of its own"
+def test_a_repeated_drug_id_is_read_and_left_to_its_structures(tmp_path):
+    table = read(tmp_path, "drug_id,smiles\nA,CCO\nB,CC\n A,CCO\n")
+    assert table["drug_id"].tolist() == ["A", "B", "A"]
+
+
+# Header of each list, and which of its columns are the id and the name.
+LISTS = {
+    "Selleck": ("Item Name,Catalog Number,CAS Number,SMILES", "Catalog Number", "Item Name"),
+    "MedChemExpress": ("Product Name;Cat. No.;CAS No.;SMILES", "Cat. No.", "Product Name"),
+    "Repurposing Hub": (
+        "broad_id\tpert_iname\tvendor\tcatalog_no\tsmiles\tpubchem_cid",
+        "broad_id",
+        "pert_iname",
+    ),
+    "ChEMBL": ("pref_name,molecule_chembl_id,canonical_smiles", "molecule_chembl_id", "pref_name"),
+    "ZINC": ("smiles,zinc-id", "zinc-id", None),
+    "Enamine": ("Catalog_ID,SMILES,MW", "Catalog_ID", None),
+    "Specs": ("name,IDNUMBER,SMILES", "IDNUMBER", "name"),
+    "DrugBank": ("GENERIC NAME,DrugBank ID,CAS,SMILES", "DrugBank ID", "GENERIC NAME"),
+    "a lab": ("CAS,id,compound,smiles", "id", "compound"),
+}
+
+
+@pytest.mark.parametrize(("header", "key", "name"), LISTS.values(), ids=LISTS)
+def test_ids_and_names_of_vendors_and_databases(tmp_path, header, key, name):
+    separator = next(character for character in "\t;," if character in header)
+    columns = header.split(separator)
+    cells = ["CCO" if "smiles" in column.lower() else f"x {column}" for column in columns]
+    table = read(tmp_path, f"{header}\n{separator.join(cells)}\n")
+    assert table.loc[0, ["drug_id", "smiles"]].tolist() == [f"x {key}", "CCO"]
+    assert table.loc[0, "name"] == (None if name is None else f"x {name}")
+    assert table.attrs["note"] is None
+
+
+def test_a_column_of_ids_that_the_user_names(tmp_path):
+    path = write(tmp_path, "id,Lab code,smiles\n1,L7,CCO\n")
+    assert read_compounds_for_sale(path, "Lab code")["drug_id"].tolist() == ["L7"]
+    with pytest.raises(LibraryError, match=r"shop\.csv: no column 'lab code' .*did you mean 'Lab code'"):
+        read_compounds_for_sale(path, "lab code")
+
+
+def test_compounds_without_ids_and_names_are_noted(tmp_path):
+    note = read(tmp_path, "smiles,MW\nCCO,46\n").attrs["note"]
+    assert note == "no id column (found smiles, MW): called row_N; name one with --id-column"
 
 
 def test_empty_ids_are_not_repeated(tmp_path):

@@ -39,6 +39,8 @@ def test_each_naming_is_found():
     assert (ensembl.rows.tolist(), ensembl.naming) == ([0, 1, -1], "Ensembl")
     entrez = match_genes(["10007.0", "1001", " 2 ", "77"], GENES)
     assert (entrez.rows.tolist(), entrez.naming) == ([0, 1, 4, -1], "Entrez")
+    entrez = match_genes(["GeneID:10007", "ENTREZID_1001"], GENES)
+    assert (entrez.rows.tolist(), entrez.naming) == ([0, 1], "Entrez")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,16 @@ def test_each_naming_is_found():
         ("ENSG00000062038.5_PAR_Y", 1),
         ("ENSG00000999999_HDAC6", 3),
         ("hdac6", 3),
+        ("CDH3 (1001)", 1),  # DepMap
+        ("CDH3 (ENSG00000062038)", 1),
+        ("CDH3 (ENSG00000062038.5)", 1),
+        ("CDH3..1001.", 1),  # DepMap, as R writes it
+        ("OLDNAME (10013)", 3),
+        ("HLA-DMA [3108]", 5),
+        ("HLA-DMA (3108)", 5),
+        ("CDH3:ENSG00000062038", 1),
+        ("ENSG00000062038.5;CDH3", 1),
+        ("ENSG00000999999 HDAC6", 3),
     ],
 )
 @pytest.mark.parametrize("others", [("GNPDA1",), ("ENSG00000113552",)])

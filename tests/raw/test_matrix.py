@@ -232,7 +232,7 @@ def _truncated(fraction):
 BAD_GCTX = {
     "missing": (lambda path: path.unlink(missing_ok=True), "no such file; check the name"),
     "empty": (lambda path: path.write_bytes(b""), "is not an HDF5 file"),
-    "text": (lambda path: path.write_text("#1.3\n"), "is not an HDF5 file"),
+    "text": (lambda path: path.write_text("gene,A\n"), "is not an HDF5 file"),
     "cut to its first bytes": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), "damaged or cut"),
     "cut in half": (_truncated(0.5), "truncated file.*damaged or cut, download it again"),
     "cut at the end": (_truncated(0.99), "truncated file.*damaged or cut, download it again"),
@@ -304,7 +304,7 @@ def test_gct_1_2(tmp_path):
 BAD_GCT = {
     "other version": (GCT.replace("#1.3", "#1.1"), "line 1 is '#1.1', expected '#1.3'"),
     "empty": ("", "line 1 is '', expected '#1.3'"),
-    "html": ("<!DOCTYPE html>\n<html>", "line 1 is '<!DOCTYPE html>'"),
+    "html": ("<!DOCTYPE html>\n<html>", r"is a web page \(HTML\)"),
     "no counts": (GCT.replace("2\t3\t1\t2", "2\tthree\t1\t2"), "line 2 is '2 three 1 2', expected 4 counts"),
     "two counts": (GCT.replace("2\t3\t1\t2", "2\t3"), "line 2 is '2 3', expected 4 counts"),
     "genes wrong": (
@@ -338,9 +338,12 @@ def test_bad_gct_is_explained_in_one_line(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_other_suffixes_are_refused(tmp_path):
-    with pytest.raises(RawDataError, match=r"not a matrix format; expected \.gctx, \.gct or \.gct\.gz"):
-        open_matrix(tmp_path / "z.h5")
+def test_other_text_is_refused(tmp_path):
+    (tmp_path / "z.txt").write_text("gene,A\nPSME1,1\n")
+    with pytest.raises(
+        RawDataError, match=r"is text but no matrix; expected GCTX, or GCT, which starts with"
+    ):
+        open_matrix(tmp_path / "z.txt")
 
 
 def test_an_error_of_the_caller_is_not_blamed_on_the_file(tmp_path):

@@ -395,6 +395,95 @@ def workbook(folder: Path, rows: list[list], name: str = "d.xlsx") -> Path:
     return folder / name
 
 
+def notes_of(path: Path, *columns: str | None) -> tuple[str, ...]:
+    with open_compounds(path, *columns) as opened:
+        assert list(opened.rows)
+        return opened.notes
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("Catalog Number,Item Name,SMILES,CAS Number", "Catalog Number"),
+        ("Item Name,SMILES", "Item Name"),
+        ("broad_id;pert_iname;smiles", "broad_id"),
+        ("pert_iname;smiles", "pert_iname"),
+        ("name\tIDNUMBER\tsmiles", "IDNUMBER"),
+        ("Smiles;Name;ChEMBL ID", "ChEMBL ID"),
+        ("CAS-No,Product_Name,Canonical Smiles,Product ID", "Product ID"),
+        ("zinc_id,smiles", "zinc_id"),
+        ("id,cas,smiles", "id"),
+    ],
+)
+def test_ids_of_vendors_and_databases(tmp_path, header, key):
+    separator = next(character for character in "\t;," if character in header)
+    columns = header.split(separator)
+    cells = ["CCO" if "smiles" in column.lower() else f"x {column}" for column in columns]
+    for lines in ("", "!Version: 1\n!Note: a, b\n", f"sep={separator}\n"):
+        path = write(tmp_path, f"{lines}{header}\n{separator.join(cells)}\n", "d.txt")
+        assert named(compounds(path)) == [(f"x {key}", "CCO")]
+        assert notes_of(path) == ()
+    pd.DataFrame([cells], columns=pd.Index(columns)).to_parquet(tmp_path / "d.parquet")
+    assert named(compounds(tmp_path / "d.parquet")) == [(f"x {key}", "CCO")]
+    assert named(compounds(workbook(tmp_path, [columns, cells]))) == [(f"x {key}", "CCO")]
+
+
+def test_files_without_ids_say_what_compounds_are_called(tmp_path):
+    note = "no id column (found smiles, MW): called row_N; name one with --id-column"
+    for name in ("d.csv", "d.txt", "d.csv.gz"):
+        assert notes_of(write(tmp_path, "smiles,MW\nCCO,46\n", name)) == (note,)
+    pd.DataFrame({"smiles": ["CCO"], "MW": [46]}).to_parquet(tmp_path / "d.parquet")
+    assert notes_of(tmp_path / "d.parquet") == (note,)
+    assert notes_of(workbook(tmp_path, [["smiles", "MW"], ["CCO", 46]])) == (note,)
+    assert notes_of(tmp_path / "d.xlsx", None, "MW") == ()
+    assert notes_of(write(tmp_path, "CCO\nCCN\n", "d.smi")) == ("no id after the SMILES: called row_N",)
+    assert notes_of(write(tmp_path, "CCO a\nCCN\n", "d.smi")) == ()
+
+
+BLOCK = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+
+
+def record(title: str, **properties: str) -> str:
+    """An SDF record as vendors write it, with a number after the name of each property."""
+    lines = [f">  <{name.replace('_', ' ')}>  (1)\n{value}\n" for name, value in properties.items()]
+    return "\n".join([title + BLOCK.rstrip("\n"), *lines, "$$$$", ""])
+
+
+@pytest.mark.parametrize(
+    ("properties", "drug_id"),
+    [
+        ({"Catalog_ID": "K1", "Item_Name": "n"}, "K1"),
+        ({"Comment": "c", "IDNUMBER": "K2"}, "K2"),
+        ({"CAS": "64-17-5", "chembl_id": "CHEMBL545"}, "CHEMBL545"),
+        ({"PUBCHEM_COMPOUND_CID": "702"}, "702"),
+    ],
+)
+def test_ids_in_properties_of_sdf(tmp_path, properties, drug_id):
+    for name in ("d.sdf", "d.csv", "d.txt.gz", "d"):
+        path = write(tmp_path, record("title", **properties) * 2, name)
+        assert [row.drug_id for row in compounds(path)] == [drug_id, drug_id]
+        assert notes_of(path) == ()
+
+
+def test_sdf_without_an_id_says_what_compounds_are_called(tmp_path):
+    path = write(tmp_path, record("ethanol", MW="46"), "d.sdf")
+    told = "no id property (found MW): called by title; name one with --id-column"
+    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (["ethanol"], (told,))
+    path = write(tmp_path, record("", MW="46"), "d.sdf")
+    told = "no id property (found MW): called row_N; name one with --id-column"
+    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (["row_1"], (told,))
+    assert ([row.drug_id for row in compounds(path, None, "MW")], notes_of(path, None, "MW")) == (["46"], ())
+
+
+def test_tables_by_other_names(tmp_path):
+    for name in ("d.sdf", "d.smi", "d.xlsx", "d.parquet", "d.gz.csv", "d"):
+        assert named(read(tmp_path, "id,smiles\na,CCO\nb,CCN\n", name)) == ROWS
+    (tmp_path / "d.csv").write_bytes(gzip.compress(b"id,smiles\na,CCO\nb,CCN\n"))
+    assert named(compounds(tmp_path / "d.csv")) == ROWS
+    workbook(tmp_path, [["id", "smiles"], *ROWS], "d.xlsx").rename(tmp_path / "d.csv")
+    assert named(compounds(tmp_path / "d.csv")) == ROWS
+
+
 def test_workbooks(tmp_path):
     rows = compounds(workbook(tmp_path, [["ID", "SMILES"], [7, "CCO"], [], ["b", "CCN"], [None, "CCC"]]))
     assert named(rows) == [("7", "CCO"), ("b", "CCN"), ("row_3", "CCC")]
@@ -407,8 +496,8 @@ HOSTILE = {
     "missing": ("d.csv", None, "no such file; check the name"),
     "missing parquet": ("d.parquet", None, "no such file; check the name"),
     "missing workbook": ("d.xlsx", None, "no such file; check the name"),
-    "other kind": ("d.docx", b"x", "cannot read '.docx' files; save it as .csv, .tsv"),
-    "no suffix": ("drugs", b"x", "cannot read '' files; save it as .csv"),
+    "other kind": ("d.docx", b"%PDF-1.7", "is a PDF; copy its table into a CSV file"),
+    "no suffix": ("drugs", b"\x89PNG\r\n\x1a\n", "is an image (PNG); give the table that it shows"),
     "empty": ("d.csv", b"", "cannot be read as a table (it is empty); save it as CSV"),
     "empty SMILES file": ("d.smi", b"", "holds no drugs; add a row per drug"),
     "empty SDF": ("d.sdf", b"\n\n$$$$\n$$$$\n", "holds no drugs"),
@@ -424,21 +513,27 @@ HOSTILE = {
     "no header": ("d.csv", b"CCO,a\nCCN,b\n", "no SMILES column (expected 'smiles', found CCO, a)"),
     "one huge line": ("d.csv", b"x" * 5_000_000, "no SMILES column (expected 'smiles', found xxx"),
     "one huge quoted cell": ("d.csv", b'"' + b"x" * 300_000 + b'",smiles2\nx\n', "no SMILES column"),
-    "control characters": ("d.csv", bytes(range(256)), "no SMILES column"),
-    "a workbook by another name": ("d.csv", b"PK\3\4\x14\0\6\0,\x1b[31m\0\n\0", "no SMILES column"),
-    "no gzip": ("d.csv.gz", None, "cannot be read"),
+    "control characters": (
+        "d.csv",
+        bytes(range(256)),
+        "is a binary file of an unknown kind; save it as a table",
+    ),
+    "a workbook by another name": (
+        "d.csv",
+        b"PK\3\4\x14\0\6\0,\x1b[31m\0\n\0",
+        "is a zip archive; unpack it",
+    ),
+    "no gzip": ("d.csv.gz", b"\x1f", "cannot be read"),
     "utf-16": ("d.csv", TABLE.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-    "no workbook": ("d.xlsx", b"name,smiles", "cannot be read as a workbook"),
-    "no parquet": ("d.parquet", b"name,smiles", "cannot be read as a table"),
+    "no workbook": ("d.xlsx", b"PK\3\4\x14\0\6\0,", "cannot be read as a workbook"),
+    "no parquet": ("d.parquet", b"PAR1name,smiles", "cannot be read as a table"),
 }
 
 
 @pytest.mark.parametrize(("name", "content", "message"), HOSTILE.values(), ids=HOSTILE)
 def test_unusable_files(tmp_path, name, content, message):
     path = tmp_path / name
-    if name.endswith(".gz"):
-        path.write_text(TABLE)
-    elif content is not None:
+    if content is not None:
         path.write_bytes(content)
     with pytest.raises(LibraryError) as caught:
         compounds(path)
@@ -450,7 +545,7 @@ def test_unusable_files(tmp_path, name, content, message):
 
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "d.csv").mkdir()
-    with pytest.raises(LibraryError, match="no such file"):
+    with pytest.raises(LibraryError, match="is a folder; give a file in it"):
         compounds(tmp_path / "d.csv")
 
 
@@ -468,8 +563,8 @@ def test_tables_without_rows(tmp_path):
     ("content", "message"),
     [
         (b"", "-: holds no drugs"),
-        (gzip.compress(TABLE.encode(), mtime=0), r"-: is gzip; unpack it on the way \(zcat\)"),
-        (TABLE.encode("utf-16"), "-: is UTF-16 text; make it UTF-8"),
+        (gzip.compress(TABLE.encode(), mtime=0), r"-: is a gzip file; unpack it on the way \(zcat\)"),
+        (TABLE.encode("utf-16"), "-: is UTF-16 text; save it as UTF-8"),
     ],
 )
 def test_unusable_pipes(monkeypatch, content, message):

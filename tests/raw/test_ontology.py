@@ -79,7 +79,11 @@ HOSTILE = {
     "twice.gmt": (GMT + GMT, "term 'GO:2' occurs again in line 3"),
     "empty.gaf": ("!gaf-version: 2.2\n", "holds no annotations"),
     "cut.gaf": (GAF[:-60], "line 5 is not GAF 2: it has"),
-    "other.gaf": ("<html>", "line 1 is not GAF 2: it has 1 fields, expected 15 or more"),
+    "other.gaf": ("HGNC\tA", "line 1 is not GAF 2: it has 2 fields, expected 15 or more"),
+    "page.gaf": (
+        "<html>",
+        r"is a web page \(HTML\), as a failed download leaves it; download the file itself",
+    ),
     "genes.xlsx": ("", r"not an annotation format; expected \.csv, \.gmt or \.gaf"),
 }
 

@@ -11,6 +11,7 @@ from anchordrug.errors import RawDataError
 from anchordrug.raw.sheet import is_sheet, read_sheet
 
 CSV = "gene,A01,A02\nSIMG1,1.5,-2\nSIMG2,3,4e1\n"
+ROWS = [["SIMG1", 1.5, -2], ["SIMG2", 3, 4e1]]
 
 
 def text_file(folder, content, name="t.csv", encoding="utf-8"):
@@ -98,17 +99,55 @@ def test_a_table_whose_first_column_is_not_of_row_names(tmp_path):
     assert read_sheet(path, row_names=False).header == ["", "A01"]
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.TSV", "t.txt.gz", "t.xlsx", "t.parquet"])
-def test_files_that_are_sheets(tmp_path, name):
-    assert is_sheet(tmp_path / name)
+def parquet_bytes(folder):
+    pd.DataFrame(ROWS, columns=["gene", "A01", "A02"]).to_parquet(folder / "whole.parquet")
+    return (folder / "whole.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["t.gct", "t.gct.gz", "t.xls", "t.parquet.gz", "t"])
-def test_files_that_are_no_sheets(tmp_path, name):
+@pytest.mark.parametrize("name", ["t.csv", "t.TSV", "t.txt.gz", "t.xls", "t.counts", "t"])
+def test_text_is_a_sheet_whatever_its_name(tmp_path, name):
+    for content in (CSV.encode(), gzip.compress(CSV.encode(), mtime=0), b"sep=;\n" + CSV.encode()):
+        (tmp_path / name).write_bytes(content)
+        assert is_sheet(tmp_path / name)
+        check(read_sheet(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx", "t.parquet", "t.gz"])
+def test_workbooks_and_parquet_are_sheets_whatever_their_name(tmp_path, name):
+    header = ["gene", "A01", "A02"]
+    for content in (workbook(tmp_path, [header, *ROWS]).read_bytes(), parquet_bytes(tmp_path)):
+        (tmp_path / name).write_bytes(content)
+        assert is_sheet(tmp_path / name)
+        check(read_sheet(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["t.gct", "t.csv", "t"])
+def test_matrices_are_no_sheets(tmp_path, name):
+    (tmp_path / name).write_text("#1.2\n1\t1\nName\tDescription\tA01\nSIMG1\tna\t1\n")
     assert not is_sheet(tmp_path / name)
-    (tmp_path / name).touch()
-    with pytest.raises(RawDataError, match=r"cannot read '.*' files"):
+    with pytest.raises(RawDataError, match="is a GCT matrix; save the table below its second line"):
         read_sheet(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '!Version: 3\n!Note: "a, b, c"\n',
+        "# by a program\n! and a person\n\n",
+        'sep=,\n"# quoted, too"\n',
+        "SEP=;\n!x\n",  # states what is not so
+    ],
+)
+def test_lines_before_the_header(tmp_path, lines):
+    path = text_file(tmp_path, lines + CSV)
+    check(read_sheet(path))
+    assert read_sheet(path).row_place(0) == f"line {lines.count(chr(10)) + 2}"
+
+
+@pytest.mark.parametrize("separator", ["|", ":", " ", ";"])
+def test_a_separator_that_is_stated(tmp_path, separator):
+    for stated in (f"sep={separator}", f'"sep={separator}"'):
+        check(read_sheet(text_file(tmp_path, f"{stated}\n" + CSV.replace(",", separator))))
 
 
 def test_workbook(tmp_path):
@@ -167,8 +206,12 @@ def test_a_date_is_no_number(tmp_path):
 
 HOSTILE = {
     "missing": ("t.csv", None, "t.csv: no such file; check the name"),
-    "other kind": ("t.docx", b"x", "cannot read '.docx' files; save it as .csv, .tsv"),
-    "old spreadsheet": ("t.xls", b"x", "cannot read '.xls' files; save it as .csv, .tsv"),
+    "a folder": ("", None, "is a folder; give a file in it"),
+    "old spreadsheet": (
+        "t.csv",
+        b"\xd0\xcf\x11\xe0\xa1\xb1",
+        "is an old Office file, such as .xls; save it as",
+    ),
     "empty": ("t.csv", b"", "t.csv: is empty; export it again"),
     "only comments": ("t.csv", b"#x\n\n,,\n", "t.csv: is empty; export it again"),
     "only a header": ("t.csv", b"gene,A01\n\n,\n", "has a header but no rows"),
@@ -199,10 +242,10 @@ HOSTILE = {
         b'gene,A01\nSIMG1,"1\nSIMG2,"2"\nSIMG3,3\n',
         "line 2: .*; correct its quotation marks or export it again",
     ),
-    "no gzip": ("t.csv.gz", b"gene,A01\nSIMG1,1\n", "the file is damaged or cut"),
+    "cut gzip": ("t.csv", gzip.compress(CSV.encode())[:-9], "the file is damaged or cut"),
     "utf-16": ("t.csv", CSV.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-    "no workbook": ("t.xlsx", b"gene,A01", "cannot be read as a workbook .*; save it as .xlsx again"),
-    "no parquet": ("t.parquet", b"gene,A01", "cannot be read as parquet .*; write it again"),
+    "no workbook": ("t.xlsx", b"PK\3\4gene,A01", "cannot be read as a workbook .*; save it as .xlsx again"),
+    "no parquet": ("t.csv", b"PAR1gene,A01", "cannot be read as parquet .*; write it again"),
 }
 
 

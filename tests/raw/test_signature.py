@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from openpyxl import Workbook
+from scipy.stats import norm
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
@@ -61,12 +62,12 @@ STYLES = {
     ),
     "edgeR": (
         "\tlogFC\tlogCPM\tF\tPValue\tFDR\nSIMG1\t-1.5\t5\t20.5\t1e-05\t0.01\nSIMG2\t0.5\t5\t2\t0.2\t0.3\n",
-        {"SIMG1": -1.5, "SIMG2": 0.5},
+        {"SIMG1": -norm.isf(5e-6), "SIMG2": norm.isf(0.1)},
         {"SIMG1"},
     ),
     "edgeR with annotation": (
         "ENTREZID,SYMBOL,logFC,logCPM,LR,PValue,FDR\n7157,SIMG1,-1.5,5,20,1e-05,0.01\n,SIMG2,.5,5,2,.2,.3\n",
-        {"SIMG1": -1.5, "SIMG2": 0.5},
+        {"SIMG1": -norm.isf(5e-6), "SIMG2": norm.isf(0.1)},
         {"SIMG1"},
     ),
     "scanpy": (
@@ -107,6 +108,33 @@ STYLES = {
         {"SIMG1": 2},
         {"SIMG1"},
     ),
+    "DESeq2, likelihood ratio": (
+        "gene,baseMean,log2FoldChange,lfcSE,stat,pvalue,padj\n"
+        "SIMG1,9,-1,.3,13.6,.0002,.001\nSIMG2,9,.3,.3,.8,.4,1\nSIMG3,9,2,.3,7,0,0\n",
+        {"SIMG1": -norm.isf(1e-4), "SIMG2": norm.isf(0.2), "SIMG3": norm.isf(1e-4)},
+        {"SIMG1", "SIMG3"},
+    ),
+    "sleuth, Wald": (
+        "target_id,gene_name,pval,qval,b,se_b\nENST1,SIMG1,.001,.01,1.5,.4\nENST2,SIMG2,.5,.6,-.2,.4\n",
+        {"SIMG1": 1.5, "SIMG2": -0.2},
+        {"SIMG1"},
+    ),
+    "presto, rank sums": (
+        "feature,group,avgExpr,logFC,statistic,auc,pval,padj\n"
+        "SIMG1,B,2,.8,9000,.9,.002,.01\nSIMG2,B,1,-.4,2500,.3,.04,.06\n",
+        {"SIMG1": norm.isf(0.001), "SIMG2": -norm.isf(0.02)},
+        {"SIMG1"},
+    ),
+    "rank sums without raw p-values": (
+        "gene,log2FC,U,FDR\nSIMG1,.8,9000,.01\nSIMG2,-.4,2500,.06\n",
+        {"SIMG1": 0.8, "SIMG2": -0.4},
+        {"SIMG1"},
+    ),
+    "rows of one gene are averaged": (
+        "gene,stat,padj\nSIMG1,2,.5\nSIMG2,1,.5\nSIMG1,-3,.01\nSIMG2,NA,NA\n",
+        {"SIMG1": -0.5, "SIMG2": 1},
+        {"SIMG1"},
+    ),
     "no adjusted p-value": ("gene,t,P.Value\nSIMG1,2,.001\n", {"SIMG1": 2}, None),
     "nothing significant": ("gene,t,FDR\nSIMG1,2,.1\n", {"SIMG1": 2}, set()),
 }
@@ -115,7 +143,7 @@ STYLES = {
 @pytest.mark.parametrize(("content", "values", "significant"), STYLES.values(), ids=STYLES)
 def test_tables_as_programs_write_them(tmp_path, content, values, significant):
     found = read_signature(text_file(tmp_path, content, "de.txt.gz"))
-    assert found == (values, significant)
+    assert found == (pytest.approx(values), significant)
     # In the order of the file, by which equal genes of a signature are told apart.
     assert list(found[0]) == list(values)
 
@@ -153,14 +181,6 @@ MISTAKES = {
         "name it with --column",
     ),
     "no genes": ("number,stat\n1,2\n", "no column of gene symbols (found number, stat); name it 'gene'"),
-    "a gene twice": (
-        "gene,stat\nSIMG1,2\nSIMG2,1\nSIMG1,3\n",
-        "gene 'SIMG1' stands in several rows; keep one",
-    ),
-    "a gene twice, once without value": (
-        "gene,stat\nSIMG1,2\nSIMG1,NA\n",
-        "gene 'SIMG1' stands in several rows; keep one",
-    ),
     "text among values": (
         "gene,stat\nSIMG1,2\nSIMG2,high\n",
         "line 3, column 'stat': 'high' is not a number; correct it or remove the row or column",
@@ -190,10 +210,14 @@ def test_tables_that_cannot_be_used(tmp_path, content, message):
     [
         ("de.csv", None, "no such file; check the name"),
         ("de.gct", None, "no such file; check the name"),
-        ("de.docx", b"x", "cannot read '.docx' files; save it as .csv"),
+        ("de.csv", b"%PDF-1.4\n", "is a PDF; copy its table into a CSV file"),
         ("de.csv", "gene,stat\nSIMG1,1\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        ("de.csv.gz", b"gene,stat\nSIMG1,1\n", "the file is damaged or cut, download it again"),
-        ("de.gct", b"gene\tS1\nSIMG1\t1\n", "line 1 is 'gene\tS1', expected '#1.3'; is it a GCT file?"),
+        (
+            "de.csv",
+            gzip.compress(b"gene,stat\nSIMG1,1\n")[:-9],
+            "the file is damaged or cut, download it again",
+        ),
+        ("de.gct", b"gene\tS1\nSIMG1\t1\n", "line 1 is 'gene S1', expected '#1.3'; is it a GCT file?"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, name, content, message):
@@ -248,7 +272,123 @@ def test_a_symbol_of_gct_that_is_missing_or_stands_for_two_genes(tmp_path):
     path = text_file(tmp_path, gct_13(symbols=("-666", "", "SIMG3")), "s.gct")
     assert read_signature(path)[0] == {"SIMG3": -2}
     path = text_file(tmp_path, gct_13(symbols=("SIMG1", "SIMG2", "SIMG1")), "s.gct")
-    assert "gene 'SIMG1' stands in several rows; keep one" in complaint(read_signature, path)
+    assert read_signature(path)[0] == {"SIMG1": -0.25}
+
+
+GENES = [f"SIMG{number}" for number in range(40)]
+RNG = np.random.default_rng(0)
+CHANGES = RNG.normal(0, 1, 40)
+P = np.clip(RNG.uniform(0, 1, 40), 0.001, 1)
+
+
+def result_table(folder, **columns):
+    table = pd.DataFrame({"gene": GENES, **columns})
+    table.to_csv(folder / "de.csv", index=False)
+    return folder / "de.csv"
+
+
+@pytest.mark.parametrize("name", ["stat", "statistic", "F", "LR", "U", "chisq", "z", "score"])
+def test_a_statistic_without_direction_gives_way_to_p_with_the_sign_of_the_fold_change(tmp_path, name):
+    path = result_table(
+        tmp_path, baseMean=CHANGES + 9, log2FoldChange=CHANGES, pvalue=P, **{name: CHANGES**2}
+    )
+    notes = []
+    found, _ = read_signature(path, tell=notes.append)
+    np.testing.assert_allclose(list(found.values()), np.sign(CHANGES) * norm.isf(P / 2), rtol=1e-6)
+    (note,) = notes
+    assert note.startswith(
+        (f"column '{name}' has hardly a negative value,", f"column '{name}' has no direction")
+    )
+    assert note.endswith("so column 'pvalue' with the sign of column 'log2FoldChange' is used")
+
+
+def test_a_statistic_whose_sign_is_not_that_of_the_fold_change_is_none(tmp_path):
+    path = result_table(tmp_path, logFC=CHANGES, t=-CHANGES, PValue=P)
+    notes = []
+    np.testing.assert_allclose(
+        list(read_signature(path, tell=notes.append)[0].values()),
+        np.sign(CHANGES) * norm.isf(P / 2),
+        rtol=1e-6,
+    )
+    assert notes[0].startswith("column 't' has another sign than the fold change, so")
+    # Weak genes may differ.
+    noisy = np.where(np.abs(CHANGES) < 0.3, -CHANGES, 3 * CHANGES)
+    path = result_table(tmp_path, logFC=CHANGES, t=noisy, PValue=P)
+    np.testing.assert_allclose(list(read_signature(path)[0].values()), noisy)
+
+
+@pytest.mark.parametrize(
+    ("columns", "place"),
+    [
+        ({"stat": CHANGES**2, "pvalue": P}, "column 'stat'"),
+        ({"value": CHANGES + 9}, "column 'value'"),
+        ({"z": np.abs(CHANGES)}, "column 'z'"),
+        ({"log2FC": np.abs(CHANGES), "t": np.abs(CHANGES), "pvalue": P}, "column 'log2FC'"),
+    ],
+    ids=["likelihood ratio", "expression", "absolute z", "genes that go up"],
+)
+def test_values_of_one_sign_are_no_signature(tmp_path, columns, place):
+    text = complaint(read_signature, result_table(tmp_path, **columns))
+    assert f": {place} has hardly a negative value, so it does not tell genes that go up from" in text
+    assert "with --column, or list the genes that go up with --up" in text
+
+
+def test_a_column_that_is_named_must_tell_the_direction(tmp_path):
+    path = result_table(tmp_path, baseMean=CHANGES + 9, log2FoldChange=CHANGES, down=-np.abs(CHANGES))
+    assert "column 'baseMean' has hardly a negative value" in complaint(read_signature, path, "baseMean")
+    assert complaint(read_signature, path, "down").endswith("genes that go down with --down")
+    np.testing.assert_allclose(list(read_signature(path, "log2FoldChange")[0].values()), CHANGES)
+
+
+def test_gct_of_expression_is_no_signature(tmp_path):
+    rows = "".join(f"{gene}\tna\t{value}\n" for gene, value in zip(GENES, CHANGES + 9, strict=True))
+    path = text_file(tmp_path, f"#1.2\n40\t1\nName\tDescription\tTHP1\n{rows}", "s.gct")
+    assert "signature 'THP1' has hardly a negative value" in complaint(read_signature, path)
+
+
+def test_p_of_zero_counts_as_the_smallest_of_the_file(tmp_path):
+    rounded = np.where(P < 0.1, 0, P)
+    path = result_table(tmp_path, logFC=CHANGES, F=CHANGES**2, PValue=rounded)
+    notes = []
+    found, _ = read_signature(path, tell=notes.append)
+    least = P[P >= 0.1].min()
+    np.testing.assert_allclose(
+        list(found.values()), np.sign(CHANGES) * norm.isf(np.maximum(P, least) / 2), rtol=1e-6
+    )
+    zeros = int((P < 0.1).sum())
+    assert notes[1].startswith(f"{zeros} of 40 p-values are 0, which is rounded; they count as {least:.3g}")
+    path = result_table(tmp_path, logFC=CHANGES, F=CHANGES**2, PValue=0 * P)
+    assert "column 'PValue': no p-value is above 0; export them with more digits" in complaint(
+        read_signature, path
+    )
+
+
+@pytest.mark.parametrize("name", ["group", "Cluster", "contrast", "drug"])
+def test_several_comparisons_are_not_averaged(tmp_path, name):
+    path = text_file(tmp_path, f"{name},gene,stat\nA,SIMG1,2\nB,SIMG2,1\nB,SIMG1,-4\n")
+    assert (
+        f"column '{name}' has 2 values (A, B), and gene 'SIMG1' is in the rows of several; keep the rows "
+        in (complaint(read_signature, path))
+    )
+    # Markers of two clusters, each gene once; two rows of one gene and drug.
+    path = text_file(tmp_path, f"{name},gene,stat\nA,SIMG1,2\nB,SIMG2,1\nB,SIMG2,-4\n")
+    assert read_signature(path)[0] == {"SIMG1": 2, "SIMG2": -1.5}
+
+
+@pytest.mark.parametrize("name", ["F", "LR"])
+def test_a_table_without_any_fold_change_names_its_unsigned_statistic(tmp_path, name):
+    path = result_table(tmp_path, AveExpr=CHANGES + 9, **{name: CHANGES**2}, PValue=P)
+    text = complaint(read_signature, path)
+    assert f"column '{name}' has no direction, and no column of changes is there (expected 'stat' or" in text
+
+
+def test_only_repeats_of_genes_that_are_asked_for_are_told(tmp_path):
+    path = text_file(tmp_path, "gene,stat\nSIMG1,2\nNARFL,1\nSIMG1,4\nNARFL,2\n")
+    notes = []
+    assert read_signature(path, genes=["CIAO3"], tell=notes.append)[0] == {"SIMG1": 3, "NARFL": 1.5}
+    assert notes == ["1 genes are in several rows (NARFL); their values are averaged"]
+    read_signature(path, genes=["SIMG9"], tell=notes.append)
+    assert len(notes) == 1
 
 
 def test_genes_of_another_age_are_found():
@@ -290,7 +430,7 @@ def test_lists_that_cannot_be_read(tmp_path):
     assert "no such file; check the name" in complaint(read_gene_list, tmp_path / "up.txt")
     (tmp_path / "up.txt").write_bytes("SIMG1\n".encode("utf-16"))
     assert "is UTF-16 text; save it as UTF-8" in complaint(read_gene_list, tmp_path / "up.txt")
-    (tmp_path / "up.gz").write_bytes(b"SIMG1\n")
+    (tmp_path / "up.gz").write_bytes(gzip.compress(b"SIMG1\n")[:-9])
     assert "the file is damaged or cut" in complaint(read_gene_list, tmp_path / "up.gz")
 
 
@@ -300,3 +440,76 @@ def test_values_are_plain_numbers(tmp_path):
     assert {type(value) for value in values.values()} == {float}
     assert {type(name) for name in values} == {str}
     assert np.isfinite(list(values.values())).all()
+
+
+GMT = "HALLMARK_UP\thttp://x\tSIMG1\tSIMG2\nHALLMARK_DN\thttp://x\tSIMG3\n"
+
+
+@pytest.mark.parametrize("name", ["sets.gmt", "sets.txt", "sets.gmt.gz"])
+def test_a_set_of_a_gmt_by_its_name(tmp_path, name):
+    path = text_file(tmp_path, GMT, name)
+    assert read_gene_list(path, "HALLMARK_UP") == ["SIMG1", "SIMG2"]
+    assert read_gene_list(path, "HALLMARK_DN") == ["SIMG3"]
+    assert "holds 2 gene sets (HALLMARK_UP, HALLMARK_DN); name the one" in complaint(read_gene_list, path)
+    with pytest.raises(RawDataError, match=r"no gene set 'HALLMARK_U' .*did you mean 'HALLMARK_UP'"):
+        read_gene_list(path, "HALLMARK_U")
+    assert "is a GMT of gene sets; give it with --up or --down" in complaint(read_signature, path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A set\tna\tSIMG1\tSIMG2\n",
+        "SET\t\tSIMG1\tSIMG2\t\n",
+        "SET\tgenes of a paper\tSIMG1,1.0\tSIMG2,0.5\n",  # Enrichr
+        "SET\tSET\tSIMG1\tSIMG2\tSIMG1\n",
+    ],
+)
+def test_a_gmt_of_one_set_needs_no_name(tmp_path, line):
+    assert read_gene_list(text_file(tmp_path, line, "up.txt")) == ["SIMG1", "SIMG2"]
+
+
+def test_a_list_in_a_line_is_no_gmt(tmp_path):
+    path = text_file(tmp_path, "SIMG1\tSIMG2\tSIMG3\n", "up.txt")
+    assert read_gene_list(path) == ["SIMG1", "SIMG2", "SIMG3"]
+    with pytest.raises(RawDataError, match="is a list of genes, no GMT with sets; leave out the name 'x'"):
+        read_gene_list(path, "x")
+
+
+@pytest.mark.parametrize("lines", ["", "# of a paper\n", "#name\tscore\n\n"])
+def test_a_ranking_without_header(tmp_path, lines):
+    told = []
+    path = text_file(tmp_path, f"{lines}SIMG1\t2.5\nSIMG2\t-1\nSIMG3\t0.5\n", "a.rnk")
+    assert read_signature(path, tell=told.append) == ({"SIMG1": 2.5, "SIMG2": -1.0, "SIMG3": 0.5}, None)
+    assert told == ["its first line has a value, so it is read as a ranking without header: genes and values"]
+
+
+def test_dates_are_no_genes(tmp_path):
+    path = text_file(tmp_path, "gene,stat\nSIMG1,1\n2-Sep,-2\n")
+    assert "line 3 is '2-Sep' (was SEPTIN2 or SEPT2)" in complaint(read_signature, path)
+    path = text_file(tmp_path, "SIMG1\n1-Mar\n", "up.txt")
+    assert "'1-Mar' is '1-Mar' (was MARCHF1" in complaint(read_gene_list, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "gene"),
+    [
+        ("TSPAN6 (7105)", "TSPAN6"),
+        ("TSPAN6|7105", "TSPAN6"),
+        ("ENSG00000000003.15_TSPAN6", "TSPAN6"),
+        ("Tspan6", "TSPAN6"),
+        ("NARFL (64428)", "CIAO3"),
+    ],
+)
+def test_names_beside_an_id_and_in_other_case(name, gene):
+    assert on_genes(["x", name], ["CIAO3", "TSPAN6"]) == {gene: name}
+
+
+def test_a_name_alone_goes_before_one_beside_an_id():
+    assert on_genes(["TSPAN6 (7105)", "TSPAN6"], ["TSPAN6"]) == {"TSPAN6": "TSPAN6"}
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.gct", "s"])
+def test_gct_by_any_name(tmp_path, name):
+    content = "#1.2\n3\t1\nName\tDescription\tS\nSIMG1\tna\t1.5\nSIMG2\tna\t-2\nSIMG3\tna\t1\n"
+    assert read_signature(text_file(tmp_path, content, name))[0] == {"SIMG1": 1.5, "SIMG2": -2, "SIMG3": 1}

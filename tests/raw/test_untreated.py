@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchordrug.errors import RawDataError
-from anchordrug.raw.untreated import read_untreated
+from anchordrug.raw.line_tables import read_identities
+from anchordrug.raw.untreated import Known, read_untreated
 
 COUNTS = "gene,A549_1,A549_2\nSIMG1,0,10\nSIMG2,750,500\nSIMG3,250,490\n"
 
@@ -27,7 +28,31 @@ def test_counts(tmp_path):
     np.testing.assert_allclose(table, [np.log2(cpm + 1).mean(axis=0)])
     assert table.index.tolist() == ["A549"]
     assert table.columns.tolist() == ["SIMG1", "SIMG2", "SIMG3"]
-    assert table.attrs == {"unit": "counts", "samples": {"A549": ["A549_1", "A549_2"]}}
+    assert table.attrs["unit"] == "counts"
+    assert table.attrs["samples"] == {"A549": ["A549_1", "A549_2"]}
+    assert table.attrs["likeness"] == {"A549": pytest.approx(1)}
+    assert table.attrs["left_out"] == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("__no_feature", "__ambiguous"),
+        ("N_unmapped", "N_noFeature"),
+        ("ERCC-00002", "ERCC-00171"),
+        ("Total", "*"),
+    ],
+)
+def test_rows_that_are_no_genes_are_left_out(tmp_path, names):
+    """They would change the unit and the size of a sample."""
+    content = COUNTS + "".join(f"{name},5000000,1\n" for name in names)
+    table = read(tmp_path, content)
+    pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))
+    assert table.attrs["left_out"] == names
+    columns = pd.read_csv(tmp_path / "u.csv").set_index("gene").T
+    across = read(tmp_path, columns.assign(**dict.fromkeys(names, 3000)).to_csv(), name="across.csv")
+    pd.testing.assert_frame_equal(across, table)
+    assert across.attrs["left_out"] == names
 
 
 def test_counts_that_happen_to_add_up_to_a_million(tmp_path):
@@ -45,7 +70,9 @@ def test_a_single_sample_in_a_row(tmp_path):
 def test_tpm(tmp_path):
     table = read(tmp_path, "gene,TPM\nSIMG1,0\nSIMG2,700000.5\nSIMG3,250000\n")
     np.testing.assert_allclose(table, [np.log2([1, 700001.5, 250001])])
-    assert table.attrs == {"unit": "TPM", "samples": {"A549": ["TPM"]}}
+    assert table.attrs["unit"] == "TPM"
+    assert table.attrs["samples"] == {"A549": ["TPM"]}
+    assert np.isnan(table.attrs["likeness"]["A549"])
 
 
 @pytest.mark.parametrize("values", [[0.5, 12, 3.25], [-9.97, 12, 3.25]])
@@ -190,3 +217,108 @@ def test_the_real_expression_matrix(lincs):
     table = read_untreated(path, names)
     assert table.attrs["unit"] == "log2"
     np.testing.assert_array_equal(table, pd.read_csv(path, index_col=0).loc[names])
+
+
+# Which samples are the cell line's
+
+GENES = 200
+
+
+def table_of(folder, columns, name="lines.csv"):
+    index = pd.Index([f"SIMG{number}" for number in range(GENES)], name="gene")
+    pd.DataFrame(columns, index=index).round(4).to_csv(folder / name)
+    return folder / name
+
+
+def line(seed, noise=0.0, of=0):
+    """Return log2 expression of a line, and with `noise` of a replicate of it."""
+    values = np.random.default_rng([1, of]).normal(8, 2, GENES)
+    return values + np.random.default_rng(seed).normal(0, 1, GENES) * noise
+
+
+OTHERS = {"A549_LUNG": line(1, of=1), "HL60_HAEMATOPOIETIC_AND_LYMPHOID_TISSUE": line(2, of=2)}
+
+
+@pytest.mark.parametrize(
+    ("target", "sample"),
+    [
+        ("H1975", "NCIH1975_LUNG"),
+        ("NCI-H1975", "H1975_rep1"),
+        ("THP-1", "THP1_HAEMATOPOIETIC_AND_LYMPHOID_TISSUE"),
+        ("u2os", "U-2 OS"),
+        ("MDA.MB.231", "MDA-MB-231 untreated"),
+    ],
+)
+def test_the_sample_of_a_line_is_found_among_others(tmp_path, target, sample):
+    path = table_of(tmp_path, {**OTHERS, sample: line(3)})
+    read = read_untreated(path, [target])
+    assert read.attrs["samples"] == {target: [sample]}
+    np.testing.assert_allclose(read.iloc[0], line(3), atol=1e-4)
+
+
+def test_samples_are_found_by_the_ids_of_depmap(tmp_path):
+    (tmp_path / "Model.csv").write_text("ModelID,CCLEName\nACH-000587,NCIH1975_LUNG\nACH-000001,NIHOVCAR3\n")
+    known = Known(identities=read_identities(tmp_path))
+    path = table_of(tmp_path, {"ACH-000001": line(1, of=1), "ACH-000587": line(3)})
+    assert read_untreated(path, ["H1975"], known).attrs["samples"] == {"H1975": ["ACH-000587"]}
+    with pytest.raises(
+        RawDataError, match=r"put DepMap's Model\.csv beside it, which names the line of 'ACH-0"
+    ):
+        read_untreated(path, ["H1975"])
+
+
+def test_a_table_of_depmap_with_lineages(tmp_path):
+    index = pd.Index(["ACH-000001", "ACH-000587"], name="depmap_id")
+    table = pd.DataFrame([line(1, of=1), line(3)], index, [f"SIMG{number}" for number in range(GENES)])
+    table.insert(0, "cell_line_display_name", ["NIHOVCAR3", "NCIH1975"])
+    table.insert(1, "lineage_1", ["Ovary", "Lung"])
+    table.to_csv(tmp_path / "depmap.csv")
+    read = read_untreated(tmp_path / "depmap.csv", ["H1975"])
+    assert read.attrs["samples"] == {"H1975": ["NCIH1975"]}
+    np.testing.assert_allclose(read.iloc[0], line(3))
+
+
+def test_samples_of_other_names_are_averaged_where_they_are_alike(tmp_path):
+    replicates = {f"well_{number}": line(number, 0.3) for number in range(3)}
+    read = read_untreated(table_of(tmp_path, replicates), ["MYLINE"])
+    assert read.attrs["samples"] == {"MYLINE": ["well_0", "well_1", "well_2"]}
+    assert 0.9 < read.attrs["likeness"]["MYLINE"] < 1
+    np.testing.assert_allclose(read.iloc[0], np.mean(list(replicates.values()), axis=0), atol=1e-4)
+
+
+def test_lines_of_other_names_are_refused(tmp_path):
+    columns = {f"ACC-{number}": line(0, of=number) for number in range(8)} | {"NCIH1975_LUNG": line(0, of=9)}
+    with pytest.raises(RawDataError) as error:
+        read_untreated(table_of(tmp_path, columns), ["H1976"])
+    told = str(error.value)
+    assert (
+        "lines.csv: none of its 9 samples has the name of H1976 (ACC-0, ACC-1, ACC-2, ACC-3, ACC-4 and 4 "
+        in told
+    )
+    assert "too different to be of one cell line (rank correlations from -0." in told
+    assert told.endswith("as in 'H1976_1'; did you mean 'NCIH1975_LUNG'?")
+
+
+def test_samples_are_compared_by_the_genes_that_are_asked_for(tmp_path):
+    """Genes that are on or off in every line make all lines alike."""
+    common = np.random.default_rng(5).normal(8, 4, GENES)
+    columns = {
+        f"s{number}": np.where(np.arange(GENES) < 50, line(0, of=number), common) for number in range(3)
+    }
+    path = table_of(tmp_path, columns)
+    few = Known(compared=lambda genes: np.arange(len(genes)) < 50)
+    with pytest.raises(RawDataError, match="too different to be of one cell line"):
+        read_untreated(path, ["MYLINE"], few)
+
+
+def test_a_single_sample_of_another_line_is_refused(tmp_path):
+    path = table_of(tmp_path, {"A549_LUNG": line(1, of=1)})
+    with pytest.raises(RawDataError, match=r"'A549_LUNG' is of the cell line A549; let the names"):
+        read_untreated(path, ["MYLINE"], Known(lines=["A549", "THP1"]))
+    assert read_untreated(path, ["A-549"], Known(lines=["THP1"])).attrs["samples"] == {"A-549": ["A549_LUNG"]}
+
+
+def test_a_sample_of_a_line_whose_name_is_longer_is_not_the_target_s(tmp_path):
+    path = table_of(tmp_path, {"A549_1": line(1), "A549.101_1": line(1, of=1)})
+    read = read_untreated(path, ["A549"], Known(lines=["A549.101"]))
+    assert read.attrs["samples"] == {"A549": ["A549_1"]}

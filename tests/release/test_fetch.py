@@ -88,7 +88,11 @@ def test_a_mirror_is_named_in_the_params(release):
     assert fetch(release, "genes").exit_code == 0
     assert (release / "downloads/geneinfo.txt").read_bytes() == GENES
     (release / "params.yaml").write_text("mirror: nowhere\n")
-    assert "params.yaml: mirror: no folder nowhere" in str(mistake(release, "genes"))
+    assert f"params.yaml: mirror: no folder {release}/nowhere" in str(mistake(release, "genes"))
+    (release / "params.yaml").write_text("mirror: served\ngo: {}\n")
+    copy = release / ".dvc/tmp/exps/tmpa1"
+    shutil.copytree(release, copy, ignore=shutil.ignore_patterns(".dvc", "served", "downloads"))
+    assert fetch(copy, "genes").exit_code == 0
 
 
 def test_unknown_keys_are_mistakes_with_a_suggestion(release):

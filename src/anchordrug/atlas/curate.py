@@ -6,7 +6,7 @@ annotation, damaged values) is counted there and also named, with its reason, in
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from anchordrug.atlas import nothing_left as empty
 from anchordrug.chem.workers import Fingerprinted, standardising
 from anchordrug.errors import RawDataError, near, shortlist
 from anchordrug.files.disk import allocated
@@ -21,6 +22,8 @@ from anchordrug.files.progress import track
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, read_panel
 from anchordrug.raw.expression import read_expression
+from anchordrug.raw.line_names import LineMatch, match_lines, plain_name
+from anchordrug.raw.line_tables import read_identities
 from anchordrug.raw.matrix import open_matrix
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.signature_matrix import SignatureMatrix
@@ -43,7 +46,10 @@ class Rules(NamedTuple):
 
 
 class Curated(NamedTuple):
-    """The curated tables; `z` float32 [responses, genes] belongs to the rows of `responses`."""
+    """The curated tables; `z` float32 [responses, genes] belongs to the rows of `responses`.
+
+    `notes` says which names of cell lines were taken for one another.
+    """
 
     responses: pd.DataFrame
     z: np.ndarray
@@ -52,6 +58,7 @@ class Curated(NamedTuple):
     cell_lines: pd.DataFrame
     funnel: pd.DataFrame
     rejects: pd.DataFrame
+    notes: list[str]
 
 
 @dataclass
@@ -61,8 +68,18 @@ class _Funnel:
     steps: list[tuple[str, str, int, int]] = field(default_factory=list)
     rejects: list[tuple[str, str, str, str | None]] = field(default_factory=list)
 
-    def keep(self, table: pd.DataFrame, mask: pd.Series | np.ndarray, step: str, unit: str = "signatures"):
+    def keep(
+        self,
+        table: pd.DataFrame,
+        mask: pd.Series | np.ndarray,
+        step: str,
+        if_none: Callable[[pd.DataFrame], str],
+        unit: str = "signatures",
+    ) -> pd.DataFrame:
+        """Return the rows of `mask`; where there is none, raise what `if_none` says of the table."""
         kept = table[np.asarray(mask, dtype=bool)]
+        if kept.empty:
+            raise RawDataError(if_none(table))
         self.steps.append((step, unit, len(kept), len(table) - len(kept)))
         return kept
 
@@ -91,19 +108,22 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         genes = _genes(bundle, matrix, funnel)
         signatures = _wanted_signatures(bundle, matrix, rules, funnel)
         signatures = signatures.sort_values("position", ignore_index=True)
-        compounds = _compounds(bundle.compoundinfo, signatures)
+        compounds = _compounds(bundle, signatures)
+        signatures, described, notes = _lines(bundle, signatures)
         # Processors standardise structures while the disk is read.
         with standardising(compounds["smiles"].dropna().tolist()) as structures:
             z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy(), work)
-            unlisted = f"not in {bundle.compoundinfo.name}"
-            signatures, drugs = _with_structures(signatures, compounds, structures, unlisted, funnel)
-    signatures = _with_expression(signatures, bundle.expression, funnel)
-    finite = np.concatenate([np.isfinite(z[rows]).all(axis=1) for rows in _slices(z)] or [[]])
+            signatures, drugs = _with_structures(bundle, signatures, compounds, structures, funnel)
+    signatures = _with_expression(bundle, signatures, described, funnel)
+    finite = np.concatenate([np.isfinite(z[rows]).all(axis=1) for rows in _slices(z)])
     finite = finite[signatures.index].astype(bool)
     funnel.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
-    signatures = funnel.keep(signatures, finite, "all z-scores finite")
-    if signatures.empty:
-        raise RawDataError(f"{bundle.matrix}: no signature is left after curation; {_bottleneck(funnel)}")
+    signatures = funnel.keep(
+        signatures,
+        finite,
+        "all z-scores finite",
+        lambda before: empty.no_finite(bundle.matrix, z, before, genes["gene"].tolist()),
+    )
     responses, z = _merge_replicates(signatures, z, work)
     funnel.steps.append(
         (
@@ -126,6 +146,7 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         lines,
         pd.DataFrame(funnel.steps, columns=["step", "unit", "kept", "dropped"]),
         pd.DataFrame(funnel.rejects, columns=["kind", "id", "reason", "detail"]),
+        notes,
     )
 
 
@@ -136,9 +157,12 @@ def _stem(matrix: Path) -> str:
 
 def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: _Funnel) -> pd.DataFrame:
     """Return the schema's columns and column (the position in the matrix), one row per usable gene."""
-    table = read_genes(bundle.geneinfo)
+    listed = read_genes(bundle.geneinfo)
     column = pd.Series(np.arange(len(matrix.gene_ids)), index=matrix.gene_ids)
-    table = table[table["gene_id"].isin(column.index)]
+    table = listed[listed["gene_id"].isin(column.index)]
+    if table.empty:
+        axes = matrix.gene_ids, matrix.signature_ids
+        raise RawDataError(empty.no_genes(bundle.geneinfo, listed["gene_id"].tolist(), bundle.matrix, axes))
     symbols = table["gene"].dropna()
     twice = symbols[symbols.duplicated()]
     if len(twice):
@@ -147,26 +171,24 @@ def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: _Funnel) -> pd.Da
             f"{bundle.geneinfo}: symbol '{twice.iloc[0]}' belongs to gene ids {ids} of the matrix; "
             "keep it for one of them"
         )
-    if table.empty:
-        raise RawDataError(
-            f"{bundle.geneinfo}: names none of the gene ids of {bundle.matrix} "
-            f"(such as {shortlist(matrix.gene_ids, 3)}); use the tables of the same release"
-        )
     if bundle.panel:
-        measured = resolve(read_panel(bundle.panel), symbols.tolist())
-        _require_panel(bundle.panel, measured, symbols.tolist())
-        names = {name: gene for gene, name in measured.items()}
+        of_panel = resolve(read_panel(bundle.panel), symbols.tolist())
+        _require_panel(bundle.panel, of_panel, symbols.tolist())
+        names = {name: gene for gene, name in of_panel.items()}
         table = table[table["gene"].isin(names)].assign(gene=lambda t: t["gene"].map(names))
     named = table["gene"].notna()
-    annotated = resolve(table.loc[named, "gene"].tolist(), read_annotation(bundle.annotation)[0])
+    in_annotation, terms, _ = read_annotation(bundle.annotation)
+    annotated = resolve(table.loc[named, "gene"].tolist(), in_annotation)
     has_terms = table["gene"].isin(annotated)
     funnel.reject("gene", table.loc[~named, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
     funnel.reject("gene", table.loc[named & ~has_terms, "gene"], f"no annotation in {bundle.annotation.name}")
-    table = funnel.keep(table, has_terms, "genes of the panel with annotation", "genes")
-    if table.empty:
-        raise RawDataError(
-            f"{bundle.annotation}: annotates none of the measured genes; check its gene symbols"
-        )
+    table = funnel.keep(
+        table,
+        has_terms,
+        "genes of the panel with annotation",
+        lambda before: empty.no_annotation(bundle, in_annotation, terms, before["gene"].dropna()),
+        "genes",
+    )
     unknown = pd.Series(None, index=table.index, dtype="str")
     return pd.DataFrame(
         {
@@ -202,36 +224,74 @@ def _wanted_signatures(
         )
     else:
         table = canonical_signatures(matrix.signatures, bundle.matrix)
-    table = funnel.keep(table, table["pert_type"] == "trt_cp", "signatures of compounds (trt_cp)")
+    source, every, rows = _source(bundle), table["sig_id"], matrix.signature_ids
+    dose, time = rules.dose_um, rules.time_h
+    of_compound = table["pert_type"] == "trt_cp"
+    table = funnel.keep(
+        table,
+        of_compound,
+        "signatures of compounds (trt_cp)",
+        lambda before: empty.no_compounds(source, before),
+    )
     # The slack lets a dose exactly on the edge in, whatever its rounding error.
-    right_dose = (table["dose_um"] - rules.dose_um).abs() <= DOSE_TOLERANCE * rules.dose_um * (1 + 1e-9)
-    table = funnel.keep(table, right_dose, f"dose {rules.dose_um:g} uM")
-    table = funnel.keep(table, np.isclose(table["time_h"], rules.time_h), f"time {rules.time_h:g} h")
+    right_dose = (table["dose_um"] - dose).abs() <= DOSE_TOLERANCE * dose * (1 + 1e-9)
+    table = funnel.keep(
+        table,
+        right_dose,
+        f"dose {dose:g} uM",
+        lambda before: empty.no_quantity(source, "dose", before["dose_um"], dose, "uM"),
+    )
+    table = funnel.keep(
+        table,
+        np.isclose(table["time_h"], time),
+        f"time {time:g} h",
+        lambda before: empty.no_quantity(source, "time", before["time_h"], time, "h"),
+    )
     if rules.quality == "gold":
-        measured = (table["cc_q75"] >= GOLD_CC_Q75) & (table["pct_self_rank_q25"] <= GOLD_RANK_Q25)
-        gold = np.where(table["is_gold"].notna(), table["is_gold"] == 1, measured)
-        table = funnel.keep(table, gold, "quality gold")
-    position = pd.Series(np.arange(len(matrix.signature_ids)), index=matrix.signature_ids)
+        table = funnel.keep(
+            table, _is_gold(table), "quality gold", lambda before: empty.no_quality(source, before)
+        )
+    position = pd.Series(np.arange(len(rows)), index=rows)
     found = table["sig_id"].isin(position.index)
     funnel.reject("signature", table.loc[~found, "sig_id"], f"no row in {bundle.matrix.name}")
-    table = funnel.keep(table, found, "row in the matrix")
+    table = funnel.keep(
+        table,
+        found,
+        "row in the matrix",
+        lambda before: empty.no_rows(source, every, before["sig_id"], bundle.matrix, rows),
+    )
     return table.assign(position=table["sig_id"].map(position))
 
 
-def _compounds(compoundinfo: Path, signatures: pd.DataFrame) -> pd.DataFrame:
+def _source(bundle: RawBundle) -> Path:
+    """Return the file that describes the signatures."""
+    return bundle.siginfo or bundle.matrix
+
+
+def _is_gold(table: pd.DataFrame) -> np.ndarray:
+    measured = (table["cc_q75"] >= GOLD_CC_Q75) & (table["pct_self_rank_q25"] <= GOLD_RANK_Q25)
+    return np.where(table["is_gold"].notna(), table["is_gold"] == 1, measured)
+
+
+def _compounds(bundle: RawBundle, signatures: pd.DataFrame) -> pd.DataFrame:
     """Return name, smiles, moa and whether it is listed of every drug of `signatures`, by its id, sorted."""
-    table = read_compounds(compoundinfo).set_index("drug_id").assign(listed=True)
-    return table.reindex(sorted(signatures["drug_id"].dropna().unique()))
+    table = read_compounds(bundle.compoundinfo)
+    ids = signatures["drug_id"].dropna()
+    if not ids.isin(table["drug_id"]).any():
+        listed = table["drug_id"].tolist()
+        raise RawDataError(empty.no_compound_in_table(_source(bundle), ids, bundle.compoundinfo, listed))
+    return table.set_index("drug_id").assign(listed=True).reindex(sorted(ids.unique()))
 
 
 def _with_structures(
+    bundle: RawBundle,
     signatures: pd.DataFrame,
     compounds: pd.DataFrame,
     structures: Iterator[Fingerprinted | str],
-    unlisted: str,
     funnel: _Funnel,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the signatures of drugs with a structure, under the id kept for it, and the drug table."""
+    unlisted = f"not in {bundle.compoundinfo.name}"
     kept: dict[str, dict[str, str | None]] = {}
     id_of: dict[str, str] = {}
     first_id: dict[str, str] = {}
@@ -259,7 +319,12 @@ def _with_structures(
             }
         else:
             kept[main]["other_ids"] = "|".join(filter(None, [kept[main]["other_ids"], drug_id]))
-    signatures = funnel.keep(signatures, signatures["drug_id"].isin(id_of), "drug with a structure")
+    signatures = funnel.keep(
+        signatures,
+        signatures["drug_id"].isin(id_of),
+        "drug with a structure",
+        lambda before: empty.no_structures(_source(bundle), before, bundle.compoundinfo, funnel.rejects),
+    )
     same = len(id_of) - len(kept)
     funnel.steps.append(("drug_ids of one structure merged", "drugs", len(kept), same))
     columns = ["drug_id", "inchikey", "smiles", "name", "moa", "other_ids"]
@@ -268,14 +333,50 @@ def _with_structures(
     )
 
 
-def _with_expression(signatures: pd.DataFrame, expression: Path, funnel: _Funnel) -> pd.DataFrame:
-    lines = read_expression(expression)[0]
+def _lines(bundle: RawBundle, signatures: pd.DataFrame) -> tuple[pd.DataFrame, LineMatch, list[str]]:
+    """Return signatures with one spelling of a cell line, the lines' rows in the basal expression, notes."""
+    rows, genes, _ = read_expression(bundle.expression)
+    counts = signatures["cell_line"].value_counts()
+    spelled = sorted(counts.index, key=lambda line: (line not in rows, -counts[line], line))
+    first: dict[str, str] = {}
+    called = {line: first.setdefault(plain_name(line), line) for line in spelled}
+    match = match_lines(first.values(), rows, read_identities(bundle.expression.parent))
+    if not match.found and not match.unclear:
+        source = _source(bundle)
+        raise RawDataError(
+            empty.no_expression(source, signatures["cell_line"], bundle.expression, rows, genes)
+        )
+    notes = [
+        f"{line}: is {called[line]} under another spelling" for line in sorted(called) if called[line] != line
+    ]
+    notes += [
+        f"{line}: its untreated expression is {row}'s in {bundle.expression.name}"
+        for line, row in sorted(match.found.items())
+        if line != row
+    ]
+    return signatures.assign(cell_line=signatures["cell_line"].map(called)), match, notes
+
+
+def _with_expression(
+    bundle: RawBundle, signatures: pd.DataFrame, match: LineMatch, funnel: _Funnel
+) -> pd.DataFrame:
+    """Return the signatures of cell lines with untreated expression."""
     nameless = signatures["cell_line"].isna()
     funnel.reject_unnamed("cell_line", signatures.loc[nameless, "sig_id"])
-    known = signatures["cell_line"].isin(lines)
-    missing = pd.Series(sorted(signatures.loc[~known & ~nameless, "cell_line"].unique()))
-    funnel.reject("cell_line", missing, f"no untreated expression in {expression.name}")
-    return funnel.keep(signatures, known, "cell line with untreated expression")
+    known = signatures["cell_line"].isin(match.found)
+    name = bundle.expression.name
+    for line in sorted(signatures.loc[~known & ~nameless, "cell_line"].unique()):
+        several = match.unclear.get(line, [])
+        reason = f"several rows of {name} may be its" if several else f"no untreated expression in {name}"
+        funnel.rejects.append(("cell_line", line, reason, " or ".join(several) or None))
+    return funnel.keep(
+        signatures,
+        known,
+        "cell line with untreated expression",
+        lambda before: empty.no_line_left(
+            _source(bundle), before["cell_line"], bundle.expression, funnel.rejects
+        ),
+    )
 
 
 def _read(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray, work: Path | None) -> np.ndarray:
@@ -317,11 +418,3 @@ def _merge_replicates(
             merged[part] = np.median(z[rows[first[part, None] + np.arange(replicates)]], axis=1)
     responses = counts.rename("replicates").reset_index()
     return responses, merged
-
-
-def _bottleneck(funnel: _Funnel) -> str:
-    """Name the first step that left no signature, with the remedy a user has."""
-    for step, unit, kept, dropped in funnel.steps:
-        if unit == "signatures" and kept == 0:
-            return f"step '{step}' dropped the last {dropped}; check params.yaml (curate) and the data"
-    return "the metadata list none"

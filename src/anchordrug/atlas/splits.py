@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.errors import SettingsError, near
+from anchordrug.errors import SettingsError
+from anchordrug.raw.line_names import near_line
 
 HIDDEN_SHARE = 0.4
 
@@ -24,14 +25,14 @@ def require_targets(targets: Collection[str], atlas: ResponseAtlas, leave_out: C
     for target in targets:
         if target not in measured:
             raise SettingsError(
-                f"targets: '{target}' has no response in the atlas{near(target, measured)} "
+                f"targets: '{target}' has no response in the atlas{near_line(target, measured)} "
                 f"(cell lines: {', '.join(measured)})"
             )
     for line in leave_out:
         if line not in atlas.cell_lines:
             raise SettingsError(
-                f"pretrain.leave_out: '{line}' is no cell line of the atlas{near(line, atlas.cell_lines)} "
-                f"(cell lines: {', '.join(atlas.cell_lines)})"
+                f"pretrain.leave_out: '{line}' is no cell line of the atlas"
+                f"{near_line(line, atlas.cell_lines)} (cell lines: {', '.join(atlas.cell_lines)})"
             )
     for target in targets:
         if not set(measured) - {target} - set(leave_out):

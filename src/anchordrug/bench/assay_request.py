@@ -20,11 +20,13 @@ def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayReque
         The plate map has a cell line that is not a target, or a drug that is not in the library.
     """
     here = files.round_of(world.folder, number)
-    for column, known, what in (
-        ("cell_line", list(world.campaign.targets), "no target of the campaign"),
-        ("drug_id", [*world.library["drug_id"], *controls_of(plate_map)], "no drug of library.csv"),
+    # A positive control need not be a drug of the library.
+    of_drugs = plate_map[plate_map["pert_type"] != "poscon"]
+    for table, column, known, what in (
+        (plate_map, "cell_line", list(world.campaign.targets), "no target of the campaign"),
+        (of_drugs, "drug_id", [*world.library["drug_id"], *controls_of(plate_map)], "no drug of library.csv"),
     ):
-        strange = plate_map[~plate_map[column].isin(known)]
+        strange = table[~table[column].isin(known)]
         if len(strange):
             well = strange.iloc[0]
             raise AssayError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from anchordrug.chem.structures import standardise
+from anchordrug.errors import LibraryError
 
 # The second block of the InChIKey of a structure without stereo, isotopes and the like.
 NO_STEREO = "UHFFFAOYSA"
@@ -39,10 +40,13 @@ class Resolved:
         `COLUMNS`; `match` says by what the compound was found in the atlas, as drug `atlas_id` (None: new).
     rejects
         line, drug_id, name, smiles, inchikey, reason.
+    note
+        Says that the compounds have neither ids nor names; else None.
     """
 
     library: pd.DataFrame
     rejects: pd.DataFrame
+    note: str | None = None
 
 
 class _UnusableError(Exception):
@@ -65,28 +69,48 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
 
     Rows keep their order. Of several rows of one drug the first is kept, the others are rejects. Where a
     compound is in the atlas, structure, InChIKey and mechanism are the atlas'.
+
+    Raises
+    ------
+    LibraryError
+        The file gives one drug_id to two compounds.
     """
     atlas = _indexed(atlas_drugs)
     rows, rejects = [], []
     taken: dict[str, tuple[str, int]] = {}
-    ids: set[str] = set()
-    for compound in compounds.to_dict("records"):
+    ids: dict[str, int] = {}
+    for number, compound in enumerate(compounds.to_dict("records"), start=1):
         try:
-            row = _resolve(compound, atlas)
+            row = _resolve(compound, atlas, number)
             if row["inchikey"] in taken:
                 first, line = taken[row["inchikey"]]
                 raise _UnusableError(f"the same compound as '{first}' in line {line}")
             if row["drug_id"] in ids:
+                _require_own_id(compounds, compound, row["drug_id"], ids[row["drug_id"]])
                 raise _UnusableError(f"drug_id '{row['drug_id']}' stands for another compound too; rename it")
         except _UnusableError as reason:
             about = {key: compound[key] for key in ("line", "drug_id", "name", "smiles", "inchikey")}
             rejects.append({**about, "reason": str(reason)})
             continue
         taken[row["inchikey"]] = row["drug_id"], compound["line"]
-        ids.add(row["drug_id"])
+        ids[row["drug_id"]] = compound["line"]
         rows.append(row)
     columns = ["line", "drug_id", "name", "smiles", "inchikey", "reason"]
-    return Resolved(pd.DataFrame(rows, columns=list(COLUMNS)), pd.DataFrame(rejects, columns=columns))
+    return Resolved(
+        pd.DataFrame(rows, columns=list(COLUMNS)),
+        pd.DataFrame(rejects, columns=columns),
+        compounds.attrs.get("note"),
+    )
+
+
+def _require_own_id(compounds: pd.DataFrame, compound: dict, drug_id: str, line: int) -> None:
+    """Refuse a file that gives the compound of line `line`, which has another structure, the same id."""
+    if compound["drug_id"] == drug_id:
+        raise LibraryError(
+            f"{compounds.attrs.get('source', 'library')}: drug_id '{drug_id}' stands for two different "
+            f"structures, in lines {line} and {compound['line']}; give each compound an id of its own, or "
+            "name another column of ids with --id-column"
+        )
 
 
 def _indexed(drugs: pd.DataFrame) -> _Atlas:
@@ -101,7 +125,8 @@ def _indexed(drugs: pd.DataFrame) -> _Atlas:
     return _Atlas(drugs, by_key, dict(by_skeleton), by_id, dict(by_name))
 
 
-def _resolve(compound: dict, atlas: _Atlas) -> dict:
+def _resolve(compound: dict, atlas: _Atlas, number: int) -> dict:
+    """Return the row of the library for compound number `number` of the file."""
     structure = None
     if compound["smiles"]:
         try:
@@ -125,7 +150,7 @@ def _resolve(compound: dict, atlas: _Atlas) -> dict:
         raise _UnusableError("no structure, and not in the atlas; add a SMILES")
     if row is None:
         assert structure is not None
-        drug_id = compound["drug_id"] or compound["name"] or f"row_{compound['line'] - 1}"
+        drug_id = compound["drug_id"] or compound["name"] or f"row_{number}"
         if drug_id in atlas.by_id:
             raise _UnusableError(f"drug_id '{drug_id}' is another structure in the atlas; rename it")
         own = {"inchikey": structure.inchikey, "smiles": structure.smiles, "moa": compound["moa"]}

@@ -98,7 +98,8 @@ def _line_features(world: World, learned: bool) -> np.ndarray:
         if index["cell_line"].tolist() != lines:
             raise TableError(f"{path}: is of other cell lines; delete {model_folder(world)} to learn it anew")
         return scaled
-    table = untreated_expression(find_bundle(world.project.raw), world.project.read_added_expression())
+    bundle = find_bundle(world.project.raw)
+    table = untreated_expression(bundle, world.project.read_added_expression(), lines)
     own = world.folder / files.EXPRESSION
     if own.exists():
         given, genes, values = read_expression(own)

@@ -93,7 +93,9 @@ def _forecast(world: World) -> pd.DataFrame | None:
     for number in files.round_numbers(world.folder):
         path = files.round_of(world.folder, number) / files.ADVICE
         if path.exists():
-            advice = schemas.validate(read_table(path), schemas.ADVICE, path, files.RESTORE)
+            advice = schemas.validate(
+                read_table(path, schemas.text_columns(schemas.ADVICE)), schemas.ADVICE, path, files.RESTORE
+            )
             tables.append(advice.groupby("cell_line", sort=False).nth(1).assign(round=number))
     if not tables:
         return None

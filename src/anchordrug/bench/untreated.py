@@ -7,14 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import RawDataError, shortlist
 from anchordrug.features.bundle import untreated_expression
 from anchordrug.features.matching import quantile_match
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.gene_names import match_genes
+from anchordrug.raw.line_names import match_lines
+from anchordrug.raw.line_tables import read_identities
+from anchordrug.raw.no_genes import left_out_note
 from anchordrug.raw.tables import read_genes
-from anchordrug.raw.untreated import read_untreated
+from anchordrug.raw.untreated import ALIKE, Known, read_untreated
 
 
 class Described(NamedTuple):
@@ -35,21 +38,48 @@ def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
     bundle = find_bundle(raw)
     reference = untreated_expression(bundle)
     genes = reference.columns.tolist()
-    profiles = read_untreated(path, cell_lines)
-    match = match_genes(profiles.columns.tolist(), _named(genes, bundle.geneinfo))
-    known = profiles.loc[:, match.rows >= 0].to_numpy()
-    names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
-    by_gene = pd.DataFrame(known, index=profiles.index, columns=pd.Index(names)).T.groupby(level=0).mean()
-    matched = [quantile_match(by_gene[line], reference) for line in cell_lines]
-    table = pd.DataFrame(
-        [profile.values for profile in matched], index=pd.Index(list(cell_lines)), columns=pd.Index(genes)
+    table = _named(genes, bundle.geneinfo)
+    identities = read_identities(raw, path.parent)
+    own = match_lines(reference.index, cell_lines, identities).found
+    known = Known(
+        [line for line in reference.index if line not in own],
+        identities,
+        lambda names: match_genes(names, table).rows >= 0,
     )
-    missing = matched[0].missing
+    profiles = read_untreated(path, cell_lines, known)
+    match = match_genes(profiles.columns.tolist(), table)
+    known_genes = profiles.loc[:, match.rows >= 0].to_numpy()
+    names = np.array(genes, dtype=object)[match.rows[match.rows >= 0]]
+    by_gene = pd.DataFrame(known_genes, profiles.index, pd.Index(names)).T.groupby(level=0).mean()
+    try:
+        matched = [quantile_match(by_gene[line], reference) for line in cell_lines]
+    except RawDataError as error:
+        raise RawDataError(
+            f"{path}: its genes are called {shortlist(profiles.columns, 3)}; {error}"
+        ) from error
+    values = [profile.values for profile in matched]
+    missing, left_out = matched[0].missing, profiles.attrs["left_out"]
     note = (
         f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
-        f"{len(genes)} genes found" + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        f"{len(genes)} genes found"
+        + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        + (f"; {left_out_note(left_out)}" if left_out else "")
     )
-    return Described(table, note)
+    return Described(
+        pd.DataFrame(values, pd.Index(list(cell_lines)), pd.Index(genes)),
+        "\n".join([note, *_samples_in_words(profiles)]),
+    )
+
+
+def _samples_in_words(profiles: pd.DataFrame) -> list[str]:
+    """Return a line for each cell line: its samples, and whether they differ more than replicates do."""
+    lines = []
+    for line, samples in profiles.attrs["samples"].items():
+        likeness = profiles.attrs["likeness"][line]
+        mean = f"the mean of {len(samples)} samples, " if len(samples) > 1 else ""
+        odd = f" (rank correlations from {likeness:.2f}; replicates lie above {ALIKE:g}: are they one line?)"
+        lines.append(f"  {line}: {mean}{shortlist(samples)}{odd if likeness < ALIKE else ''}")
+    return lines
 
 
 def _named(genes: list[str], geneinfo: Path) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import Params, project_of
+from anchordrug.cli.options import IdColumn, Params, options_of_columns, project_of
 
 app = typer.Typer(
     help="Additions to the atlas: further source lines, from campaigns and from tables of results.",
@@ -51,6 +51,7 @@ def add(
     time_h: Annotated[
         float | None, typer.Option(help="The time in hours; default: curate.time_h of the settings.")
     ] = None,
+    id_column: IdColumn = None,
     params: Params = None,
 ) -> None:
     """Add the accepted responses of a campaign, or tables of results, to the atlas."""
@@ -58,9 +59,10 @@ def add(
     from anchordrug.bench.additions import command
 
     asked = command.NewAddition(
-        name, source, compounds, cell_line, plate_map, expression, assay, dose_um, time_h
+        name, source, compounds, cell_line, plate_map, expression, assay, dose_um, time_h, id_column
     )
-    command.add(asked, project)
+    with options_of_columns():
+        command.add(asked, project)
 
 
 @app.command("list", epilog="Example: anchordrug atlas list")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import Params, Seed, project_of
+from anchordrug.cli.options import IdColumn, Params, Seed, options_of_columns, project_of
 from anchordrug.cli.screen import print_json
 from anchordrug.errors import AnchorDrugError
 
@@ -48,6 +48,7 @@ def new(
     rehearsal: Annotated[
         bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
     ] = False,
+    id_column: IdColumn = None,
     params: Params = None,
 ) -> None:
     """Make a campaign: resolve the library against the atlas, describe the target, learn its model."""
@@ -55,9 +56,10 @@ def new(
     from anchordrug.bench.commands import new as command
 
     asked = command.NewCampaign(
-        tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal
+        tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal, id_column
     )
-    command.run(folder, asked, project)
+    with options_of_columns():
+        command.run(folder, asked, project)
 
 
 @app.command("next", epilog="Example: anchordrug campaign next campaigns/my-line")

@@ -185,6 +185,7 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
     if not pipeline:
         yield Finding("project", "ok", f"{params} is not read: the pipeline is not installed")
         return
+    from anchordrug.files.experiments import outside_of_copies, seen_from
     from anchordrug.predictors.registry import check_predictors
     from anchordrug.raw.bundle import find_bundle
     from anchordrug.settings import read_settings
@@ -197,8 +198,11 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", f"{params}: targets {', '.join(settings.targets)}")
     try:
-        bundle = find_bundle(root / settings.raw.dir)
-        yield Finding("raw bundle", "ok", f"{settings.raw.dir}: {bundle.matrix.name} and its tables")
+        bundle = find_bundle(seen_from(root, settings.raw.dir))
+        found = f"{settings.raw.dir}: {bundle.matrix.name} and its tables"
+        warning, _, remedy = (outside_of_copies(root, settings.raw.dir, "raw.dir") or "").rpartition("; ")
+        state = "warning" if warning else "ok"
+        yield Finding("raw bundle", state, warning or found, remedy)
     except AnchorDrugError as error:
         yield _mistake("raw bundle", error)
     there = [stage for stage, path in OUTPUTS.items() if (root / path).exists()]

@@ -1,6 +1,7 @@
 """What commands share: options, their checks, and the completion of targets."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anchordrug.errors import AnchorDrugError, SettingsError, near
+from anchordrug.errors import AnchorDrugError, LibraryError, SettingsError
 from anchordrug.files.lock import locked
 
 # pydantic takes as long to import as all of the help takes to show.
@@ -45,6 +46,21 @@ Seed = Annotated[int, typer.Option(min=0, help="The seed of this campaign.")]
 Device = Annotated[
     str, typer.Option(help="Where networks are trained: cpu, cuda (a GPU), or auto: a GPU if there is one.")
 ]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(help="Column (SDF: property) of the compounds' ids, if its name does not say so."),
+]
+
+
+@contextmanager
+def options_of_columns() -> Iterator[None]:
+    """Tell which option names a column that a table of compounds does not have."""
+    from anchordrug.raw.compound_columns import ColumnError
+
+    try:
+        yield
+    except ColumnError as error:
+        raise LibraryError(f"{error} (--{error.argument.replace('_', '-')})") from error
 
 
 def require_packages(*names: str) -> None:
@@ -93,9 +109,11 @@ def alone(project: "Project", stage: str, *parts: object) -> AbstractContextMana
 def require_target(project: "Project", target: str) -> None:
     """Raise an error that names the targets there are, where `target` is none of them."""
     if target not in project.settings.targets:
+        from anchordrug.raw.line_names import near_line
+
         raise SettingsError(
             f"--target {target}: not one of 'targets' in the settings ({', '.join(project.settings.targets)})"
-            f"{near(target, project.settings.targets)}"
+            f"{near_line(target, project.settings.targets)}"
         )
 
 

@@ -1,14 +1,12 @@
 """The commands that need nothing but an exported model."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import Seed
+from anchordrug.cli.options import IdColumn, Seed, options_of_columns
 from anchordrug.cli.screen import print_json
 from anchordrug.errors import LibraryError, near
 
@@ -47,9 +45,7 @@ def predict(
     smiles_column: Annotated[
         str | None, typer.Option(help="Column of the SMILES, if its name does not say so.")
     ] = None,
-    id_column: Annotated[
-        str | None, typer.Option(help="Column (SDF: property) of the ids, if its name does not say so.")
-    ] = None,
+    id_column: IdColumn = None,
     engine: Annotated[
         str, typer.Option(help="local, or ray: a cluster reads and writes partitioned parquet, also by URL.")
     ] = "local",
@@ -74,10 +70,10 @@ def predict(
     if engine == "ray":
         from anchordrug.prediction import ray as predict_ray
 
-        with _options_of_columns():
+        with options_of_columns():
             predict_ray.run(model, drugs, out, shape, smiles_column, id_column)
         return
-    with _options_of_columns():
+    with options_of_columns():
         stage.run(model, Path(drugs), Path(out), shape, smiles_column, id_column)
 
 
@@ -100,42 +96,33 @@ def rank(
     ] = None,
     up: Annotated[Path | None, typer.Option(help="Instead: genes that go up, a symbol a line.")] = None,
     down: Annotated[Path | None, typer.Option(help="Genes that go down.")] = None,
+    up_set: Annotated[str | None, typer.Option(help="The set to take if --up is a GMT of several.")] = None,
+    down_set: Annotated[str | None, typer.Option(help="The same for --down.")] = None,
     mimic: Annotated[
         bool, typer.Option("--mimic", help="Drugs that do the same first, not those that reverse it.")
     ] = False,
     permutations: Annotated[int, typer.Option(min=10, help="Permutations of the signature's genes.")] = 1000,
     seed: Seed = 0,
     smiles_column: Annotated[str | None, typer.Option(help="As for predict.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="As for predict.")] = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Rank drugs by how well their predicted responses reverse (or mimic) a signature."""
     from anchordrug.prediction import rank as stage
 
-    with _options_of_columns():
+    with options_of_columns():
         stage.run(
             model,
             drugs,
             out,
             signature,
             column,
-            up,
-            down,
+            lists=(up, down),
+            sets=(up_set, down_set),
             mimic=mimic,
             permutations=permutations,
             seed=seed,
             columns=(smiles_column, id_column),
         )
-
-
-@contextmanager
-def _options_of_columns() -> Iterator[None]:
-    """Tell which option names a column that a table of compounds does not have."""
-    from anchordrug.raw.molecule_text import ColumnError
-
-    try:
-        yield
-    except ColumnError as error:
-        raise LibraryError(f"{error} (--{error.argument.replace('_', '-')})") from error
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug inspect models/onnx/SIM-T1.onnx")

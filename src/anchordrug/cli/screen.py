@@ -71,7 +71,8 @@ def print_json(context: typer.Context, value: object) -> None:
 def explained(error: Exception) -> tuple[str, int]:
     """Return an error in one line, and the exit code."""
     if isinstance(error, AnchorDrugError):
-        return str(error), MISTAKE
+        # A name or a cell of a file may hold what a terminal obeys.
+        return "".join(c if c.isprintable() else " " for c in str(error)), MISTAKE
     if isinstance(error, MemoryError):
         return "the memory does not suffice; end other programs, or take a machine with more", MISTAKE
     if isinstance(error, OSError) and error.errno in _REFUSED:

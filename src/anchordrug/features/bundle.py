@@ -10,7 +10,7 @@ from anchordrug.errors import RawDataError, shortlist
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
 from anchordrug.raw.bundle import RawBundle
-from anchordrug.raw.expression import read_expression
+from anchordrug.raw.expression import read_expression, rows_of_lines
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Featurize
 
@@ -79,7 +79,7 @@ def blocks_of(
         A file of the bundle is missing or damaged, or lacks a gene.
     """
     names, terms, annotation = read_annotation(bundle.annotation)
-    expression = untreated_expression(bundle, added)
+    expression = untreated_expression(bundle, added, cell_lines)
     described = [line in expression.index for line in cell_lines]
     known = [line for line in cell_lines if line in expression.index]
     features = line_features(expression, known, settings)
@@ -94,7 +94,9 @@ def blocks_of(
     )
 
 
-def untreated_expression(bundle: RawBundle, added: pd.DataFrame | None = None) -> pd.DataFrame:
+def untreated_expression(
+    bundle: RawBundle, added: pd.DataFrame | None = None, named: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return log2 expression without treatment, one row per cell line, one column per gene.
 
     Parameters
@@ -102,13 +104,17 @@ def untreated_expression(bundle: RawBundle, added: pd.DataFrame | None = None) -
     added
         log2 [cell lines x genes]: further cell lines, on the scale of the bundle's. The bundle's own values
         of a cell line count.
+    named
+        Cell lines whose rows get these names, however the bundle spells them (`rows_of_lines`).
 
     Raises
     ------
     RawDataError
-        The file is missing or damaged, or `added` lacks one of its genes.
+        The file is missing or damaged, `added` lacks one of its genes, or two rows may be one of `named`.
     """
     lines, genes, values = read_expression(bundle.expression)
+    names = {row: line for line, row in rows_of_lines(bundle.expression, lines, named).items()}
+    lines = [row if row in named else names.get(row, row) for row in lines]
     table = pd.DataFrame(values, index=pd.Index(lines), columns=pd.Index(genes))
     if added is None or added.empty:
         return table

@@ -85,9 +85,12 @@ def require_file(path: Path, remedy: str) -> Path:
     Raises
     ------
     RawDataError
-        Naming the path and the remedy.
+        Naming the path and the remedy; that is DVC's where the file's pointer is there.
     """
     if not path.is_file():
+        pointer = path.with_name(f"{path.name}.dvc")
+        if pointer.is_file():
+            raise RawDataError(f"{path}: no such file, but {pointer.name} is there; run 'dvc pull {pointer}'")
         raise RawDataError(f"{path}: no such file; {remedy}")
     _log.info("reading %s", path)
     return path

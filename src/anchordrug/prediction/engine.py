@@ -125,6 +125,8 @@ def predicted(
     key = digest_of(anchordrug.__version__, about, out.suffix, library.as_posix(), columns, DRUGS_A_BLOCK)
     # First of all, so that a wrong name costs nothing that an earlier run has done.
     with open_compounds(library, *columns) as source:
+        for note in source.notes:
+            typer.echo(f"{library}: {note}")
         ledger = Ledger(out.with_name(f"{out.name}.part"), key)
         if _went_on(ledger, source, predictors, table_of):
             return ledger
@@ -144,7 +146,7 @@ def _beside(out: Path) -> tuple[Path, Path]:
 
 
 def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
-    """Open models of different targets.
+    """Open models of different targets, and say what to know of them.
 
     Raises
     ------
@@ -156,6 +158,9 @@ def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
     if len(set(targets)) < len(targets):
         twice = next(target for target in targets if targets.count(target) > 1)
         raise LibraryError(f"two models are of '{twice}'; predict them one at a time")
+    for path, predictor in zip(models, predictors, strict=True):
+        if predictor.remark:
+            typer.echo(f"{path}: {predictor.remark}", err=True)
     return predictors
 
 

@@ -10,14 +10,20 @@ import numpy as np
 import onnxruntime
 
 from anchordrug.chem.fingerprints import fingerprints
+from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import evidence_groups
+from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
+from anchordrug.prediction.onnx_reasons import reason_of
 
-FORMAT_VERSION = "4"
-# Files of the format before have one decision for all drugs, and are otherwise the same.
-READABLE_VERSIONS = ("3", FORMAT_VERSION)
+FORMAT_VERSION = "5"
+# Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all
+# drugs, too. They are otherwise the same.
+READABLE_VERSIONS = ("3", "4", FORMAT_VERSION)
+# What files before format 5 name their drugs by.
+FORMER_RULE = "rdkit ChargeParent"
 # The answer where the predictor abstains, after down, none, up.
 UNKNOWN = 3
 
@@ -87,6 +93,22 @@ class OnnxPredictor:
     def fingerprint(self) -> tuple[int, int]:
         """Radius and number of bits of the fingerprints it takes."""
         return self.card["fingerprint"]["radius"], self.card["fingerprint"]["bits"]
+
+    @property
+    def parent_rule(self) -> str:
+        """The rule of the parent by which its drugs are named."""
+        return self.card["fingerprint"].get("standardisation", FORMER_RULE)
+
+    @property
+    def remark(self) -> str | None:
+        """What to know before it is used, or None: its drugs may be named by another rule."""
+        if self.parent_rule == PARENT_RULE:
+            return None
+        return (
+            f"names its drugs by the rule '{self.parent_rule}', and yours are read by '{PARENT_RULE}': "
+            "a drug that it learned from as a salt of an organic counter-ion may count as unseen; "
+            "export it again"
+        )
 
     def least_margin(self, coverage: float) -> float:
         """Return the margin below which to abstain, so that about this share of labels is answered.
@@ -161,10 +183,17 @@ def load_onnx(path: Path) -> OnnxPredictor:
     Raises
     ------
     LibraryError
-        The file is missing, is not ONNX, or was not exported by this version of anchordrug.
+        The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, or
+        was not exported by this version of anchordrug.
     """
+    if path.is_dir():
+        raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")
     if not path.is_file():
-        raise LibraryError(f"{path}: no such model; 'dvc repro' writes one per target into models/onnx")
+        pointer = path.with_name(f"{path.name}.dvc")
+        remedy = "'dvc repro' writes one per target into models/onnx"
+        if pointer.is_file():
+            remedy = f"{pointer.name} is there: run 'dvc pull {pointer}'"
+        raise LibraryError(f"{path}: no such model; {remedy}")
     return opened(path.read_bytes(), path, threads=0)
 
 
@@ -188,7 +217,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no public base class
-        raise LibraryError(f"{path}: not a readable ONNX model; export it again") from error
+        raise LibraryError(f"{path}: {_other_kind(model) or reason_of(error)}") from error
     stored = session.get_modelmeta().custom_metadata_map
     if "format_version" not in stored or "fingerprint" not in stored:
         raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
@@ -199,6 +228,15 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
             "run 'anchordrug export' again"
         )
     return OnnxPredictor(session, card)
+
+
+def _other_kind(model: bytes) -> str | None:
+    """Return the kind of a file that is no model, with a remedy; None if its first bytes do not tell."""
+    kind = kind_of_bytes(model[:4096])
+    if kind is None or kind is OTHER:
+        return None
+    remedy = kind.remedy if kind in STAND_INS else "give an exported model, such as models/onnx/TARGET.onnx"
+    return f"is {kind.words}; {remedy}"
 
 
 @dataclass(frozen=True)

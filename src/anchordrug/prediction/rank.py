@@ -10,8 +10,8 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import predicted, write_rest
-from anchordrug.prediction.inference import Prediction, load_onnx
+from anchordrug.prediction.engine import load_predictors, predicted, write_rest
+from anchordrug.prediction.inference import Prediction
 from anchordrug.prediction.tables import of_drugs
 from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
@@ -27,9 +27,9 @@ def run(
     out: Path,
     signature: Path | None,
     column: str | None,
-    up: Path | None,
-    down: Path | None,
     *,
+    lists: tuple[Path | None, Path | None],
+    sets: tuple[str | None, str | None],
     mimic: bool,
     permutations: int,
     seed: int,
@@ -43,8 +43,8 @@ def run(
     ----------
     signature, column
         A table of differential expression or GCT, and its column of values; or else
-    up, down
-        lists of genes.
+    lists, sets
+        lists of genes that go up and down, and the sets to take of those that are GMT files.
     mimic
         Rank the drugs that resemble it first; otherwise those that reverse it.
 
@@ -54,8 +54,8 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
-    predictor = load_onnx(model)
-    asked = _signature(predictor.genes, signature, column, up, down)
+    (predictor,) = load_predictors([model])
+    asked = _signature(predictor.genes, signature, column, lists, sets)
 
     def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
         (prediction,) = predictions
@@ -93,23 +93,31 @@ def run(
 
 
 def _signature(
-    genes: list[str], table: Path | None, column: str | None, up: Path | None, down: Path | None
+    genes: list[str],
+    table: Path | None,
+    column: str | None,
+    lists: tuple[Path | None, Path | None],
+    sets: tuple[str | None, str | None],
 ) -> Signature:
-    lists = [path for path in (up, down) if path is not None]
-    if (table is None) == (not lists):
+    if (table is None) == (lists == (None, None)):
         raise LibraryError("give either --signature (a table or GCT) or gene lists (--up, --down, or both)")
+    for option, path, name in zip(("--up", "--down"), lists, sets, strict=True):
+        if path is None and name is not None:
+            raise LibraryError(f"{option}-set {name}: names a set of a GMT; give the file with {option}")
     try:
         if table is not None:
             return _from_table(genes, table, column)
         if column is not None:
             raise LibraryError("--column names a column of --signature; gene lists have none")
-        return _from_lists(genes, up, down)
+        return _from_lists(genes, lists, sets)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
 
 
 def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
-    values, significant = read_signature(path, column)
+    values, significant = read_signature(
+        path, column, genes=genes, tell=lambda note: typer.echo(f"{path}: {note}")
+    )
     found = on_genes(list(values), genes)
     _require_enough(path, len(found), genes, list(values))
     vector = np.array([values[found[gene]] if gene in found else 0.0 for gene in genes])
@@ -124,10 +132,12 @@ def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
     return Signature(vector, np.array(up, np.int64), np.array(down, np.int64))
 
 
-def _from_lists(genes: list[str], up: Path | None, down: Path | None) -> Signature:
+def _from_lists(
+    genes: list[str], lists: tuple[Path | None, Path | None], sets: tuple[str | None, str | None]
+) -> Signature:
     sides = []
-    for path in (up, down):
-        names = [] if path is None else read_gene_list(path)
+    for path, set_name in zip(lists, sets, strict=True):
+        names = [] if path is None else read_gene_list(path, set_name)
         found = on_genes(names, genes)
         if path is not None:
             typer.echo(f"{path}: {len(found)} of {len(names)} genes are predicted")
@@ -139,7 +149,9 @@ def _from_lists(genes: list[str], up: Path | None, down: Path | None) -> Signatu
         sides.append(np.array([place for place, gene in enumerate(genes) if gene in found], np.int64))
     both = set(sides[0]) & set(sides[1])
     if both:
-        raise LibraryError(f"{up}, {down}: '{genes[min(both)]}' is in both lists; remove it from one")
+        raise LibraryError(
+            f"{lists[0]}, {lists[1]}: '{genes[min(both)]}' is in both lists; remove it from one"
+        )
     values = np.zeros(len(genes))
     values[sides[0]], values[sides[1]] = 1, -1
     return Signature(values, *sides)

@@ -16,7 +16,8 @@ from anchordrug.errors import AnchorDrugError, LibraryError
 from anchordrug.prediction.engine import load_predictors, predict_each
 from anchordrug.prediction.inference import opened
 from anchordrug.prediction.tables import TableShape, tables
-from anchordrug.raw.molecule_text import columns_of
+from anchordrug.raw.molecule_text import ColumnNames
+from anchordrug.raw.text import one_line
 
 DRUGS_A_BATCH = 1024
 
@@ -100,7 +101,10 @@ def run(
         cores = int(ray.cluster_resources()["CPU"])
         data = ray.data.read_parquet(path, filesystem=source)
         header = data.columns() or []
-        smiles, key = columns_of(Path(library), header, smiles_column, id_column)
+        names = ColumnNames(Path(library), smiles_column, id_column)
+        smiles, key = names.found_in(header, called="by structure")
+        for note in names.notes:
+            typer.echo(f"{library}: {note}")
         columns = header[smiles], None if key is None else header[key]
         predicted = data.select_columns([name for name in columns if name is not None]).map_batches(
             _Worker,
@@ -112,8 +116,6 @@ def run(
         )
         predicted.write_parquet(folder, filesystem=target)
     except (pa.ArrowInvalid, OSError) as error:
-        raise LibraryError(
-            f"{library}: cannot be read as parquet ({' '.join(str(error).split())})"
-        ) from error
+        raise LibraryError(f"{library}: cannot be read as parquet ({one_line(error)})") from error
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {len(predictors[0].genes)} genes in {targets}; rows that have a 'reason' are rejects")

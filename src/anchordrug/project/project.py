@@ -16,6 +16,7 @@ from anchordrug.errors import TableError
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.files.atomic import require_file
 from anchordrug.files.digests import sha256
+from anchordrug.files.experiments import seen_from
 from anchordrug.files.tables import read_matrix, read_table, write_table
 from anchordrug.settings import Settings
 
@@ -91,7 +92,7 @@ class Project:
     @property
     def raw(self) -> Path:
         """The folder of the raw bundle."""
-        return self.root / self.settings.raw.dir
+        return seen_from(self.root, self.settings.raw.dir)
 
     @property
     def curated(self) -> Path:
@@ -236,7 +237,8 @@ class Project:
         TableError
             It breaks its schema.
         """
-        return schemas.validate(read_table(self.require(path)), schema, path)
+        table = read_table(self.require(path), schemas.text_columns(schema))
+        return schemas.validate(table, schema, path)
 
     def read_campaigns(self, kind: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
         """Read the tables of a kind of all targets and seeds, one after the other; errors as `read`."""

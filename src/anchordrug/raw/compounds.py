@@ -1,20 +1,29 @@
 """A list of compounds that can be bought, as a lab or a vendor writes it."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from anchordrug.errors import LibraryError, RawDataError, shortlist
-from anchordrug.raw.molecule_text import ID_NAMES, SMILES_NAMES
+from anchordrug.files.kinds import PARQUET, WORKBOOK
+from anchordrug.raw.compound_columns import (
+    ID_NAMES,
+    NAME_NAMES,
+    SMILES_NAMES,
+    columns_called,
+    given_column,
+    no_ids,
+)
+from anchordrug.raw.molecule_text import is_sdf
 from anchordrug.raw.sheet import Sheet, read_sheet
+from anchordrug.raw.text import open_text, require_readable
 
 # Our name -> the names it goes by, without regard to case and punctuation.
 COLUMNS = {
-    "drug_id": tuple(name for name in ID_NAMES if name not in {"name", "compound"}),
+    "drug_id": ID_NAMES,
     "smiles": SMILES_NAMES,
     "inchikey": ("inchikey", "inchi_key", "standard_inchikey"),
-    "name": ("name", "compound_name", "pert_iname", "cmap_name", "product_name", "compound"),
+    "name": NAME_NAMES,
     "moa": ("moa", "mechanism", "mechanism_of_action"),
     "vendor": ("vendor", "supplier"),
     "cost": ("cost", "price"),
@@ -26,30 +35,39 @@ IN_STOCK = {"yes": 1.0, "true": 1.0, "y": 1.0, "in stock": 1.0}
 OUT_OF_STOCK = {"no": 0.0, "false": 0.0, "n": 0.0, "out of stock": 0.0}
 
 
-def read_compounds_for_sale(path: Path) -> pd.DataFrame:
+def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.DataFrame:
     """Read a table (CSV, TSV, semicolons, .xlsx, parquet) with any of `COLUMNS`, found by name in any case.
+
+    Parameters
+    ----------
+    id_column
+        Name of the column of ids, if its name does not say so.
 
     Returns
     -------
     pandas.DataFrame
         A row per row of the file, with `COLUMNS` and `line`, its line in the file: text, None where missing,
         but `cost` and `stock`, which are float, NaN where missing ("yes" and "no" are a stock of 1 and 0).
+        `attrs['source']` is the file, `attrs['note']` says that compounds have neither ids nor names, else
+        it is None.
 
     Raises
     ------
     LibraryError
-        The file is missing, empty or no table, has no column that identifies a compound, two columns for one
-        thing, a repeated drug_id, or a cost or stock that is no number.
+        The file is missing, empty or no table, has no column that identifies a compound or no `id_column`,
+        two columns for one thing, or a cost or stock that is no number.
     """
     try:
+        _require_no_sdf(path)
         sheet = read_sheet(path, fewest_columns=1, row_names=False)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
     found = {}
     for ours, names in COLUMNS.items():
-        keys = dict.fromkeys(re.sub(r"[^a-z0-9]", "", name) for name in names)
-        columns = sheet.columns_named(list(keys))
-        if len(columns) > 1 and ours not in {"smiles", "drug_id"}:
+        columns = columns_called(names, sheet.header)
+        if ours == "drug_id" and id_column is not None:
+            columns = [given_column(path, id_column, "id_column", sheet.header)]
+        if len(columns) > 1 and ours not in {"smiles", "drug_id", "name"}:
             alike = shortlist(sheet.header[column] for column in columns)
             raise LibraryError(f"{path}: columns {alike} all look like {ours}; rename all but one")
         cells = sheet.names(columns[0]) if columns else [""] * len(sheet.cells)
@@ -63,15 +81,20 @@ def read_compounds_for_sale(path: Path) -> pd.DataFrame:
     for name in ("cost", "stock"):
         result[name] = _numbers(sheet, name, result[name])
     result["line"] = sheet.numbers_of_rows
-    given = result["drug_id"].dropna()
-    if given.duplicated().any():
-        first = given[given.duplicated()].iloc[0]
-        lines = shortlist(result.loc[result["drug_id"] == first, "line"])
-        raise LibraryError(
-            f"{path}: drug_id '{first}' stands in {sheet.row_noun}s {lines}; "
-            "give every compound an id of its own"
-        )
+    is_nameless = bool(result[["drug_id", "name"]].isna().all(axis=None))
+    result.attrs = {"source": str(path), "note": no_ids(sheet.header) if is_nameless else None}
     return result
+
+
+def _require_no_sdf(path: Path) -> None:
+    if require_readable(path, (WORKBOOK, PARQUET)) is not None:
+        return
+    with open_text(path) as text:
+        if is_sdf(text):
+            raise RawDataError(
+                f"{path}: is an SDF; give a table instead, with a column of SMILES and one of ids, because a "
+                "list to choose from may have costs and stocks, too"
+            )
 
 
 def _numbers(sheet: Sheet, name: str, column: pd.Series) -> pd.Series:

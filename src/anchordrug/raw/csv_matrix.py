@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
+from anchordrug.raw.delimited import header_of
 from anchordrug.raw.names import check_names
-from anchordrug.raw.text import open_text
+from anchordrug.raw.text import one_line, open_text
 
 
 def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[str], list[str], np.ndarray]:
@@ -22,9 +23,10 @@ def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[s
     """
     try:
         with open_text(path) as text:
-            header = next(csv.reader([text.readline()]), [])
+            top = header_of(text)
+            header = next(csv.reader([top.text]), []) if top else []
             columns = [name.strip() for name in header[1:]]
-            if not columns:
+            if top is None or not columns:
                 raise RawDataError(
                     f"{path}: the header is '{shortlist(header)[:60]}', expected the {column_noun}s "
                     "separated by commas after the name of the first column"
@@ -33,17 +35,20 @@ def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[s
             text.seek(0)  # so that pandas' errors count lines as the user does
             table = pd.read_csv(
                 text,
-                skiprows=1,
+                skiprows=top.line,
                 header=None,
                 names=list(range(len(header))),
                 dtype={0: "str"},
                 keep_default_na=False,
             )
     except (ValueError, csv.Error) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise RawDataError(f"{path}: is not a comma-separated matrix ({reason}); export it again") from error
+        raise RawDataError(
+            f"{path}: is not a comma-separated matrix ({one_line(error)}); export it again"
+        ) from error
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes the surplus for an index
-        raise RawDataError(f"{path}: line 2 has more fields than the header; name the first column")
+        raise RawDataError(
+            f"{path}: line {top.line + 1} has more fields than the header; name the first column"
+        )
     if not len(table):
         raise RawDataError(f"{path}: has a header but no {row_noun}; export it again")
     rows = [name.strip() for name in table[0]]

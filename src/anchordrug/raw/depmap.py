@@ -11,7 +11,8 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.atomic import atomic_path
-from anchordrug.raw.text import clean_text, open_text
+from anchordrug.raw.line_names import plain_name
+from anchordrug.raw.text import clean_text, one_line, open_text
 
 _GENE = re.compile(r"(.+) \((\d+)\)")  # TSPAN6 (7105)
 _MODEL_ID = re.compile(r"ACH-\d+")
@@ -51,7 +52,7 @@ def read_line_names(model: Path, cells: Path) -> tuple[dict[str, str], set[str]]
     lines = table.dropna(subset=[name]).drop_duplicates(name)
     called = lines.dropna(subset=["ccle_name"]) if "ccle_name" in lines else lines.iloc[:0]
     by_ccle = dict(zip(called.get("ccle_name", called[name]), called[name], strict=True))
-    stripped = lines[name].map(_stripped)
+    stripped = lines[name].map(plain_name)
     alone = ~stripped.duplicated(keep=False)
     by_name = dict(zip(stripped[alone], lines.loc[alone, name], strict=True))
     by_name.pop("", None)
@@ -59,7 +60,7 @@ def read_line_names(model: Path, cells: Path) -> tuple[dict[str, str], set[str]]
     for row in models.dropna(subset=["ModelID", "StrippedCellLineName"]).to_dict("records"):
         own = row["StrippedCellLineName"]
         ccle = row.get("CCLEName")
-        names[row["ModelID"]] = by_ccle.get(ccle) or by_name.get(_stripped(own)) or own
+        names[row["ModelID"]] = by_ccle.get(ccle) or by_name.get(plain_name(own)) or own
     return names, set(lines[name])
 
 
@@ -144,14 +145,8 @@ def _columns(path: Path, separator: str, needed: list[str], welcome: list[str]) 
                 text, sep=separator, dtype="str", usecols=lambda name: name in {*needed, *welcome}
             )
         except ValueError as error:
-            raise RawDataError(
-                f"{path}: cannot be read ({' '.join(str(error).split())}); download it again"
-            ) from error
+            raise RawDataError(f"{path}: cannot be read ({one_line(error)}); download it again") from error
     missing = [name for name in needed if name not in table]
     if missing:
         raise RawDataError(f"{path}: no column {missing[0]}; download it again")
     return table.apply(clean_text)
-
-
-def _stripped(name: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "", name.upper())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
+from anchordrug.files.kinds import GCT
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import MISSING_TEXT, clean_text, open_text
 
@@ -23,7 +24,7 @@ def open_gct(path: Path) -> Iterator[SignatureMatrix]:
         The file is missing, of another version, disagrees with its own counts, holds a cell that is
         not a number, or holds an id twice.
     """
-    with open_text(path) as text:
+    with open_text(path, (GCT,)) as text:
         matrix = _parse(path, text)
     yield matrix
 
@@ -31,7 +32,8 @@ def open_gct(path: Path) -> Iterator[SignatureMatrix]:
 def _parse(path: Path, text: TextIO) -> SignatureMatrix:
     version = text.readline().strip()
     if version not in ("#1.2", "#1.3"):
-        raise RawDataError(f"{path}: line 1 is '{version[:40]}', expected '#1.3'; is it a GCT file?")
+        start = "".join(character if character.isprintable() else " " for character in version[:40])
+        raise RawDataError(f"{path}: line 1 is '{start}', expected '#1.3'; is it a GCT file?")
     genes, signatures, gene_fields, signature_fields = _counts(path, version, _fields(text.readline()))
     # GCT 1.2 is GCT 1.3 with exactly one field per gene, the description, and none per signature.
     width = 1 + gene_fields + signatures

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.files.atomic import atomic_path, require_file
+from anchordrug.files.atomic import atomic_path
+from anchordrug.files.kinds import HDF5
 from anchordrug.raw.signature_matrix import SignatureMatrix
-from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text
+from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, one_line, require_readable
 
 _MATRIX = "0/DATA/0/matrix"
 _SIGNATURES = "0/META/COL"
@@ -31,8 +32,8 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
     RawDataError
         The file is missing, cut, not HDF5, without the GCTX layout, or holds an id twice.
     """
-    require_file(path, "check the name and the raw data folder")
-    if not h5py.is_hdf5(path):
+    kind = require_readable(path, (HDF5,), "check the name and the raw data folder")
+    if kind is not HDF5 or not h5py.is_hdf5(path):
         raise RawDataError(f"{path}: is not an HDF5 file, so not GCTX; download it again")
     try:
         # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
@@ -42,6 +43,15 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
         raise _damaged(path, error) from error
     with file:
         yield _describe(path, file)
+
+
+def is_gctx(path: Path) -> bool:
+    """Return whether an HDF5 file has the layout of GCTX, or is too damaged to tell."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _MATRIX in file
+    except _DAMAGE:
+        return True
 
 
 def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.DataFrame) -> None:
@@ -97,7 +107,7 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
     try:
         matrix = file.get(_MATRIX)
         if not isinstance(matrix, h5py.Dataset) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
-            raise RawDataError(f"{path}: has no matrix of numbers at /{_MATRIX}; is it a GCTX file?")
+            raise RawDataError(f"{path}: has no matrix of numbers at /{_MATRIX}; {_other_than_gctx(file)}")
         signatures = _metadata(path, file, _SIGNATURES, "sig_id")
         genes = _metadata(path, file, _GENES, "gene_id")
         _check_written(path, matrix)
@@ -117,6 +127,16 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
 
     chunk_rows = matrix.chunks[0] if matrix.chunks else 1
     return SignatureMatrix(path, signatures, genes, chunk_rows, read)
+
+
+def _other_than_gctx(file: h5py.File) -> str:
+    """Return what an HDF5 file without GCTX's layout is, as far as its groups tell, with a remedy."""
+    groups = set(file)
+    if {"obs", "var"} <= groups:
+        return "it is an h5ad file (AnnData): save adata.to_df().T as CSV, genes x samples"
+    if "matrix" in groups or {"barcodes", "genes", "data"} <= groups:
+        return "it looks like a matrix of 10x: write one table with its names, genes x samples"
+    return "is it a GCTX file?"
 
 
 def _check_written(path: Path, matrix: h5py.Dataset) -> None:
@@ -167,5 +187,5 @@ def _decoded(dataset: h5py.Dataset) -> pd.Series:
 
 
 def _damaged(path: Path, error: Exception) -> RawDataError:
-    reason = str(error).strip("'\"")
+    reason = one_line(error).strip("'\"")
     return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")

@@ -16,7 +16,12 @@ Naming = Literal["symbol", "Ensembl", "Entrez"]
 NAMINGS: tuple[Naming, ...] = ("symbol", "Ensembl", "Entrez")
 
 _ENSEMBL = re.compile(r"([A-Z]*ENS[A-Z]*\d{6,})(?:\.\d+)?")
-_ENTREZ = re.compile(r"(\d+)(?:\.0+)?")
+_ENTREZ = re.compile(r"(?:(?:NCBI ?)?GeneID[: _]|Entrez(?:ID)?[: _])?(\d+)(?:\.0+)?", re.IGNORECASE)
+# Composite names: 'TSPAN6|7105', 'TSPAN6 (7105)', which R makes 'TSPAN6..7105.', 'ENSG00000000003_TSPAN6'.
+_BAR = re.compile(r"\s*\|\s*")
+_BRACKETS = re.compile(r"(.+?)\s*(?:\(([^()]+)\)|\[([^\[\]]+)\])")
+_DOTS = re.compile(r"(.+?)\.\.(\d+|[A-Z]*ENS[A-Z]*\d{6,}(?:\.\d+)?)\.")
+_JOINT = re.compile(r"[_:;/, ]+")
 
 # By month and day: what a spreadsheet makes of SEPT2, SEP15, MARCH1, MARC1 and DEC1, with today's symbol.
 _DATED: dict[tuple[int, int], tuple[str, ...]] = {
@@ -91,7 +96,8 @@ def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
     Parameters
     ----------
     names
-        As a file has them: symbols, Ensembl ids with or without version, Entrez ids, also as '10007.0'.
+        As a file has them: symbols, Ensembl ids with or without version, Entrez ids, also as '10007.0', or
+        two of them, as in 'TSPAN6 (7105)', 'TSPAN6|7105' and 'ENSG00000000003.15_TSPAN6'.
     genes
         Columns gene (symbol, NaN where missing), gene_id (Entrez id as text) and, if there is one,
         ensembl_id (NaN where missing). A symbol or Ensembl id that several rows share finds none.
@@ -192,19 +198,34 @@ def _unique(rows: Mapping[str, int], key: Callable[[str], str]) -> dict[str, int
 
 
 def _parts(name: str) -> _Parts:
-    name = name.strip()
-    pieces = [piece.strip() for piece in name.split("|")]
-    left, _, right = name.partition("_")
-    if len(pieces) == 1 and (_ENSEMBL.fullmatch(left) or _ENSEMBL.fullmatch(name.rpartition("_")[2])):
-        head, _, tail = name.rpartition("_")
-        pieces = [left, right] if _ENSEMBL.fullmatch(left) else [head, tail]
-    pieces = [piece for piece in pieces if piece]
+    pieces = [piece for piece in _pieces(name.strip()) if piece]
     ensembl = tuple(match[1] for piece in pieces if (match := _ENSEMBL.fullmatch(piece)))
     entrez = tuple(match[1] for piece in pieces if (match := _ENTREZ.fullmatch(piece)))
     symbols = tuple(
         piece for piece in pieces if not _ENSEMBL.fullmatch(piece) and not _ENTREZ.fullmatch(piece)
     )
     return _Parts(symbols, ensembl, entrez, len(pieces) > 1)
+
+
+def _pieces(name: str) -> list[str]:
+    """Return the parts of a composite name, else the name alone."""
+    if "|" in name:
+        return _BAR.split(name)
+    named = _BRACKETS.fullmatch(name) or _DOTS.fullmatch(name)
+    if named is not None:
+        outer, *inner = filter(None, named.groups())
+        if inner and _is_id(inner[0]):
+            return [outer, inner[0]]
+    joints = list(_JOINT.finditer(name))
+    for joint in joints[:1] + joints[-1:]:
+        before, after = name[: joint.start()], name[joint.end() :]
+        if _ENSEMBL.fullmatch(before) or _ENSEMBL.fullmatch(after):
+            return [before, after]
+    return [name]
+
+
+def _is_id(name: str) -> bool:
+    return bool(_ENSEMBL.fullmatch(name) or _ENTREZ.fullmatch(name))
 
 
 def _of(parts: _Parts, naming: Naming) -> tuple[str, ...]:

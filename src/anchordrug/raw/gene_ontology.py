@@ -8,9 +8,9 @@ import networkx as nx
 import numpy as np
 
 from anchordrug.errors import RawDataError, shortlist
-from anchordrug.files.atomic import require_file
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
+from anchordrug.raw.text import one_line, require_readable
 
 # A gene that belongs to a term belongs to what the term is, and to what it is a part of.
 RELATIONS = ("is_a", "part_of")
@@ -104,13 +104,11 @@ def _read_obo(path: Path) -> "nx.DiGraph":
     """Return the terms that are not obsolete, with an edge from each to what it is or is a part of."""
     import obonet
 
-    require_file(path, "download go-basic.obo")
+    require_readable(path, remedy="download go-basic.obo")
     try:
         graph = obonet.read_obo(str(path))
     except (ValueError, OSError, IndexError, KeyError) as error:
-        raise RawDataError(
-            f"{path}: cannot be read as OBO ({' '.join(str(error).split())}); download it again"
-        ) from error
+        raise RawDataError(f"{path}: cannot be read as OBO ({one_line(error)}); download it again") from error
     hierarchy = nx.DiGraph()
     hierarchy.add_nodes_from((term, data) for term, data in graph.nodes(data=True) if "name" in data)
     if not len(hierarchy):

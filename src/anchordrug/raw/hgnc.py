@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.raw.text import open_text
+from anchordrug.raw.text import one_line, open_text
 
 _NEEDED = ("symbol", "prev_symbol", "alias_symbol")
 
@@ -28,7 +28,7 @@ def read_other_names(path: Path) -> dict[str, set[str]]:
             table = pd.read_csv(text, sep="\t", dtype="str", usecols=list(_NEEDED), keep_default_na=False)
         except ValueError as error:
             raise RawDataError(
-                f"{path}: cannot be read ({' '.join(str(error).split())}); expected HGNC's complete set with "
+                f"{path}: cannot be read ({one_line(error)}); expected HGNC's complete set with "
                 f"the columns {', '.join(_NEEDED)}"
             ) from error
     approved = set(table["symbol"])

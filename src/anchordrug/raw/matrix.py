@@ -1,26 +1,39 @@
-"""Open a Level 5 matrix, whichever of CMap's two formats it is in."""
+"""Open a matrix of genes x signatures, whichever of CMap's two formats it is in."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from anchordrug.errors import RawDataError
+from anchordrug.files.kinds import GCT, HDF5
 from anchordrug.raw.gct import open_gct
-from anchordrug.raw.gctx import open_gctx
+from anchordrug.raw.gctx import is_gctx, open_gctx
 from anchordrug.raw.signature_matrix import SignatureMatrix
+from anchordrug.raw.text import kind_of_file, require_readable
 
-__all__ = ["SignatureMatrix", "open_matrix"]
+__all__ = ["SignatureMatrix", "is_matrix", "open_matrix"]
 
 
 def open_matrix(path: Path) -> AbstractContextManager[SignatureMatrix]:
-    """Open a GCTX or GCT file, by its suffix, for as long as the ``with`` block lasts.
+    """Open a GCTX or GCT file, by its first bytes, for as long as the ``with`` block lasts.
 
     Raises
     ------
     RawDataError
-        The file is missing, damaged, not in the format of its suffix, or holds an id twice.
+        The file is missing, damaged, of another kind, or holds an id twice.
     """
-    if path.suffix == ".gctx":
+    kind = require_readable(path, (GCT, HDF5), "check the name and the raw data folder")
+    if kind is HDF5 or (kind is None and path.suffix.lower() == ".gctx"):
         return open_gctx(path)
-    if path.name.endswith((".gct", ".gct.gz")):
+    if kind is GCT or _is_named(path):
         return open_gct(path)
-    raise RawDataError(f"{path}: not a matrix format; expected .gctx, .gct or .gct.gz")
+    raise RawDataError(f"{path}: is text but no matrix; expected GCTX, or GCT, which starts with '#1.3'")
+
+
+def is_matrix(path: Path) -> bool:
+    """Return whether a file is GCT or GCTX by its contents or its name."""
+    kind = kind_of_file(path)
+    return _is_named(path) or kind is GCT or (kind is HDF5 and is_gctx(path))
+
+
+def _is_named(path: Path) -> bool:
+    return path.name.lower().endswith((".gctx", ".gctx.gz", ".gct", ".gct.gz"))

@@ -6,18 +6,25 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from anchordrug.errors import LibraryError, near, shortlist
+from anchordrug.errors import LibraryError
 from anchordrug.files.formulas import unescaped
-from anchordrug.raw.delimited import cells_of, holds_cells, separator_of
-
-SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure")
-
-ID_NAMES = ("drug_id", "pert_id", "broad_sample", "compound_id", "id", "name", "compound")
+from anchordrug.files.kinds import GZIP, kind_of_bytes
+from anchordrug.raw.compound_columns import (
+    ID_NAMES,
+    NAME_NAMES,
+    SMILES_NAMES,
+    ColumnError,
+    columns_called,
+    given_column,
+    no_ids,
+    shown,
+)
+from anchordrug.raw.delimited import cells_of, header_of, holds_cells
 
 # An id stands in every row of the predictions.
 MOST_ID_CHARACTERS = 250
@@ -29,19 +36,16 @@ MOST_QUOTED_LINES = 100
 
 MOST_RECORD_CHARACTERS = 2**24
 
-# Lines from which the kind of a file without a telling suffix is found out.
+SDF_SUFFIXES = frozenset((".sdf", ".sd", ".mol"))
+SMILES_SUFFIXES = frozenset((".smi", ".smiles", ".ism"))
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
+_COUNTS = re.compile(r"[ \d]{6}.*V[23]000\s*$")
+
+# Lines from which the kind of a file is found out.
 MOST_FIRST_LINES = 1000
 
 # What unpacks to more than this and to so many times its size is no table of compounds.
 UNPACKED_BYTES, UNPACKED_TIMES = 100 * 2**20, 200
-
-
-class ColumnError(LibraryError):
-    """A column that a table of compounds does not have; `argument` is the one that names such a column."""
-
-    def __init__(self, message: str, argument: Literal["smiles_column", "id_column"]) -> None:
-        super().__init__(message)
-        self.argument = argument
 
 
 class Compound(NamedTuple):
@@ -53,67 +57,47 @@ class Compound(NamedTuple):
     problem: str | None = None
 
 
-def columns_of(
-    path: Path, header: Sequence[str], smiles_column: str | None = None, id_column: str | None = None
-) -> tuple[int, int | None]:
-    """Return the positions of the structure and of the id (None: there is none) in a table's header.
-
-    Raises
-    ------
-    ColumnError
-        There is no column of structures, or none of a name that was given.
-    """
-    names = ColumnNames(path, smiles_column, id_column)
-    return names.structure_in(header), names.key_in(header)
-
-
 @dataclass(frozen=True)
 class ColumnNames:
-    """The columns that the user asked for, if any."""
+    """The columns that the user asked for, if any, and notes on those that were found."""
 
     path: Path
     smiles: str | None
     key: str | None
+    notes: list[str] = field(default_factory=list)
+
+    def found_in(self, header: Sequence[str], called: str = "row_N") -> tuple[int, int | None]:
+        """Return the columns of the SMILES and of the ids (None: there is none, which becomes a note).
+
+        Raises
+        ------
+        ColumnError
+            There is no column of structures, or none of a name that was given.
+        """
+        structure, key = self.structure_in(header), self.key_in(header)
+        if key is None or key == structure:
+            self.notes.append(no_ids(header, called))
+            return structure, None
+        return structure, key
 
     def structure_in(self, header: Sequence[str]) -> int:
         """Return the column of the SMILES: the one that the user names, or the one whose name says so."""
         if self.smiles is not None:
-            return self._given(self.smiles, "smiles_column", header)
-        found = _column(SMILES_NAMES, header)
-        if found is None:
+            return given_column(self.path, self.smiles, "smiles_column", header)
+        found = columns_called(SMILES_NAMES, header)
+        if not found:
             raise ColumnError(
-                f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {_shown(header)}); "
+                f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {shown(header)}); "
                 "rename it, or give its name",
                 "smiles_column",
             )
-        return found
+        return found[0]
 
     def key_in(self, header: Sequence[str]) -> int | None:
-        """Return the column of the ids, None where there is none."""
-        return _column(ID_NAMES, header) if self.key is None else self._given(self.key, "id_column", header)
-
-    def _given(
-        self, name: str, argument: Literal["smiles_column", "id_column"], header: Sequence[str]
-    ) -> int:
-        if name not in header:
-            raise ColumnError(
-                f"{self.path}: no column '{name}' (found {_shown(header)}){near(name, header)}; "
-                "correct the name",
-                argument,
-            )
-        return list(header).index(name)
-
-
-def _shown(header: Sequence[str]) -> str:
-    """Return the first columns for a message of one line, whatever the file is."""
-    printable = ("".join(c if c.isprintable() else " " for c in name[:40]) for name in header)
-    return shortlist(printable)
-
-
-def _column(names: Sequence[str], header: Sequence[str]) -> int | None:
-    keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in header]
-    wanted = (re.sub(r"[^a-z0-9]", "", name) for name in names)
-    return next((keys.index(name) for name in wanted if name in keys), None)
+        """Return the column of the ids, or else of the names; None where there is neither."""
+        if self.key is not None:
+            return given_column(self.path, self.key, "id_column", header)
+        return next(iter(columns_called((*ID_NAMES, *NAME_NAMES), header)), None)
 
 
 def lines_of(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
@@ -145,47 +129,52 @@ def too_large(path: Path) -> LibraryError:
     )
 
 
+def is_sdf(lines: Iterable[str]) -> bool:
+    """Return whether the first lines of a file are those of SDF, whose fourth tells the kind."""
+    return any(_COUNTS.match(line) for line in islice(lines, 4))
+
+
 def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -> Iterator[Compound]:
-    """Yield the compounds of a text file, whose kind its suffix or its first lines tell."""
-    if suffix in {".sdf", ".sd", ".mol"}:
-        return _rows_of_sdf(lines, names)
-    if suffix in {".smi", ".smiles", ".ism"}:
-        return _rows_of_smiles(lines)
-    if suffix not in {None, ".txt"}:
-        return _rows_of_table(lines, names)
-    # Nobody has said what it is. In SDF, the fourth line does.
+    """Yield the compounds of a text file; its first lines tell its kind, else its suffix (None: a pipe)."""
     first: list[str] = []
-    header = ""
+    begun = False
     for line in islice(lines, MOST_FIRST_LINES):
         first.append(line)
-        header = header or (line if holds_cells(line) else "")
-        if header and len(first) >= 4:
+        begun = begun or holds_cells(line)
+        if begun and len(first) >= 4:
             break
     lines = chain(first, lines)
-    if suffix is None and header.startswith(("\x1f\x8b", "\xff\xfe", "\xfe\xff")):
-        kind = "gzip; unpack it on the way (zcat)" if header[0] == "\x1f" else "UTF-16 text; make it UTF-8"
-        raise LibraryError(f"{names.path}: is {kind}")
-    if any(re.search(r"V[23]000\s*$", line) for line in first[:4]):
+    if suffix is None:
+        _require_text(names.path, first)
+    top = header_of(first)
+    fields = cells_of(top.text, top.separator) if top else []
+    has_smiles = bool(columns_called(SMILES_NAMES, fields))
+    if is_sdf(first) or (suffix in SDF_SUFFIXES and not has_smiles):
         return _rows_of_sdf(lines, names)
-    fields = cells_of(header, separator_of(header))
-    if names.smiles is not None or names.key is not None or _column(SMILES_NAMES, fields) is not None:
-        return _rows_of_table(lines, names)
-    return _rows_of_smiles(lines)
+    if suffix in SMILES_SUFFIXES and not (has_smiles and len(fields) > 1):
+        return _rows_of_smiles(lines, names)
+    is_table = suffix in TABLE_SUFFIXES or names.smiles is not None or names.key is not None
+    return _rows_of_table(lines, names) if is_table or has_smiles else _rows_of_smiles(lines, names)
 
 
-def _rows_of_table(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
-    numbered = enumerate(lines, start=1)
-    first = next(((line, text) for line, text in numbered if holds_cells(text)), None)
-    if first is None:
+def _require_text(path: Path, first: Sequence[str]) -> None:
+    """Refuse a pipe that is no text; bytes that are not UTF-8 have been read as Latin-1."""
+    kind = kind_of_bytes("".join(first).encode("latin-1", errors="ignore")[:4096])
+    if kind is not None:
+        remedy = "unpack it on the way (zcat)" if kind is GZIP else kind.remedy
+        raise LibraryError(f"{path}: is {kind.words}; {remedy}")
+
+
+def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compound]:
+    top = header_of(lines)
+    if top is None:
         raise LibraryError(f"{names.path}: cannot be read as a table (it is empty); save it as CSV")
-    separator = separator_of(first[1])
-    records = _records(chain([first], numbered), separator)
+    separator = top.separator
+    records = _records(chain([(top.line, top.text)], enumerate(lines, start=top.line + 1)), separator)
     line, header, problem = next(records)
     if problem:
         raise LibraryError(f"{names.path}: line {line}: {problem}; close it or remove it")
-    structure, key = names.structure_in(header), names.key_in(header)
-    if key == structure:
-        key = None
+    structure, key = names.found_in(header)
     tab = "a tab" if separator == "\t" else repr(separator)
     for number, (line, cells, problem) in enumerate(records, start=1):
         cells = [unescaped(cell) for cell in cells]
@@ -264,12 +253,12 @@ def _is_strict(taken: Sequence[tuple[int, str]], separator: str) -> bool:
     return True
 
 
-def _rows_of_smiles(lines: Iterable[str]) -> Iterator[Compound]:
+def _rows_of_smiles(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
     number = 0
     begun = False
     for line_number, line in enumerate(lines, start=1):
         words = line.split(maxsplit=1)
-        if not words or (not begun and words[0].startswith("#")):
+        if not words or (not begun and not holds_cells(line)):
             continue
         header = not begun and words[0].lower() in SMILES_NAMES
         begun = True
@@ -279,6 +268,8 @@ def _rows_of_smiles(lines: Iterable[str]) -> Iterator[Compound]:
         rest = words[1].strip() if len(words) > 1 else ""
         # ChemAxon's extensions stand between the SMILES and its id.
         rest = re.sub(r"^\|[^|]*\|\s*", "", rest)
+        if number == 1 and not rest:
+            names.notes.append("no id after the SMILES: called row_N")
         yield Compound(f"line {line_number}", rest or f"row_{number}", words[0])
 
 
@@ -309,6 +300,10 @@ def _record(block: list[str], number: int, size: int, names: ColumnNames) -> Com
     key = names.key_in(header) if names.key is None or names.key in properties else None
     given = properties[header[key]] if key is not None else ""
     title = block[0].strip() if block else ""
+    if number == 1 and key is None:
+        called = "by title" if title else "row_N"
+        absent = f"no property '{names.key}' in record 1 (found {shown(header)}): called {called}"
+        names.notes.append(no_ids(header, called, "property") if names.key is None else absent)
     drug_id = given or title or f"row_{number}"
     if size > MOST_RECORD_CHARACTERS:
         problem = f"a record of {size:,} characters"

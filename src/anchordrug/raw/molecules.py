@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError
+from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.molecule_text import (
     MOST_ID_CHARACTERS,
     UNPACKED_BYTES,
@@ -26,30 +27,34 @@ from anchordrug.raw.molecule_text import (
     rows_of_text,
     too_large,
 )
-from anchordrug.raw.text import LATIN1_BYTES, open_text
+from anchordrug.raw.text import LATIN1_BYTES, one_line, open_text, require_readable
 
-SUFFIXES = ".csv, .tsv, .txt, .smi, .smiles, .sdf (each also .gz), .parquet or .xlsx"
 STDIN = Path("-")
 
 
 @dataclass(frozen=True)
 class CompoundFile:
-    """The rows of an open file, and the share of it that is read so far (None where that is not known)."""
+    """The rows of an open file, and the share of it that is read so far (None where that is not known).
+
+    `notes` say what the compounds are called where there are no ids.
+    """
 
     rows: Iterator[Compound]
     share_read: Callable[[], float | None]
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
 def open_compounds(
     path: Path, smiles_column: str | None = None, id_column: str | None = None
 ) -> Iterator[CompoundFile]:
-    """Open a file of compounds; its suffix tells its kind, first lines that of standard input (`-`).
+    """Open a file of compounds, or standard input (`-`); its first bytes and lines tell its kind.
 
-    In tables, columns are found by name in any case: the structure by 'smiles' and its relatives, the id by
-    'drug_id', 'id', 'name' and the like. SMILES files hold a SMILES and, after white space, an id. In SDF the
-    id is a property of such a name, else the title. Without an id a compound's is its row (row_1, ...).
-    Empty lines are no rows, nor are comments (#) before the first.
+    In tables, columns are found by name without case and punctuation: the structure by 'smiles' and its
+    relatives, the id by `compound_columns.ID_NAMES`, else by a column of names. SMILES files hold a SMILES
+    and, after white space, an id. In SDF the id is a property of such a name, else the title. Without an id a
+    compound's is its row (row_1, ...), and a note says so. Empty lines are no rows, nor are comments (#, !)
+    before the first.
 
     Parameters
     ----------
@@ -74,7 +79,7 @@ def open_compounds(
             raise LibraryError(str(error)) from error
         if first is None:
             raise LibraryError(f"{path}: holds no drugs; add a row per drug")
-        yield CompoundFile(map(_checked, chain([first], rows)), share_read)
+        yield CompoundFile(map(_checked, chain([first], rows)), share_read, tuple(names.notes))
     finally:
         # Not told what went wrong: a full disk, say, is not damage to this file.
         files.close()
@@ -82,23 +87,22 @@ def open_compounds(
 
 def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound], Callable[[], float | None]]:
     path = names.path
-    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
     if path == STDIN:
         text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors=LATIN1_BYTES)
         return rows_of_text(lines_of(path, text), names, None), lambda: None
-    if suffix in {".csv", ".tsv", ".tab", ".txt", ".smi", ".smiles", ".ism", ".sdf", ".sd", ".mol"}:
-        text = files.enter_context(open_text(path))
-        size = path.stat().st_size
-        # Of gzip, the packed file.
-        raw = cast(IO[bytes], getattr(text.buffer, "fileobj", text.buffer))
-        # When nobody reads it any more, it must stay open: the share that is read is asked for to the end.
-        files.callback(text.close)
-        return rows_of_text(lines_of(path, text), names, suffix), lambda: raw.tell() / max(1, size)
-    if suffix == ".parquet":
+    kind = require_readable(path, (PARQUET, WORKBOOK))
+    if kind is PARQUET:
         return _rows_of_parquet(names, files)
-    if suffix in {".xlsx", ".xlsm"}:
+    if kind is WORKBOOK:
         return _rows_of_sheet(names), lambda: None
-    raise LibraryError(f"{path}: cannot read '{path.suffix}' files; save it as {SUFFIXES}")
+    text = files.enter_context(open_text(path))
+    size = path.stat().st_size
+    # Of gzip, the packed file.
+    raw = cast(IO[bytes], getattr(text.buffer, "fileobj", text.buffer))
+    # When nobody reads it any more, it must stay open: the share that is read is asked for to the end.
+    files.callback(text.close)
+    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    return rows_of_text(lines_of(path, text), names, suffix), lambda: raw.tell() / max(1, size)
 
 
 def _checked(row: Compound) -> Compound:
@@ -116,22 +120,17 @@ def _rows_of_parquet(
     from pyarrow import parquet
 
     path = names.path
-    if not path.is_file():
-        raise LibraryError(f"{path}: no such file; check the name")
-
     damage = (pa.ArrowException, OSError, LookupError, ValueError)
 
     def unreadable(error: Exception) -> LibraryError:
-        return LibraryError(
-            f"{path}: cannot be read as a table ({' '.join(str(error).split())}); write it again"
-        )
+        return LibraryError(f"{path}: cannot be read as a table ({one_line(error)}); write it again")
 
     try:
         file = files.enter_context(parquet.ParquetFile(path))
         header = file.schema_arrow.names
     except damage as error:
         raise unreadable(error) from error
-    structure, key = names.structure_in(header), names.key_in(header)
+    structure, key = names.found_in(header)
     done = 0
 
     def cells() -> Iterator[tuple[object, object]]:
@@ -173,11 +172,10 @@ def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
     except AnchorDrugError:
         raise
     except Exception as error:  # openpyxl lets through those of zlib, XML and its own, without a common base
-        reason = " ".join(f"{type(error).__name__} {error}".split())
         raise LibraryError(
-            f"{names.path}: cannot be read as a workbook ({reason}); save it as .xlsx again"
+            f"{names.path}: cannot be read as a workbook ({one_line(error)}); save it as .xlsx again"
         ) from error
-    structure, key = names.structure_in(sheet.header), names.key_in(sheet.header)
+    structure, key = names.found_in(sheet.header)
     ids = [""] * len(sheet.cells) if key is None else sheet.names(key)
     for row, (smiles, drug_id) in enumerate(zip(sheet.names(structure), ids, strict=True)):
         yield Compound(sheet.row_place(row), drug_id or f"row_{row + 1}", smiles)

@@ -8,6 +8,7 @@ import numpy as np
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.csv_matrix import read_csv_matrix
+from anchordrug.raw.gene_sets import read_gene_sets
 from anchordrug.raw.text import open_text
 
 # Positions in a GAF 2.x line.
@@ -36,7 +37,8 @@ def read_annotation(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     if suffix == ".csv":
         return _read_matrix(path)
     if suffix == ".gmt":
-        return _to_matrix(_read_gmt(path))
+        sets = read_gene_sets(path)
+        return _to_matrix((gene, term) for term, genes in sets.items() for gene in genes)
     if suffix == ".gaf":
         return _to_matrix((association.symbol, association.term) for association in associations(path))
     raise RawDataError(f"{path}: not an annotation format; expected .csv, .gmt or .gaf, or these with .gz")
@@ -51,28 +53,6 @@ def _read_matrix(path: Path) -> tuple[list[str], list[str], np.ndarray]:
             f"{path}: gene '{genes[gene]}', term '{terms[term]}' is {values[gene, term]:g}, expected 0 or 1"
         )
     return genes, terms, values.astype(np.uint8)
-
-
-def _read_gmt(path: Path) -> list[tuple[str, str]]:
-    """Return (gene, term) pairs of a GMT file: a line is a term, a description and its genes."""
-    members: dict[str, list[str]] = {}
-    with open_text(path) as text:
-        for number, line in enumerate(text, start=1):
-            if not line.strip():
-                continue
-            term, *rest = (field.strip() for field in line.split("\t"))
-            genes = [gene for gene in rest[1:] if gene]
-            if not term or not genes:
-                raise RawDataError(
-                    f"{path}: line {number} starts '{line.strip()[:40]}', expected a term, a description and "
-                    "genes, separated by tabs"
-                )
-            if term in members:
-                raise RawDataError(f"{path}: term '{term}' occurs again in line {number}; keep one of them")
-            members[term] = genes
-    if not members:
-        raise RawDataError(f"{path}: holds no gene sets; download it again")
-    return [(gene, term) for term, genes in members.items() for gene in genes]
 
 
 class Association(NamedTuple):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.raw.text import clean_text, open_text
+from anchordrug.raw.delimited import header_of
+from anchordrug.raw.text import clean_text, one_line, open_text
 
 
 def read_mechanisms(path: Path) -> pd.DataFrame:
@@ -18,15 +19,14 @@ def read_mechanisms(path: Path) -> pd.DataFrame:
     """
     try:
         with open_text(path) as text:
-            lines = [line for line in text if not line.startswith("!")]
-        header = lines[0].rstrip("\n").split("\t") if lines else []
-        table = pd.DataFrame(
-            [line.rstrip("\n").split("\t") for line in lines[1:] if line.strip()], columns=pd.Index(header)
-        )
+            top = header_of(text)
+            rows = [line.rstrip("\n").split("\t") for line in text if line.strip()]
+        header = top.text.rstrip("\n").split("\t") if top else []
+        table = pd.DataFrame(rows, columns=pd.Index(header))
         table = table[["pert_iname", "moa", "target"]].apply(clean_text)
     except (ValueError, KeyError) as error:
         raise RawDataError(
-            f"{path}: is not the Repurposing Hub's table of drugs ({' '.join(str(error).split())}); expected "
+            f"{path}: is not the Repurposing Hub's table of drugs ({one_line(error)}); expected "
             "the columns pert_iname, moa, target, separated by tabs"
         ) from error
     table["name"] = table["pert_iname"].str.lower()

@@ -14,12 +14,10 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.files.atomic import require_file
 from anchordrug.files.formulas import unescaped
-from anchordrug.raw.delimited import cells_of, holds_cells, separator_of
-from anchordrug.raw.text import open_text
-
-SUFFIXES = ".csv, .tsv, .txt (each also .gz), .xlsx or .parquet"
+from anchordrug.files.kinds import PARQUET, WORKBOOK
+from anchordrug.raw.delimited import Header, cells_of, header_of, holds_cells
+from anchordrug.raw.text import kind_of_file, one_line, open_text, require_readable
 
 # Column names without case and punctuation (`Sheet.columns_named`), the preferred first.
 GENE_HEADERS = (
@@ -40,8 +38,6 @@ SAMPLE_DESCRIPTIONS = (
     *("perttime", "pertitime", "smiles", "inchikey"),
 )
 
-_TEXT = frozenset((".csv", ".tsv", ".txt", ".tab"))
-_WORKBOOK = frozenset((".xlsx", ".xlsm"))
 _MISSING = frozenset(("", "na", "nan", "n/a", "#n/a", "null", "none", "<na>", "nat"))
 
 
@@ -142,15 +138,15 @@ class Sheet:
 
 
 def is_sheet(path: Path) -> bool:
-    """Return whether `read_sheet` reads files with the suffix of `path`."""
-    return _suffix(path) in {*_TEXT, *_WORKBOOK, ".parquet"}
+    """Return whether a file is text, a workbook or parquet, by its first bytes."""
+    return kind_of_file(path) in {None, WORKBOOK, PARQUET}
 
 
 def read_sheet(path: Path, fewest_columns: int = 2, *, row_names: bool = True) -> Sheet:
-    """Read a CSV, TSV or text file (comma, semicolon or tab; also .gz), the first sheet of .xlsx, or parquet.
+    """Read CSV, TSV or other text (comma, semicolon or tab; also gzip), the first sheet of .xlsx, or parquet.
 
-    Empty rows and columns are left out, as are leading lines of text that start with '#'. An index of
-    parquet becomes columns.
+    The first bytes of the file tell which it is. Empty rows and columns are left out, as are leading lines
+    of text that start with '#' or '!' or state the separator ('sep=;'). An index of parquet becomes columns.
 
     Parameters
     ----------
@@ -165,27 +161,17 @@ def read_sheet(path: Path, fewest_columns: int = 2, *, row_names: bool = True) -
         The file is missing, of another kind, damaged or empty, a row has more cells than the header, or a
         quotation mark is not closed.
     """
-    require_file(path, "check the name")
-    suffix = _suffix(path)
-    if suffix in _TEXT:
-        return _read_text(path, fewest_columns, row_names)
-    if suffix in _WORKBOOK:
+    kind = require_readable(path, (WORKBOOK, PARQUET))
+    if kind is WORKBOOK:
         return _read_workbook(path)
-    if suffix == ".parquet":
+    if kind is PARQUET:
         return _read_parquet(path)
-    raise RawDataError(f"{path}: cannot read '{path.suffix}' files; save it as {SUFFIXES}")
-
-
-def _suffix(path: Path) -> str:
-    """Return the lower-case suffix; of compressed text, the one before .gz."""
-    inner = path.with_suffix("").suffix.lower() if path.suffix == ".gz" else ""
-    return inner if inner in _TEXT else path.suffix.lower()
+    return _read_text(path, fewest_columns, row_names)
 
 
 def _read_text(path: Path, fewest_columns: int, row_names: bool) -> Sheet:
     with open_text(path) as text:
-        header_line, header_text, first_text = _first_lines(path, text)
-        separator = separator_of(header_text)
+        (header_line, header_text, separator), first_text = _first_lines(path, text)
         header = cells_of(header_text, separator)
         first = cells_of(first_text, separator)
         if len(header) < fewest_columns:
@@ -261,16 +247,15 @@ def _cells_row_by_row(text: TextIO, places: _Places) -> tuple[pd.DataFrame, np.n
     return pd.DataFrame(rows, columns=range(columns), dtype="str"), np.array(numbers)
 
 
-def _first_lines(path: Path, text: TextIO) -> tuple[int, str, str]:
-    """Return the number (from 1) and text of the header, and the text of the first row after it."""
-    filled = ((number, line) for number, line in enumerate(text, start=1) if holds_cells(line))
-    header = next(filled, None)
+def _first_lines(path: Path, text: TextIO) -> tuple[Header, str]:
+    """Return the header, and the text of the first row after it."""
+    header = header_of(text)
     if header is None:
         raise RawDataError(f"{path}: is empty; export it again")
-    first = next(filled, None)
+    first = next(filter(holds_cells, text), None)
     if first is None:
         raise RawDataError(f"{path}: has a header but no rows; export it again")
-    return *header, first[1]
+    return header, first
 
 
 def _read_workbook(path: Path) -> Sheet:
@@ -278,14 +263,15 @@ def _read_workbook(path: Path) -> Sheet:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
-        page = book.worksheets[0]
-        page.reset_dimensions()  # other programs write wrong ones
-        rows = [list(row) for row in page.iter_rows(values_only=True)]
-        book.close()
+        with path.open("rb") as file:  # of a name, openpyxl would look at the suffix
+            book = load_workbook(file, read_only=True, data_only=True)
+            page = book.worksheets[0]
+            page.reset_dimensions()  # other programs write wrong ones
+            rows = [list(row) for row in page.iter_rows(values_only=True)]
+            book.close()
     except (InvalidFileException, zipfile.BadZipFile, OSError, KeyError, ValueError, IndexError) as error:
         raise RawDataError(
-            f"{path}: cannot be read as a workbook ({error}); save it as .xlsx again"
+            f"{path}: cannot be read as a workbook ({one_line(error)}); save it as .xlsx again"
         ) from error
     top = next((number for number, row in enumerate(rows) if any(map(_is_filled, row))), None)
     if top is None:
@@ -301,8 +287,9 @@ def _read_parquet(path: Path) -> Sheet:
     try:
         table = pd.read_parquet(path)
     except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise RawDataError(f"{path}: cannot be read as parquet ({reason}); write it again") from error
+        raise RawDataError(
+            f"{path}: cannot be read as parquet ({one_line(error)}); write it again"
+        ) from error
     if not isinstance(table.index, pd.RangeIndex):
         table = table.reset_index()
     header = [_name(name) for name in table.columns]

@@ -1,25 +1,42 @@
 """A signature to search with: gene lists, a table of differential expression, or GCT."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.files.kinds import GCT, PARQUET, WORKBOOK
 from anchordrug.raw.aliases import resolve
-from anchordrug.raw.gct import open_gct
-from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
-from anchordrug.raw.text import MISSING_TEXT, open_text
-
-# Preferred first: a statistic weighs a change by how sure it is.
-VALUE_HEADERS = (
-    *("stat", "statistic", "t", "waldstatistic", "z", "zscore", "modz", "scores"),
-    *("log2foldchange", "logfc", "log2fc", "avglog2fc", "avglogfc", "lfc", "logfoldchange", "logfoldchanges"),
-    *("value", "score"),
+from anchordrug.raw.changes import (
+    columns_by_role,
+    lacks_direction,
+    signed_by_p,
+    signed_statistic,
+    without_direction,
 )
-ADJUSTED_HEADERS = ("padj", "adjpval", "adjpvalue", "fdr", "qvalue", "qval", "pvaladj", "pvalsadj")
+from anchordrug.raw.gct import open_gct
+from anchordrug.raw.gene_names import dates_problem, excel_dates, match_genes
+from anchordrug.raw.gene_sets import is_gene_sets, read_gene_sets
+from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
+from anchordrug.raw.text import MISSING_TEXT, open_text, require_readable
+
+# Of columns that do not say what they hold.
+VALUE_HEADERS = ("value",)
+# Of columns whose values tell comparisons apart.
+COMPARISON_HEADERS = (
+    "group",
+    "cluster",
+    "contrast",
+    "comparison",
+    "condition",
+    "treatment",
+    "drug",
+    "drugid",
+)
 SIGNIFICANT = 0.05
 # Names that are no symbols: Ensembl and Entrez ids.
 _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
@@ -27,30 +44,80 @@ _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
 SYMBOL_FIELDS = ("pr_gene_symbol", "gene_symbol")
 
 
-def read_gene_list(path: Path) -> list[str]:
+def read_gene_list(path: Path, set_name: str | None = None) -> list[str]:
     """Read gene symbols, one or more a line, separated by white space, commas or semicolons; '#' comments.
 
     Quotes, as R writes them, are left out.
 
+    Parameters
+    ----------
+    set_name
+        The set to take from a GMT file, which may have several.
+
     Raises
     ------
     RawDataError
-        The file is missing, unreadable or empty.
+        The file is missing, unreadable or empty, genes have become dates, or it is unclear which set counts.
     """
-    with open_text(path) as text:
-        words = [word for line in text for word in re.split(r"[\s,;\"']+", line.split("#")[0]) if word]
+    if is_gene_sets(path):
+        words = _set_called(path, set_name)
+    elif set_name is not None:
+        raise RawDataError(f"{path}: is a list of genes, no GMT with sets; leave out the name '{set_name}'")
+    else:
+        with open_text(path) as text:
+            words = [word for line in text for word in re.split(r"[\s,;\"']+", line.split("#")[0]) if word]
     if not words:
         raise RawDataError(f"{path}: holds no genes; write one symbol a line")
+    _require_no_dates(path, words, [f"'{word}'" for word in words])
     return list(dict.fromkeys(words))
 
 
-def read_signature(path: Path, column: str | None = None) -> tuple[dict[str, float], set[str] | None]:
+def _set_called(path: Path, name: str | None) -> list[str]:
+    sets = read_gene_sets(path)
+    if name is None and len(sets) > 1:
+        raise RawDataError(
+            f"{path}: holds {len(sets)} gene sets ({shortlist(sets)}); name the one that is meant with "
+            "--up-set or --down-set"
+        )
+    name = next(iter(sets)) if name is None else name
+    if name not in sets:
+        raise RawDataError(
+            f"{path}: no gene set '{name}' (found {shortlist(sets)}){near(name, sets)}; correct the name"
+        )
+    return [gene.partition(",")[0] for gene in sets[name]]  # Enrichr writes weights, as in 'TP53,1.0'
+
+
+def _require_no_dates(path: Path, names: Sequence[str], places: Sequence[str]) -> None:
+    dated = excel_dates(names)
+    if dated:
+        raise RawDataError(f"{path}: {dates_problem(dated, [places[gene.position] for gene in dated])}")
+
+
+def _silent(note: str) -> None:
+    """Tell nobody."""
+
+
+def read_signature(
+    path: Path,
+    column: str | None = None,
+    *,
+    genes: Sequence[str] | None = None,
+    tell: Callable[[str], object] = _silent,
+) -> tuple[dict[str, float], set[str] | None]:
     """Read a value per gene from a table of differential expression (any sheet) or GCT.
+
+    The value is a signed statistic; else, where a statistic has no direction (F, likelihood ratio, rank sum),
+    the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of
+    one gene are averaged.
 
     Parameters
     ----------
     column
-        The column of values; default: a statistic, else a log2 fold change; of GCT the first signature.
+        The column of values; of GCT the signature, the first by default.
+    genes
+        Symbols that are asked for; only their repeats are told. All by default.
+    tell
+        Gets what the user should know of how the file was read.
 
     Returns
     -------
@@ -61,31 +128,64 @@ def read_signature(path: Path, column: str | None = None) -> tuple[dict[str, flo
     Raises
     ------
     RawDataError
-        The file is missing or damaged, or has no such column, no genes, a gene twice or a value that is none.
+        The file is missing or damaged, or has no such column, no genes, a value that is none, values that
+        tell no direction, or the same genes in several comparisons.
     """
-    if path.name.lower().endswith((".gct", ".gct.gz")):
-        return _from_gct(path, column), None
-    sheet = read_sheet(path)
+    kind = require_readable(path, (GCT, WORKBOOK, PARQUET))
+    if kind is GCT or path.name.lower().endswith((".gct", ".gct.gz")):
+        names, values = _from_gct(path, column)
+        return _by_name(path, names, values, genes, tell), None
+    if kind is None and is_gene_sets(path):
+        raise RawDataError(
+            f"{path}: is a GMT of gene sets; give it with --up or --down, and a set of it by --up-set or "
+            "--down-set"
+        )
+    sheet = _with_header(read_sheet(path), tell)
     names = _gene_names(sheet)
-    found = _by_name(path, names, sheet.numbers(_value_column(sheet, column)))
-    adjusted = sheet.columns_named(ADJUSTED_HEADERS)
-    if not adjusted:
+    _require_one_comparison(sheet, names)
+    roles = columns_by_role(sheet)
+    found = _by_name(path, names, _values(sheet, roles, column, tell), genes, tell)
+    if "adjusted p-value" not in roles:
         return found, None
-    p = sheet.numbers(adjusted[0])
+    p = sheet.numbers(roles["adjusted p-value"][0])
     return found, {name for name, value in zip(names, p, strict=True) if name and value < SIGNIFICANT}
 
 
-def _by_name(path: Path, names: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    repeated = next((name for name, count in Counter(names).items() if name and count > 1), None)
-    if repeated is not None:
-        raise RawDataError(f"{path}: gene '{repeated}' stands in several rows; keep one")
+def _require_one_comparison(sheet: Sheet, names: Sequence[str]) -> None:
+    """Refuse a table that has genes again for another drug, cluster or contrast."""
+    for column in sheet.columns_named(COMPARISON_HEADERS):
+        groups = sheet.names(column)
+        of_gene: dict[str, str] = {}
+        for name, group in zip(names, groups, strict=True):
+            if name and of_gene.setdefault(name, group) != group:
+                raise RawDataError(
+                    f"{sheet.path}: {sheet.column_place(column)} has {len(set(groups))} values "
+                    f"({shortlist(sorted(set(groups)), 3)}), and gene '{name}' is in the rows of several; "
+                    "keep the rows of one of them"
+                )
+
+
+def _by_name(
+    path: Path,
+    names: Sequence[str],
+    values: np.ndarray,
+    genes: Sequence[str] | None,
+    tell: Callable[[str], object],
+) -> dict[str, float]:
     # Where a test could not be made there is no value; such genes say nothing.
-    found = {
-        name: float(value) for name, value in zip(names, values, strict=True) if name and np.isfinite(value)
-    }
-    if not found:
+    of_gene: dict[str, list[float]] = {}
+    for name, value in zip(names, values.tolist(), strict=True):
+        if name and np.isfinite(value):
+            of_gene.setdefault(name, []).append(value)
+    if not of_gene:
         raise RawDataError(f"{path}: none of its {len(names)} genes has a name and a value; export it again")
-    return found
+    used = of_gene if genes is None else set(on_genes(list(of_gene), genes).values())
+    repeated = [name for name, found in of_gene.items() if len(found) > 1 and name in used]
+    if repeated:
+        tell(
+            f"{len(repeated)} genes are in several rows ({shortlist(repeated, 3)}); their values are averaged"
+        )
+    return {name: float(np.mean(found)) for name, found in of_gene.items()}
 
 
 def _gene_names(sheet: Sheet) -> list[str]:
@@ -99,27 +199,90 @@ def _gene_names(sheet: Sheet) -> list[str]:
     symbols = (
         candidate for candidate in names if any(name and not _ID.fullmatch(name) for name in candidate)
     )
-    return next(symbols, names[0])
+    named = next(symbols, names[0])
+    _require_no_dates(sheet.path, named, [sheet.row_place(row) for row in range(len(named))])
+    return named
 
 
-def _value_column(sheet: Sheet, column: str | None) -> int:
+def _with_header(sheet: Sheet, tell: Callable[[str], object]) -> Sheet:
+    """Return a ranking (.rnk), which has two columns without names, with 'gene' and 'value' as its header."""
+    if len(sheet.header) != 2 or not sheet.header[0] or not _is_number(sheet.header[1]):
+        return sheet
+    tell("its first line has a value, so it is read as a ranking without header: genes and values")
+    cells = pd.concat([pd.DataFrame([sheet.header]), sheet.cells.astype("str")], ignore_index=True)
+    lines = np.concatenate([sheet.numbers_of_rows[:1] - 1, sheet.numbers_of_rows])
+    return replace(sheet, header=["gene", "value"], cells=cells, numbers_of_rows=lines)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _values(
+    sheet: Sheet, roles: Mapping[str, Sequence[int]], column: str | None, tell: Callable[[str], object]
+) -> np.ndarray:
+    """Return float64 [rows], NaN where there is no value."""
+    columns = {role: found[0] for role, found in roles.items()}
     if column is not None:
-        if column not in sheet.header:
-            raise RawDataError(
-                f"{sheet.path}: no column '{column}' (found {shortlist(sheet.header)}); "
-                f"give one of them with --column{near(column, sheet.header)}"
-            )
-        return sheet.header.index(column)
-    named = sheet.columns_named(VALUE_HEADERS)
+        return _directed(sheet, _column_called(sheet, column))
+    statistic = signed_statistic(sheet, columns)
+    if statistic is not None and lacks_direction(statistic.values) is None:
+        return statistic.values
+    if "fold change" in columns:
+        changes = _directed(sheet, columns["fold change"])
+        undirected = without_direction(sheet, columns)
+        if undirected is None:
+            return changes
+        if "p-value" in columns:
+            by_p = signed_by_p(sheet, columns)
+            for note in by_p.notes:
+                tell(note)
+            return by_p.values
+        tell(f"{undirected}, so {sheet.column_place(columns['fold change'])} is used")
+        return changes
+    others = [columns[role] for role in ("statistic", "z") if role in columns]
+    named = others or sheet.columns_named(VALUE_HEADERS)
     if not named:
+        undirected = without_direction(sheet, columns)
+        lacks = f"{undirected}, and no column of changes is there" if undirected else "no column of changes"
         raise RawDataError(
-            f"{sheet.path}: no column of changes (expected 'stat' or 'log2FoldChange', found "
+            f"{sheet.path}: {lacks} (expected 'stat' or 'log2FoldChange', found "
             f"{shortlist(sheet.header)}); name it with --column"
         )
-    return named[0]
+    return _directed(sheet, named[0])
 
 
-def _from_gct(path: Path, column: str | None) -> dict[str, float]:
+def _column_called(sheet: Sheet, column: str) -> int:
+    if column not in sheet.header:
+        raise RawDataError(
+            f"{sheet.path}: no column '{column}' (found {shortlist(sheet.header)}); "
+            f"give one of them with --column{near(column, sheet.header)}"
+        )
+    return sheet.header.index(column)
+
+
+def _directed(sheet: Sheet, column: int) -> np.ndarray:
+    """Return the numbers of a column whose sign tells the direction."""
+    values = sheet.numbers(column)
+    _require_direction(sheet.path, sheet.column_place(column), values)
+    return values
+
+
+def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
+    lacking = lacks_direction(values)
+    if lacking:
+        option, way = ("--up", "up") if lacking == "negative" else ("--down", "down")
+        raise RawDataError(
+            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes "
+            "that go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name "
+            f"a column of signed changes with --column, or list the genes that go {way} with {option}"
+        )
+
+
+def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
     with open_gct(path) as matrix:
         ids = matrix.signature_ids
         if column is not None and column not in ids:
@@ -132,9 +295,21 @@ def _from_gct(path: Path, column: str | None) -> dict[str, float]:
         values = np.concatenate([block for _, block in matrix.blocks(np.array([place]), rows)])[0]
         field = next((name for name in SYMBOL_FIELDS if name in matrix.genes), "gene_id")
         names = matrix.genes[field].fillna("").tolist()
-    return _by_name(path, names, values)
+    _require_direction(path, f"signature '{ids[place]}'", values)
+    return names, values
 
 
 def on_genes(names: Sequence[str], genes: Sequence[str]) -> dict[str, str]:
-    """Return which of `names` stands for each of `genes`, symbols of any age."""
-    return resolve(genes, names)
+    """Return which of `names` stands for each of `genes`.
+
+    Names are symbols of any age and case, also beside an id, as in 'TSPAN6 (7105)' and 'ENSG..._TSPAN6'.
+    """
+    found = resolve(genes, names)
+    others = [gene for gene in genes if gene not in found]
+    taken = set(found.values())
+    left = [name for name in names if name not in taken]
+    match = match_genes(left, pd.DataFrame({"gene": others, "gene_id": None}))
+    for name, row in zip(left, match.rows.tolist(), strict=True):
+        if row >= 0:
+            found.setdefault(others[row], name)
+    return {gene: found[gene] for gene in genes if gene in found}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.files.kinds import is_gzip
+from anchordrug.raw.delimited import header_of
 from anchordrug.raw.names import check_names
-from anchordrug.raw.text import LATIN1_BYTES, clean_text, open_text
+from anchordrug.raw.text import LATIN1_BYTES, clean_text, one_line, open_text
 
 # Our name -> the releases' names for it, newest first.
 _SIGNATURE_COLUMNS = {
@@ -199,26 +202,30 @@ def _read_known(path: Path, known: Mapping[str, Sequence[str]], needed: _Needed)
     """Read as text those columns of a tab-separated file that `known` lists; the rest may be large."""
     names = {name for names in known.values() for name in names}
     with open_text(path) as text:
-        header = [field.strip().strip('"') for field in text.readline().rstrip("\n").split("\t")]
+        top = header_of(text)
+        header = [field.strip().strip('"') for field in top.text.rstrip("\n").split("\t")] if top else []
         _check_columns(path, header, needed)
         repeated = [name for name in sorted(names) if header.count(name) > 1]
         if repeated:
             raise RawDataError(f"{path}: column '{repeated[0]}' occurs twice; keep one of them")
         if not any(line.strip() for line in text):
             raise RawDataError(f"{path}: has a header but no rows; export it again")
+    assert top is not None
     used = [position for position, name in enumerate(header) if name in names]
-    table = _text_columns(path, len(header), used)
+    table = _text_columns(path, top.line, len(header), used)
     return table.set_axis([header[position] for position in used], axis=1)
 
 
-def _text_columns(path: Path, width: int, used: list[int]) -> pd.DataFrame:
+def _text_columns(path: Path, header_line: int, width: int, used: list[int]) -> pd.DataFrame:
     """Read some columns of a tab-separated file of `width` columns, as text under their positions."""
     columns = [str(position) for position in used]
     try:
-        with pa.input_stream(str(path)) as stream:
+        with pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None) as stream:
             table = pa_csv.read_csv(
                 stream,
-                pa_csv.ReadOptions(column_names=[str(position) for position in range(width)], skip_rows=1),
+                pa_csv.ReadOptions(
+                    column_names=[str(position) for position in range(width)], skip_rows=header_line
+                ),
                 # A quotation mark may be part of a name, as in 5"-deoxyadenosine.
                 pa_csv.ParseOptions(delimiter="\t", quote_char=False),
                 # Bytes, because not all of them are UTF-8.
@@ -228,8 +235,8 @@ def _text_columns(path: Path, width: int, used: list[int]) -> pd.DataFrame:
             )
     except (pa.ArrowInvalid, OSError) as error:
         with open_text(path) as text:
-            _check_widths(path, text, width)
-        raise RawDataError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+            _check_widths(path, text, header_line, width)
+        raise RawDataError(f"{path}: cannot be read ({one_line(error)})") from error
     return pd.DataFrame({name: _decoded(table.column(name)) for name in columns})
 
 
@@ -239,9 +246,9 @@ def _decoded(column: pa.ChunkedArray) -> pd.Series:
     return pd.Series(pd.array(distinct, dtype="str").take(encoded.indices.to_numpy(zero_copy_only=False)))
 
 
-def _check_widths(path: Path, text: TextIO, width: int) -> None:
+def _check_widths(path: Path, text: TextIO, header_line: int, width: int) -> None:
     """Refuse rows of another width than the header's: pandas would fill or shift them without a word."""
-    for number, line in enumerate(text, start=1):
+    for number, line in enumerate(islice(text, header_line - 1, None), start=header_line):
         found = line.count("\t") + 1
         if found != width and line.strip(" \n"):
             raise RawDataError(

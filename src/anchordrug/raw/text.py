@@ -3,14 +3,16 @@
 import codecs
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import require_file
+from anchordrug.files.kinds import Kind, is_gzip, kind_of, refuse_kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 # The release writes micro (0xB5) as one Latin-1 byte in files that are UTF-8 otherwise, so only the bytes
 # that are not UTF-8 are read as Latin-1, not the whole file.
 LATIN1_BYTES = "anchordrug.latin1"
+
+LONGEST_REASON = 200  # characters of a library's own words
 
 MISSING_NUMBER = -666
 MISSING_TEXT = ("", "-666", "-666.0", "NA", "NaN", "nan")
@@ -33,28 +37,77 @@ codecs.register_error(LATIN1_BYTES, _as_latin1)
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
-    """Open a text file, gzip by its suffix, with Unix line ends and without a byte-order mark.
+def open_text(path: Path, kinds: Collection[Kind] = ()) -> Iterator[io.TextIOWrapper]:
+    """Open a text file, also packed with gzip, with Unix line ends and without a byte-order mark.
 
-    Damage met while the caller reads is reported as the file's, too.
+    Its first bytes tell what it is, not its name. Damage met while the caller reads is reported as the
+    file's, too.
+
+    Parameters
+    ----------
+    kinds
+        Kinds of text that the caller reads, besides text without a kind of its own.
 
     Raises
     ------
     RawDataError
-        The file is missing, UTF-16, not the gzip its name says, cut or unreadable.
+        The file is missing, of another kind, cut or unreadable.
     """
-    require_file(path, "check the name and the raw data folder")
+    require_readable(path, kinds, "check the name and the raw data folder")
     try:
-        # Both objects are buffered binary files with peek(); only their stubs disagree.
-        with cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as raw:
+        with cast(IO[bytes], gzip.open(path, "rb") if is_gzip(path) else path.open("rb")) as raw:
+            # Both objects are buffered binary files; only their stubs disagree.
             buffered = cast(io.BufferedReader, raw)
-            if buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise RawDataError(f"{path}: is UTF-16 text; save it as UTF-8")
             yield io.TextIOWrapper(buffered, encoding="utf-8-sig", errors=LATIN1_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise RawDataError(
-            f"{path}: cannot be read ({error}); the file is damaged or cut, download it again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def require_readable(path: Path, kinds: Collection[Kind] = (), remedy: str = "check the name") -> Kind | None:
+    """Return the kind of a file if it is text (None) or one of `kinds`; `remedy` is for a missing file.
+
+    Raises
+    ------
+    RawDataError
+        The file is missing, of another kind, or cannot be read.
+    """
+    if not path.is_dir():
+        require_file(path, remedy)
+    try:
+        return refuse_kinds(path, kinds)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def kind_of_file(path: Path) -> Kind | None:
+    """Return the kind of a file or folder, None for text.
+
+    Raises
+    ------
+    RawDataError
+        It cannot be read.
+    """
+    try:
+        return kind_of(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> RawDataError:
+    return RawDataError(
+        f"{path}: cannot be read ({one_line(error)}); the file is damaged or cut, download it again"
+    )
+
+
+def one_line(error: Exception) -> str:
+    """Return the reason that a library gives, as one short line that can be printed."""
+    text = " ".join(str(error).split())
+    if wrong := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text):
+        return f"line {wrong[2]} has {wrong[3]} cells, expected {wrong[1]}"
+    if "EOF inside string" in text:
+        return "a quotation mark is not closed"
+    printable = "".join(character for character in text if character.isprintable())
+    return printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]}..."
 
 
 def clean_text(column: "pd.Series") -> "pd.Series":

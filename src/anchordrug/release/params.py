@@ -7,6 +7,7 @@ from pydantic import Field
 
 from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import require_file
+from anchordrug.files.experiments import seen_from
 from anchordrug.settings import Section, SectionType, validated
 
 
@@ -36,6 +37,8 @@ class _PackParams(Section):
 def mirror_of(params: Path) -> Path | None:
     """Return the folder to copy files from, None where they are downloaded.
 
+    A relative one is relative to the folder of `params`.
+
     Raises
     ------
     SettingsError
@@ -44,11 +47,14 @@ def mirror_of(params: Path) -> Path | None:
         There is no such file.
     """
     mirror = _read(params, _FetchParams).mirror
-    if mirror is not None and not mirror.is_dir():
+    if mirror is None:
+        return None
+    place = seen_from(params.parent, mirror)
+    if not place.is_dir():
         raise SettingsError(
-            f"{params}: mirror: no folder {mirror}; mount it, or set 'mirror: null' to use the net"
+            f"{params}: mirror: no folder {place}; mount it, or set 'mirror: null' to use the net"
         )
-    return mirror
+    return place
 
 
 def go_terms_of(params: Path) -> GoTerms:

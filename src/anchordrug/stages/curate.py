@@ -6,6 +6,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.atlas.curate import Rules, curate
+from anchordrug.files.experiments import outside_of_copies
 from anchordrug.files.tables import write_matrix
 from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle
@@ -14,6 +15,9 @@ from anchordrug.raw.bundle import find_bundle
 def run(project: Project) -> None:
     """Curate the raw bundle and show the funnel."""
     settings = project.settings.curate
+    warning = outside_of_copies(project.root, project.settings.raw.dir, "raw.dir")
+    if warning:
+        typer.echo(warning)
     rules = Rules(settings.dose_um, settings.time_h, settings.quality)
     work = project.checkpoints / "curate"
     curated = curate(find_bundle(project.raw), rules, work)
@@ -27,6 +31,8 @@ def run(project: Project) -> None:
     write_matrix(tables.responses, index, curated.genes["gene"].tolist(), curated.z)
     shutil.rmtree(work)
     typer.echo(curated.funnel.to_string(index=False))
+    for note in curated.notes:
+        typer.echo(note)
     if len(curated.rejects):
         counts = curated.rejects.groupby(["kind", "reason"]).size()
         typer.echo(f"\nrejected (see {project.rejects}):")

@@ -177,6 +177,13 @@ def test_a_line_of_the_atlas_keeps_its_own_responses(home):
     assert (atlas.experiments["origin"] == "lab").sum() == 6 - shared
 
 
+def test_a_line_of_the_atlas_keeps_its_name(home):
+    shown = add_z(home, "again", "sim-a01").output
+    assert "sim-a01: is SIM-A01 in the atlas, and is called so from here on" in shown
+    assert set(addition(home, "again").responses["cell_line"]) == {"SIM-A01"}
+    must("atlas", "remove", "again", folder=home)
+
+
 def test_removing_additions_restores_the_bytes(home):
     tables = sorted((home / "tables/atlas").iterdir())
     before = [path.read_bytes() for path in tables]

@@ -4,6 +4,7 @@ import gzip
 from dataclasses import replace
 from datetime import datetime
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -291,7 +292,7 @@ def test_z_in_any_shape(tmp_path_factory, values, suffix, shape):
     assume(
         shape == "long" or (np.median(np.abs(values)) > 0.2 and np.mean(nonzero == np.floor(nonzero)) < 0.5)
     )
-    assume(shape == "long" or np.mean(nonzero < 0) > 0.1)
+    assume(len(nonzero) and 0.1 < np.mean(nonzero < 0) < 0.9)
     frame = {
         "wide": table,
         "transposed": table.T,
@@ -300,6 +301,21 @@ def test_z_in_any_shape(tmp_path_factory, values, suffix, shape):
     profiles = read_assay(save(tmp_path_factory.mktemp("z"), frame, suffix), KNOWN)
     assert profiles.kind == "z"
     np.testing.assert_allclose(profiles.values.loc[table.index, GENES], table, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".gct", ".gctx"])
+def test_a_hole_in_z_is_its_drugs_own(tmp_path, suffix):
+    hole = Z.T.copy()
+    hole.loc["SIMG2", "SIM-D1"] = np.nan
+    profiles = read_assay(save(tmp_path, hole, suffix), KNOWN)
+    assert (profiles.kind, profiles.notes) == ("z", ())
+    np.testing.assert_allclose(profiles.values, hole.T)
+
+
+def test_a_drug_without_values_is_kept_for_the_record(tmp_path):
+    empty = Z * 1.1
+    empty.loc["SIM-D1"] = np.nan
+    np.testing.assert_array_equal(read_assay(save(tmp_path, empty, ".csv"), KNOWN).values, empty)
 
 
 def test_a_drug_twice(tmp_path):
@@ -314,6 +330,67 @@ def test_fold_changes_are_not_taken_for_z(tmp_path):
         AssayError, match=r"half of the values lie within 0\.113 of 0.* look like log fold changes"
     ):
         read_assay(save(tmp_path, Z * 0.1, ".csv"), KNOWN)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_counts_with_holes(tmp_path, suffix, transposed):
+    """A well without any count is none; a gene without a count in another well is left out."""
+    table = COUNTS.astype(float)
+    table["A3"] = np.nan
+    table.loc["SIMG2", "a02"] = np.nan
+    counts = read_assay(save(tmp_path, table.T.rename_axis("well") if transposed else table, suffix), KNOWN)
+    assert isinstance(counts, Counts)
+    assert counts.values.columns.tolist() == WELLS
+    assert set(counts.values.dtypes) == {np.dtype(np.int64)}
+    np.testing.assert_array_equal(counts.values, VALUES[[0, 2, 3]])
+    assert counts.notes == (
+        "1 wells have no value (A03); they count as wells without results",
+        "1 of 4 genes (SIMG2) have missing values in some wells (8.3% of all) and are left out; write 0 "
+        "where no read was counted",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "NA"])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("table", [COUNTS, Z.T], ids=["counts", "z"])
+def test_genes_without_a_name_are_left_out(tmp_path, table, transposed, name):
+    content = (table.T.rename_axis("name") if transposed else table.rename_axis("gene")).to_csv()
+    contents = read_assay(write(tmp_path, content.replace("SIMG3", name)), KNOWN)
+    assert contents.genes == ["SIMG1", "SIMG2", "SIMG4"]
+    assert contents.notes == ("1 rows without the name of a gene are left out",)
+    values = contents.values if table is COUNTS else contents.values.T
+    np.testing.assert_array_equal(values, table.drop("SIMG3"))
+
+
+OTHER_ROWS = {
+    "htseq-count": [
+        "__no_feature",
+        "__ambiguous",
+        "__too_low_aQual",
+        "__not_aligned",
+        "__alignment_not_unique",
+    ],
+    "STAR": ["N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"],
+    "spike-ins": ["ERCC-00002", "ERCC.00171", "SIRV101", "gSpikein_phiX174"],
+    "sums": ["Unassigned_NoFeatures", "Total", "*", "CD3_TotalSeqB"],
+}
+
+
+@pytest.mark.parametrize("names", OTHER_ROWS.values(), ids=OTHER_ROWS)
+@pytest.mark.parametrize(("suffix", "transposed"), [(".csv", False), (".tsv.gz", True), (".gct", False)])
+def test_rows_that_are_no_genes_are_left_out(tmp_path, names, suffix, transposed):
+    """Genes of like names are kept."""
+    genes = ["SIMG1", "SIMG2", "ERCC1", "ERCC6L2", "SUMO1"]
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.poisson(9, (5, 3)), pd.Index(genes, name="gene"), ["A1", "A2", "A3"])
+    others = pd.DataFrame(10**6, pd.Index(names, name="gene"), table.columns)
+    both = pd.concat([others.iloc[:2], table, others.iloc[2:]])
+    counts = read_assay(save(tmp_path, both.T.rename_axis("well") if transposed else both, suffix), KNOWN)
+    assert counts.genes == genes
+    np.testing.assert_array_equal(counts.values, table)
+    (note,) = counts.notes
+    assert note.startswith(f"{len(names)} rows are no genes and left out ({', '.join(names[:3])}")
 
 
 # ---- differential expression ----
@@ -366,7 +443,7 @@ def test_extreme_p(tmp_path):
     path = write(tmp_path, de("drug", "gene", "log2FoldChange", pvalue=["0", "0", "1", "1e-320"]))
     values = read_assay(path, KNOWN).values.to_numpy()
     assert np.isfinite(values).all()
-    np.testing.assert_allclose(values, [[38.4674, -38.4674], [-38.2872, 0]], atol=1e-4)
+    np.testing.assert_allclose(values, [[38.2872, -38.2872], [-38.2872, 0]], atol=1e-4)
 
 
 def test_fold_changes_with_standard_errors(tmp_path):
@@ -378,19 +455,124 @@ def test_fold_changes_with_standard_errors(tmp_path):
     assert profiles.standard_error.columns.equals(profiles.values.columns)
 
 
-def test_genes_that_were_not_tested_for_every_drug_are_left_out(tmp_path):
+def test_p_of_zero_counts_as_the_smallest_of_the_file(tmp_path):
+    path = write(
+        tmp_path, de("drug", "gene", "log2FoldChange", FDR=["0"] * 4, PValue=["0", "1e-6", "0.5", "0"])
+    )
+    profiles = read_assay(path, KNOWN)
+    tails = norm.isf(np.array([[5e-7, 5e-7], [5e-7, 0.25]]))
+    np.testing.assert_allclose(profiles.values, tails * [[1, -1], [-1, 1]])
+    assert profiles.notes == (
+        "2 of 4 p-values are 0, which is rounded; they count as 1e-06, the smallest one above 0",
+    )
+
+
+def test_what_a_drug_lacks_is_its_own(tmp_path):
+    """A gene that was not tested for a drug, and one that stands nowhere but with another drug."""
     content = DE.replace("3,0.0027", "NA,NA") + "SIM-D1,SIMG3,1,1,1,1,1,1\n"
     profiles = read_assay(write(tmp_path, content), KNOWN)
-    assert profiles.genes == ["SIMG2"]
-    assert profiles.notes == ("2 genes were left out, because some drugs have no value for them",)
-    np.testing.assert_array_equal(profiles.values, [[-2], [2.5]])
-    with pytest.raises(AssayError, match="no gene has a value for each of the 2 drugs"):
-        read_assay(write(tmp_path, content.replace("-2,", "NA,")), KNOWN)
+    assert (profiles.genes, profiles.notes) == (["SIMG1", "SIMG2", "SIMG3"], ())
+    np.testing.assert_array_equal(profiles.values, [[np.nan, -2, 1], [-1, 2.5, np.nan]])
 
 
-def test_missing_standard_errors_leave_a_gene_out(tmp_path):
-    content = de("drug", "gene", "log2FoldChange", lfcSE=["0.5", "NA", "0.5", "0.5"])
-    assert read_assay(write(tmp_path, content), KNOWN).genes == ["SIMG1"]
+def test_a_fold_change_needs_its_own_error(tmp_path):
+    content = de(
+        "drug", "gene", log2FoldChange=["1.5", "-1", "NA", "-0.25"], lfcSE=["0.5", "NA", "0.5", "0.5"]
+    )
+    profiles = read_assay(write(tmp_path, content), KNOWN)
+    np.testing.assert_array_equal(profiles.values, [[1.5, np.nan], [-0.25, np.nan]])
+    np.testing.assert_array_equal(profiles.standard_error, [[0.5, np.nan], [0.5, np.nan]])
+
+
+def test_rows_without_a_gene_are_left_out(tmp_path):
+    content = DE + "SIM-D1,,1,1,1,1,1,1\nSIM-D1,NA,1,1,1,1,1,1\nSIM-D2,NA,1,1,1,1,1,1\n"
+    profiles = read_assay(write(tmp_path, content), KNOWN)
+    np.testing.assert_array_equal(profiles.values, [[3, -2], [-1, 2.5]])
+    assert profiles.notes == ("3 rows without the name of a gene are left out",)
+
+
+def test_rows_of_one_drug_and_gene_are_averaged(tmp_path):
+    first = DE.splitlines()[1]
+    rest = "SIM-D1,SIMG3,1,1,1,1,1,1\nSIM-D1,SIMG4,1,1,1,4,1,1\n"
+    again = "SIM-D1,SIMG4,1,1,1,-2,1,1\nSIM-D1,OTHER,1,1,1,1,1,1\nSIM-D1,OTHER,1,1,1,3,1,1\n"
+    profiles = read_assay(write(tmp_path, DE + rest + again + f"{first}\n"), KNOWN)
+    assert profiles.values.loc["SIM-D1"].to_dict() == {
+        "SIMG1": 3,
+        "SIMG2": -2,
+        "SIMG3": 1,
+        "SIMG4": 1,
+        "OTHER": 2,
+    }
+    # A row that is copied changes nothing, and repeats of names that are no genes do not matter.
+    assert profiles.notes == ("2 genes are in several rows of a drug (SIMG4, SIMG1); they are averaged",)
+
+
+def test_several_conditions_are_not_averaged(tmp_path):
+    rows = "".join(f"{line.replace('SIM-D2', 'SIM-D1')}\n" for line in DE.splitlines()[3:])
+    with pytest.raises(
+        AssayError,
+        match=r"drug 'SIM-D1' and gene 'SIMG2' are in line 3 and in line 4 with different values, and so are "
+        r"100% of its genes; keep one row per drug and gene \(one dose, time and cell line\)",
+    ):
+        read_assay(write(tmp_path, "\n".join(DE.splitlines()[:3]) + f"\n{rows}"), KNOWN)
+
+
+MANY = [f"SIMG{number}" for number in range(1, 41)]
+
+
+def results_of_programs(name):
+    """One drug's 40 genes as a program writes them, and the statistic that the table should give."""
+    rng = np.random.default_rng(3)
+    change, p = rng.normal(0, 1, 40), rng.uniform(0.001, 1, 40)
+    signed_p = np.sign(change) * norm.isf(p / 2)
+    columns = {
+        "DESeq2, Wald": (
+            {"baseMean": 9, "log2FoldChange": change, "lfcSE": 0.5, "stat": 2 * change},
+            2 * change,
+        ),
+        "DESeq2, likelihood ratio": ({"log2FoldChange": change, "lfcSE": 0.5, "stat": change**2}, signed_p),
+        "pydeseq2 with a stat that rounds below 0": (
+            {"log2FoldChange": change, "stat": np.where(np.arange(40) == 0, -1e-12, change**2)},
+            signed_p,
+        ),
+        "edgeR, F": ({"logFC": change, "logCPM": 5, "F": change**2}, signed_p),
+        "edgeR, LR": ({"logFC": change, "logCPM": 5, "LR": change**2}, signed_p),
+        "limma": ({"logFC": change, "AveExpr": 5, "t": 3 * change, "B": change}, 3 * change),
+        "limma, F": ({"logFC": change, "AveExpr": 5, "F": change**2}, signed_p),
+        "scanpy": ({"scores": 4 * change, "logfoldchanges": change}, 4 * change),
+        "Seurat": ({"avg_log2FC": change, "pct.1": 0.5, "pct.2": 0.5}, signed_p),
+        "sleuth": ({"b": change, "se_b": 0.5}, signed_p),
+        "rank sums": ({"log2FC": change, "statistic": 1000 * p}, signed_p),
+    }[name]
+    table = pd.DataFrame({"drug": "SIM-D1", "gene": MANY, **columns[0], "pval": p, "qval": p})
+    return table.set_index("drug"), columns[1]
+
+
+PROGRAMS = [
+    *("DESeq2, Wald", "DESeq2, likelihood ratio", "pydeseq2 with a stat that rounds below 0", "edgeR, F"),
+    *("edgeR, LR", "limma", "limma, F", "scanpy", "Seurat", "sleuth", "rank sums"),
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_tables_of_programs(tmp_path, program):
+    table, expected = results_of_programs(program)
+    profiles = read_assay(save(tmp_path, table, ".tsv.gz"), MANY)
+    assert profiles.kind == "statistic"
+    np.testing.assert_allclose(profiles.values.loc["SIM-D1", MANY], expected)
+    undirected = expected is not None and any(
+        name in table and (table[name] >= -1e-6).all() for name in ("stat", "F", "LR", "statistic")
+    )
+    assert len(profiles.notes) == undirected
+
+
+@pytest.mark.parametrize("name", ["z", "stat", "F"])
+def test_unsigned_values_alone_are_refused(tmp_path, name):
+    table, _ = results_of_programs("edgeR, F")
+    table = table[["gene", "F", "pval"]].rename(columns={"F": name})
+    message = "hardly a negative value" if name == "z" else "the direction of a change is unknown"
+    with pytest.raises(AssayError, match=rf"column '{name}' .*{message}"):
+        read_assay(save(tmp_path, table, ".csv"), MANY)
 
 
 LONG_Z = "drug,gene,z\nSIM-D1,SIMG1,1\nSIM-D1,SIMG2,-1\n"
@@ -416,22 +598,15 @@ HOSTILE = {
         COUNTS.to_csv().replace("300", "n.d."),
         "line 3, column 'P24': 'n.d.' is not a number",
     ),
-    "nan among counts": (
-        COUNTS.to_csv().replace("300", "NaN"),
-        r"line 3, column 'P24' has no value \('NaN'\)",
+    "counts with a gap in every gene": (
+        "gene,A1,A2\nSIMG1,,1\nSIMG2,2,NA\n",
+        "every gene has missing values in some wells; write 0 where no read was counted",
     ),
-    "hole in z": (Z.to_csv().replace("0.75", ""), "line 3, column 'SIMG2' has no value"),
-    "hole in long z": (LONG_Z.replace("-1", ""), "line 3, column 'z' has no value"),
+    "counts without any": ("gene,A1,A2\nSIMG1,,\nSIMG2,NA,NA\n", "holds no value; export it again"),
     "text in statistics": (DE.replace("-2,", "x,"), "line 3, column 'stat': 'x' is not a number"),
     "infinite statistic": (DE.replace("-2,", "Inf,"), "line 3, column 'stat': 'Inf' is not a number"),
     "a well without name": (COUNTS.to_csv().replace("a02", ""), "column 3 names no well or drug; name it or"),
-    "a gene without name": (
-        COUNTS.to_csv().replace("SIMG3", ""),
-        "line 4 names no gene; name it or remove it",
-    ),
-    "a gene without name, transposed": (Z.to_csv().replace("SIMG3", ""), "column 4 names no gene; name it"),
     "a row without drug": (LONG_Z.replace("SIM-D1,SIMG2", ",SIMG2"), "line 3 names no drug; fill it in"),
-    "a row without gene": (LONG_Z.replace("SIMG2", ""), "line 3 names no gene; fill it in"),
     "a row without plate": (
         "plate,well,gene,z\nP1,A1,SIMG1,1\n,A1,SIMG2,1\n",
         "line 3 names no drug; fill it in",
@@ -446,10 +621,6 @@ HOSTILE = {
     "date in a long table": (
         DE.replace("SIMG2", "Dec-01"),
         r"2 gene names .* line 3 is 'Dec-01' \(was DELEC1",
-    ),
-    "pair twice": (
-        DE + DE.splitlines()[2] + "\n",
-        "drug 'SIM-D1' and gene 'SIMG2' stand in line 3 and in line 6; keep one row for each pair",
     ),
     "no drug": (de("gene", "stat"), r"no column says which drug a row belongs to \(found: gene, stat\)"),
     "two p": (
@@ -471,7 +642,7 @@ HOSTILE = {
     ),
     "statistic without sign": (
         de("drug", "gene", "pvalue", stat=["9", "4", "6.25", "1"]),
-        "column 'stat' has no negative value and none of log2 fold changes",
+        r"\(column 'stat' has hardly a negative value\) and none of log2 fold changes",
     ),
     "p beyond 1": (
         de("drug", "gene", "log2FoldChange", pvalue=["0.1", "1.5", "1", "1"]),
@@ -502,10 +673,12 @@ def test_unusable_files(tmp_path, content, message):
 def test_unusable_matrix_formats(tmp_path):
     with pytest.raises(AssayError, match="is it a GCT file"):
         read_assay(write(tmp_path, "gene,A1\nSIMG1,1\n", "a.gct"), KNOWN)
-    hole = Z.T.astype(object)
-    hole.iloc[2, 1] = "NA"
-    with pytest.raises(AssayError, match="gene 'SIMG3' has no value in signature 'SIM-D2'; remove one"):
-        read_assay(save(tmp_path, hole, ".gct"), KNOWN)
+    infinite = Z.T.copy()
+    infinite.iloc[2, 1] = np.inf
+    with pytest.raises(
+        AssayError, match="gene 'SIMG3' has an infinite value in signature 'SIM-D2'; correct it"
+    ):
+        read_assay(save(tmp_path, infinite, ".gctx"), KNOWN)
     with pytest.raises(AssayError, match="neither a column nor the header names genes"):
         read_assay(save(tmp_path, Z.T.set_axis(list("abcd")), ".gct"), KNOWN)
     with pytest.raises(AssayError, match=r"gene 2 is '2-Sep' \(was SEPTIN2"):
@@ -522,15 +695,49 @@ def test_dates_of_a_workbook(tmp_path):
 # ---- formats ----
 
 
-@pytest.mark.parametrize("name", ["a.docx", "a.xls", "a.h5ad", "a"])
-def test_a_file_in_no_format(tmp_path, name):
-    message = (
-        r"cannot read '.*' files; save it as .csv.* or as .gct or .gctx \(formats: gct, long_table, wide_t"
-    )
+NO_FORMAT = {
+    "PDF": (b"%PDF-1.4", r"is a PDF; copy its table into a CSV file \(formats: gct, long_table, wide_table"),
+    "xls": (b"\xd0\xcf\x11\xe0", "is an old Office file, such as .xls; save it as .xlsx or CSV"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer.*'git lfs pull'"),
+    "Matrix Market": (b"%%MatrixMarket matrix coordinate\n", "is a Matrix Market matrix .*genes x samples"),
+    "archive": (b"PK\3\4x", "is a zip archive; unpack it and give the file inside"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), NO_FORMAT.values(), ids=NO_FORMAT)
+@pytest.mark.parametrize("name", ["a.csv", "a"])
+def test_a_file_in_no_format(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(AssayError, match=message):
-        read_assay(write(tmp_path, "x", name), KNOWN)
+        read_assay(tmp_path / name, KNOWN)
     with pytest.raises(AssayError, match="no such file"):
         read_assay(tmp_path / f"other_{name}", KNOWN)
+
+
+def test_folders_and_h5ad_are_in_no_format(tmp_path):
+    with pytest.raises(AssayError, match=r"is a folder; give a file in it \(formats: "):
+        read_assay(tmp_path, KNOWN)
+    with h5py.File(tmp_path / "a.h5ad", "w") as file:
+        file.create_group("obs")
+        file.create_group("var")
+    with pytest.raises(AssayError, match=r"is an HDF5 file .*; save its matrix as CSV, genes x samples"):
+        read_assay(tmp_path / "a.h5ad", KNOWN)
+    (tmp_path / "a.h5ad").rename(tmp_path / "a.gctx")
+    with pytest.raises(AssayError, match=r"it is an h5ad file \(AnnData\): save adata.to_df\(\)"):
+        read_assay(tmp_path / "a.gctx", KNOWN)
+
+
+@pytest.mark.parametrize("suffix", [".gct", ".gctx", ".csv", ".csv.gz", ".xlsx", ".parquet"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.gz", "a"])
+def test_the_name_of_a_file_does_not_matter(tmp_path, suffix, name):
+    path = save(tmp_path, COUNTS, suffix).rename(tmp_path / name)
+    np.testing.assert_array_equal(read_assay(path, KNOWN).values, VALUES)
+
+
+@pytest.mark.parametrize("lines", ["sep=,\n", "!Series: x\n!y, z\n", "# a\n!b\n"])
+def test_lines_before_the_header(tmp_path, lines):
+    counts = read_assay(write(tmp_path, lines + COUNTS.to_csv()), KNOWN)
+    np.testing.assert_array_equal(counts.values, VALUES)
 
 
 @pytest.fixture

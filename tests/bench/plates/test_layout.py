@@ -213,6 +213,34 @@ def test_broad_map_marks_controls_by_their_type(tmp_path):
     assert list(table["concentration"]) == [0, 5]
 
 
+@pytest.mark.parametrize(
+    ("header", "kinds"),
+    [
+        ("pert_type", ["trt", "negcon", "poscon", "poscon"]),
+        ("pert_type", ["trt", "", "poscon_cp", "poscon_diverse"]),
+        ("pert_type", ["trt_cp", "ctl_vehicle", "trt_poscon", "POSCON"]),
+        (
+            "Metadata_pert_type\tMetadata_control_type",
+            ["trt\t", "control\tnegcon"] + ["control\tposcon_cp"] * 2,
+        ),
+        ("pert_type\tcontrol_type", ["\t", "control\t", "\tposcon", "control\tposcon_orf"]),
+    ],
+)
+def test_positive_controls_by_their_names(tmp_path, header, kinds):
+    rows = [("A01", "BRD-1", "5"), ("A02", "DMSO", ""), ("A03", "AMG900", "5"), ("A04", "BRD-1", "")]
+    lines = [
+        f"P\t{well}\t{drug}\t{dose}\tL\t{kind}" for (well, drug, dose), kind in zip(rows, kinds, strict=True)
+    ]
+    table = read_text(
+        tmp_path, "\n".join([f"plate\twell\tdrug_id\tconcentration_um\tcell_line\t{header}", *lines])
+    )
+    assert list(table["pert_type"]) == ["trt", "negcon", "poscon", "poscon"]
+    assert list(table["drug_id"]) == ["BRD-1", "DMSO", "AMG900", "BRD-1"]
+    assert list(table["concentration"]) == [5, 0, 5, 0]
+    # A positive control is no replicate of the same drug.
+    assert list(table["replicate"]) == [1, 1, 1, 1]
+
+
 HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,replicate\n"
 
 
@@ -247,7 +275,13 @@ HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,rep
         (HEADER + "P,A1,x,1,uM,,,,1\n", r"line 2: cell_line '' is empty"),
         (HEADER + "P,A1,x,1,uM,L,negcon,,1\n", r"line 2: drug_id 'x' contradicts pert_type 'negcon'"),
         (HEADER + "P,A1,DMSO,1,uM,L,trt,,1\n", r"line 2: drug_id 'DMSO' contradicts pert_type 'trt'"),
-        (HEADER + "P,A1,x,1,uM,L,poscon,,1\n", r"line 2: pert_type 'poscon' is unknown; write trt or negcon"),
+        (HEADER + "P,A1,x,1,uM,L,empty,,1\n", r"line 2: pert_type 'empty' is unknown; write trt, negcon or"),
+        (
+            HEADER + "P,A1,x,1,uM,L,control,,1\n",
+            r"line 2: pert_type 'control' is unknown; add the column contr",
+        ),
+        (HEADER + "P,A1,DMSO,1,uM,L,poscon,,1\n", r"line 2: drug_id 'DMSO' contradicts pert_type 'poscon'"),
+        (HEADER + "P,A1,,1,uM,L,poscon,,1\n", r"line 2: drug_id '' is empty; fill it in"),
         (
             HEADER + "P,A1,x,1,uM,L,,K1,1\nP,A2,x,1,uM,L,,K2,2\n",
             r"line 3: drug 'x' has InChIKey 'K2', but 'K1'",
@@ -354,6 +388,65 @@ def test_more_drugs_than_a_source_plate_holds():
     assert not got.duplicated(["Source Plate Name", "Source Well"]).any()
 
 
+LIBRARY = [f"BRD-K{number:03}" for number in range(12)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rounds=st.lists(st.sets(st.sampled_from(LIBRARY), min_size=1), min_size=1, max_size=6),
+    stocked=st.sets(st.sampled_from(LIBRARY)),
+)
+@example(rounds=[{LIBRARY[0]}, {LIBRARY[1]}, {LIBRARY[0], LIBRARY[2]}], stocked=set())
+def test_a_drug_has_one_source_well_in_all_rounds(rounds, stocked):
+    """Whatever is ordered when, and again: a drug never changes its well, and no well ever has two drugs."""
+    rows = [(drug, "SOURCE1" if drug in stocked else None, None) for drug in LIBRARY]
+    wells = iter(["A2", "A5", "B1", "P24", *(f"C{number}" for number in range(1, 20))])
+    rows = [(drug, plate, next(wells) if plate else None) for drug, plate, _ in rows]
+    lists = []
+    for number, chosen in enumerate(rounds, start=1):
+        drugs = drugs_of(12)
+        table = lay_out(
+            drugs[drugs["drug_id"].isin(chosen)], plates_of(), prefix=f"R{number}", cell_line="L", seed=0
+        )
+        lists.append(pick_list(table, sources_of(*rows), plates_of(), lists))
+    together = pd.concat(lists).drop_duplicates(["Sample ID", "Source Plate Name", "Source Well"])
+    assert not together["Sample ID"].duplicated().any()
+    assert not together.duplicated(["Source Plate Name", "Source Well"]).any()
+    given_wells = {drug: (plate, well) for drug, plate, well in rows if plate}
+    for drug, plate, well in together[["Sample ID", "Source Plate Name", "Source Well"]].itertuples(
+        index=False
+    ):
+        assert given_wells.get(drug, (plate, well)) == (plate, well)
+    # No well is left out: new drugs fill the first ones that are free.
+    new = together[~together["Sample ID"].isin(stocked)]
+    taken = {well for _, well in given_wells.values()}
+    free = [f"A{number}" for number in range(1, 25) if f"A{number}" not in taken]
+    assert set(new["Source Well"]) == set(free[: len(new)])
+
+
+def picks_of(*rows):
+    """An earlier pick list as a spreadsheet may have left it."""
+    return pd.DataFrame(rows, columns=["Sample ID", "Source Plate Name", "Source Well"])
+
+
+def test_source_wells_of_earlier_rounds():
+    earlier = [
+        picks_of(("BRD-K000", "SOURCE1", "A1"), ("BRD-K009", "SOURCE1", "A02"), ("DMSO", "SOURCE1", "A3")),
+        # As versions that forgot the first list wrote it: A1 belongs to the drug that had it first.
+        picks_of(("BRD-K001", "SOURCE1", "A1"), ("BRD-K002", "SOURCE1", "A4")),
+    ]
+    got = pick_list(laid_out(4), sources_of(), plates_of(), earlier).drop_duplicates("Sample ID")
+    wells = got.set_index("Sample ID")["Source Well"].to_dict()
+    fresh = sorted(wells.pop(drug) for drug in ("BRD-K001", "BRD-K003"))
+    assert wells == {"BRD-K000": "A1", "BRD-K002": "A4", "DMSO": "A3"}
+    assert fresh == ["A5", "A6"]
+    # The library may say that a stock was moved, but not into the well of another drug.
+    moved = pick_list(laid_out(1), sources_of(("BRD-K000", "LIB", "B7")), plates_of(), earlier)
+    assert set(moved.loc[moved["Sample ID"] == "BRD-K000", "Source Well"]) == {"B7"}
+    with pytest.raises(TableError, match=r"'BRD-K003': well A2 of plate 'SOURCE1' held 'BRD-K009' in an ear"):
+        pick_list(laid_out(4), sources_of(("BRD-K003", "SOURCE1", "A2")), plates_of(), earlier)
+
+
 def test_pick_list_says_what_cannot_be_transferred():
     table = laid_out(2)
     with pytest.raises(SettingsError, match=r"needs 0.5 nL.*dilute the stock"):
@@ -427,3 +520,13 @@ def test_picture_escapes_and_tells_namesakes_apart():
     (svg,) = picture(lay_out(drugs_of(4, names), plates_of(), prefix="x", cell_line="L", seed=0), "").values()
     assert "<script" not in svg
     assert {names[0], "BRD-K001", "BRD-K002", "BRD-K003"} <= set(texts(svg))
+
+
+def test_the_cell_line_of_a_map_goes_by_the_name_that_is_asked_for(tmp_path):
+    path = tmp_path / "map.csv"
+    path.write_text(
+        "plate,well,drug_id,concentration_um,cell_line\nP1,A01,D1,10,thp-1\nP1,A02,DMSO,0,THP1\n"
+        "P2,A01,D1,10,JURKAT\n"
+    )
+    assert read_plate_map(path)["cell_line"].tolist() == ["thp-1", "THP1", "JURKAT"]
+    assert read_plate_map(path, ["THP1", "K562"])["cell_line"].tolist() == ["THP1", "THP1", "JURKAT"]

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from anchordrug.bench.additions.from_campaign import addition_from_campaign
 from anchordrug.bench.additions.from_tables import Tables, TakenIn, addition_from_tables
 from anchordrug.bench.assays.result import FAILED
 from anchordrug.bench.library import counts_in_words
+from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.untreated import described
 from anchordrug.errors import SettingsError, near, shortlist
 from anchordrug.files.atomic import PARTIAL, remove_partial
@@ -37,6 +38,7 @@ class NewAddition:
     assay: str | None
     dose_um: float | None
     time_h: float | None
+    id_column: str | None = None
 
 
 def add(asked: NewAddition, project: Project) -> None:
@@ -58,6 +60,10 @@ def add(asked: NewAddition, project: Project) -> None:
             )
         additions = read_additions(project.additions)
         curated = project.curated_atlas()
+        if asked.cell_line is not None:
+            known = [*curated.cell_lines, *(line for addition in additions for line in _lines(addition))]
+            (line,) = as_in_atlas([asked.cell_line], known, project.raw, "--cell-line")
+            asked = replace(asked, cell_line=line)
         time_h = project.settings.curate.time_h if asked.time_h is None else asked.time_h
         if _is_folder(asked):
             addition = addition_from_campaign(
@@ -150,6 +156,7 @@ def _check(asked: NewAddition) -> None:
         "--cell-line": asked.cell_line,
         "--plate-map": asked.plate_map,
         "--expression": asked.expression,
+        "--id-column": asked.id_column,
     }
     folders = [source for source in asked.sources if source.is_dir()]
     if folders and len(asked.sources) > 1:
@@ -176,7 +183,7 @@ def _tables(asked: NewAddition) -> Tables:
     assert asked.compounds is not None
     assert asked.cell_line is not None
     require_name(asked.cell_line, "--cell-line")
-    return Tables(asked.sources, asked.compounds, asked.cell_line, asked.plate_map)
+    return Tables(asked.sources, asked.compounds, asked.cell_line, asked.plate_map, asked.id_column)
 
 
 def _expression(asked: NewAddition, project: Project) -> pd.DataFrame:
@@ -195,6 +202,8 @@ def _lines(addition: Addition) -> list[str]:
 def _show_intake(taken: TakenIn) -> None:
     """Tell which compounds and drugs could not be used, and why."""
     library, rejects = taken.resolved.library, taken.resolved.rejects
+    if taken.resolved.note:
+        typer.echo(f"compounds: {taken.resolved.note}")
     typer.echo(
         f"compounds: {len(library)} of {len(library) + len(rejects)} usable; "
         + counts_in_words(library["match"])

@@ -16,19 +16,24 @@ from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile
 from anchordrug.bench.assays.result import AssayResult, assay_in_words
 from anchordrug.bench.library import Resolved, resolve_library
 from anchordrug.bench.plates.plate_map import read_plate_map
-from anchordrug.errors import AssayError, LibraryError, near, shortlist
+from anchordrug.errors import AssayError, LibraryError, shortlist
 from anchordrug.raw.compounds import read_compounds_for_sale
+from anchordrug.raw.line_names import near_line
 from anchordrug.settings import Curate
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What is added: files of results, the list of their compounds, the cell line, a plate map or None."""
+    """What is added: files of results, the list of their compounds, the cell line, a plate map or None.
+
+    `id_column` names the compounds' column of ids, if its name does not say so.
+    """
 
     results: Sequence[Path]
     compounds: Path
     cell_line: str
     plate_map: Path | None
+    id_column: str | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def addition_from_tables(
     AssayError
         The results cannot be used, or the plate map has other cell lines alone or several concentrations.
     """
-    resolved = resolve_library(read_compounds_for_sale(tables.compounds), curated.drugs)
+    resolved = resolve_library(read_compounds_for_sale(tables.compounds, tables.id_column), curated.drugs)
     library = resolved.library
     if library.empty:
         raise LibraryError(
@@ -108,10 +113,10 @@ def _plate_map(tables: Tables) -> pd.DataFrame:
     """Return the wells of the cell line; none without a plate map."""
     if tables.plate_map is None:
         return pd.DataFrame(columns=list(schemas.PLATE_MAP.columns))
-    table = read_plate_map(tables.plate_map)
+    table = read_plate_map(tables.plate_map, [tables.cell_line])
     lines = table["cell_line"].unique().tolist()
     if tables.cell_line not in lines:
-        meant = near(tables.cell_line, lines)
+        meant = near_line(tables.cell_line, lines)
         raise AssayError(
             f"{tables.plate_map}: has no well of cell line '{tables.cell_line}'{meant} "
             f"(cell lines: {shortlist(lines)}); name one of them with --cell-line"

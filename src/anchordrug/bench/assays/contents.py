@@ -44,13 +44,13 @@ class Profiles:
     path
         The file.
     values
-        float64 [names x genes], finite. The index is the file's names of drugs or wells, each once; the
-        columns are gene names as the file has them, of which a name may occur twice.
+        float64 [names x genes], NaN where a value is missing. The index is the file's names of drugs or
+        wells, each once; the columns are gene names as the file has them, of which a name may occur twice.
     kind
         'z': z-scores. 'statistic': signed test statistics, or normal quantiles of p-values with the sign
         of the fold change. 'log2_fold_change': log2 fold changes, with their standard error.
     standard_error
-        float64 > 0 like `values` if they are log2 fold changes, else None.
+        float64 > 0 like `values`, NaN where they are, if they are log2 fold changes, else None.
     notes
         What the user should know of how the file was read.
     """

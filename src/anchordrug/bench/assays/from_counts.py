@@ -1,6 +1,6 @@
 """From counts of an assay's wells, of one file or several, to the result of an assay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,15 @@ from anchordrug.bench.assays.quality import (
     swapped_layout,
 )
 from anchordrug.bench.assays.request import AssayRequest, BelongsError, Reference, ResultFile
-from anchordrug.bench.assays.result import FAILED, OK, AssayResult, gene_notes, stranger_notes
-from anchordrug.bench.assays.scale import shrink, to_atlas_scale
+from anchordrug.bench.assays.result import (
+    FAILED,
+    OK,
+    AssayResult,
+    gene_notes,
+    positive_control_notes,
+    stranger_notes,
+)
+from anchordrug.bench.assays.scale import factor_notes, shrink, to_atlas_scale
 from anchordrug.bench.plates.plate_map import controls_of
 from anchordrug.errors import AssayError, near, shortlist
 from anchordrug.raw.gene_names import GeneMatch
@@ -26,6 +33,8 @@ from anchordrug.raw.gene_names import GeneMatch
 LEAST_AGREEMENT = 0.1
 # A well that the plate map leaves empty may have a few stray reads.
 STRAY_READS = 0.1
+# Mean reads per well of the median gene of the atlas (docs/method/assay_scale.md).
+FEW_READS_OF_A_GENE = 5.0
 
 
 def counts_of_wells(
@@ -72,15 +81,16 @@ def _with_plates(wells: pd.Index, file: ResultFile, request: AssayRequest) -> pd
     return pd.MultiIndex.from_tuples([(plate or own[0], well) for plate, well in wells], names=wells.names)
 
 
-def joined_counts(counts: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
-    """Join counts of several files, with the genes that all of them have.
+def joined_counts(counts: Mapping[Path, pd.DataFrame]) -> tuple[pd.DataFrame, list[str]]:
+    """Join counts of several files, with the genes that all of them have, and tell how many others there are.
 
     Raises
     ------
     AssayError
-        Two files have the same well.
+        Two files have the same well, or no gene in common.
     """
     table = pd.concat(counts.values(), axis=1, join="inner")
+    names = shortlist(str(path) for path in counts)
     repeated = table.columns[table.columns.duplicated()]
     if len(repeated):
         twice = [str(path) for path, part in counts.items() if repeated[0] in part.columns]
@@ -88,11 +98,19 @@ def joined_counts(counts: Mapping[Path, pd.DataFrame]) -> pd.DataFrame:
             f"{' and '.join(twice)}: both have well {repeated[0][1]} of plate {repeated[0][0]}; "
             "remove it from one of them"
         )
-    return table
+    lost = len(set().union(*(part.index for part in counts.values()))) - len(table)
+    if table.empty:
+        raise AssayError(f"{names}: have no gene in common; name their genes alike")
+    return table, [f"{lost} genes are not in all files of counts and are left out"] if lost else []
 
 
 def result_from_counts(
-    table: pd.DataFrame, names: str, cell_line: str, request: AssayRequest, reference: Reference
+    table: pd.DataFrame,
+    names: str,
+    notes: Sequence[str],
+    cell_line: str,
+    request: AssayRequest,
+    reference: Reference,
 ) -> AssayResult:
     """Judge the wells, compare drugs with controls, scale.
 
@@ -102,6 +120,8 @@ def result_from_counts(
         int64 [genes x (plate, well_position)], those of plates with this cell line.
     names
         The names of the files, for errors.
+    notes
+        What to tell of how the files were read.
 
     Raises
     ------
@@ -111,6 +131,9 @@ def result_from_counts(
     wells_of_line = request.wells_of(cell_line)
     plate_map = wells_of_line[wells_of_line["plate"].isin(table.columns.get_level_values(0).unique())]
     _require_layout(table, names, plate_map)
+    is_poscon = plate_map["pert_type"] == "poscon"
+    positive = (plate_map["plate"] + "_" + plate_map["well_position"])[is_poscon].tolist()
+    plate_map = plate_map[~is_poscon]
     asked = [*request.drug_ids, *controls_of(wells_of_line)]
     strangers = plate_map.loc[~plate_map["drug_id"].isin(asked), "drug_id"].unique()
     plate_map = plate_map[plate_map["drug_id"].isin(asked)]
@@ -118,13 +141,20 @@ def result_from_counts(
     good = wells.loc[~wells["failed"], plate_map.columns]
     require_controls(good)
     drugs = _drugs(table, wells, good)
-    notes = [*stranger_notes(strangers.tolist()), *_quality_notes(wells, drugs)]
+    notes = [
+        *notes,
+        *positive_control_notes(positive),
+        *stranger_notes(strangers.tolist()),
+        *_depth_notes(table, good, reference),
+        *_quality_notes(wells, drugs),
+    ]
     fine = drugs.index[drugs["status"] == OK].tolist()
     if not fine:
         z, factor = pd.DataFrame(columns=reference.symbols, dtype=float), float("nan")
         return AssayResult(cell_line, z, drugs, wells, notes, factor, names)
     z, factor = _scaled(table, good[good["drug_id"].isin(fine) | (good["pert_type"] == "negcon")], reference)
-    return AssayResult(cell_line, z, drugs, wells, [*notes, *gene_notes(z)], factor, names)
+    notes = [*notes, *factor_notes("counts", factor), *gene_notes(z)]
+    return AssayResult(cell_line, z, drugs, wells, notes, factor, names)
 
 
 def _require_layout(table: pd.DataFrame, names: str, plate_map: pd.DataFrame) -> None:
@@ -144,7 +174,8 @@ def _require_layout(table: pd.DataFrame, names: str, plate_map: pd.DataFrame) ->
         raise AssayError(
             f"{names}: plate {plate}: {len(empty)} wells that the plate map leaves empty have reads, "
             f"such as {well} with {int(empty.iloc[0])}; is this the file of another plate, "
-            "or are rows and columns swapped?"
+            "or are rows and columns swapped? Add wells of positive controls to the plate map, with "
+            "pert_type poscon"
         )
 
 
@@ -158,6 +189,19 @@ def _drugs(table: pd.DataFrame, wells: pd.DataFrame, good: pd.DataFrame) -> pd.D
     drugs["reason"] = failed.reindex(drugs.index)
     drugs["status"] = np.where(drugs["reason"].isna(), OK, FAILED)
     return drugs
+
+
+def _depth_notes(table: pd.DataFrame, good: pd.DataFrame, reference: Reference) -> list[str]:
+    """Tell if most genes have few reads in the wells that did not fail."""
+    wells = pd.MultiIndex.from_frame(good[["plate", "well_position"]])
+    counts = table.loc[table.index.isin(reference.symbols), table.columns.isin(wells)]
+    usual = counts.mean(axis=1).median()
+    if usual >= FEW_READS_OF_A_GENE:
+        return []
+    return [
+        f"reads are few: half of the atlas' genes have fewer than {usual:.2g} reads per well "
+        f"({FEW_READS_OF_A_GENE:g} or more are usual), so that noise may hide the effects; sequence deeper"
+    ]
 
 
 def _quality_notes(wells: pd.DataFrame, drugs: pd.DataFrame) -> list[str]:

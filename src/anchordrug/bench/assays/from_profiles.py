@@ -5,8 +5,17 @@ import pandas as pd
 
 from anchordrug.bench.assays.contents import Profiles
 from anchordrug.bench.assays.request import AssayRequest, BelongsError, Reference, ResultFile
-from anchordrug.bench.assays.result import OK, AssayResult, gene_notes, mean_correlation, stranger_notes
-from anchordrug.bench.assays.scale import shrink, to_atlas_scale
+from anchordrug.bench.assays.result import (
+    FAILED,
+    FEWEST_GENES,
+    OK,
+    AssayResult,
+    gene_notes,
+    mean_correlation,
+    positive_control_notes,
+    stranger_notes,
+)
+from anchordrug.bench.assays.scale import factor_notes, shrink, to_atlas_scale
 from anchordrug.bench.plates.plate_map import controls_of
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
@@ -18,6 +27,8 @@ def result_from_profiles(
 ) -> AssayResult:
     """Find the drugs that were asked for; scale, unless these are z-scores on the atlas' scale already.
 
+    A missing value is that drug's alone. A drug with too few values fails.
+
     Parameters
     ----------
     match
@@ -28,35 +39,84 @@ def result_from_profiles(
     AssayError
         None of the drugs was asked for, or all effects are 0.
     """
-    drug_of, strangers = _drugs(profiles, request.wells_of(cell_line), request)
+    drug_of, notes = _drugs(profiles, request.wells_of(cell_line), request)
     values = profiles.values[[name in drug_of for name in profiles.values.index]]
-    known = match.rows >= 0
-    effect = values.to_numpy()[:, known]
-    if profiles.standard_error is not None:
-        error = profiles.standard_error.loc[values.index].to_numpy()[:, known]
-        effect = np.where(np.isfinite(error) & np.isfinite(effect), shrink(effect, error), np.nan)
-    symbols = reference.genes["gene"].to_numpy(dtype=object)
-    wide = pd.DataFrame(effect, columns=symbols[match.rows[known]])
-    # A gene under two names, such as two Ensembl ids, is their mean.
-    wide = wide.T.groupby(level=0, sort=False).mean().T.reindex(columns=symbols)
-    by_drug = wide.groupby([drug_of[name] for name in values.index], sort=False)
-    z, factor = by_drug.median(), 1.0
-    if profiles.kind != "z":
-        measured = z.columns[z.notna().any()].tolist()
-        _, factor = to_atlas_scale(z[measured].to_numpy(), reference.responses_to(z.index.tolist(), measured))
-        z = z * factor
+    wide = _on_genes(profiles, values, match, reference)
+    # An array, because a list of one name would be taken for a list of keys.
+    by_drug = wide.groupby(np.array([drug_of[name] for name in values.index], dtype=object), sort=False)
+    z = by_drug.median()
     correlation = {drug: mean_correlation(rows.to_numpy()) for drug, rows in by_drug}
     drugs = pd.DataFrame(
         {
             "wells": by_drug.size(),
             "wells_failed": 0,
             "replicate_correlation": pd.Series(correlation, dtype=float),
-            "reason": None,
-            "status": OK,
+            "reason": _too_few(z, match),
         }
     )
-    notes = [*stranger_notes(strangers), *profiles.notes, *gene_notes(z)]
-    return AssayResult(cell_line, z, drugs, None, notes, factor, str(profiles.path))
+    drugs["status"] = np.where(drugs["reason"].isna(), OK, FAILED)
+    z, factor, told = _scaled(z[drugs["status"] == OK], profiles, reference)
+    return AssayResult(
+        cell_line,
+        z,
+        drugs,
+        None,
+        [*notes, *profiles.notes, *told, *gene_notes(z)],
+        factor,
+        str(profiles.path),
+    )
+
+
+def _on_genes(
+    profiles: Profiles, values: pd.DataFrame, match: GeneMatch, reference: Reference
+) -> pd.DataFrame:
+    """Return the effects [names, genes of the atlas] of `values`, rows of `profiles`; NaN where missing."""
+    known = match.rows >= 0
+    effect = values.to_numpy()[:, known]
+    if profiles.standard_error is not None:
+        error = profiles.standard_error.loc[values.index].to_numpy()[:, known]
+        complete = np.isfinite(error) & np.isfinite(effect)
+        some = complete.any(axis=1)
+        shrunk = np.full(effect.shape, np.nan)
+        shrunk[some] = shrink(np.where(complete, effect, 0)[some], np.where(complete, error, np.inf)[some])
+        effect = np.where(complete, shrunk, np.nan)
+    symbols = reference.genes["gene"].to_numpy(dtype=object)
+    wide = pd.DataFrame(effect, columns=symbols[match.rows[known]])
+    # A gene under two names, such as two Ensembl ids, is their mean.
+    return wide.T.groupby(level=0, sort=False).mean().T.reindex(columns=symbols)
+
+
+def _too_few(z: pd.DataFrame, match: GeneMatch) -> pd.Series:
+    """Return by drug why it has too few values; None if it has enough."""
+    named = len(np.unique(match.rows[match.rows >= 0]))
+    measured = z.notna().sum(axis=1)
+    needed = min(FEWEST_GENES, z.shape[1])
+    return pd.Series(
+        [
+            None
+            if number >= needed
+            else f"missing values of {1 - number / named:.0%} of {named} genes; {needed} genes are needed"
+            for number in measured
+        ],
+        index=z.index,
+        dtype=object,
+    )
+
+
+def _scaled(
+    z: pd.DataFrame, profiles: Profiles, reference: Reference
+) -> tuple[pd.DataFrame, float, list[str]]:
+    """Return `z` on the atlas' scale, by what it was multiplied (NaN without drugs), and what to tell."""
+    if z.empty:
+        return z, float("nan"), []
+    measured = z.columns[z.notna().any()].tolist()
+    scaled, factor = to_atlas_scale(
+        z[measured].to_numpy(), reference.responses_to(z.index.tolist(), measured)
+    )
+    notes = factor_notes(profiles.kind, factor)
+    if profiles.kind == "z":
+        return z, 1.0, notes
+    return pd.DataFrame(scaled, z.index, measured).reindex(columns=z.columns), factor, notes
 
 
 def cell_line_of(file: ResultFile, request: AssayRequest) -> str:
@@ -82,18 +142,21 @@ def cell_line_of(file: ResultFile, request: AssayRequest) -> str:
 def _drugs(
     profiles: Profiles, plate_map: pd.DataFrame, request: AssayRequest
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the drug_id of every name in the file that was asked for, and the other names."""
-    in_well = {
-        (plate, well): drug
-        for plate, well, drug in plate_map[["plate", "well_position", "drug_id"]].itertuples(index=False)
-    }
+    """Return the drug_id of every name in the file that was asked for, and what to tell of the others."""
+    in_well = plate_map.set_index(["plate", "well_position"])["drug_id"].to_dict()
+    # A positive control may be a drug of the round, whose own wells count.
+    poscon = plate_map[plate_map["pert_type"] == "poscon"]
+    is_poscon = set(zip(poscon["plate"], poscon["well_position"], strict=True)).__contains__
     plates = plate_map["plate"].unique().tolist()
     controls = controls_of(plate_map)
     found: dict[str, str] = {}
-    strangers = []
+    strangers, positive = [], []
     for name in profiles.values.index:
         plate, well = parse_plate_and_well(str(name), plates) or ("", "")
         place = (plate or plates[0], well) if plate or len(plates) == 1 else None
+        if is_poscon(place):
+            positive.append(str(name))
+            continue
         drug = in_well.get(place) if place else None
         drug = drug or request.names.get(str(name).casefold(), str(name))
         if drug in controls:
@@ -107,4 +170,4 @@ def _drugs(
             f"{profiles.path}: none of its drugs ({shortlist(strangers)}) was asked for in {request.source} "
             f"({shortlist(request.drug_ids)}); name drugs as there"
         )
-    return found, strangers
+    return found, [*positive_control_notes(positive), *stranger_notes(strangers)]

@@ -1,23 +1,21 @@
 """Files of an assay in, z-scores on the atlas' scale out: one result per cell line."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from anchordrug.bench.assays.contents import Counts
+from anchordrug.bench.assays.contents import Counts, Profiles
 from anchordrug.bench.assays.from_counts import counts_of_wells, joined_counts, result_from_counts
 from anchordrug.bench.assays.from_profiles import cell_line_of, result_from_profiles
 from anchordrug.bench.assays.reader import read_assay
-from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, require_belongs
-from anchordrug.bench.assays.result import MISSING, OK, AssayResult
+from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, belonging
+from anchordrug.bench.assays.result import FEWEST_GENES, MISSING, OK, AssayResult
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.labels import DOWN, UP, labels_of
 from anchordrug.raw.gene_names import GeneMatch, gene_predicate, match_genes
-
-# With fewer genes an assay says too little of a drug.
-FEWEST_GENES = 20
 
 
 def take_in(
@@ -45,36 +43,60 @@ def take_in(
     """
     is_gene = gene_predicate(reference.genes)
     counts: dict[Path, pd.DataFrame] = {}
+    told: list[str] = []
     parts: dict[str, list[AssayResult]] = {cell_line: [] for cell_line in request.cell_lines}
     for file in files:
-        require_belongs(file, request.plates, request.cell_lines)
+        file = belonging(file, request.plates, request.cell_lines)
         contents = read_assay(file.path, is_gene, plates=request.plates)
         match = match_genes(contents.genes, reference.genes)
-        _require_genes(file.path, match, reference)
+        _require_genes(contents, match, reference)
         if isinstance(contents, Counts):
             if request.plate_map.empty:
                 raise AssayError(f"{file.path}: holds counts of wells; give their plate map, too")
             counts[file.path] = counts_of_wells(contents, match, file, request, reference)
+            told += [*contents.notes, *_repeat_notes(match, "added up")]
         else:
+            contents = replace(contents, notes=(*contents.notes, *_repeat_notes(match, "averaged")))
             cell_line = cell_line_of(file, request)
             parts[cell_line].append(result_from_profiles(contents, match, cell_line, request, reference))
     if counts:
-        table = joined_counts(counts)
+        table, lost = joined_counts(counts)
         names = shortlist(path.name for path in counts)
         for cell_line, found in parts.items():
             own = table.columns.get_level_values(0).isin(request.wells_of(cell_line)["plate"].unique())
             if own.any():
-                found.append(result_from_counts(table.loc[:, own], names, cell_line, request, reference))
+                found.append(
+                    result_from_counts(table.loc[:, own], names, told + lost, cell_line, request, reference)
+                )
     return [_merged(found, request, threshold) for found in parts.values() if found]
 
 
-def _require_genes(path: Path, match: GeneMatch, reference: Reference) -> None:
-    found, genes = len(np.unique(match.rows[match.rows >= 0])), len(reference.genes)
-    if found < min(FEWEST_GENES, genes):
+def _require_genes(contents: Counts | Profiles, match: GeneMatch, reference: Reference) -> None:
+    genes = len(reference.genes)
+    found, needed = np.flatnonzero(match.rows >= 0), min(FEWEST_GENES, genes)
+    named = len(np.unique(match.rows[found]))
+    if named < needed:
         raise AssayError(
-            f"{path}: {found} of the atlas' {genes} genes were found (as {match.naming}s), "
-            f"{min(FEWEST_GENES, genes)} are needed; give gene symbols, Ensembl or Entrez ids of human genes"
+            f"{contents.path}: {named} of the atlas' {genes} genes were found (as {match.naming}s), "
+            f"{needed} are needed; give gene symbols, Ensembl or Entrez ids of human genes"
         )
+    if isinstance(contents, Counts):
+        return
+    known = np.isfinite(contents.values.to_numpy()[:, found])
+    measured = len(np.unique(match.rows[found[known.any(axis=0)]]))
+    if measured < needed:
+        raise AssayError(
+            f"{contents.path}: {named} of the atlas' {genes} genes were found, but {1 - known.mean():.0%} of "
+            f"their values are missing, and {measured} genes have any; {needed} are needed; export the file "
+            "again with its values"
+        )
+
+
+def _repeat_notes(match: GeneMatch, verb: str) -> list[str]:
+    if not match.repeated:
+        return []
+    genes = shortlist(match.repeated, 3)
+    return [f"{len(match.repeated)} genes have several rows or names ({genes}); their values are {verb}"]
 
 
 def _merged(parts: Sequence[AssayResult], request: AssayRequest, threshold: float) -> AssayResult:

@@ -8,7 +8,9 @@ from pathlib import Path
 from anchordrug.bench.assays.contents import Counts, Profiles
 from anchordrug.errors import AssayError, RawDataError
 from anchordrug.files.atomic import require_file
-from anchordrug.raw.sheet import SUFFIXES, Sheet, is_sheet, read_sheet
+from anchordrug.files.kinds import OTHER, STAND_INS
+from anchordrug.raw.sheet import Sheet, is_sheet, read_sheet
+from anchordrug.raw.text import kind_of_file
 from anchordrug.registry import Registry
 
 
@@ -30,7 +32,7 @@ class AssayFile:
 
     @property
     def is_sheet(self) -> bool:
-        """Whether the file has a `sheet`, by its suffix."""
+        """Whether the file has a `sheet`, by its first bytes."""
         return is_sheet(self.path)
 
     @cached_property
@@ -52,7 +54,7 @@ class Format:
     Attributes
     ----------
     owns
-        Whether a file is in this format, by its name or, if it is a sheet, by its header.
+        Whether a file is in this format, by its first bytes, its name or, if it is a sheet, its header.
     read
         Returns the contents of such a file; an AssayError or RawDataError tells what is wrong with it.
     general
@@ -94,7 +96,8 @@ def read_assay(
     is_gene = known if callable(known) else frozenset(known).__contains__
     file = AssayFile(path, is_gene, plates)
     try:
-        require_file(path, "check the name")
+        if not path.is_dir():
+            require_file(path, "check the name")
         return _format_of(file).read(file)
     except RawDataError as error:
         raise AssayError(str(error)) from error
@@ -110,7 +113,6 @@ def _format_of(file: AssayFile) -> Format:
             )
         if owners:
             return formats[owners[0]]
-    raise AssayError(
-        f"{file.path}: cannot read '{file.path.suffix}' files; save it as {SUFFIXES}, or as .gct or .gctx "
-        f"(formats: {', '.join(formats)})"
-    )
+    kind = kind_of_file(file.path) or OTHER
+    others = "" if kind in STAND_INS else f" (formats: {', '.join(formats)})"
+    raise AssayError(f"{file.path}: is {kind.words}; {kind.remedy}{others}")

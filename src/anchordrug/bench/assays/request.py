@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import AssayError, near, shortlist
+from anchordrug.errors import AssayError, shortlist
+from anchordrug.raw.line_names import match_lines, near_line
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class BelongsError(AssayError):
     """A file that does not say, or of which it is wrongly said, to which plate or cell line it belongs."""
 
 
-def require_belongs(file: ResultFile, plates: Sequence[str], cell_lines: Sequence[str]) -> None:
-    """Check that a file belongs to one of the plates or cell lines that were asked for.
+def belonging(file: ResultFile, plates: Sequence[str], cell_lines: Sequence[str]) -> ResultFile:
+    """Return a file with the name of the plate or cell line, of those asked for, that it belongs to.
 
     Raises
     ------
@@ -95,8 +96,12 @@ def require_belongs(file: ResultFile, plates: Sequence[str], cell_lines: Sequenc
         It does not.
     """
     known = [*plates, *cell_lines]
-    if file.belongs_to is not None and file.belongs_to not in known:
+    if file.belongs_to is None or file.belongs_to in known:
+        return file
+    match = match_lines([file.belongs_to], cell_lines)
+    if not match.found:
         raise BelongsError(
             f"{file.path}: is said to be of '{file.belongs_to}', which is neither a plate nor a cell line "
-            f"that was asked for{near(file.belongs_to, known)}; name one of them: {shortlist(known)}"
+            f"that was asked for{near_line(file.belongs_to, known)}; name one of them: {shortlist(known)}"
         )
+    return ResultFile(file.path, match.found[file.belongs_to])

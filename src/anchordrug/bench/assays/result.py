@@ -8,6 +8,12 @@ import pandas as pd
 
 from anchordrug.errors import shortlist
 
+# With fewer genes an assay says too little of a drug.
+FEWEST_GENES = 20
+
+# Genes that two replicates must have in common for a correlation.
+FEWEST_COMMON = 3
+
 OK = "ok"
 FAILED = "failed"
 MISSING = "missing"
@@ -59,6 +65,13 @@ def stranger_notes(strangers: Sequence[str]) -> list[str]:
     return [f"{len(strangers)} drugs nobody asked for are left out: {shortlist(strangers)}"]
 
 
+def positive_control_notes(wells: Sequence[str]) -> list[str]:
+    """Tell of wells of positive controls."""
+    if not wells:
+        return []
+    return [f"{len(wells)} wells of positive controls are left out: {shortlist(wells)}"]
+
+
 def gene_notes(z: pd.DataFrame) -> list[str]:
     """Tell which genes of the atlas were not measured."""
     nowhere, somewhere = z.columns[z.isna().all()], z.columns[z.isna().any() & z.notna().any()]
@@ -81,9 +94,10 @@ def gene_notes(z: pd.DataFrame) -> list[str]:
 
 
 def mean_correlation(rows: np.ndarray) -> float:
-    """Return the mean correlation between all pairs of `rows`; NaN for fewer than two."""
-    if len(rows) < 2:
-        return float("nan")
-    rows = rows[:, np.isfinite(rows).all(axis=0)]
-    matrix = np.corrcoef(rows)
-    return float(matrix[np.triu_indices(len(rows), 1)].mean())
+    """Return the mean correlation between all pairs of `rows`, each over the genes that both have.
+
+    NaN for fewer than two rows, and if no two have enough genes in common.
+    """
+    matrix = pd.DataFrame(rows.T).corr(min_periods=FEWEST_COMMON).to_numpy()
+    pairs = matrix[np.triu_indices(len(rows), 1)]
+    return float(np.mean(pairs[np.isfinite(pairs)])) if np.isfinite(pairs).any() else float("nan")

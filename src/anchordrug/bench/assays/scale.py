@@ -6,9 +6,20 @@ drug, and one factor makes the results spread as the atlas says that these drugs
 and other ways to find the factor came out worse: benchmarks/assay_scale.py.
 """
 
+from typing import Literal
+
 import numpy as np
 
+from anchordrug.bench.assays.contents import Kind
 from anchordrug.errors import AssayError
+
+# What the factor is for assays whose results can be trusted, by the kind of the numbers (docs/method).
+USUAL_FACTOR = {
+    "counts": (1.0, 10.0),
+    "log2_fold_change": (1.0, 10.0),
+    "statistic": (0.2, 3.0),
+    "z": (0.5, 2.0),
+}
 
 LEAST_SHARE = 0.01  # of the noise variance: a drug without any effect keeps the order of its genes
 
@@ -74,3 +85,32 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
     typical = np.nanmean(np.abs(reference_z[:, measured]))
     factor = float(typical / np.nanmean(np.abs(statistic[:, measured])))
     return statistic * factor, factor
+
+
+def factor_notes(kind: Kind | Literal["counts"], factor: float) -> list[str]:
+    """Tell of a factor that is far from what it is for other assays.
+
+    Parameters
+    ----------
+    kind
+        Of the numbers that are, or with z-scores would be, multiplied by `factor`.
+    """
+    low, high = USUAL_FACTOR[kind]
+    if low <= factor <= high:
+        return []
+    size = "smaller" if factor > high else "larger"
+    if kind == "z":
+        ratio = factor if factor > 1 else 1 / factor
+        return [
+            f"these z-scores are {ratio:.3g} times {size} than those in the atlas (up to {high:g} times is "
+            "usual), and are taken as they are; if they are log2 fold changes or other numbers, give raw "
+            "counts or a long table with p-values or standard errors, which is scaled"
+        ]
+    why = {
+        True: "the reads may be few, or the cells may hardly respond",
+        False: "p-values may be rounded, or the numbers may be of another kind",
+    }[factor > high]
+    return [
+        f"the factor to the atlas' scale, {factor:.3g}, is far from the usual ({low:g} to {high:g}): the "
+        f"effects are {size} than in other assays; {why}, so trust these results less"
+    ]

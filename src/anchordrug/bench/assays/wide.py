@@ -10,7 +10,9 @@ import pandas as pd
 from anchordrug.bench.assays.contents import Counts, Profiles
 from anchordrug.bench.assays.gene_columns import require_no_dates
 from anchordrug.bench.plates.wells import parse_plate_and_well
-from anchordrug.errors import AssayError
+from anchordrug.errors import AssayError, shortlist
+from anchordrug.raw.no_genes import is_no_gene, left_out_note
+from anchordrug.raw.text import MISSING_TEXT
 
 _WHOLE_IN_COUNTS = 0.5  # share of the values other than 0; real counts have all, log values next to none
 _NEGATIVE_IN_Z = 0.1  # share of the values other than 0; z-scores have about half
@@ -19,7 +21,7 @@ _EXACT_IN_FLOAT = 2.0**53
 
 
 class WideTable(NamedTuple):
-    """Values float64 [genes, samples], finite, with names, and with places for messages.
+    """Values float64 [genes, samples], NaN where missing, with names, and with places for messages.
 
     `gene_place` and `sample_place` return where the gene or sample of a number (from 0) is in the file.
     """
@@ -35,16 +37,23 @@ class WideTable(NamedTuple):
 def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
     """Return counts if all values are whole numbers and none is negative, else z-scores.
 
+    Rows that are no genes (`raw.no_genes`) or have no name are left out. Of counts, so are wells without any
+    value, and then genes that some well has no value of.
+
     Raises
     ------
     AssayError
-        The values are neither; a gene has become a date; a well is on no 96- or 384-well plate; a well or a
-        drug occurs twice.
+        The values are neither; there is none; a gene has become a date; a well is on no 96- or 384-well
+        plate; a well or a drug occurs twice.
     """
+    wide, notes = _genes_only(wide)
     require_no_dates(wide.path, wide.genes, wide.gene_place)
-    genes = pd.Index(wide.genes, name="gene")
+    if not np.isfinite(wide.values).any():
+        raise AssayError(f"{wide.path}: holds no value; export it again")
     if _are_counts(wide):
-        return Counts(wide.path, pd.DataFrame(wide.values.astype(np.int64), genes, _wells(wide, plates)))
+        table = pd.DataFrame(wide.values, pd.Index(wide.genes, name="gene"), _wells(wide, plates))
+        complete, more = _complete(wide.path, table)
+        return Counts(wide.path, complete.astype(np.int64), (*notes, *more))
     first: dict[str, int] = {}
     for position, name in enumerate(wide.samples):
         if first.setdefault(name, position) != position:
@@ -52,18 +61,61 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
                 f"{wide.path}: '{name}' stands in {wide.sample_place(first[name])} and in "
                 f"{wide.sample_place(position)}; give one profile per drug"
             )
-    return Profiles(wide.path, pd.DataFrame(wide.values.T, pd.Index(wide.samples, name="name"), genes), "z")
+    names, genes = pd.Index(wide.samples, name="name"), pd.Index(wide.genes, name="gene")
+    return Profiles(wide.path, pd.DataFrame(wide.values.T, names, genes), "z", notes=notes)
+
+
+def _genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
+    """Return `wide` without the rows that are no genes or have no name, and what to tell of them."""
+    unnamed = np.array([name in MISSING_TEXT for name in wide.genes], dtype=bool)
+    others = np.array([is_no_gene(name) for name in wide.genes], dtype=bool)
+    kept = np.flatnonzero(~others & ~unnamed)
+    notes = []
+    if others.any():
+        notes.append(left_out_note([wide.genes[row] for row in np.flatnonzero(others)]))
+    if unnamed.any():
+        notes.append(f"{int(unnamed.sum())} rows without the name of a gene are left out")
+    only = wide._replace(
+        genes=[wide.genes[row] for row in kept],
+        values=wide.values[kept],
+        gene_place=lambda row: wide.gene_place(int(kept[row])),
+    )
+    return only, tuple(notes)
+
+
+def _complete(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return counts [genes x wells] without empty wells and incomplete genes, and what to tell of them."""
+    empty = table.isna().all(axis=0)
+    counts = table.loc[:, ~empty]
+    missing = counts.isna()
+    gaps = missing.any(axis=1)
+    notes = []
+    if empty.any():
+        wells = shortlist([" ".join(filter(None, well)) for well in table.columns[empty]], 3)
+        notes.append(f"{int(empty.sum())} wells have no value ({wells}); they count as wells without results")
+    if gaps.any():
+        notes.append(
+            f"{int(gaps.sum())} of {len(counts)} genes ({shortlist(counts.index[gaps], 3)}) have missing "
+            f"values in some wells ({missing.to_numpy().mean():.1%} of all) and are left out; write 0 where "
+            "no read was counted"
+        )
+    if gaps.all():
+        raise AssayError(
+            f"{path}: every gene has missing values in some wells; write 0 where no read was counted"
+        )
+    return counts[~gaps], tuple(notes)
 
 
 def _are_counts(wide: WideTable) -> bool:
-    """Return True for counts, False for z-scores.
+    """Return True for counts, False for z-scores; missing values are neither.
 
     Raises
     ------
     AssayError
         The values are neither: some counts are negative or fractional, or all are as normalised values are.
     """
-    values = wide.values
+    known = np.isfinite(wide.values)
+    values = wide.values[known]
     usable = (values >= 0) & (values == np.floor(values)) & (values < _EXACT_IN_FLOAT)
     if usable.all():
         return True
@@ -78,8 +130,8 @@ def _are_counts(wide: WideTable) -> bool:
                 "expression with p-values"
             )
         return False
-    row, column = np.argwhere(~usable)[0]
-    value = values[row, column]
+    row, column = np.argwhere(known)[np.flatnonzero(~usable)[0]]
+    value = wide.values[row, column]
     fault = (
         "is negative" if value < 0 else "is too large" if value >= _EXACT_IN_FLOAT else "is no whole number"
     )

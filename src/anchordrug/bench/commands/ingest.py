@@ -12,16 +12,17 @@ from anchordrug import schemas
 from anchordrug.bench import folder as files
 from anchordrug.bench.assay_request import reference_of, request_of
 from anchordrug.bench.assays.intake import take_in
-from anchordrug.bench.assays.request import BelongsError, ResultFile, require_belongs
+from anchordrug.bench.assays.request import BelongsError, ResultFile, belonging
 from anchordrug.bench.assays.result import FAILED, MISSING, OK, AssayResult
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import AssayError, SettingsError, shortlist
-from anchordrug.files.atomic import atomic_path
+from anchordrug.errors import AssayError, RawDataError, SettingsError, shortlist
+from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_json, write_json, write_table
 from anchordrug.project.project import Project
+from anchordrug.raw.text import require_readable
 
 
 def run(
@@ -62,10 +63,9 @@ def _take_in(
 ) -> bool:
     """Take up the given files and those under results/; return whether anything was written."""
     here = files.round_of(folder, number)
-    plate_map = read_plate_map(here / files.PLATE_MAP)
     targets = read_campaign(folder / files.SETTINGS).targets
-    for file in given:
-        require_belongs(file, plate_map["plate"].unique().tolist(), targets)
+    plate_map = read_plate_map(here / files.PLATE_MAP, targets)
+    given = [belonging(file, plate_map["plate"].unique().tolist(), targets) for file in given]
     kept = _kept(folder, number)
     new = _new_files(folder, number, given, kept)
     together = {**kept, **new}
@@ -131,8 +131,7 @@ def _new_files(folder: Path, number: int, given: list[ResultFile], kept: dict[st
     new: dict[str, Path] = {}
     for file in given:
         path = file.path
-        if not path.is_file():
-            raise AssayError(f"{path}: no such file; name the results of the round")
+        _require_file(path)
         key = sha256(path)
         if known.get(key, number) != number:
             raise AssayError(
@@ -151,6 +150,15 @@ def _new_files(folder: Path, number: int, given: list[ResultFile], kept: dict[st
         known[key] = number
         new[name] = path
     return new
+
+
+def _require_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            require_readable(path)
+        require_file(path, "name the results of the round")
+    except RawDataError as error:
+        raise AssayError(str(error)) from error
 
 
 def _show(number: int, accepted: list[AssayResult]) -> None:

@@ -1,6 +1,6 @@
 """anchordrug campaign new: resolve a library against the atlas, describe the target, learn its model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,14 +13,16 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.library import counts_in_words, resolve_library
 from anchordrug.bench.model import load_model
+from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
 from anchordrug.bench.untreated import described
 from anchordrug.bench.world import load_world
-from anchordrug.errors import LibraryError, SettingsError, near
+from anchordrug.errors import LibraryError, SettingsError
 from anchordrug.files.atomic import PARTIAL, atomic_path
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.compounds import read_compounds_for_sale
+from anchordrug.raw.line_names import near_line
 from anchordrug.settings import Settings, checked
 
 
@@ -37,6 +39,7 @@ class NewCampaign:
     strategy: str | None
     seed: int
     rehearsal: bool
+    id_column: str | None = None
 
 
 def run(folder: Path, asked: NewCampaign, project: Project) -> None:
@@ -56,29 +59,30 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
                 "or give another folder)"
             )
             return
+        atlas = project.atlas()
+        asked = replace(asked, targets=as_in_atlas(asked.targets, atlas.cell_lines, project.raw, "--target"))
         campaign = _campaign(asked, project.settings)
         # What an earlier try that was cut may have left.
         for name in (files.QUERIES, files.EXPRESSION):
             (folder / name).unlink(missing_ok=True)
-        only = _measured(project.atlas(), campaign) if campaign.rehearsal else None
-        drugs = project.atlas().drugs
-        usable = _resolve(asked.library, drugs, folder / files.LIBRARY, "library", only)
+        only = _measured(atlas, campaign) if campaign.rehearsal else None
+        drugs = atlas.drugs
+        usable = _resolve(asked.library, asked.id_column, drugs, folder / files.LIBRARY, "library", only)
         if campaign.budget > usable:
             raise SettingsError(
                 f"--budget: {campaign.budget} drugs are asked for, "
                 f"but {usable} of {asked.library} can be used"
             )
         if asked.predict is not None:
-            _resolve(asked.predict, drugs, folder / files.QUERIES, "drugs to predict")
+            _resolve(asked.predict, asked.id_column, drugs, folder / files.QUERIES, "drugs to predict")
         if asked.expression is not None:
             found = described(asked.expression, campaign.targets, project.raw)
             table = found.expression.rename_axis("cell_line").reset_index()
             write_table(table, folder / files.EXPRESSION)
             typer.echo(found.note)
-        known = project.atlas().cell_lines
         for target in campaign.targets:
-            if target not in known:
-                typer.echo(f"{target}: is new to the atlas{near(target, known)}")
+            if target not in atlas.cell_lines:
+                typer.echo(f"{target}: is new to the atlas{near_line(target, atlas.cell_lines)}")
         _write_dvc(project.root, folder)
         model = load_model(load_world(folder, project, campaign))
         measured = [model.world.measured_before(target)[0] for target in campaign.targets]
@@ -131,9 +135,18 @@ def _measured(atlas: ResponseAtlas, campaign: CampaignSettings) -> set[str]:
     return set.intersection(*(set(keys[atlas.of(target).measured_drugs()]) for target in campaign.targets))
 
 
-def _resolve(source: Path, drugs: pd.DataFrame, path: Path, what: str, only: set[str] | None = None) -> int:
+def _resolve(
+    source: Path,
+    id_column: str | None,
+    drugs: pd.DataFrame,
+    path: Path,
+    what: str,
+    only: set[str] | None = None,
+) -> int:
     """Resolve a list of compounds, write it, say what was found; return how many are usable."""
-    resolved = resolve_library(read_compounds_for_sale(source), drugs)
+    resolved = resolve_library(read_compounds_for_sale(source, id_column), drugs)
+    if resolved.note:
+        typer.echo(f"{source}: {resolved.note}")
     library, rejects = resolved.library, resolved.rejects
     if only is not None:
         unknown = library[~library["inchikey"].isin(only)]

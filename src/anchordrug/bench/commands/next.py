@@ -15,12 +15,12 @@ from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.forecast import forecast, forecast_in_words
 from anchordrug.bench.measurements import Measurements, measured_so_far
 from anchordrug.bench.model import Model, load_model
-from anchordrug.bench.plates.layout import lay_out, pick_list
+from anchordrug.bench.plates.layout import SAMPLE, SOURCE_PLATE, SOURCE_WELL, lay_out, pick_list
 from anchordrug.bench.plates.picture import picture
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import SettingsError
-from anchordrug.files.atomic import atomic_folder
-from anchordrug.files.tables import write_table
+from anchordrug.errors import SettingsError, TableError
+from anchordrug.files.atomic import atomic_folder, require_file
+from anchordrug.files.tables import read_table, write_table
 from anchordrug.predictors.joint import JointFitted
 from anchordrug.project.project import Project
 
@@ -70,7 +70,7 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
             schemas.validate(plate_map, schemas.PLATE_MAP, path / files.PLATE_MAP),
             temporary / files.PLATE_MAP,
         )
-        write_table(_picks(world, plate_map), temporary / files.PICK_LIST)
+        write_table(_picks(world, plate_map, number), temporary / files.PICK_LIST)
         write_table(selection, temporary / files.PANEL)
         checked = schemas.validate(evidence, schemas.EVIDENCE, path / files.EVIDENCE)
         write_table(checked, temporary / files.EVIDENCE)
@@ -148,10 +148,24 @@ def _plates(world: World, selection: pd.DataFrame, target: str, number: int) -> 
     )
 
 
-def _picks(world: World, plate_map: pd.DataFrame) -> pd.DataFrame:
-    return pick_list(
-        plate_map, world.library[["drug_id", "source_plate", "source_well"]], world.campaign.plates
-    )
+def _picks(world: World, plate_map: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Return the pick list of round `number`; a drug keeps the source well that it had in earlier rounds."""
+    earlier = [
+        _pick_list_of(world.folder, before) for before in files.round_numbers(world.folder) if before < number
+    ]
+    sources = world.library[["drug_id", "source_plate", "source_well"]]
+    return pick_list(plate_map, sources, world.campaign.plates, earlier)
+
+
+def _pick_list_of(folder: Path, number: int) -> pd.DataFrame:
+    path = files.round_of(folder, number) / files.PICK_LIST
+    columns = (SOURCE_PLATE, SOURCE_WELL, SAMPLE)
+    require_file(path, f"source wells of later rounds depend on it; {files.RESTORE}")
+    table = read_table(path, columns)
+    missing = [column for column in columns if column not in table or table[column].isna().any()]
+    if missing:
+        raise TableError(f"{path}: column '{missing[0]}' is missing or has empty cells; {files.RESTORE}")
+    return table
 
 
 def _show(

@@ -38,9 +38,10 @@ def run(folder: Path, out: Path, project: Project) -> None:
             raise SettingsError(
                 f"{folder}: no round waits for results; run 'anchordrug campaign next {folder}'"
             )
-        plate_map = read_plate_map(files.round_of(folder, rounds[-1]) / files.PLATE_MAP)
-        expression = untreated_expression(find_bundle(project.raw), project.read_added_expression())
-        tables = [_counts(world, target, plate_map, expression) for target in world.campaign.targets]
+        bundle, targets = find_bundle(project.raw), world.campaign.targets
+        plate_map = read_plate_map(files.round_of(folder, rounds[-1]) / files.PLATE_MAP, targets)
+        expression = untreated_expression(bundle, project.read_added_expression(), targets)
+        tables = [_counts(world, target, plate_map, expression) for target in targets]
         table = pd.concat(tables, axis=1).fillna(0).astype(int)
         table.columns = pd.Index([f"{plate}_{well}" for plate, well in table.columns])
         remove_partial_of(out)

@@ -147,7 +147,9 @@ def _evidence(folder: Path, rounds: list[int]) -> list[str]:
     path = files.round_of(folder, rounds[-1]) / files.EVIDENCE
     if not path.exists():
         return []
-    table = schemas.validate(read_table(path), schemas.EVIDENCE, path, files.RESTORE)
+    table = schemas.validate(
+        read_table(path, schemas.text_columns(schemas.EVIDENCE)), schemas.EVIDENCE, path, files.RESTORE
+    )
     return [*evidence_in_words(table), ""]
 
 
@@ -162,7 +164,10 @@ def _forecast(
         return []
     return [
         *forecast_in_words(
-            schemas.validate(read_table(path), schemas.ADVICE, path, files.RESTORE), campaign.stop_below
+            schemas.validate(
+                read_table(path, schemas.text_columns(schemas.ADVICE)), schemas.ADVICE, path, files.RESTORE
+            ),
+            campaign.stop_below,
         ),
         "",
     ]

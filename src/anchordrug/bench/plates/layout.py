@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 import numpy as np
@@ -16,6 +17,10 @@ from anchordrug.schemas import PLATE_MAP
 
 ECHO_STEP_NL = 2.5
 ECHO_SOURCE_TYPE = "384PP_DMSO2"
+# Columns of a pick list that say which drug comes from which well.
+SAMPLE = "Sample ID"
+SOURCE_PLATE = "Source Plate Name"
+SOURCE_WELL = "Source Well"
 
 
 def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str, seed: int) -> pd.DataFrame:
@@ -133,7 +138,9 @@ def _regions(wells: np.ndarray, parts: int) -> list[np.ndarray]:
     return cut(np.arange(len(wells)), parts) if parts else []
 
 
-def pick_list(plate_map: pd.DataFrame, sources: pd.DataFrame, plates: Plates) -> pd.DataFrame:
+def pick_list(
+    plate_map: pd.DataFrame, sources: pd.DataFrame, plates: Plates, earlier: Sequence[pd.DataFrame] = ()
+) -> pd.DataFrame:
     """Return the transfers that fill `plate_map`, in the columns of Echo Cherry Pick.
 
     Parameters
@@ -146,6 +153,9 @@ def pick_list(plate_map: pd.DataFrame, sources: pd.DataFrame, plates: Plates) ->
         map; DMSO comes last.
     plates : Plates
         Volume of a well (uL), concentration of the stocks (mM).
+    earlier : sequence of DataFrame
+        The pick lists of the earlier rounds, in order. A drug keeps the source well that it first had, and
+        no other drug gets a well that is in one of these lists.
 
     Returns
     -------
@@ -158,37 +168,43 @@ def pick_list(plate_map: pd.DataFrame, sources: pd.DataFrame, plates: Plates) ->
     SettingsError
         A volume rounds to 0 or exceeds the well.
     TableError
-        `sources` has no such column, names a drug or a well twice, gives half a source or a wrong well; or
-        a plate holds drugs at several concentrations.
+        `sources` has no such column, names a drug or a well twice, gives half a source, a wrong well or the
+        well of another drug in an earlier pick list; or a plate holds drugs at several concentrations.
     """
-    source = _sources(plate_map, sources)
+    source = _sources(plate_map, sources, earlier)
     volumes = {
         plate: _volume_nl(str(plate), wells.loc[wells["pert_type"] == "trt", "concentration"], plates)
         for plate, wells in plate_map.groupby("plate")
     }
     return pd.DataFrame(
         {
-            "Source Plate Name": [source[drug][0] for drug in plate_map["drug_id"]],
+            SOURCE_PLATE: [source[drug][0] for drug in plate_map["drug_id"]],
             "Source Plate Type": ECHO_SOURCE_TYPE,
-            "Source Well": [_unpadded(source[drug][1]) for drug in plate_map["drug_id"]],
+            SOURCE_WELL: [_unpadded(source[drug][1]) for drug in plate_map["drug_id"]],
             "Destination Plate Name": plate_map["plate"].to_list(),
             "Destination Well": [_unpadded(well) for well in plate_map["well_position"]],
             "Transfer Volume": [volumes[plate] for plate in plate_map["plate"]],
             "Sample Name": plate_map["name"].fillna(plate_map["drug_id"]).to_list(),
-            "Sample ID": plate_map["drug_id"].to_list(),
+            SAMPLE: plate_map["drug_id"].to_list(),
         }
     )
 
 
-def _sources(plate_map: pd.DataFrame, sources: pd.DataFrame) -> dict[str, tuple[str, str]]:
+def _sources(
+    plate_map: pd.DataFrame, sources: pd.DataFrame, earlier: Sequence[pd.DataFrame]
+) -> dict[str, tuple[str, str]]:
     """Return the source plate and well of every drug in the map, and of the vehicle."""
     given = _given_sources(sources)
+    drug_in = _earlier_sources(earlier)
+    _require_free(given, drug_in)
+    # A well belongs to the drug that it had first; the lists of older versions gave some wells twice.
+    kept = {drug: well for well, drug in reversed(drug_in.items())}
     in_map = dict.fromkeys(plate_map["drug_id"])
     order = [
         drug for drug in dict.fromkeys([*sources["drug_id"], *in_map]) if drug in in_map and drug != VEHICLE
     ]
     order += [VEHICLE] if VEHICLE in in_map else []
-    taken = set(given.values())
+    taken = {*given.values(), *drug_in}
     free = (
         (f"SOURCE{number}", well_name(row, column))
         for number in count(1)
@@ -196,7 +212,27 @@ def _sources(plate_map: pd.DataFrame, sources: pd.DataFrame) -> dict[str, tuple[
         for column in range(24)
         if (f"SOURCE{number}", well_name(row, column)) not in taken
     )
-    return {drug: given[drug] if drug in given else next(free) for drug in order}
+    known = kept | given
+    return {drug: known[drug] if drug in known else next(free) for drug in order}
+
+
+def _earlier_sources(earlier: Sequence[pd.DataFrame]) -> dict[tuple[str, str], str]:
+    """Return the drug that each source plate and well had first in the pick lists of earlier rounds."""
+    drug_in: dict[tuple[str, str], str] = {}
+    for table in earlier:
+        for plate, well, drug in table[[SOURCE_PLATE, SOURCE_WELL, SAMPLE]].itertuples(index=False):
+            drug_in.setdefault((plate, read_well(well, f"pick list of an earlier round: '{drug}'")), drug)
+    return drug_in
+
+
+def _require_free(given: Mapping[str, tuple[str, str]], drug_in: Mapping[tuple[str, str], str]) -> None:
+    for drug, (plate, well) in given.items():
+        other = drug_in.get((plate, well), drug)
+        if other != drug:
+            raise TableError(
+                f"sources: drug '{drug}': well {_unpadded(well)} of plate '{plate}' held '{other}' in an "
+                f"earlier round; give '{drug}' another well"
+            )
 
 
 def _unpadded(well: str) -> str:

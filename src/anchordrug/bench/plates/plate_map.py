@@ -2,12 +2,14 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from anchordrug.bench.plates.wells import parse_well
 from anchordrug.errors import TableError, shortlist
+from anchordrug.raw.line_names import match_lines
 from anchordrug.raw.sheet import Sheet, read_sheet
 from anchordrug.schemas import PLATE_MAP, validate
 
@@ -26,6 +28,7 @@ _COLUMNS = {
     "cell_line": ("cell_line", "metadata_cell_line"),
     "unit": ("unit", "concentration_unit", "metadata_concentration_unit"),
     "pert_type": ("pert_type", "metadata_pert_type"),
+    "control_type": ("control_type", "metadata_control_type"),
     "name": ("name", "pert_iname", "metadata_pert_iname"),
     "InChIKey": ("inchikey", "metadata_inchikey"),
     "SMILES": ("smiles", "metadata_smiles"),
@@ -38,22 +41,36 @@ _REQUIRED = ("plate", "well_position", "drug_id", "concentration", "cell_line")
 # (github.com/broadinstitute/cell-health/issues/105), so the same number is the assay well's uM.
 _COLUMNS_IN_UM = ("concentration_um", "mmoles_per_liter", "metadata_mmoles_per_liter")
 
+# What CMap and JUMP call a well, and our name for it. Kinds of positive control have names of their own
+# ('poscon_cp', 'poscon_diverse').
+_PERT_TYPES = {
+    **{name: name for name in ("trt", "negcon", "poscon")},
+    **{"trt_cp": "trt", "ctl_vehicle": "negcon", "trt_poscon": "poscon"},
+}
+
 _PER_UM = {"um": 1.0, "nm": 1000.0, "mm": 0.001}
 
 
 def replicates(table: pd.DataFrame) -> pd.Series:
     """Return for every well the how-manieth of its drug it is, or of its plate's vehicle wells, from 1."""
     plate = table["plate"].where(table["pert_type"] == "negcon", "")
-    return table.groupby(["cell_line", "drug_id", plate]).cumcount() + 1
+    return table.groupby(["cell_line", "drug_id", "pert_type", plate]).cumcount() + 1
 
 
-def read_plate_map(path: Path) -> pd.DataFrame:
+def read_plate_map(path: Path, cell_lines: Sequence[str] = ()) -> pd.DataFrame:
     """Read a plate map, as `lay_out` made it or as a spreadsheet left it.
 
     The file is a table as `read_sheet` reads it. Columns also go by the names that JUMP and the Broad's plate
     maps give them; others are ignored. A unit of nM or mM is converted; a vehicle's concentration is 0
-    whatever the file says. Without the columns `replicate` and `pert_type` these are derived; without `name`,
-    `InChIKey`, `SMILES` these are null.
+    whatever the file says, and so is that of a positive control without one. Without the columns `replicate`
+    and `pert_type` these are derived; without `name`, `InChIKey`, `SMILES` these are null. Positive controls
+    go by `pert_type` 'poscon' (or 'poscon_cp', ...), or by 'control' with `control_type` 'poscon', as JUMP
+    has it.
+
+    Parameters
+    ----------
+    cell_lines
+        Cell lines that get these names, however the file spells them.
 
     Returns
     -------
@@ -85,6 +102,7 @@ def read_plate_map(path: Path) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=pd.Index(list(PLATE_MAP.columns)))
     if "replicate" not in columns:
         table["replicate"] = replicates(table)
+    table["cell_line"] = table["cell_line"].replace(match_lines(table["cell_line"], cell_lines).found)
     return validate(table, PLATE_MAP, path)
 
 
@@ -116,34 +134,48 @@ def _find_columns(header: list[str], path: Path) -> dict[str, int]:
 
 def _read_row(row: dict[str, str], place: str, *, in_um: bool, decimal_comma: bool) -> dict[str, object]:
     """Return a line of the file as a row of PLATE_MAP; `in_um`: the concentration's column says uM."""
-    stated = row.get("pert_type", "").casefold()
-    if stated not in ("", "trt", "negcon"):
-        raise TableError(f"{place}: pert_type '{row['pert_type']}' is unknown; write trt or negcon")
-    is_vehicle = row["drug_id"].casefold() == "dmso" or (stated == "negcon" and not row["drug_id"])
+    pert_type = _pert_type(row, place)
     for name in ("plate", "cell_line", "drug_id"):
-        if not row[name] and not (name == "drug_id" and is_vehicle):
+        if not row[name] and not (name == "drug_id" and pert_type == "negcon"):
             raise TableError(
                 f"{place}: {name} '' is empty; fill it in (drug_id of a control: DMSO) or delete the line"
             )
-    if stated and (stated == "negcon") != is_vehicle:
-        raise TableError(
-            f"{place}: drug_id '{row['drug_id']}' contradicts pert_type '{row['pert_type']}'; "
-            "DMSO is negcon and every drug trt, correct one of them"
-        )
+    is_vehicle = pert_type == "negcon"
+    has_no_dose = is_vehicle or (pert_type == "poscon" and not row["concentration"])
     text = {name: row.get(name) or None for name in ("name", "InChIKey", "SMILES")}
     replicate = row.get("replicate")
     return {
         **text,
         "plate": row["plate"],
         "well_position": read_well(row["well_position"], place),
-        "pert_type": "negcon" if is_vehicle else "trt",
+        "pert_type": pert_type,
         "drug_id": VEHICLE if is_vehicle else row["drug_id"],
         "name": VEHICLE if is_vehicle else text["name"],
-        "concentration": 0.0 if is_vehicle else _read_um(row, place, in_um, decimal_comma),
+        "concentration": 0.0 if has_no_dose else _read_um(row, place, in_um, decimal_comma),
         "unit": "uM",
         "replicate": None if replicate is None else _read_replicate(replicate, place),
         "cell_line": row["cell_line"],
     }
+
+
+def _pert_type(row: dict[str, str], place: str) -> str:
+    """Return whether a well is treated ('trt'), a vehicle ('negcon') or a positive control ('poscon')."""
+    stated = row.get("pert_type", "").casefold()
+    if stated in ("", "control"):
+        stated = row.get("control_type", "").casefold() or stated
+    is_vehicle = row["drug_id"].casefold() == "dmso"
+    if not stated or (stated == "control" and is_vehicle):
+        return "negcon" if is_vehicle else "trt"
+    pert_type = "poscon" if stated.startswith("poscon_") else _PERT_TYPES.get(stated)
+    if pert_type is None:
+        remedy = "add the column control_type with negcon or poscon, or " if stated == "control" else ""
+        raise TableError(f"{place}: pert_type '{stated}' is unknown; {remedy}write trt, negcon or poscon")
+    if (pert_type == "negcon") != is_vehicle and not (pert_type == "negcon" and not row["drug_id"]):
+        raise TableError(
+            f"{place}: drug_id '{row['drug_id']}' contradicts pert_type '{stated}'; DMSO is negcon, every "
+            "drug trt and a positive control poscon: correct one of them"
+        )
+    return pert_type
 
 
 def read_well(text: object, place: str) -> str:

@@ -7,12 +7,12 @@ from anchordrug.bench.assays.gene_columns import gene_hits, no_genes
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.bench.assays.wide import WideTable, contents_of
 from anchordrug.errors import AssayError
-from anchordrug.raw.matrix import open_matrix
+from anchordrug.raw.matrix import is_matrix, open_matrix
 
 
 def owns(file: AssayFile) -> bool:
-    """Return whether the file's name says so."""
-    return file.path.name.endswith((".gctx", ".gct", ".gct.gz"))
+    """Return whether the file's first bytes or its name say so."""
+    return is_matrix(file.path)
 
 
 def read(file: AssayFile) -> Counts | Profiles:
@@ -21,7 +21,7 @@ def read(file: AssayFile) -> Counts | Profiles:
     Raises
     ------
     AssayError
-        No row names a gene, or a value is missing; and as `contents_of`.
+        No row names a gene, or a value is infinite; and as `contents_of`.
     """
     with open_matrix(file.path) as matrix:
         values = np.empty((len(matrix.gene_ids), len(matrix.signature_ids)))
@@ -32,15 +32,15 @@ def read(file: AssayFile) -> Counts | Profiles:
     genes = max(fields, key=lambda names: gene_hits(names, file.is_gene))
     if not gene_hits(genes, file.is_gene):
         raise no_genes(file.path, genes, ids)
-    missing = np.argwhere(~np.isfinite(values))
-    if len(missing):
-        row, column = missing[0]
+    infinite = np.argwhere(np.isinf(values))
+    if len(infinite):
+        row, column = infinite[0]
         raise AssayError(
-            f"{file.path}: gene '{genes[row]}' has no value in signature '{ids[column]}'; remove one of the "
-            "two"
+            f"{file.path}: gene '{genes[row]}' has an infinite value in signature '{ids[column]}'; correct it"
         )
     # Counts belong to wells, which only the ids can name.
-    is_whole = bool((values == np.floor(values)).all())
+    known = values[np.isfinite(values)]
+    is_whole = bool((known == np.floor(known)).all())
     names = ids if described is None or is_whole else described.fillna("").tolist()
     wide = WideTable(
         file.path,

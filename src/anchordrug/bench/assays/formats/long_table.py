@@ -1,15 +1,27 @@
 """Long tables, one row per drug and gene, with a z-score, a statistic or a fold change."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from anchordrug.bench.assays.contents import Kind, Profiles
 from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes, require_no_dates
 from anchordrug.bench.assays.headers import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, value_columns
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.errors import AssayError, shortlist
+from anchordrug.raw.changes import (
+    lacks_direction,
+    require_range,
+    signed_by_p,
+    signed_statistic,
+    without_direction,
+)
 from anchordrug.raw.sheet import Sheet
+from anchordrug.raw.text import MISSING_TEXT
+
+# Of a drug's genes, with different values in several rows: more are several doses, times or cell lines.
+MOST_REPEATED = 0.5
 
 
 def owns(file: AssayFile) -> bool:
@@ -23,11 +35,14 @@ def read(file: AssayFile) -> Profiles:
     z-scores where there are no fold changes; else a signed statistic, then the normal quantile of the p-value
     with the sign of the fold change, then the fold change with its standard error.
 
+    A missing value is that drug's alone. Rows without a gene are left out, rows of one drug and gene
+    averaged.
+
     Raises
     ------
     AssayError
-        A column is missing, a name is empty, a pair of drug and gene occurs twice, a value is out of its
-        range, or no gene has a value for every drug.
+        A column is missing, a row names no drug, most genes of a drug are in several rows, a value is out of
+        its range, or the values tell no direction.
     RawDataError
         A cell is not a number.
     """
@@ -37,35 +52,31 @@ def read(file: AssayFile) -> Profiles:
     if not hits:
         raise no_genes(sheet.path, sheet.names(gene_column), sheet.header)
     drugs, genes = _names_of_drugs(sheet), sheet.names(gene_column)
-    for names, noun in ((drugs, "drug"), (genes, "gene")):
-        if "" in names:
-            raise AssayError(f"{sheet.path}: {sheet.row_place(names.index(''))} names no {noun}; fill it in")
+    if "" in drugs:
+        raise AssayError(f"{sheet.path}: {sheet.row_place(drugs.index(''))} names no drug; fill it in")
     require_no_dates(sheet.path, genes, sheet.row_place)
-    pairs = pd.MultiIndex.from_arrays([drugs, genes])
-    _require_single(sheet, pairs)
-    kind, values, errors = _values(sheet, columns)
-
-    drug_codes, drug_names = pd.factorize(pd.Index(drugs, dtype=object))
-    gene_codes, gene_names = pd.factorize(pd.Index(genes, dtype=object))
-    table = np.full((2, len(drug_names), len(gene_names)), np.nan)
-    table[0, drug_codes, gene_codes] = values
-    table[1, drug_codes, gene_codes] = 1.0 if errors is None else errors
-    complete = np.asarray(np.isfinite(table).all(axis=(0, 1)))
-    if not complete.any():
-        raise AssayError(
-            f"{sheet.path}: no gene has a value for each of the {len(drug_names)} drugs; give every drug the "
-            "same genes, or a file of its own"
-        )
-    left_out = int((~complete).sum())
-    index, kept = pd.Index(drug_names, name="name"), pd.Index(gene_names[complete], name="gene")
-    frames = [pd.DataFrame(part[:, complete], index, kept) for part in table]
-    return Profiles(
-        sheet.path,
-        frames[0],
-        kind,
-        None if errors is None else frames[1],
-        (f"{left_out} genes were left out, because some drugs have no value for them",) if left_out else (),
+    kind, values, errors, notes = _values(sheet, columns)
+    named = np.array([name not in MISSING_TEXT for name in genes])
+    if not named.all():
+        notes = (*notes, f"{int((~named).sum())} rows without the name of a gene are left out")
+    rows = pd.DataFrame(
+        {"drug": drugs, "gene": genes, "value": values, "error": 1.0 if errors is None else errors}
     )
+    rows = rows[named]
+    notes = (*notes, *_repeats(sheet, rows, file.is_gene))
+    # A fold change counts with its error alone.
+    rows.loc[rows[["value", "error"]].isna().any(axis=1), ["value", "error"]] = np.nan
+    by_pair = rows.groupby(["drug", "gene"], sort=False)[["value", "error"]].mean()
+    order = pd.unique(rows["drug"]), pd.unique(rows["gene"])
+    frames = [
+        by_pair[name]
+        .unstack()
+        .reindex(index=order[0], columns=order[1])
+        .rename_axis("name")
+        .rename_axis("gene", axis=1)
+        for name in ("value", "error")
+    ]
+    return Profiles(sheet.path, frames[0], kind, None if errors is None else frames[1], notes)
 
 
 def _names_of_drugs(sheet: Sheet) -> list[str]:
@@ -86,42 +97,68 @@ def _names_of_drugs(sheet: Sheet) -> list[str]:
     )
 
 
-def _require_single(sheet: Sheet, pairs: pd.MultiIndex) -> None:
-    repeated = np.flatnonzero(pairs.duplicated())
-    if len(repeated):
-        drug, gene = pairs[repeated[0]]
-        first = next(row for row, pair in enumerate(pairs) if pair == (drug, gene))
+def _repeats(sheet: Sheet, rows: pd.DataFrame, is_gene: Callable[[str], bool]) -> tuple[str, ...]:
+    """Tell how many genes have several rows for one drug; `rows` have the numbers of `sheet` as index.
+
+    Raises
+    ------
+    AssayError
+        Most genes of a drug have several rows with different values, as those of several doses do.
+    """
+    pair = ["drug", "gene"]
+    different = rows.drop_duplicates([*pair, "value"])
+    again = different[different.duplicated(pair)]
+    share = again.groupby("drug")["gene"].nunique() / rows.groupby("drug")["gene"].nunique()
+    if (share > MOST_REPEATED).any():
+        drug = share.idxmax()
+        gene = again.loc[again["drug"] == drug, "gene"].iloc[0]
+        first, second = rows.index[(rows["drug"] == drug) & (rows["gene"] == gene)][:2]
         raise AssayError(
-            f"{sheet.path}: drug '{drug}' and gene '{gene}' stand in {sheet.row_place(first)} and in "
-            f"{sheet.row_place(int(repeated[0]))}; keep one row for each pair"
+            f"{sheet.path}: drug '{drug}' and gene '{gene}' are in {sheet.row_place(first)} and in "
+            f"{sheet.row_place(second)} with different values, and so are {share.max():.0%} of its genes; "
+            "keep one row per drug and gene (one dose, time and cell line)"
         )
+    repeated = [gene for gene in pd.unique(rows.loc[rows.duplicated(pair), "gene"]) if is_gene(gene)]
+    if not repeated:
+        return ()
+    return (
+        f"{len(repeated)} genes are in several rows of a drug ({shortlist(repeated, 3)}); they are averaged",
+    )
 
 
-def _values(sheet: Sheet, columns: dict[str, int]) -> tuple[Kind, np.ndarray, np.ndarray | None]:
-    """Return kind, values [rows] and standard errors [rows] of the best values that a long table has.
+def _values(
+    sheet: Sheet, columns: dict[str, int]
+) -> tuple[Kind, np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Return kind, values [rows], standard errors [rows] and notes of the best values that a long table has.
 
-    Missing values are NaN but in a table of z-scores: tables of differential expression have none where a
-    gene could not be tested.
+    Missing values are NaN.
     """
     if "z" in columns and "fold change" not in columns:
-        return "z", sheet.finite_numbers(columns["z"]), None
-    changes = sheet.numbers(columns["fold change"]) if "fold change" in columns else None
-    statistic = columns.get("statistic", columns.get("z"))
+        return "z", _directed(sheet, columns["z"]), None, ()
+    statistic = signed_statistic(sheet, columns)
     if statistic is not None:
-        values = sheet.numbers(statistic)
-        # F and likelihood-ratio statistics, and absolute ones, say nothing about the direction.
-        if (values < 0).any() or (changes is not None and not (changes < 0).any()):
-            return "statistic", values, None
-    if changes is None:
-        lacks = "no column of signed statistics" if statistic is None else _unsigned(sheet, statistic)
+        return "statistic", statistic.values, None, statistic.notes
+    if "fold change" not in columns:
+        undirected = without_direction(sheet, columns)
+        lacks = (
+            f"no column of signed statistics ({undirected})"
+            if undirected
+            else "no column of signed statistics"
+        )
         raise AssayError(
             f"{sheet.path}: {lacks} and none of log2 fold changes, so the direction of a change is unknown; "
             "add the column 'stat' or 'log2FoldChange'"
         )
+    changes = _directed(sheet, columns["fold change"])
     if "p-value" in columns:
-        return "statistic", np.sign(changes) * _quantiles(sheet, columns["p-value"]), None
+        by_p = signed_by_p(sheet, columns)
+        return "statistic", by_p.values, None, by_p.notes
     if "standard error" in columns:
-        return "log2_fold_change", changes, _standard_errors(sheet, columns["standard error"])
+        errors = sheet.numbers(columns["standard error"])
+        require_range(
+            sheet, columns["standard error"], errors <= 0, "is no standard error, which is greater than 0"
+        )
+        return "log2_fold_change", changes, errors, ()
     if "adjusted p-value" in columns:
         raise AssayError(
             f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}) but no "
@@ -133,31 +170,16 @@ def _values(sheet: Sheet, columns: dict[str, int]) -> tuple[Kind, np.ndarray, np
     )
 
 
-def _unsigned(sheet: Sheet, column: int) -> str:
-    return f"{sheet.column_place(column)} has no negative value"
-
-
-def _quantiles(sheet: Sheet, column: int) -> np.ndarray:
-    """Return the normal quantiles >= 0 of two-sided p-values; p = 0 is the smallest positive double."""
-    p = sheet.numbers(column)
-    _require_range(sheet, column, (p < 0) | (p > 1), "is no p-value, which lies between 0 and 1")
-    return np.abs(ndtri(np.maximum(p / 2, np.nextafter(0, 1))))
-
-
-def _standard_errors(sheet: Sheet, column: int) -> np.ndarray:
-    errors = sheet.numbers(column)
-    _require_range(sheet, column, errors <= 0, "is no standard error, which is greater than 0")
-    return errors
-
-
-def _require_range(sheet: Sheet, column: int, wrong: np.ndarray, fault: str) -> None:
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        value = sheet.numbers(column)[row]
+def _directed(sheet: Sheet, column: int) -> np.ndarray:
+    """Return the numbers of a column whose sign tells the direction."""
+    values = sheet.numbers(column)
+    lacking = lacks_direction(values)
+    if lacking:
         raise AssayError(
-            f"{sheet.path}: {sheet.row_place(row)}, {sheet.column_place(column)}: {value:.6g} {fault}; "
-            "correct it"
+            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell "
+            "genes that go up from genes that go down; give all genes, with signed values"
         )
+    return values
 
 
 FORMATS.register("long_table", Format(owns, read, general=True))

@@ -25,10 +25,10 @@ def read(file: AssayFile) -> Counts | Profiles:
     Raises
     ------
     AssayError
-        Neither the header nor a column names genes; a gene, well or drug has no name, or there is no column
-        of values; and as `contents_of`.
+        Neither the header nor a column names genes; a well or drug has no name, or there is no column of
+        values; and as `contents_of`.
     RawDataError
-        A cell is not a finite number.
+        A cell is not a number.
     """
     sheet, is_gene = file.sheet, file.is_gene
     column, in_column = gene_column_of(sheet, is_gene)
@@ -48,7 +48,7 @@ def _genes_down(sheet: Sheet, gene_column: int) -> WideTable:
         sheet.path,
         sheet.names(gene_column),
         [sheet.header[column] for column in columns],
-        np.stack([sheet.finite_numbers(column) for column in columns], axis=1),
+        np.stack([sheet.numbers(column) for column in columns], axis=1),
         sheet.row_place,
         lambda column: sheet.column_place(columns[column]),
     )
@@ -76,7 +76,7 @@ def _genes_across(sheet: Sheet, is_gene: Callable[[str], bool]) -> WideTable:
         sheet.path,
         [sheet.header[column] for column in columns],
         samples,
-        np.stack([sheet.finite_numbers(column) for column in columns], axis=0),
+        np.stack([sheet.numbers(column) for column in columns], axis=0),
         lambda gene: sheet.column_place(columns[gene]),
         sheet.row_place,
     )
@@ -90,9 +90,10 @@ def _named(
     gene_place: Callable[[int], str],
     sample_place: Callable[[int], str],
 ) -> WideTable:
-    for names, place, noun in ((genes, gene_place, "gene"), (samples, sample_place, "well or drug")):
-        if "" in names:
-            raise AssayError(f"{path}: {place(names.index(''))} names no {noun}; name it or remove it")
+    if "" in samples:
+        raise AssayError(
+            f"{path}: {sample_place(samples.index(''))} names no well or drug; name it or remove it"
+        )
     return WideTable(path, genes, samples, values, gene_place, sample_place)
 
 

@@ -1,0 +1,165 @@
+"""What to say when a step of curation leaves nothing: both files, an example of each, the remedy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import shortlist
+from anchordrug.raw.bundle import RawBundle
+from anchordrug.raw.line_names import match_lines
+
+# Kind, id, reason and detail of what could not be used.
+Rejects = Sequence[tuple[str, str, str, str | None]]
+
+_RELEASE = "use the tables of the same release"
+QUALITY = ("is_gold", "cc_q75", "pct_self_rank_q25")
+
+
+def no_genes(geneinfo: Path, listed: Sequence[str], matrix: Path, axes: tuple[list[str], list[str]]) -> str:
+    """Return why none of the ids in geneinfo is a gene of the matrix; `axes`: its gene and signature ids."""
+    genes, signatures = axes
+    if set(listed) & set(signatures):
+        return (
+            f"{matrix}: has genes in place of signatures ({geneinfo} names {shortlist(signatures, 3)}, "
+            f"and not {shortlist(genes, 3)}); transpose it"
+        )
+    return (
+        f"{geneinfo}: names none of the gene ids of {matrix} (such as {shortlist(genes, 3)}), but "
+        f"{shortlist(listed, 3)}; {_RELEASE}"
+    )
+
+
+def no_annotation(bundle: RawBundle, annotated: Sequence[str], terms: Sequence[str], genes: pd.Series) -> str:
+    """Return why none of the measured genes, by symbol, is annotated."""
+    if genes.empty:
+        return f"{bundle.geneinfo}: has no symbol of the genes of {bundle.matrix}; fill them in"
+    if genes.isin(list(terms)).any():
+        return (
+            f"{bundle.annotation}: has genes in its columns ({shortlist(terms, 3)}) and terms in its rows "
+            f"({shortlist(annotated, 3)}); transpose it"
+        )
+    return (
+        f"{bundle.annotation}: annotates none of the measured genes (such as {shortlist(genes, 3)}), but "
+        f"{shortlist(annotated, 3)}; name its genes by symbol"
+    )
+
+
+def no_compounds(source: Path, table: pd.DataFrame) -> str:
+    """Return that no signature is of a compound."""
+    kinds = table["pert_type"].dropna().unique()
+    found = f"pert_type is {shortlist(kinds)}" if len(kinds) else "pert_type is empty"
+    return f"{source}: no signature is of a compound ({found}, not trt_cp); give the table of compounds"
+
+
+def no_quantity(source: Path, quantity: str, values: pd.Series, wanted: float, unit: str) -> str:
+    """Return that no signature has the dose, or time, that the settings ask for."""
+    key = "dose_um" if quantity == "dose" else "time_h"
+    if values.isna().all():
+        return (
+            f"{source}: no {quantity} can be read (columns pert_{quantity} and pert_{quantity}_unit, or "
+            f"pert_i{quantity}); write it as in '{wanted:g} {unit}'"
+        )
+    found = (f"{value:g}" for value in values.value_counts().index)
+    return (
+        f"{source}: no signature has the {quantity} {wanted:g} {unit}, but {shortlist(found)} {unit}; set "
+        f"curate.{key} in params.yaml to one of these"
+    )
+
+
+def no_quality(source: Path, table: pd.DataFrame) -> str:
+    """Return that no signature is known to be good enough."""
+    anyway = "set curate.quality: any in params.yaml to take all signatures"
+    if table[list(QUALITY)].notna().to_numpy().any():
+        return (
+            f"{source}: none of its {len(table)} signatures of this dose and time is gold (is_gold 1, or "
+            f"cc_q75 >= 0.2 and pct_self_rank_q25 <= 5); {anyway}"
+        )
+    others = sorted(path.name for path in source.parent.glob("*metrics*") if path.is_file())
+    place = f"{shortlist(others)} may have them: add them" if others else "add them, from a table of metrics"
+    return (
+        f"{source}: has no values of quality in columns is_gold, cc_q75 (distil_cc_q75) or "
+        f"pct_self_rank_q25; {place} by sig_id, or {anyway}"
+    )
+
+
+def no_rows(source: Path, every: pd.Series, wanted: pd.Series, matrix: Path, rows: Sequence[str]) -> str:
+    """Return why the matrix has no row of the `wanted` ids, of `every` one in the metadata."""
+    if every.isin(list(rows)).any():
+        return (
+            f"{matrix}: has none of the {len(wanted)} signatures of this dose, time and quality in {source} "
+            f"(such as {wanted.iloc[0]}), but others (such as {rows[0]}); check curate in params.yaml"
+        )
+    return (
+        f"{source}: names none of the signature ids of {matrix} (such as {shortlist(rows, 3)}), but "
+        f"{shortlist(every, 3)}; {_RELEASE}"
+    )
+
+
+def no_compound_in_table(source: Path, wanted: pd.Series, compoundinfo: Path, listed: Sequence[str]) -> str:
+    """Return that no drug of the wanted signatures is in the table of compounds."""
+    if wanted.empty:
+        return f"{source}: no signature wanted names a compound; fill in pert_id"
+    return (
+        f"{compoundinfo}: names none of the drugs of {source} (such as {shortlist(wanted.unique(), 3)}), but "
+        f"{shortlist(listed, 3)}; {_RELEASE}"
+    )
+
+
+def no_structures(source: Path, signatures: pd.DataFrame, compoundinfo: Path, rejects: Rejects) -> str:
+    """Return why no drug of the signatures has a structure: the reason of the last one."""
+    drugs = signatures["drug_id"].nunique()
+    _, drug, reason, detail = rejects[-1]
+    example = f" ({detail[:60]})" if detail else ""
+    return (
+        f"{compoundinfo}: none of the {drugs} drugs wanted from {source} has a structure: {drug}: "
+        f"{reason}{example}; fill in canonical_smiles"
+    )
+
+
+def no_expression(
+    source: Path, lines: pd.Series, expression: Path, rows: Sequence[str], columns: Sequence[str]
+) -> str:
+    """Return why none of the measured lines is a row of the basal expression."""
+    named = lines.dropna().drop_duplicates()
+    if named.empty:
+        return f"{source}: none of the {len(lines)} signatures wanted names a cell line; fill in cell_iname"
+    if match_lines(named, columns).found:
+        return (
+            f"{expression}: has cell lines in its columns ({shortlist(columns, 3)}) and genes in its rows "
+            f"({shortlist(rows, 3)}); transpose it"
+        )
+    return (
+        f"{expression}: has none of the cell lines of {source} (such as {shortlist(named, 3)}), but "
+        f"{shortlist(rows, 3)}; name its rows as there, or add a table of cell lines (cellinfo_beta.txt, "
+        "Model.csv) that has both names"
+    )
+
+
+def no_line_left(source: Path, lines: pd.Series, expression: Path, rejects: Rejects) -> str:
+    """Return why no cell line of usable drugs has untreated expression: the reason of the last line."""
+    _, line, reason, detail = rejects[-1]
+    return (
+        f"{expression}: describes no cell line of the {len(lines)} signatures of usable drugs in {source}: "
+        f"{line}: {reason}{f' ({detail})' if detail else ''}; add or rename its rows"
+    )
+
+
+def no_finite(matrix: Path, z: np.ndarray, signatures: pd.DataFrame, genes: Sequence[str]) -> str:
+    """Return which genes have no value; `z` [rows, genes] is indexed by the index of `signatures`."""
+    without = ~np.isfinite(z[signatures.index.to_numpy()])
+    nowhere = [gene for gene, missing in zip(genes, without.all(axis=0), strict=True) if missing]
+    if len(nowhere) == len(genes):
+        return f"{matrix}: has no z-score of the {len(signatures)} signatures wanted; write it again"
+    if nowhere:
+        return (
+            f"{matrix}: gene {shortlist(nowhere, 3)} has no z-score in any of the {len(signatures)} "
+            "signatures wanted; leave it out (gene_panel*.txt)"
+        )
+    row, column = np.argwhere(without)[0]
+    return (
+        f"{matrix}: each of the {len(signatures)} signatures wanted lacks z-scores, such as "
+        f"{signatures['sig_id'].iloc[row]} of {genes[column]}; write it again, or leave genes out "
+        "(gene_panel*.txt)"
+    )

@@ -1,0 +1,86 @@
+"""Columns of compounds (in SDF: properties) by the names that labs, vendors and databases give them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from anchordrug.errors import LibraryError, near, shortlist
+
+SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure")
+
+# The preferred first: ids of this project's kind, catalogue numbers of vendors, ids of databases, which may
+# stand for several products. Names are compared without case, spaces and punctuation.
+ID_NAMES = (
+    *("drug_id", "pert_id", "broad_sample", "broad_id", "compound_id", "cmpd_id", "molecule_id", "mol_id"),
+    *("metadata_jcp2022", "jcp2022", "catalog_number", "catalogue_number", "catalog_no", "catalogue_no"),
+    *("catalog_num", "catalog_id", "catalogue_id", "catalog_code", "catalog", "catalogue", "cat_number"),
+    *("cat_no", "cat_num", "cat_id", "cat", "idnumber", "id_number", "product_id", "product_number"),
+    *("product_no", "product_code", "item_number", "item_no", "item_id", "item_code", "sku", "part_number"),
+    *("supplier_id", "vendor_id", "vendor_catalog_id", "vendor_catalog_number", "order_number"),
+    *(
+        "supplier_code",
+        "vendor_code",
+        "library_id",
+        "substance_id",
+        "sample_id",
+        "molport_id",
+        "stock_number",
+    ),
+    *("id", "identifier", "code", "molecule_chembl_id", "chembl_id", "zinc_id", "zinc", "drugbank_id"),
+    *("pubchem_compound_cid", "pubchem_cid", "pubchem_id", "cid", "chebi_id", "nsc", "nsc_number"),
+    *("cas", "cas_number", "cas_no", "cas_rn", "cas_registry_number", "casrn"),
+)
+NAME_NAMES = (
+    *("name", "compound_name", "pert_iname", "cmap_name", "drug_name", "item_name", "product_name"),
+    *("molecule_name", "chemical_name", "common_name", "generic_name", "preferred_name", "pref_name"),
+    *("compound", "drug"),
+)
+
+
+class ColumnError(LibraryError):
+    """A column that a table of compounds does not have; `argument` is the one that names such a column."""
+
+    def __init__(self, message: str, argument: Literal["smiles_column", "id_column"]) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+def columns_called(names: Sequence[str], header: Sequence[str]) -> list[int]:
+    """Return the columns of `header` that have one of `names`, in the order of `names`."""
+    keys = [_key(name) for name in header]
+    wanted = dict.fromkeys(map(_key, names))
+    return [column for name in wanted for column, key in enumerate(keys) if key == name]
+
+
+def given_column(
+    path: Path, name: str, argument: Literal["smiles_column", "id_column"], header: Sequence[str]
+) -> int:
+    """Return the column of `header` that the user has named.
+
+    Raises
+    ------
+    ColumnError
+        There is none.
+    """
+    if name not in header:
+        raise ColumnError(
+            f"{path}: no column '{name}' (found {shown(header)}){near(name, header)}; correct the name",
+            argument,
+        )
+    return list(header).index(name)
+
+
+def no_ids(header: Sequence[str], called: str = "row_N", noun: str = "column") -> str:
+    """Return the note for compounds that no column (or property) of `header` gives an id."""
+    return f"no id {noun} (found {shown(header)}): called {called}; name one with --id-column"
+
+
+def shown(header: Sequence[str]) -> str:
+    """Return the first columns for a message of one line, whatever the file is."""
+    printable = ("".join(c if c.isprintable() else " " for c in name[:40]) for name in header)
+    return shortlist(printable, 10) or "none"
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
