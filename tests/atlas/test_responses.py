@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.errors import TableError
+from anchordrug.errors import SettingsError, TableError
 from anchordrug.labels import labels_of
 
 LINES = ["SIM-A", "SIM-B", "SIM-C", "SIM-D"]
@@ -203,3 +203,13 @@ def test_a_table_of_other_genes_is_refused(change, match):
     atlas = random_atlas(0)
     with pytest.raises(TableError, match=match):
         replace(atlas, gene_table=change(gene_table(atlas.genes)))
+
+
+@pytest.mark.parametrize("asked", ["sim-b", "SIMB"])
+def test_a_line_of_another_spelling_is_named(asked):
+    atlas = random_atlas(0)
+    for ask in (atlas.of, lambda line: atlas.without([line])):
+        with pytest.raises(
+            SettingsError, match=f"no cell line '{asked}'; did you mean 'SIM-B'.*SIM-A, SIM-B"
+        ):
+            ask(asked)

@@ -172,6 +172,24 @@ def test_metadata_inside_a_gctx_serves_as_siginfo(tmp_path):
     np.testing.assert_array_equal(table["is_gold"], [0, 1])
 
 
+def test_names_that_a_gctx_has_as_numbers(tmp_path):
+    """A missing value makes whole numbers floats."""
+    frame = pd.DataFrame(
+        {
+            "sig_id": ["a", "b"],
+            "pert_id": [101, 102],
+            "cell_id": np.array([5637, np.nan], dtype=np.float32),
+            "pert_dose": [10.0, 2.5],
+            "pert_dose_unit": "uM",
+            "pert_itime": "6 h",
+        }
+    )
+    table = canonical_signatures(frame, tmp_path)
+    assert table["cell_line"].dropna().tolist() == ["5637"]
+    assert table["drug_id"].tolist() == ["101", "102"]
+    assert table["dose_um"].tolist() == [10, 2.5]
+
+
 def test_compounds_are_merged_by_drug(tmp_path):
     content = (
         "pert_id\tcmap_name\ttarget\tmoa\tcanonical_smiles\tinchi_key\tcompound_aliases\n"

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import TableError
+from anchordrug.errors import SettingsError, TableError, shortlist
+from anchordrug.raw.line_names import near_line
 
 GENE_COLUMNS = ("gene", "gene_id", "ensembl_id")
 EXPERIMENT_COLUMNS = ("replicates", "assay", "dose_um", "time_h", "origin")
@@ -74,13 +75,33 @@ class ResponseAtlas:
         )
 
     def of(self, cell_line: str) -> "ResponseAtlas":
-        """Return the experiments of one cell line."""
-        return self.restricted_to(self.cell_line == self.cell_lines.index(cell_line))
+        """Return the experiments of one cell line.
+
+        Raises
+        ------
+        SettingsError
+            The atlas has no cell line of this name.
+        """
+        return self.restricted_to(self.cell_line == self._position(cell_line))
 
     def without(self, cell_lines: Collection[str]) -> "ResponseAtlas":
-        """Return the experiments of all other cell lines: the source cell lines of those targets."""
-        away = [self.cell_lines.index(name) for name in cell_lines]
+        """Return the experiments of all other cell lines: the source cell lines of those targets.
+
+        Raises
+        ------
+        SettingsError
+            The atlas has no cell line of one of these names.
+        """
+        away = [self._position(name) for name in cell_lines]
         return self.restricted_to(~np.isin(self.cell_line, away))
+
+    def _position(self, cell_line: str) -> int:
+        if cell_line not in self.cell_lines:
+            raise SettingsError(
+                f"the atlas has no cell line '{cell_line}'{near_line(cell_line, self.cell_lines)} "
+                f"(cell lines: {shortlist(self.cell_lines, 20)})"
+            )
+        return self.cell_lines.index(cell_line)
 
     def measured_lines(self) -> list[str]:
         """Return the names of the cell lines with at least one response, sorted."""

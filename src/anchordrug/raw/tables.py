@@ -273,7 +273,18 @@ def _renamed(frame: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> _Column
     """Return the known columns of `frame` as clean text under our names, with a fresh index."""
     frame = frame.reset_index(drop=True)
     present = {ours: [name for name in theirs if name in frame.columns] for ours, theirs in known.items()}
-    return {ours: clean_text(cast(pd.Series, frame[names[0]])) for ours, names in present.items() if names}
+    return {
+        ours: clean_text(_without_decimals(cast(pd.Series, frame[names[0]])))
+        for ours, names in present.items()
+        if names
+    }
+
+
+def _without_decimals(column: pd.Series) -> pd.Series:
+    """Return whole numbers as such, where missing values have made them floats: the cell line 5637."""
+    if column.dtype.kind != "f" or not (column.dropna() % 1 == 0).all():
+        return column
+    return column.astype("Int64")
 
 
 def _require_ids(path: Path, noun: str, ids: pd.Series) -> None:

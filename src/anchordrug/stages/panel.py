@@ -15,6 +15,7 @@ from anchordrug.predictors.response.panel import Overlap, best_genes, overlap, r
 from anchordrug.predictors.response.prior import mechanism_codes, mechanisms_of
 from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle, read_panel, write_panel
+from anchordrug.raw.line_names import match_lines
 from anchordrug.raw.tables import landmark_genes
 
 
@@ -36,7 +37,7 @@ def run(project: Project, size: int, out: Path, scores: Path, compare: Path | No
     curated = curate(replace(bundle, panel=panel), rules, work)
     atlas = atlas_of(curated.responses, curated.z, curated.drugs, curated.genes, curated.cell_lines)
     ranking = rank_genes(
-        atlas.without([target for target in settings.targets if target in atlas.cell_lines]),
+        atlas.without(match_lines(atlas.cell_lines, settings.targets).found),
         drug_bits(atlas.drugs["smiles"], settings.featurize.drug),
         mechanism_codes(mechanisms_of(atlas.drugs)),
         settings.curate.threshold,
