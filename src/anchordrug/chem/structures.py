@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from rdkit import Chem, rdBase
-from rdkit.Chem.MolStandardize import rdMolStandardize
+
+from anchordrug.chem.parents import parent_of
 
 # What is beyond is refused before rdkit spends minutes on it.
 MOST_ATOMS = 500
@@ -54,7 +55,7 @@ def standardise(structure: str) -> Drug:
             if molecule.GetNumAtoms() > MOST_ATOMS:
                 atoms = molecule.GetNumAtoms()
                 raise ValueError(f"{atoms:,} atoms; no small molecule has more than {MOST_ATOMS}")
-            parent = rdMolStandardize.ChargeParent(molecule)
+            parent = parent_of(molecule)
             inchikey = Chem.MolToInchiKey(parent)
         except (Chem.MolSanitizeException, RuntimeError) as error:
             raise ValueError(f"cannot be standardised ({' '.join(str(error).split())})") from error

@@ -1,0 +1,128 @@
+"""The parent of a structure: the drug without its counter-ions and solvents; a metal complex has none."""
+
+import csv
+from collections.abc import Sequence
+from functools import cache, reduce
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+from rdkit import Chem
+from rdkit.Chem.MolStandardize import rdMolStandardize
+
+# Named in exported models. Another rule gives some compounds another identity, and has another name.
+PARENT_RULE = "anchordrug parent 2"
+# The counter-ions and solvents, the likeliest parent first; docs/howto/compounds.md names the sources.
+TABLE = Path(__file__).with_name("counter_ions.csv")
+# The first block of an InChIKey: a structure without charge by protons, stereo and isotopes.
+SKELETON = 14
+CARBON, NITROGEN = 6, 7
+# With the metalloids, which no standardisation takes off.
+NON_METALS = frozenset({0, 1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 85, 86})
+ALKALI = frozenset({3, 11, 19, 37, 55, 87})
+ALKALINE_EARTH = frozenset({4, 12, 20, 38, 56, 88})
+# Those of a salt (the last four are Al, Zn, Ag and Bi, only as free ions); all others form complexes.
+COUNTER_IONS = ALKALI | ALKALINE_EARTH | {13, 30, 47, 83}
+# Those that are never the point of a salt with an organic counter-ion; lithium and zinc are.
+INERT = frozenset({11, 12, 19, 20, 37, 55})
+
+Kind = Literal["organic", "solvent", "inorganic"]
+
+
+class CounterIon(NamedTuple):
+    """A row of the table: its name, and its place among all."""
+
+    name: str
+    kind: Kind
+    place: int
+
+
+@cache
+def counter_ions() -> dict[str, CounterIon]:
+    """Return the counter-ions and solvents by the first block of their InChIKey, the likeliest parent first."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        _skeleton(Chem.MolFromSmiles(row["smiles"])): CounterIon(row["name"], cast(Kind, row["kind"]), place)
+        for place, row in enumerate(rows)
+    }
+
+
+def parent_of(molecule: Chem.Mol) -> Chem.Mol:
+    """Return the parent of a structure, uncharged.
+
+    A counter-ion or solvent is the parent only if no other organic fragment is there, an inorganic one only
+    if there is nothing else. Of several other fragments the parent is the largest.
+
+    Raises
+    ------
+    ValueError
+        It is a metal complex, or a salt of which the metal is the point.
+    """
+    metals = [atom for atom in molecule.GetAtoms() if atom.GetAtomicNum() not in NON_METALS]
+    if not metals and len(Chem.GetMolFrags(molecule)) == 1:
+        return rdMolStandardize.ChargeParent(molecule)
+    if metals:
+        _require_no_complex(molecule, metals)
+    fragments = Chem.GetMolFrags(rdMolStandardize.Cleanup(molecule), asMols=True)
+    chosen = _chosen(fragments, metals)
+    return rdMolStandardize.ChargeParent(reduce(Chem.CombineMols, chosen), skipStandardize=True)
+
+
+def _require_no_complex(molecule: Chem.Mol, metals: Sequence[Chem.Atom]) -> None:
+    """Check that each metal is the ion of a salt, or stays bound to carbon when the structure is cleaned."""
+    cut = rdMolStandardize.MetalDisconnector().Disconnect(molecule)
+    lost = [
+        metal
+        for metal in metals
+        if not _is_of_a_salt(metal) and CARBON not in _neighbours(cut.GetAtomWithIdx(metal.GetIdx()))
+    ]
+    if lost:
+        raise ValueError(f"holds a metal ({_symbols(lost)}) that standardisation would take off its ligands")
+
+
+def _is_of_a_salt(metal: Chem.Atom) -> bool:
+    """Say whether a metal is a counter-ion. Some files draw a bond from alkali metals to their anion."""
+    element, neighbours = metal.GetAtomicNum(), _neighbours(metal)
+    if element in ALKALI:
+        return True
+    if element in ALKALINE_EARTH:
+        return not neighbours & {CARBON, NITROGEN}
+    return element in COUNTER_IONS and not neighbours
+
+
+def _neighbours(atom: Chem.Atom) -> set[int]:
+    return {other.GetAtomicNum() for other in atom.GetNeighbors()}
+
+
+def _chosen(fragments: Sequence[Chem.Mol], metals: Sequence[Chem.Atom]) -> list[Chem.Mol]:
+    """Return the fragments of which the largest is the parent."""
+    table = counter_ions()
+    listed, others = [], []
+    for fragment in fragments:
+        elements = {atom.GetAtomicNum() for atom in fragment.GetAtoms()}
+        if not elements & NON_METALS:
+            continue
+        counter_ion = table.get(_skeleton(fragment))
+        if counter_ion is None:
+            others.append((CARBON in elements, fragment))
+        else:
+            listed.append((counter_ion.place, counter_ion.kind, fragment))
+    if others:
+        organic = any(is_organic for is_organic, _ in others)
+        return [fragment for is_organic, fragment in others if is_organic == organic]
+    _, kind, first = min(listed, key=lambda row: row[0], default=(0, "inorganic", fragments[0]))
+    points = metals if kind == "inorganic" else [m for m in metals if m.GetAtomicNum() not in INERT]
+    if points:
+        raise ValueError(
+            f"holds a metal ({_symbols(points)}) that standardisation would take off, "
+            "and beside it nothing but counter-ions"
+        )
+    return [first]
+
+
+def _symbols(atoms: Sequence[Chem.Atom]) -> str:
+    return ", ".join(dict.fromkeys(atom.GetSymbol() for atom in atoms))
+
+
+def _skeleton(molecule: Chem.Mol) -> str:
+    return Chem.MolToInchiKey(molecule)[:SKELETON]
