@@ -6,7 +6,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 # Named in exported models. Another rule gives some compounds another identity, and has another name.
@@ -29,22 +29,27 @@ Kind = Literal["organic", "solvent", "inorganic"]
 
 
 class CounterIon(NamedTuple):
-    """A row of the table: its name, and its place among all."""
+    """A row of the table: its kind, its place among all, and its elements."""
 
-    name: str
     kind: Kind
     place: int
+    formula: bytes
 
 
 @cache
 def counter_ions() -> dict[str, CounterIon]:
     """Return the counter-ions and solvents by the first block of their InChIKey, the likeliest parent first."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        _skeleton(Chem.MolFromSmiles(row["smiles"])): CounterIon(row["name"], cast(Kind, row["kind"]), place)
-        for place, row in enumerate(rows)
-    }
+    found = {}
+    with TABLE.open(encoding="utf-8", newline="") as file, rdBase.BlockLogs():
+        for place, row in enumerate(csv.DictReader(file)):
+            molecule = Chem.MolFromSmiles(row["smiles"])
+            found[_skeleton(molecule)] = CounterIon(cast(Kind, row["kind"]), place, _formula(molecule))
+    return found
+
+
+@cache
+def _formulas() -> frozenset[bytes]:
+    return frozenset(counter_ion.formula for counter_ion in counter_ions().values())
 
 
 def parent_of(molecule: Chem.Mol) -> Chem.Mol:
@@ -96,13 +101,14 @@ def _neighbours(atom: Chem.Atom) -> set[int]:
 
 def _chosen(fragments: Sequence[Chem.Mol], metals: Sequence[Chem.Atom]) -> list[Chem.Mol]:
     """Return the fragments of which the largest is the parent."""
-    table = counter_ions()
     listed, others = [], []
     for fragment in fragments:
         elements = {atom.GetAtomicNum() for atom in fragment.GetAtoms()}
-        if not elements & NON_METALS:
+        if elements - NON_METALS and CARBON not in elements:
             continue
-        counter_ion = table.get(_skeleton(fragment))
+        # An InChIKey takes a third of a millisecond; hardly a drug has a formula of the table.
+        known = _formula(fragment) in _formulas()
+        counter_ion = counter_ions().get(_skeleton(fragment)) if known else None
         if counter_ion is None:
             others.append((CARBON in elements, fragment))
         else:
@@ -122,6 +128,11 @@ def _chosen(fragments: Sequence[Chem.Mol], metals: Sequence[Chem.Atom]) -> list[
 
 def _symbols(atoms: Sequence[Chem.Atom]) -> str:
     return ", ".join(dict.fromkeys(atom.GetSymbol() for atom in atoms))
+
+
+def _formula(molecule: Chem.Mol) -> bytes:
+    """Return the atomic numbers of the heavy atoms, sorted."""
+    return bytes(sorted(atom.GetAtomicNum() for atom in molecule.GetAtoms() if atom.GetAtomicNum() > 1))
 
 
 def _skeleton(molecule: Chem.Mol) -> str:
