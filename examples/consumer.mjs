@@ -22,19 +22,56 @@ const entries = protobuf.parse(proto).root.lookupType("Model").decode(file).meta
 const card = Object.fromEntries(entries.map(({ key, value }) => [key, JSON.parse(value)]));
 const { radius, bits } = card.fingerprint;
 
-// rdkit-js has no ChargeParent. This does most of it: the largest fragment, without charges that protons
-// account for, sulfoxides written with charges.
+// rdkit-js has no ChargeParent. This does most of it: the largest fragment that is no counter-ion, without
+// charges that protons account for, sulfoxides written with charges.
 const [acids, bases, permanent, sulfoxides] = [
   "[+1;!h0;!$([+]~[-])]", "[-1;!#5;!$([-]~[+])]", "[+1;h0;!$([+]~[-])]", "[!O][S+0;X3](=O)[!O]",
 ].map((smarts) => rdkit.get_qmol(smarts));
+// Counter-ions and solvents by the first block of their InChIKey, the likeliest parent first.
+const counterIons = Object.values(card.counter_ions ?? {}).flat();
+const range = (first, last) => Array.from({ length: last - first + 1 }, (_, place) => first + place);
+const nonMetals = new Set([[0, 2], [5, 10], [14, 18], [32, 36], [51, 54], [85, 86]].flatMap((ends) => range(...ends)));
+// Li, Be, Na, Mg, Al, K, Ca, Zn, Rb, Sr, Ag, Cs, Ba, Bi, Fr, Ra as free ions belong to salts; all others to complexes.
+const ionsOfSalts = new Set([3, 4, 11, 12, 13, 19, 20, 30, 37, 38, 47, 55, 56, 83, 87, 88]);
+// Na, Mg, K, Ca, Rb, Cs are never the point of a salt with an organic counter-ion.
+const inert = new Set([11, 12, 19, 20, 37, 55]);
 const size = (molecule) => {
   const { NumAtoms, exactmw } = JSON.parse(molecule.get_descriptors());
   return NumAtoms + exactmw / 1e6;
 };
-function parent(molecule) {
+function elementsOf(molecule) {
+  const { defaults, molecules } = JSON.parse(molecule.get_json());
+  return molecules[0].atoms.map((atom) => atom.z ?? defaults.atom.z);
+}
+function fragmentsToChoose(molecule) {
   const { molList } = molecule.get_frags();
   const fragments = Array.from({ length: molList.size() }, (_, place) => molList.at(place));
-  const [largest] = fragments.sort((one, other) => size(other) - size(one));
+  const metals = elementsOf(molecule).filter((element) => !nonMetals.has(element));
+  if (fragments.length === 1 && !metals.length) return fragments;
+  const listed = [], others = [];
+  for (const fragment of fragments) {
+    const elements = elementsOf(fragment);
+    if (elements.some((element) => !nonMetals.has(element))) {
+      if (elements.length > 1 || !ionsOfSalts.has(elements[0])) throw new Error("holds a metal");
+      continue;
+    }
+    const place = counterIons.indexOf(rdkit.get_inchikey_for_inchi(fragment.get_inchi()).slice(0, 14));
+    if (place < 0) others.push({ fragment, organic: elements.includes(6) });
+    else listed.push({ fragment, place });
+  }
+  if (others.length) {
+    const organic = others.some((other) => other.organic);
+    return others.filter((other) => other.organic === organic).map((other) => other.fragment);
+  }
+  const [first] = listed.sort((a, b) => a.place - b.place);
+  const isInorganic = !first || first.place >= counterIons.length - card.counter_ions.inorganic.length;
+  if (isInorganic ? metals.length : metals.some((metal) => !inert.has(metal))) {
+    throw new Error("holds a metal, and beside it nothing but counter-ions");
+  }
+  return [first.fragment];
+}
+function parent(molecule) {
+  const [largest] = fragmentsToChoose(molecule).sort((a, b) => size(b) - size(a));
   const matches = (query) => Object.values(JSON.parse(largest.get_substruct_matches(query)));
   const found = (query) => matches(query).map((match) => match.atoms);
   const graph = JSON.parse(largest.get_json());
@@ -54,9 +91,12 @@ function parent(molecule) {
 
 for (const smiles of structures.filter(Boolean)) {
   const molecule = rdkit.get_mol(smiles);
-  const drug = molecule?.get_num_atoms() ? parent(molecule) : null;
-  if (!drug) {
-    console.error(`${smiles}: not a valid SMILES`);
+  let drug;
+  try {
+    if (!molecule?.get_num_atoms()) throw new Error("not a valid SMILES");
+    drug = parent(molecule);
+  } catch (error) {
+    console.error(`${smiles}: ${error.message}`);
     continue;
   }
   const fingerprint = [...drug.get_morgan_fp(JSON.stringify({ radius, nBits: bits }))].map(Number);

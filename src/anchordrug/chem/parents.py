@@ -26,6 +26,7 @@ COUNTER_IONS = ALKALI | ALKALINE_EARTH | {13, 30, 47, 83}
 INERT = frozenset({11, 12, 19, 20, 37, 55})
 
 Kind = Literal["organic", "solvent", "inorganic"]
+KINDS: tuple[Kind, ...] = ("organic", "solvent", "inorganic")
 
 
 class CounterIon(NamedTuple):

@@ -144,7 +144,7 @@ def _beside(out: Path) -> tuple[Path, Path]:
 
 
 def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
-    """Open models of different targets.
+    """Open models of different targets, and say what to know of them.
 
     Raises
     ------
@@ -156,6 +156,9 @@ def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
     if len(set(targets)) < len(targets):
         twice = next(target for target in targets if targets.count(target) > 1)
         raise LibraryError(f"two models are of '{twice}'; predict them one at a time")
+    for path, predictor in zip(models, predictors, strict=True):
+        if predictor.remark:
+            typer.echo(f"{path}: {predictor.remark}", err=True)
     return predictors
 
 

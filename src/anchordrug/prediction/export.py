@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 import anchordrug
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.chem.parents import KINDS, PARENT_RULE, counter_ions
 from anchordrug.evidence_group import NEAR_SIMILARITY
 from anchordrug.files.atomic import write_bytes
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
@@ -120,7 +121,7 @@ class Fingerprint:
             "radius": self.radius,
             "bits": self.bits,
             "input": "0/1 bits; the graph scales them as it needs",
-            "standardisation": "rdkit ChargeParent",
+            "standardisation": PARENT_RULE,
         }
 
 
@@ -226,6 +227,9 @@ def _serialised(
         "labels": list(LABELS),
         "package_version": anchordrug.__version__,
         "learned_drugs": [drugs.drug_ids[row] for row in drugs.learned],
+        "counter_ions": {
+            kind: [key for key, row in counter_ions().items() if row.kind == kind] for kind in KINDS
+        },
         **card,
     }
     helper.set_model_props(model, {key: json.dumps(value) for key, value in properties.items()})

@@ -38,7 +38,8 @@ def predict(
     pandas.DataFrame
         One row per drug and gene: target, drug_id, gene, label, p_down, p_none, p_up, z, and measures of
         trust per drug (docs/prediction.md). A structure that cannot be read has one row with the `reason` and
-        no prediction; a warning tells how many there are.
+        no prediction; a warning tells how many there are. Another one tells of a file that was exported
+        when structures were read by another rule.
 
     Raises
     ------
@@ -51,6 +52,8 @@ def predict(
     if len(names) != len(smiles):
         raise LibraryError(f"{len(names)} ids for {len(smiles)} structures; give one id per structure")
     predictor = model if isinstance(model, OnnxPredictor) else load_onnx(Path(model))
+    if predictor.remark:
+        warnings.warn(f"the model {predictor.remark}", stacklevel=2)
     kinds = [predictor.fingerprint]
     # A missing value of a table is as unreadable as an empty text.
     structures = [text if isinstance(text, str) else "" for text in smiles]

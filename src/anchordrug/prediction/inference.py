@@ -10,14 +10,16 @@ import numpy as np
 import onnxruntime
 
 from anchordrug.chem.fingerprints import fingerprints
+from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import evidence_groups
 from anchordrug.labels import decided
 
-FORMAT_VERSION = "4"
-# Files of the format before have one decision for all drugs, and are otherwise the same.
-READABLE_VERSIONS = ("3", FORMAT_VERSION)
+FORMAT_VERSION = "5"
+# Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all
+# drugs, too. They are otherwise the same.
+READABLE_VERSIONS = ("3", "4", FORMAT_VERSION)
 # The answer where the predictor abstains, after down, none, up.
 UNKNOWN = 3
 
@@ -87,6 +89,17 @@ class OnnxPredictor:
     def fingerprint(self) -> tuple[int, int]:
         """Radius and number of bits of the fingerprints it takes."""
         return self.card["fingerprint"]["radius"], self.card["fingerprint"]["bits"]
+
+    @property
+    def remark(self) -> str | None:
+        """What to know before it is used, or None: its drugs may be named by another rule of the parent."""
+        rule = self.card["fingerprint"]["standardisation"]
+        if rule == PARENT_RULE:
+            return None
+        return (
+            f"names its drugs by the rule '{rule}', and yours are read by '{PARENT_RULE}': a drug that it "
+            "learned from as a salt of an organic counter-ion may count as unseen; export it again"
+        )
 
     def least_margin(self, coverage: float) -> float:
         """Return the margin below which to abstain, so that about this share of labels is answered.

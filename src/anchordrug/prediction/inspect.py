@@ -56,6 +56,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
             "structures",
             f"{kind['kind']} of radius {kind['radius']}, {kind['bits']} bits, of {kind['standardisation']}",
         ),
+        *([("remark", predictor.remark)] if predictor.remark else []),
         ("inputs", "; ".join(ends[:inputs])),
         ("outputs", "; ".join(ends[inputs:])),
         (

@@ -10,8 +10,8 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import predicted, write_rest
-from anchordrug.prediction.inference import Prediction, load_onnx
+from anchordrug.prediction.engine import load_predictors, predicted, write_rest
+from anchordrug.prediction.inference import Prediction
 from anchordrug.prediction.tables import of_drugs
 from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
@@ -54,7 +54,7 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
-    predictor = load_onnx(model)
+    (predictor,) = load_predictors([model])
     asked = _signature(predictor.genes, signature, column, up, down)
 
     def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
