@@ -57,7 +57,7 @@ def test_a_person_reads_what_the_model_is(request, project_name):
     )
     assert one["genes"] == f"{len(genes)}: {', '.join(genes[:5])} and {len(genes) - 5} more"
     assert one["labels"] == f"down, none, up at |z| > {params['curate']['threshold']:g}"
-    assert one["structures"] == "morgan of radius 2, 1024 bits, of rdkit ChargeParent"
+    assert one["structures"] == "morgan of radius 2, 1024 bits, of anchordrug parent 2"
     assert one["inputs"] == "fingerprint tensor(float) ['n', 1024]; inchikey tensor(string) ['n']"
     outputs = [output.split()[0] for output in one["outputs"].split("; ")]
     # The paper's network has no z.

@@ -20,6 +20,8 @@ FORMAT_VERSION = "5"
 # Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all
 # drugs, too. They are otherwise the same.
 READABLE_VERSIONS = ("3", "4", FORMAT_VERSION)
+# What files before format 5 name their drugs by.
+FORMER_RULE = "rdkit ChargeParent"
 # The answer where the predictor abstains, after down, none, up.
 UNKNOWN = 3
 
@@ -93,7 +95,7 @@ class OnnxPredictor:
     @property
     def remark(self) -> str | None:
         """What to know before it is used, or None: its drugs may be named by another rule of the parent."""
-        rule = self.card["fingerprint"]["standardisation"]
+        rule = self.card["fingerprint"].get("standardisation", FORMER_RULE)
         if rule == PARENT_RULE:
             return None
         return (
