@@ -406,6 +406,25 @@ def test_a_salt_is_the_drug_of_its_parent_and_the_first_id_is_kept(tmp_path):
     assert (step["kept"], step["dropped"]) == (2, 2)
 
 
+def test_a_counter_ion_is_no_drug_and_a_metal_complex_is_rejected(tmp_path):
+    tromethamine = "NC(CO)(CO)CO"
+    compounds = {
+        "D1": f"{ASPIRIN}.CCCCCCCCCCCCCCCCCC(=O)O.{tromethamine}",
+        "D2": ASPIRIN,
+        "D3": tromethamine,
+        "D4": "CC(=O)OC[C@H]1O[C@@H](S[Au]=P(CC)(CC)CC)[C@H](O)[C@@H](O)[C@@H]1O",
+    }
+    signatures = [signature(drug, drug) for drug in compounds]
+    curated = curate(write_bundle(tmp_path, signatures, compounds=compounds), RULES)
+    assert_consistent(curated)
+    drugs = curated.drugs.set_index("drug_id")
+    assert drugs.index.tolist() == ["D1", "D3"]
+    assert drugs.loc["D1", "other_ids"] == "D2"
+    assert drugs.loc["D1", "inchikey"] == "BSYNRYMUTXBXSQ-UHFFFAOYSA-N"  # aspirin's
+    reasons = curated.rejects.set_index("id")["reason"]
+    assert reasons["D4"] == "holds a metal (Au) that standardisation would take off its ligands"
+
+
 def test_stereo_isomers_are_drugs_of_their_own(tmp_path):
     compounds = {"D4": IBUPROFEN_S, "D5": IBUPROFEN_R, "D9": IBUPROFEN}
     signatures = [signature(drug, drug) for drug in compounds]

@@ -51,6 +51,7 @@ ASPIRIN = ("A1", "CC(=O)Oc1ccccc1C(=O)O", "Aspirin", "A7|A8")
         ({"smiles": "OC(=O)c1ccccc1OC(C)=O"}, "structure"),
         ({"smiles": "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]"}, "structure"),
         ({"smiles": "CC(=O)Oc1ccccc1C(=O)O", "name": "something else", "drug_id": "X"}, "structure"),
+        ({"smiles": "CC(=O)Oc1ccccc1C(=O)O.CNCC(O)C(O)C(O)C(O)CO"}, "structure"),
         ({"inchikey": key_of(ASPIRIN[1])}, "InChIKey"),
         ({"inchikey": key_of(ASPIRIN[1]), "drug_id": "X", "name": "Y"}, "InChIKey"),
         ({"drug_id": "A1"}, "drug_id"),
@@ -99,6 +100,10 @@ def test_a_new_compound_without_an_id_goes_by_its_name_or_row(compound, drug_id)
         ({"name": "twin"}, "2 drugs of the atlas are called 'twin'; add a SMILES"),
         ({"smiles": "CCCCC", "drug_id": "A1"}, "drug_id 'A1' is another structure in the atlas; rename it"),
         ({"smiles": "CCCCC", "drug_id": "A7"}, "drug_id 'A7' is another structure in the atlas; rename it"),
+        (
+            {"smiles": "O.O.Cl[Pd]Cl.CC(=O)Oc1ccccc1C(=O)O"},
+            "holds a metal (Pd) that standardisation would take off its ligands",
+        ),
     ],
 )
 def test_what_cannot_be_used_says_why(compound, reason):

@@ -33,7 +33,21 @@ DIFFICULT = [
     "CCCCCCCCCCCCC/C=C/[C@@H](O)[C@@H](N)CO",
     "C[S@](=O)c1ccc(C)cc1",
     "O=[N+]([O-])c1ccc([O-])cc1.[K+]",
+    # Counter-ions larger than the drug, also as ions, and nothing but counter-ions.
+    "CC(N)Cc1ccccc1.OC(=O)c1cc2ccccc2c(Cc2c(O)c(C(O)=O)cc3ccccc23)c1O",
+    "CC(C)Cc1ccc(cc1)CC(=O)[O-].C[NH2+]C[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO.O",
+    "C1CNCCN1.C1CNCCN1.OC(=O)CC(O)(CC(=O)O)C(=O)O",
+    "C[N+](C)(C)CCO.[O-]C(=O)c1ccccc1O",
+    "[Zn+2].[O-]n1ccccc1=S.[O-]n1ccccc1=S",
 ]
+# What neither reads, and the last words that both say of it.
+WITHOUT_PARENT = {
+    "N.N.Cl[Pt]Cl": "holds a metal",
+    "[Fe+2].[O-]C(=O)/C=C/C([O-])=O": "holds a metal",
+    "[Li+].[Li+].[O-]C([O-])=O": "nothing but counter-ions",
+    "[Zn+2].CC(=O)[O-].CC(=O)[O-]": "nothing but counter-ions",
+    "[Na+].[Cl-]": "nothing but counter-ions",
+}
 OTHERS = ["CCO", "CC(C)Cc1ccc(cc1)C(C)C(=O)[O-].[Na+]"]
 
 
@@ -136,6 +150,16 @@ def test_the_consumer_in_javascript_tells_what_it_cannot_read_and_goes_on(projec
     assert [one.head.split(":")[0] for one in said] == ["CCO", "CCN"]
     assert [len(one.genes) for one in said] == [5, 5]
     assert problems.splitlines() == ["C1CC: not a valid SMILES"]
+
+
+def test_the_consumer_in_javascript_rejects_the_metals_that_python_rejects(project, consumer):
+    said, problems = run(consumer, project / MODEL, *WITHOUT_PARENT, "CCN")
+    assert [drug.head.split(":")[0] for drug in said] == ["CCN"]
+    lines = dict(line.split(": ") for line in problems.splitlines())
+    reasons = parse(load_onnx(project / MODEL), list(WITHOUT_PARENT)).reasons
+    for place, (structure, words) in enumerate(WITHOUT_PARENT.items()):
+        assert lines[structure].endswith(words)
+        assert words in reasons[place]
 
 
 def test_the_words_of_the_tutorial_run(project, consumer):

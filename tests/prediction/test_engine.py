@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -23,6 +24,7 @@ from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.formulas import unescaped
 from anchordrug.prediction import engine as stage
+from anchordrug.prediction.frames import predict as frame
 from anchordrug.prediction.inference import load_onnx
 from anchordrug.prediction.ledger import Ledger
 from anchordrug.raw.molecules import STDIN
@@ -185,6 +187,65 @@ def test_unreadable_structures_are_rejected_and_the_run_goes_on(predict):
         ["line 6", "e", "CCN", "3 cells, the header has 2; quote texts that hold ','"],
         ["line 7", "f" * 60 + "...", "C", "a drug_id of 300 characters; give it one of at most 250"],
     ]
+
+
+SALTS = """id,smiles
+hydroxyzine pamoate,OCCOCCN1CCN(CC1)C(c1ccccc1)c1ccc(Cl)cc1.OC(=O)c1cc2ccccc2c(Cc2c(O)c(C(O)=O)cc3ccccc23)c1O
+hydroxyzine,OCCOCCN1CCN(CC1)C(c1ccccc1)c1ccc(Cl)cc1
+pamoic acid,OC(=O)c1cc2ccccc2c(Cc2c(O)c(C(=O)O)cc3ccccc23)c1O
+ibuprofen lysine,CC(C)Cc1ccc(cc1)C(C)C(=O)[O-].NCCCC[C@H]([NH3+])C(=O)O
+ibuprofen sodium,CC(C)Cc1ccc(cc1)C(C)C(=O)O[Na]
+lysine,NCCCC[C@H](N)C(=O)O
+picoplatin,[NH2-].Cc1cccc[n]1.[Cl-].[Cl-].[Pt+3]
+zinc gluconate,[Zn+2].OCC(O)C(O)C(O)C(O)C(=O)[O-].OCC(O)C(O)C(O)C(O)C(=O)[O-]
+potassium chloride,[K+].[Cl-]
+"""
+
+
+def test_a_salt_is_its_drug_and_a_metal_complex_is_rejected(predict):
+    outcome = predict(SALTS)
+    kept = ["hydroxyzine pamoate", "pamoic acid", "ibuprofen lysine", "lysine"]
+    assert table(outcome)["drug_id"].unique().tolist() == kept
+    assert duplicates(outcome[1]) == [
+        ["line 3", "hydroxyzine", "hydroxyzine pamoate", "line 2"],
+        ["line 6", "ibuprofen sodium", "ibuprofen lysine", "line 5"],
+    ]
+    lost = "that standardisation would take off"
+    assert [(row[1], row[3]) for row in rejects(outcome[1])] == [
+        ("picoplatin", f"holds a metal (Pt) {lost} its ligands"),
+        ("zinc gluconate", f"holds a metal (Zn) {lost}, and beside it nothing but counter-ions"),
+        ("potassium chloride", f"holds a metal (K) {lost}, and beside it nothing but counter-ions"),
+    ]
+
+
+FORMER = """names its drugs by the rule 'rdkit ChargeParent', and yours are read by 'anchordrug parent 2': \
+a drug that it learned from as a salt of an organic counter-ion may count as unseen; export it again"""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_of_the_former_rule_of_the_parent_says_so(predict, project, tmp_path, named):
+    model = onnx.load(project / MODEL)
+    card = {entry.key: entry for entry in model.metadata_props}
+    fingerprint = json.loads(card["fingerprint"].value) | {"standardisation": "rdkit ChargeParent"}
+    if not named:
+        del fingerprint["standardisation"]
+    card["fingerprint"].value, card["format_version"].value = json.dumps(fingerprint), '"4"'
+    model.metadata_props.remove(card["counter_ions"])
+    onnx.save(model, tmp_path / "former.onnx")
+    result, out = predict(SALTS, models=(tmp_path / "former.onnx",))
+    assert f"{tmp_path / 'former.onnx'}: {FORMER}\n" in result.stderr
+    pd.testing.assert_frame_equal(table((result, out)), table(predict(SALTS, out="now.parquet")))
+    assert FORMER not in predict(SALTS, out="now.parquet")[0].stderr
+    with pytest.warns(UserWarning, match="^the model names its drugs by the rule 'rdkit ChargeParent'"):
+        frame(tmp_path / "former.onnx", ["CCO"])
+    (line,) = (
+        line for line in run_cli("inspect", tmp_path / "former.onnx").output.splitlines() if "remark" in line
+    )
+    assert line.startswith("remark              names its drugs by the rule 'rdkit ChargeParent'")
+    (tmp_path / "up.txt").write_text("\n".join(load_onnx(project / MODEL).genes[:30]))
+    words = ("rank", "--model", tmp_path / "former.onnx", "--drugs", tmp_path / "drugs.csv")
+    result = run_cli(*words, "--up", tmp_path / "up.txt", "--out", tmp_path / "ranked.csv")
+    assert f"{tmp_path / 'former.onnx'}: {FORMER}\n" in result.stderr
 
 
 def test_long_structures_are_shown_in_part(predict):

@@ -17,7 +17,9 @@ TABLE = Path(__file__).with_name("counter_ions.csv")
 SKELETON = 14
 CARBON, NITROGEN = 6, 7
 # With the metalloids, which no standardisation takes off.
-NON_METALS = frozenset({0, 1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 85, 86, 117, 118})
+NON_METALS = frozenset(
+    {0, 1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 85, 86, 117, 118}
+)
 ALKALI = frozenset({3, 11, 19, 37, 55, 87})
 ALKALINE_EARTH = frozenset({4, 12, 20, 38, 56, 88})
 # Those of a salt (the last four are Al, Zn, Ag and Bi, only as free ions); all others form complexes.

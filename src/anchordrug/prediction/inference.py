@@ -93,14 +93,18 @@ class OnnxPredictor:
         return self.card["fingerprint"]["radius"], self.card["fingerprint"]["bits"]
 
     @property
+    def parent_rule(self) -> str:
+        """The rule of the parent by which its drugs are named."""
+        return self.card["fingerprint"].get("standardisation", FORMER_RULE)
+
+    @property
     def remark(self) -> str | None:
-        """What to know before it is used, or None: its drugs may be named by another rule of the parent."""
-        rule = self.card["fingerprint"].get("standardisation", FORMER_RULE)
-        if rule == PARENT_RULE:
+        """What to know before it is used, or None: structures are read by another rule than its drugs were."""
+        if self.parent_rule == PARENT_RULE:
             return None
         return (
-            f"names its drugs by the rule '{rule}', and yours are read by '{PARENT_RULE}': a drug that it "
-            "learned from as a salt of an organic counter-ion may count as unseen; export it again"
+            f"names its drugs by the rule '{self.parent_rule}', and yours are read by '{PARENT_RULE}': a drug "
+            "that it learned from as a salt of an organic counter-ion may count as unseen; export it again"
         )
 
     def least_margin(self, coverage: float) -> float:

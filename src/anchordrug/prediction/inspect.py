@@ -54,7 +54,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
         ("labels", f"{', '.join(card['labels'])} at |z| > {card['threshold']:g}"),
         (
             "structures",
-            f"{kind['kind']} of radius {kind['radius']}, {kind['bits']} bits, of {kind['standardisation']}",
+            f"{kind['kind']} of radius {kind['radius']}, {kind['bits']} bits, of {predictor.parent_rule}",
         ),
         *([("remark", predictor.remark)] if predictor.remark else []),
         ("inputs", "; ".join(ends[:inputs])),
