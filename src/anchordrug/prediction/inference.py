@@ -99,12 +99,13 @@ class OnnxPredictor:
 
     @property
     def remark(self) -> str | None:
-        """What to know before it is used, or None: structures are read by another rule than its drugs were."""
+        """What to know before it is used, or None: its drugs may be named by another rule."""
         if self.parent_rule == PARENT_RULE:
             return None
         return (
-            f"names its drugs by the rule '{self.parent_rule}', and yours are read by '{PARENT_RULE}': a drug "
-            "that it learned from as a salt of an organic counter-ion may count as unseen; export it again"
+            f"names its drugs by the rule '{self.parent_rule}', and yours are read by '{PARENT_RULE}': "
+            "a drug that it learned from as a salt of an organic counter-ion may count as unseen; "
+            "export it again"
         )
 
     def least_margin(self, coverage: float) -> float:
