@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import DEMO, ROOT, project_at
 
 LINES = {"NEW-A": 24, "NEW-B": 15}
+LOST = "that standardisation would take off, and beside it nothing but counter-ions"
 
 
 def run(script, *options):
@@ -85,3 +86,13 @@ def test_campaigns_are_played_again_with_hidden_drugs(work, tmp_path):
     assert hidden[["macro_f1_seen", "macro_f1_unseen", "ece_seen", "ece_unseen"]].notna().all(axis=None)
     told = run("predictors_table.py", out)
     assert "40 % of the drugs hidden from all source lines (pool: all)" in told
+
+
+def test_the_parents_of_salts_are_told(tmp_path):
+    rows = ["name,smiles", "A,CCCN", "A stearate,CCCN.CCCCCCCCCCCCCCCCCC(=O)O", "B,[K+].[Cl-]", "C,CCCCN.Cl"]
+    (tmp_path / "drugs.csv").write_text("\n".join(rows) + "\n")
+    told = run("parents.py", tmp_path / "drugs.csv").splitlines()
+    assert told[0] == "4 structures, 3 of several fragments; 2 parents"
+    assert told[2:4] == ["1 not the largest fragment", "  A stearate: CCCN"]
+    assert told[5:7] == ["1 rejected", f"  B: holds a metal (K) {LOST}"]
+    assert told[8:] == ["1 names of one parent", "  A, A stearate"]
