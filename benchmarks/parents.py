@@ -27,7 +27,9 @@ def largest(smiles: str) -> str:
 
 def main() -> None:
     """Print what the rule does to a table."""
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("table", type=Path)
     path = arguments.parse_args().table
     table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
