@@ -26,9 +26,8 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SettingsError(
-                f"{folder}: {_holder(file.seek(0) or file.read())}; wait until it ends"
-            ) from error
+            file.seek(0)
+            raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
         file.truncate(0)
         file.write(f"{os.getpid()} {' '.join(sys.argv[1:3])}")
         file.flush()

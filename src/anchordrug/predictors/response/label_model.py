@@ -174,14 +174,15 @@ def fit_label_model(
     intercept = regression.intercept_ - centre @ weights
     split = (pair.shape[1], pair.shape[1] + drug.shape[1])
     of_pair, of_drug, of_gene = np.split(weights, split)
-    own = [
-        of_pair.astype(np.float32),
-        of_drug.astype(np.float32),
-        (by_gene @ of_gene + intercept).astype(np.float32),
-    ]
+    of_pair, of_drug = of_pair.astype(np.float32), of_drug.astype(np.float32)
+    of_genes = (by_gene @ of_gene + intercept).astype(np.float32)
     return LabelModel(
-        *own,
-        *map(np.zeros_like, own),
+        of_pair,
+        of_drug,
+        of_genes,
+        np.zeros_like(of_pair),
+        np.zeros_like(of_drug),
+        np.zeros_like(of_genes),
         rates.spread.astype(np.float32),
         threshold,
     )
