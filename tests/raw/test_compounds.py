@@ -6,6 +6,7 @@ import pytest
 
 from anchordrug.errors import LibraryError
 from anchordrug.raw.compounds import COLUMNS, read_compounds_for_sale
+from anchordrug.raw.molecules import open_compounds
 
 
 def write(folder, content, name="shop.csv", encoding="utf-8"):
@@ -72,6 +73,44 @@ def test_columns_go_by_other_names_in_any_case(tmp_path, header, column):
 def test_of_two_columns_of_ids_or_structures_the_better_known_one_counts(tmp_path):
     table = read(tmp_path, "id,structure,drug_id,smiles\n1,CC,A1,CCO\n")
     assert table[["drug_id", "smiles"]].to_numpy().tolist() == [["A1", "CCO"]]
+
+
+SMILES_COLUMNS = {
+    "PubChem": ("cid,isosmiles,mw", "isosmiles"),
+    "stereo of two": ("canonicalsmiles,isosmiles,cid", "isosmiles"),
+    "words around it": ("cid,SMILES (canonical),mw", "SMILES (canonical)"),
+    "a longer name": ("cid,rdkit_smiles_2,mw", "rdkit_smiles_2"),
+    "the plain name of several": ("desalted_smiles,smiles,cid", "smiles"),
+}
+
+
+def structures(path, smiles_column=None):
+    with open_compounds(path, smiles_column) as file:
+        return [row.structure for row in file.rows]
+
+
+@pytest.mark.parametrize("case", SMILES_COLUMNS)
+def test_structures_are_found_by_a_name_that_says_smiles(tmp_path, case):
+    header, wanted = SMILES_COLUMNS[case]
+    cells = ["CCO" if name == wanted else "1" for name in header.split(",")]
+    content = f"{header}\n{','.join(cells)}\n"
+    assert read(tmp_path, content)["smiles"].tolist() == ["CCO"]
+    (tmp_path / "text.csv").write_text(content)
+    assert structures(tmp_path / "text.csv") == ["CCO"]
+
+
+@pytest.mark.parametrize("header", ["smiles,smiles", "SMILES,Smiles", "desalted_smiles,given_smiles"])
+def test_two_columns_that_both_say_smiles_are_refused(tmp_path, header):
+    content = f"id,{header}\nA,CCO,CC\n"
+    told = (
+        f"columns {', '.join(header.split(','))} all look like SMILES; rename all but one, or give its name"
+    )
+    assert problem(tmp_path, content) == told
+    (tmp_path / "text.csv").write_text(content)
+    with pytest.raises(LibraryError, match=told):
+        structures(tmp_path / "text.csv")
+    if len(set(header.split(","))) == 2:
+        assert structures(tmp_path / "text.csv", header.split(",")[1]) == ["CC"]
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("2.50", 2.5), ("1e3", 1000), (" 7 ", 7)])

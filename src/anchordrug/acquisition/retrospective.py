@@ -78,7 +78,10 @@ def load_group(
     """
     settings = project.settings
     splits = [project.split(atlas, target) for target in targets]
-    tasks = {target: task_of(settings, atlas, features, target, device) for target in targets}
+    tasks = {
+        target: task_of(settings, atlas, features, target, device, split.test)
+        for target, split in zip(targets, splits, strict=True)
+    }
     queries = np.unique(np.concatenate([split.test for split in splits]))
     return Group(
         targets,

@@ -149,7 +149,7 @@ def no_line_left(source: Path, lines: pd.Series, expression: Path, rejects: Reje
 def no_finite(matrix: Path, z: np.ndarray, signatures: pd.DataFrame, genes: Sequence[str]) -> str:
     """Return which genes have no value; `z` [rows, genes] is indexed by the index of `signatures`."""
     without = ~np.isfinite(z[signatures.index.to_numpy()])
-    nowhere = [genes[column] for column in np.flatnonzero(without.all(axis=0))]
+    nowhere = [genes[int(column)] for column in np.flatnonzero(without.all(axis=0))]
     if len(nowhere) == len(genes):
         return f"{matrix}: has no z-score of the {len(signatures)} signatures wanted; write it again"
     if nowhere:

@@ -7,7 +7,8 @@ from typing import Literal
 
 from anchordrug.errors import LibraryError, near, shortlist
 
-SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure")
+# Some databases' canonical SMILES have no stereo.
+SMILES_NAMES = ("smiles", "isomeric_smiles", "isosmiles", "canonical_smiles", "structure")
 
 # The preferred first: ids of this project's kind, catalogue numbers of vendors, ids of databases, which may
 # stand for several products. Names are compared without case, spaces and punctuation.
@@ -53,6 +54,31 @@ def columns_called(names: Sequence[str], header: Sequence[str]) -> list[int]:
     return [column for name in wanted for column, key in enumerate(keys) if key == name]
 
 
+def is_smiles_name(name: str) -> bool:
+    """Say whether a column's name says that it holds SMILES, alone or among other words."""
+    return _key(name) in _SMILES_KEYS or "smiles" in _key(name)
+
+
+def smiles_column(path: Path, header: Sequence[str]) -> int | None:
+    """Return the column whose name says that it holds SMILES; None where there is none.
+
+    Raises
+    ------
+    ColumnError
+        Several may.
+    """
+    found = columns_called(SMILES_NAMES, header)
+    rest = found or [column for column, name in enumerate(header) if is_smiles_name(name)]
+    alike = [column for column in rest if not found or _key(header[column]) == _key(header[rest[0]])]
+    if len(alike) > 1:
+        both = [header[column] for column in alike]
+        raise ColumnError(
+            f"{path}: columns {shown(both)} all look like SMILES; rename all but one, or give its name",
+            "smiles_column",
+        )
+    return rest[0] if rest else None
+
+
 def given_column(
     path: Path, name: str, argument: Literal["smiles_column", "id_column"], header: Sequence[str]
 ) -> int:
@@ -84,3 +110,6 @@ def shown(header: Sequence[str]) -> str:
 
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_SMILES_KEYS = frozenset(map(_key, SMILES_NAMES))

@@ -13,6 +13,7 @@ from anchordrug.raw.compound_columns import (
     columns_called,
     given_column,
     no_ids,
+    smiles_column,
 )
 from anchordrug.raw.molecule_text import is_sdf
 from anchordrug.raw.sheet import Sheet, read_sheet
@@ -65,9 +66,12 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     found = {}
     for ours, names in COLUMNS.items():
         columns = columns_called(names, sheet.header)
+        if ours == "smiles":
+            column = smiles_column(path, sheet.header)
+            columns = [] if column is None else [column]
         if ours == "drug_id" and id_column is not None:
             columns = [given_column(path, id_column, "id_column", sheet.header)]
-        if len(columns) > 1 and ours not in {"smiles", "drug_id", "name"}:
+        if len(columns) > 1 and ours not in {"drug_id", "name"}:
             alike = shortlist(sheet.header[column] for column in columns)
             raise LibraryError(f"{path}: columns {alike} all look like {ours}; rename all but one")
         cells = sheet.names(columns[0]) if columns else [""] * len(sheet.cells)

@@ -21,8 +21,10 @@ from anchordrug.raw.compound_columns import (
     ColumnError,
     columns_called,
     given_column,
+    is_smiles_name,
     no_ids,
     shown,
+    smiles_column,
 )
 from anchordrug.raw.delimited import cells_of, header_of, holds_cells
 
@@ -84,14 +86,14 @@ class ColumnNames:
         """Return the column of the SMILES: the one that the user names, or the one whose name says so."""
         if self.smiles is not None:
             return given_column(self.path, self.smiles, "smiles_column", header)
-        found = columns_called(SMILES_NAMES, header)
-        if not found:
+        found = smiles_column(self.path, header)
+        if found is None:
             raise ColumnError(
                 f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {shown(header)}); "
                 "rename it, or give its name",
                 "smiles_column",
             )
-        return found[0]
+        return found
 
     def key_in(self, header: Sequence[str]) -> int | None:
         """Return the column of the ids, or else of the names; None where there is neither."""
@@ -148,7 +150,9 @@ def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -
         _require_text(names.path, first)
     top = header_of(first)
     fields = cells_of(top.text, top.separator) if top else []
-    has_smiles = bool(columns_called(SMILES_NAMES, fields))
+    # A line of words that are parted by spaces is one field.
+    has_smiles = len(fields) > 1 and any(map(is_smiles_name, fields))
+    has_smiles = has_smiles or bool(columns_called(SMILES_NAMES, fields))
     if is_sdf(first) or (suffix in SDF_SUFFIXES and not has_smiles):
         return _rows_of_sdf(lines, names)
     if suffix in SMILES_SUFFIXES and not (has_smiles and len(fields) > 1):

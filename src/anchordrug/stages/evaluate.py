@@ -24,8 +24,8 @@ from anchordrug.project.project import WHOLE_POOL, Project, budget_name, run_nam
 def run(project: Project, target: str, seed: int) -> None:
     """Score every predictor and baseline of one campaign."""
     settings, atlas = project.settings, project.atlas()
-    task = task_of(settings, atlas, project.features(atlas), target)
     split, measured = project.split(atlas, target), atlas.of(target)
+    task = task_of(settings, atlas, project.features(atlas), target, library=split.test)
     _, anchors = project.anchors(atlas, target, seed)
 
     def contenders() -> Iterator[Contender]:

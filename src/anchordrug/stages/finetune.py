@@ -19,10 +19,10 @@ def run(project: Project, target: str, seed: int, device: str = "cpu") -> None:
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
     folder = project.pretrained(target)
-    task = task_of(settings, atlas, project.features(atlas), target, device)
+    split = project.split(atlas, target)
+    task = task_of(settings, atlas, project.features(atlas), target, device, split.test)
     predictor = load_predictor(settings, task, folder)
     sets = {budget_name(budget): anchors[:budget] for budget in sorted(settings.select.budget)}
-    split = project.split(atlas, target)
     if settings.finetune.whole_pool:
         sets[WHOLE_POOL] = split.pool
     measured = atlas.of(target)

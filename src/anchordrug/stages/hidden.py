@@ -22,7 +22,8 @@ from anchordrug.project.project import Project, budget_name
 def run(project: Project, target: str, device: str = "cpu") -> None:
     """Hide drugs of one target from its source lines, learn again, and score every campaign's anchors."""
     settings, atlas = project.settings, project.atlas()
-    task = task_of(settings, atlas, project.features(atlas), target, device)
+    test, measured = project.split(atlas, target).test, atlas.of(target)
+    task = task_of(settings, atlas, project.features(atlas), target, device, test)
     hidden = hidden_drugs(atlas, target, settings.split.seed)
     sources = task.sources.restricted_to(~np.isin(task.sources.drug, hidden))
     task = replace(task, sources=sources)
@@ -30,7 +31,6 @@ def run(project: Project, target: str, device: str = "cpu") -> None:
     work = Work(lambda line: typer.echo(f"{target}, hidden drugs: {line}"))
     predictor = kind.ready(task, params, kind.pretrain(task.of_measured_drugs(), params, work))
     trees = extra_trees(task)
-    test, measured = project.split(atlas, target).test, atlas.of(target)
 
     def contenders(seed: int) -> Iterator[Contender]:
         _, anchors = project.anchors(atlas, target, seed)

@@ -42,6 +42,8 @@ class ResponseFitted(Fitted):
         The temperature scaling that anchors ask for, as predicted from the others.
     decision
         See `predictors.base.Task`.
+    unseen_share
+        The share of the library's drugs that no source line has measured, for which the label model is.
     """
 
     prior: ResponsePrior
@@ -52,6 +54,7 @@ class ResponseFitted(Fitted):
     decision_offsets: np.ndarray
     temperature: TemperatureScaling = UNCALIBRATED
     decision: Decision = "balanced"
+    unseen_share: float = 0.0
 
     def predict(self, ops: type, bits: Array, row: Array) -> tuple[Array, Array]:
         """Return probabilities float32 [n, genes, 3] and z float32 [n, genes].
@@ -147,7 +150,12 @@ def save_fitted(fitted: ResponseFitted, folder: Path, card: Mapping[str, object]
     }
     if fitted.net is not None:
         arrays |= prefixed("net", fitted.net) | prefixed("basis", fitted.net.basis)
-    write(folder, arrays, {"net_share": fitted.net_share, "temperature": asdict(fitted.temperature), **card})
+    own = {
+        "net_share": fitted.net_share,
+        "unseen_share": fitted.unseen_share,
+        "temperature": asdict(fitted.temperature),
+    }
+    write(folder, arrays, {**own, **card})
 
 
 def load_fitted(
@@ -178,7 +186,8 @@ def load_fitted(
             require(name, arrays[name].shape == shape)
         require("anchors", anchors.ndim == 1 and not len(anchors[anchors >= len(prior.bits)]))
         require("pattern", bool(np.isin(arrays["pattern"], range(len(arrays["precision"]))).all()))
-        require("net_share", isinstance(card["net_share"], int | float))
+        for name in ("net_share", "unseen_share"):
+            require(name, isinstance(card[name], int | float) and 0 <= card[name] <= 1)
         kernel = DrugKernel(source_fit.gp.kernel, prior, anchors, prior.evidence_of(anchors).prior, scale)
         gp = GpFit(
             np.float32(arrays["slope"][0]),
@@ -193,8 +202,17 @@ def load_fitted(
             net = NetFit(PriorBasis(**part(arrays, "basis")), **part(arrays, "net"))
             require("net", _fits(net, prior.bits.shape[1], genes))
         scale_of_logits = TemperatureScaling(**card["temperature"])
-        share, offsets = card["net_share"], arrays["offsets"]
-        return ResponseFitted(prior, gp, source_fit.labels, net, share, offsets, scale_of_logits, decision)
+        return ResponseFitted(
+            prior,
+            gp,
+            source_fit.labels.for_library(card["unseen_share"]),
+            net,
+            card["net_share"],
+            arrays["offsets"],
+            scale_of_logits,
+            decision,
+            card["unseen_share"],
+        )
     raise AssertionError
 
 

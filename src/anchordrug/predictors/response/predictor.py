@@ -17,6 +17,7 @@ from anchordrug.predictors.response.files import load_state, save_state
 from anchordrug.predictors.response.fitted import ResponseFitted, load_fitted
 from anchordrug.predictors.response.forecast import GpForecaster
 from anchordrug.predictors.response.gp import KernelWeights, fit_gp, leave_one_out
+from anchordrug.predictors.response.label_model import LabelModel
 from anchordrug.predictors.response.net import (
     NetFit,
     NetSettings,
@@ -73,7 +74,7 @@ class ResponsePredictor(Predictor):
         The experiments that `prior` was made of.
     scale
         Mean square of the prior responses of the drugs that source lines have measured.
-    net_share, decision
+    net_share, decision, unseen_share
         See `ResponseFitted`.
     """
 
@@ -85,6 +86,7 @@ class ResponsePredictor(Predictor):
     net: NetStart | None
     net_share: float
     decision: Decision = "balanced"
+    unseen_share: float = 0.0
 
     @classmethod
     @abstractmethod
@@ -126,8 +128,6 @@ class ResponsePredictor(Predictor):
     def ready(cls, task: Task, params: Any, state: ResponseState) -> Self:
         """Return the predictor that starts from the prior of `task` and from `state`."""
         prior, source_fit = prior_of(task), state.source_fit
-        labels = source_fit.labels.for_library(task.unseen_share())
-        source_fit = replace(source_fit, labels=labels)
         if task.decision == "likeliest":
             source_fit = replace(source_fit, offsets=np.zeros_like(source_fit.offsets))
         settings = cls.net_settings(params, task.device)
@@ -136,7 +136,17 @@ class ResponsePredictor(Predictor):
             start = NetStart(*state.net, task.features.cell_lines[task.cell_line], settings)
         scale = mean_square(prior.evidence_of(prior.known).prior)
         share = cls.share_of_net(params)
-        return cls(task.sources, prior, scale, source_fit, task.threshold, start, share, task.decision)
+        return cls(
+            task.sources,
+            prior,
+            scale,
+            source_fit,
+            task.threshold,
+            start,
+            share,
+            task.decision,
+            task.unseen_share(),
+        )
 
     def load(self, folder: Path) -> ResponseFitted:
         """Read what `ResponseFitted.save` wrote."""
@@ -169,13 +179,20 @@ class ResponsePredictor(Predictor):
         """Fit to `anchors` (int64 rows of the atlas, maybe none) and their `z`."""
         gp = fit_gp(self.source_fit.gp, self.prior, self.sources, anchors, z, self.scale)
         net = None if self.net is None else self._finetuned(self.net, anchors, z, seed)
-        labels, offsets, temperature = (
-            self.source_fit.labels,
+        return ResponseFitted(
+            self.prior,
+            gp,
+            self._labels(),
+            net,
+            self.net_share,
             np.stack([self.source_fit.offsets] * 2),
             self._scale(anchors, z),
+            self.decision,
+            self.unseen_share,
         )
-        share = self.net_share
-        return ResponseFitted(self.prior, gp, labels, net, share, offsets, temperature, self.decision)
+
+    def _labels(self) -> LabelModel:
+        return self.source_fit.labels.for_library(self.unseen_share)
 
     def _scale(self, anchors: np.ndarray, z: np.ndarray) -> TemperatureScaling:
         """Return what anchors that are predicted from the others say of the process' probabilities."""
@@ -183,7 +200,7 @@ class ResponsePredictor(Predictor):
             return UNCALIBRATED
         settings, evidence = self.source_fit.gp, self.prior.evidence_of(anchors)
         mean, deviation = leave_one_out(settings, self.prior, self.sources, anchors, z, self.scale)
-        logits = self.source_fit.labels.logits(NumpyOps, evidence, mean, deviation)
+        logits = self._labels().logits(NumpyOps, evidence, mean, deviation)
         return fit_temperature_scaling(logits, labels_of(z, self.threshold), evidence.unseen(NumpyOps)[:, 0])
 
     def _finetuned(self, start: NetStart, anchors: np.ndarray, z: np.ndarray, seed: int) -> NetFit:
