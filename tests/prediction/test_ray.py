@@ -104,10 +104,14 @@ def test_a_killed_worker_loses_nothing(cluster, project, library, tmp_path):
     expected = pd.read_parquet(tmp_path / "local.parquet").set_index("drug_id")
     assert len(expected) > 2000  # the local engine leaves out structures that it has seen
     ours = found.loc[expected.index].drop(columns="reason")
-    numbers = ["confidence", "strength", "similarity"]
-    pd.testing.assert_frame_equal(ours[numbers], expected[numbers], atol=1e-4)
     labels = ours.columns[6:]
-    assert (ours[labels] == expected[labels]).to_numpy().mean() > 0.9999
+    same = ours[labels] == expected[labels]
+    assert same.to_numpy().mean() > 0.9999
+    numbers = ["strength", "similarity"]
+    pd.testing.assert_frame_equal(ours[numbers], expected[numbers], atol=1e-4)
+    # The last digits depend on the batch and can turn a label that is a tie, whose probability counts here.
+    alike = same.all(axis=1)
+    pd.testing.assert_series_equal(ours["confidence"][alike], expected["confidence"][alike], atol=1e-4)
 
 
 def test_where_it_cannot_read_or_write(cluster, project, library, tmp_path):
