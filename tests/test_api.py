@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -111,6 +112,13 @@ def test_a_written_file_predicts_the_same(fitted, tmp_path):
     fitted.write_onnx(tmp_path / "own.onnx")
     ours = anchordrug.load_onnx(tmp_path / "own.onnx")
     pd.testing.assert_frame_equal(anchordrug.predict(ours, SMILES), fitted.predict(SMILES))
+
+
+@pytest.mark.parametrize(("smiles", "ids"), [("CCO", None), (["CCO"], "A"), ("drugs.csv", None)])
+def test_a_single_text_is_no_list_of_its_letters(project, fitted, smiles, ids):
+    for predict in (partial(anchordrug.predict, project / "models/onnx/SIM-T1.onnx"), fitted.predict):
+        with pytest.raises(AnchorDrugError, match="is a single text; give a list"):
+            predict(smiles, ids)
 
 
 def test_choices_are_those_of_the_pipeline(target, project):

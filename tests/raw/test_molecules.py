@@ -510,6 +510,14 @@ HOSTILE = {
         b"name,weight\nx,1\n",
         "no SMILES column (expected 'smiles', found name, weight)",
     ),
+    "no header of structures": (
+        *("d.csv", b"CC(=O)Oc1ccccc1\nCCN\n"),
+        "no SMILES column, and its first line looks like a compound (CC(=O)Oc1ccccc1); add a header, or ",
+    ),
+    "a header that is no structure": (
+        *("d.csv", b"IC50(uM),B(cells),name=id\n1,2,3\n"),
+        "no SMILES column (expected 'smiles', found IC50(uM), B(cells), name=id)",
+    ),
     "no header": ("d.csv", b"CCO,a\nCCN,b\n", "no SMILES column (expected 'smiles', found CCO, a)"),
     "one huge line": ("d.csv", b"x" * 5_000_000, "no SMILES column (expected 'smiles', found xxx"),
     "one huge quoted cell": ("d.csv", b'"' + b"x" * 300_000 + b'",name2\nx\n', "no SMILES column"),

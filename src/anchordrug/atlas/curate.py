@@ -6,8 +6,7 @@ annotation, damaged values) is counted there and also named, with its reason, in
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas import nothing_left as empty
+from anchordrug.atlas.funnel import Funnel
 from anchordrug.chem.workers import Fingerprinted, standardising
 from anchordrug.errors import RawDataError, near, shortlist
 from anchordrug.files.disk import allocated
@@ -61,36 +61,6 @@ class Curated(NamedTuple):
     notes: list[str]
 
 
-@dataclass
-class _Funnel:
-    """The steps of a curation with their counts, and the rejects with their reasons, in order."""
-
-    steps: list[tuple[str, str, int, int]] = field(default_factory=list)
-    rejects: list[tuple[str, str, str, str | None]] = field(default_factory=list)
-
-    def keep(
-        self,
-        table: pd.DataFrame,
-        mask: pd.Series | np.ndarray,
-        step: str,
-        if_none: Callable[[pd.DataFrame], str],
-        unit: str = "signatures",
-    ) -> pd.DataFrame:
-        """Return the rows of `mask`; where there is none, raise what `if_none` says of the table."""
-        kept = table[np.asarray(mask, dtype=bool)]
-        if kept.empty:
-            raise RawDataError(if_none(table))
-        self.steps.append((step, unit, len(kept), len(table) - len(kept)))
-        return kept
-
-    def reject(self, kind: str, ids: pd.Series, reason: str) -> None:
-        self.rejects += [(kind, str(name), reason, None) for name in ids]
-
-    def reject_unnamed(self, kind: str, sig_ids: pd.Series) -> None:
-        if len(sig_ids):
-            self.rejects.append((kind, "unnamed", "signatures that name none", shortlist(sig_ids)))
-
-
 def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated:
     """Curate a raw bundle by `rules` (DESIGN, Curation rules).
 
@@ -103,7 +73,7 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
     RawDataError
         A file is missing or damaged, the panel names unknown genes, or nothing is left.
     """
-    funnel = _Funnel()
+    funnel = Funnel()
     with open_matrix(bundle.matrix) as matrix:
         genes = _genes(bundle, matrix, funnel)
         signatures = _wanted_signatures(bundle, matrix, rules, funnel)
@@ -155,7 +125,7 @@ def _stem(matrix: Path) -> str:
     return re.sub(r"\.(gctx|gct|gct\.gz)$", "", matrix.name)
 
 
-def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: _Funnel) -> pd.DataFrame:
+def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: Funnel) -> pd.DataFrame:
     """Return the schema's columns and column (the position in the matrix), one row per usable gene."""
     listed = read_genes(bundle.geneinfo)
     column = pd.Series(np.arange(len(matrix.gene_ids)), index=matrix.gene_ids)
@@ -212,7 +182,7 @@ def _require_panel(path: Path, found: dict[str, str], measured: list[str]) -> No
 
 
 def _wanted_signatures(
-    bundle: RawBundle, matrix: SignatureMatrix, rules: Rules, funnel: _Funnel
+    bundle: RawBundle, matrix: SignatureMatrix, rules: Rules, funnel: Funnel
 ) -> pd.DataFrame:
     """Return the signatures that the rules ask for, with `position`: their row in the matrix."""
     if bundle.siginfo:
@@ -288,7 +258,7 @@ def _with_structures(
     signatures: pd.DataFrame,
     compounds: pd.DataFrame,
     structures: Iterator[Fingerprinted | str],
-    funnel: _Funnel,
+    funnel: Funnel,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the signatures of drugs with a structure, under the id kept for it, and the drug table."""
     unlisted = f"not in {bundle.compoundinfo.name}"
@@ -358,7 +328,7 @@ def _lines(bundle: RawBundle, signatures: pd.DataFrame) -> tuple[pd.DataFrame, L
 
 
 def _with_expression(
-    bundle: RawBundle, signatures: pd.DataFrame, match: LineMatch, funnel: _Funnel
+    bundle: RawBundle, signatures: pd.DataFrame, match: LineMatch, funnel: Funnel
 ) -> pd.DataFrame:
     """Return the signatures of cell lines with untreated expression."""
     nameless = signatures["cell_line"].isna()

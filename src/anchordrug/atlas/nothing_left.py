@@ -1,6 +1,6 @@
 """What to say when a step of curation leaves nothing: both files, an example of each, the remedy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,14 @@ from anchordrug.raw.line_names import match_lines
 # Kind, id, reason and detail of what could not be used.
 Rejects = Sequence[tuple[str, str, str, str | None]]
 
-_RELEASE = "use the tables of the same release"
 QUALITY = ("is_gold", "cc_q75", "pct_self_rank_q25")
+
+
+def _names_others(table: Path, noun: str, other: Path, wanted: Iterable[str], listed: Iterable[str]) -> str:
+    return (
+        f"{table}: names none of the {noun} of {other} (such as {shortlist(wanted, 3)}), but "
+        f"{shortlist(listed, 3)}; use the tables of the same release"
+    )
 
 
 def no_genes(geneinfo: Path, listed: Sequence[str], matrix: Path, axes: tuple[list[str], list[str]]) -> str:
@@ -25,10 +31,7 @@ def no_genes(geneinfo: Path, listed: Sequence[str], matrix: Path, axes: tuple[li
             f"{matrix}: has genes in place of signatures ({geneinfo} names {shortlist(signatures, 3)}, "
             f"and not {shortlist(genes, 3)}); transpose it"
         )
-    return (
-        f"{geneinfo}: names none of the gene ids of {matrix} (such as {shortlist(genes, 3)}), but "
-        f"{shortlist(listed, 3)}; {_RELEASE}"
-    )
+    return _names_others(geneinfo, "gene ids", matrix, genes, listed)
 
 
 def no_annotation(bundle: RawBundle, annotated: Sequence[str], terms: Sequence[str], genes: pd.Series) -> str:
@@ -91,20 +94,14 @@ def no_rows(source: Path, every: pd.Series, wanted: pd.Series, matrix: Path, row
             f"{matrix}: has none of the {len(wanted)} signatures of this dose, time and quality in {source} "
             f"(such as {wanted.iloc[0]}), but others (such as {rows[0]}); check curate in params.yaml"
         )
-    return (
-        f"{source}: names none of the signature ids of {matrix} (such as {shortlist(rows, 3)}), but "
-        f"{shortlist(every, 3)}; {_RELEASE}"
-    )
+    return _names_others(source, "signature ids", matrix, rows, every)
 
 
 def no_compound_in_table(source: Path, wanted: pd.Series, compoundinfo: Path, listed: Sequence[str]) -> str:
     """Return that no drug of the wanted signatures is in the table of compounds."""
     if wanted.empty:
         return f"{source}: no signature wanted names a compound; fill in pert_id"
-    return (
-        f"{compoundinfo}: names none of the drugs of {source} (such as {shortlist(wanted.unique(), 3)}), but "
-        f"{shortlist(listed, 3)}; {_RELEASE}"
-    )
+    return _names_others(compoundinfo, "drugs", source, wanted.unique(), listed)
 
 
 def no_structures(source: Path, signatures: pd.DataFrame, compoundinfo: Path, rejects: Rejects) -> str:

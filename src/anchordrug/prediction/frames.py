@@ -44,8 +44,14 @@ def predict(
     Raises
     ------
     LibraryError
-        The file cannot be used, ids and structures differ in number, or `coverage` is not in (0, 1].
+        The file cannot be used, ids and structures differ in number, structures or ids are a single text, or
+        `coverage` is not in (0, 1].
     """
+    for name, given in (("smiles", smiles), ("ids", ids)):
+        if isinstance(given, str):
+            raise LibraryError(
+                f"{name}: '{given[:60]}' is a single text; give a list, or a file to 'anchordrug predict'"
+            )
     if not 0 < coverage <= 1:
         raise LibraryError(f"coverage {coverage:g}: give a share above 0 and up to 1")
     names = list(smiles if ids is None else ids)

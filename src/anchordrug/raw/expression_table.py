@@ -11,7 +11,7 @@ from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.matrix import SignatureMatrix, open_matrix
 from anchordrug.raw.sheet import GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
-from anchordrug.raw.text import require_readable
+from anchordrug.raw.text import is_number, require_readable
 
 # Without case and punctuation: what names the sample of a row, and what only a comparison has.
 _SAMPLE_HEADERS = (*SAMPLE_DESCRIPTIONS, "samplename", "samplelabel", "run", "line", "modelid", "condition")
@@ -87,20 +87,12 @@ def _require_header(sheet: Sheet) -> None:
         return
     first, *others = sheet.header
     # A cell line may be called 5637.
-    named = not first or _is_number(first) or 0 in sheet.columns_named(GENE_HEADERS)
-    if not named and all(map(_is_number, others)):
+    named = not first or is_number(first) or 0 in sheet.columns_named(GENE_HEADERS)
+    if not named and all(map(is_number, others)):
         raise RawDataError(
             f"{sheet.path}: has no header, its first line is '{shortlist(sheet.header)[:60]}'; add a line "
             "with the names of its columns, such as gene and the name of the sample"
         )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _require_no_comparison(sheet: Sheet) -> None:

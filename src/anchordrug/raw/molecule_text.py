@@ -59,6 +59,10 @@ class Compound(NamedTuple):
     problem: str | None = None
 
 
+# Atoms of a SMILES with a bond, a branch or a ring among them, as no name of a column is.
+_LIKE_SMILES = re.compile(r"(?=.*([=#(]|[cn]1))([BCNOPSFIbcnops]|Cl|Br|\[[^\]]+\]|[=#$:/\\.()%0-9-]){5,}")
+
+
 @dataclass(frozen=True)
 class ColumnNames:
     """The columns that the user asked for, if any, and notes on those that were found."""
@@ -88,6 +92,11 @@ class ColumnNames:
             return given_column(self.path, self.smiles, "smiles_column", header)
         found = smiles_column(self.path, header)
         if found is None:
+            if any(map(_LIKE_SMILES.fullmatch, header)):
+                raise LibraryError(
+                    f"{self.path}: no SMILES column, and its first line looks like a compound "
+                    f"({shown(header)}); add a header, or call the file .smi"
+                )
             raise ColumnError(
                 f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {shown(header)}); "
                 "rename it, or give its name",

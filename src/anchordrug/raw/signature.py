@@ -22,7 +22,7 @@ from anchordrug.raw.gct import open_gct
 from anchordrug.raw.gene_names import dates_problem, excel_dates, match_genes
 from anchordrug.raw.gene_sets import is_gene_sets, read_gene_sets
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
-from anchordrug.raw.text import MISSING_TEXT, open_text, require_readable
+from anchordrug.raw.text import MISSING_TEXT, is_number, open_text, require_readable
 
 # Of columns that do not say what they hold.
 VALUE_HEADERS = ("value",)
@@ -206,19 +206,12 @@ def _gene_names(sheet: Sheet) -> list[str]:
 
 def _with_header(sheet: Sheet, tell: Callable[[str], object]) -> Sheet:
     """Return a ranking (.rnk), which has two columns without names, with 'gene' and 'value' as its header."""
-    if len(sheet.header) != 2 or not sheet.header[0] or not _is_number(sheet.header[1]):
+    if len(sheet.header) != 2 or not sheet.header[0] or not is_number(sheet.header[1]):
         return sheet
     tell("its first line has a value, so it is read as a ranking without header: genes and values")
     cells = pd.concat([pd.DataFrame([sheet.header]), sheet.cells.astype("str")], ignore_index=True)
     lines = np.concatenate([sheet.numbers_of_rows[:1] - 1, sheet.numbers_of_rows])
     return replace(sheet, header=["gene", "value"], cells=cells, numbers_of_rows=lines)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return np.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def _values(

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import math
 import re
 import zlib
 from collections.abc import Collection, Iterator
@@ -122,3 +123,11 @@ def clean_text(column: "pd.Series") -> "pd.Series":
         text = text.mask(quoted, text.str.slice(1, -1).str.strip())
     text = text.mask(text.isin(MISSING_TEXT))
     return pd.Series(text.array.take(codes, allow_fill=True), column.index)
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
