@@ -44,7 +44,7 @@ check: setup
 	lint-imports
 
 test: check
-	$(TEST_ENV) pytest -n 2 --dist loadfile
+	$(TEST_ENV) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	python benchmarks/training.py
