@@ -248,10 +248,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
 
 def _stored(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
     """Return the metadata_props of a model that anchordrug wrote in a format that it reads."""
-    try:
-        stored = session.get_modelmeta().custom_metadata_map
-    except UnicodeDecodeError as error:
-        raise LibraryError(f"{path}: its card is not UTF-8; export it again") from error
+    stored = session.get_modelmeta().custom_metadata_map
     if "format_version" not in stored or "fingerprint" not in stored:
         raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
     version = stored["format_version"].strip('"')

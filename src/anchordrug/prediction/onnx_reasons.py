@@ -13,6 +13,7 @@ _NEWER = (
 _OPERATOR = re.compile(
     r"No Op registered for (\S+)|error: (\S+?)(?:\(-?\d+\))? is not a registered function/op"
 )
+_NODE = re.compile(r"while running (\w+) node")
 _DAMAGED = ("protobuf parsing failed", "No graph was found")
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "bad allocation")
 _MORE = "end other programs, or take a machine with more"
@@ -44,7 +45,9 @@ def why_it_failed(error: Exception) -> str:
     """Return why a model did not compute and what to do, from the error that onnxruntime raised."""
     if _lacks_memory(error):
         return f"the memory does not suffice to predict with it; {_MORE}"
-    return f"cannot predict ({_words(error)}); export it again"
+    node = _NODE.search(str(error))
+    reason = f"its operation {node[1]} fails" if node else _words(error)
+    return f"cannot predict ({reason}); export it again"
 
 
 def _lacks_memory(error: Exception) -> bool:
