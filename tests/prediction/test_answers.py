@@ -344,7 +344,7 @@ def test_python_says_what_the_command_says(tmp_path):
 
 def test_a_worker_of_ray_says_what_the_command_says(tmp_path, monkeypatch):
     class Fingerprinting:
-        def of(self, batches, ahead):
+        def of(self, batches, **_):
             yield [Fingerprinted("", structure, [bytes(BITS // 8)]) for structure in batches[0]]
 
     monkeypatch.setattr(ray, "Fingerprinter", lambda *_, **__: nullcontext(Fingerprinting()))

@@ -5,9 +5,11 @@ to a batch is what `anchordrug.prediction.engine` does to a block. Nothing is kn
 duplicates are predicted each, and rows that cannot be predicted stay in the table with a `reason`.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import typer
 
@@ -20,6 +22,7 @@ from anchordrug.raw.molecule_text import ColumnNames
 from anchordrug.raw.text import one_line
 
 DRUGS_A_BATCH = 1024
+_OURS = re.compile(r"^anchordrug\.errors\.\w+: (.+)$", re.MULTILINE)
 
 
 class _Worker:
@@ -89,6 +92,9 @@ def run(
             "--engine ray needs ray, which is not installed; run: pip install 'anchordrug[ray]'"
         ) from error
     predictors = load_predictors(models)
+    for predictor in predictors:
+        # A model that always fails does so before workers start.
+        predictor.predict(np.zeros((1, predictor.fingerprint[1]), np.uint8), [""])
     source, path = fsspec.core.url_to_fs(library)
     target, folder = fsspec.core.url_to_fs(out)
     if not source.exists(path):
@@ -117,5 +123,10 @@ def run(
         predicted.write_parquet(folder, filesystem=target)
     except (pa.ArrowInvalid, OSError) as error:
         raise LibraryError(f"{library}: cannot be read as parquet ({one_line(error)})") from error
+    except ray.exceptions.RayError as error:
+        # Of an error in a worker, Ray keeps the text alone.
+        if ours := _OURS.search(str(error)):
+            raise LibraryError(ours[1]) from error
+        raise
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {len(predictors[0].genes)} genes in {targets}; rows that have a 'reason' are rejects")
