@@ -28,6 +28,10 @@ class LibraryError(AnchorDrugError):
     """A compound library or an ONNX model that cannot be used for prediction."""
 
 
+class OutputError(AnchorDrugError):
+    """A file or folder that a command cannot write, or must not overwrite."""
+
+
 class StrategyError(AnchorDrugError):
     """A strategy that returned anything but a batch of distinct drugs of the pool."""
 

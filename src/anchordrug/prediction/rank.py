@@ -10,7 +10,7 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import load_predictors, predicted, write_rest
+from anchordrug.prediction.engine import load_predictors, predicted, require_out, write_rest
 from anchordrug.prediction.inference import Prediction
 from anchordrug.prediction.tables import of_drugs
 from anchordrug.prediction.writers import write_tables
@@ -54,6 +54,8 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
+    others = [path for path in (model, signature, *lists) if path is not None]
+    require_out(out, library, others)
     (predictor,) = load_predictors([model])
     asked = _signature(predictor.genes, signature, column, lists, sets)
 
