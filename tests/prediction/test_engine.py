@@ -23,6 +23,7 @@ from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.formulas import unescaped
+from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from anchordrug.prediction.frames import predict as frame
 from anchordrug.prediction.inference import load_onnx
@@ -445,13 +446,13 @@ def test_the_block_a_drug_falls_into_does_not_matter(predict, other_model, monke
     """To the last bit: the files are equal, not their numbers alone."""
     models = (MODEL,) if "z" in options else (MODEL, other_model)
     _, out = predict(MIXED, *options, models=models, out="whole.parquet")
-    expected = [path.read_bytes() for path in (out, *stage._beside(out))]
+    expected = [path.read_bytes() for path in (out, *side_files(out))]
     for size in (2, 7):
         # Of two, one block holds no drug at all.
         monkeypatch.setattr(stage, "DRUGS_A_BLOCK", size)
         result, out = predict(MIXED, *options, models=models, out=f"{size}.parquet")
         assert result.exit_code == 0
-        assert [path.read_bytes() for path in (out, *stage._beside(out))] == expected
+        assert [path.read_bytes() for path in (out, *side_files(out))] == expected
 
 
 def test_numbers_do_not_depend_on_other_drugs(predict):

@@ -14,7 +14,6 @@ import pandas as pd
 from anchordrug.errors import RawDataError, SettingsError
 from anchordrug.files.atomic import PARTIAL, atomic_folder, require_file
 from anchordrug.files.digests import sha256
-from anchordrug.files.outputs import require_replaceable
 from anchordrug.files.progress import stream
 from anchordrug.files.tables import write_json
 from anchordrug.raw.depmap import Lines, read_line_names, write_expression
@@ -47,12 +46,9 @@ def pack(name: str, downloads: Path, out: Path, go: GoTerms) -> Packed:
     ------
     SettingsError
         There is no such release, or `out` is something else than a packed bundle.
-    OutputError
-        `out` is a file or link, has the downloads in it, or cannot be written.
     RawDataError
         A file is missing or damaged, or the disk is too small for the matrix.
     """
-    require_replaceable(out, [downloads])
     release = release_called(name)
     for file in release.files():
         require_file(downloads / file, f"fetch it: dvc repro pack@{name}, in sources/lincs/pipeline")
