@@ -214,7 +214,9 @@ def test_a_folder_that_may_not_be_written(inputs, monkeypatch):
     # As another user: this test may run as root, who may write everywhere.
     monkeypatch.setattr(os, "access", lambda *_: False)
     out = inputs / "new" / "out.csv"
-    assert refused(*commands(inputs)["predict"][0], "--out", out) == (
+    with pytest.raises(OutputError) as caught:
+        require_outputs([("--out", out)], [])
+    assert str(caught.value) == (
         f"{out}: {inputs} cannot be written to; have its permissions changed, or name another --out"
     )
 
