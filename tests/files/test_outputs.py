@@ -299,6 +299,17 @@ def test_a_download_does_not_overwrite_its_manifest(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_cluster_does_not_write_into_the_library_that_it_reads(inputs, monkeypatch):
+    monkeypatch.setattr(pytest.importorskip("ray"), "init", None)
+    (inputs / "link").symlink_to(inputs / "library")
+    (inputs / "library").mkdir()
+    words = ("--engine", "ray", "--model", inputs / "model.onnx", "--drugs", inputs / "library")
+    for out in (inputs / "library", inputs / "library/out", inputs / "link/new/out"):
+        line = refused("predict", *words, "--out", out)
+        assert line == f"{out}: is in the library, and would be read as a part of it; name another --out"
+    assert list((inputs / "library").iterdir()) == []
+
+
 def test_a_fitted_target_writes_no_folder_over(tmp_path):
     model = SimpleNamespace(_file=b"model")
     FittedTarget.write_onnx(model, tmp_path / "m.onnx")

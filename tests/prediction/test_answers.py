@@ -354,6 +354,31 @@ def test_a_worker_of_ray_says_what_the_command_says(tmp_path, monkeypatch):
         worker(pa.table({"smiles": ["CCO"]}))
 
 
+def test_what_fails_in_a_worker_of_ray_is_one_line(tmp_path, library, monkeypatch):
+    """Of an error in a worker, Ray gives the driver a long text with colours."""
+    on_cluster = pytest.importorskip("ray")
+    line = "m.onnx: gives 'z' that are not finite numbers; export it again"
+    text = f"\x1b[36mray::MapWorker()\x1b[39m\n  File x\nanchordrug.errors.LibraryError: {line}\n\nUserCode"
+
+    def fail(*_, **__):
+        raise on_cluster.exceptions.RayTaskError("read", text, None)
+
+    monkeypatch.setattr(on_cluster, "init", lambda **_: None)
+    monkeypatch.setattr(on_cluster, "cluster_resources", lambda: {"CPU": 1})
+    monkeypatch.setattr(on_cluster.data, "read_parquet", fail)
+    path = write_model(tmp_path / "m.onnx")
+    words = ("--engine", "ray", "--model", path, "--drugs", library, "--out", tmp_path / "out")
+    assert refused("predict", *words) == line
+
+
+def test_a_model_fails_before_workers_of_ray_start(tmp_path, library, monkeypatch):
+    on_cluster = pytest.importorskip("ray")
+    monkeypatch.setattr(on_cluster, "init", None)
+    path = write_model(tmp_path / "m.onnx", answers=IMPOSSIBLE["nan"][0])
+    words = ("--engine", "ray", "--model", path, "--drugs", library, "--out", tmp_path / "out")
+    assert refused("predict", *words).startswith(f"{path}: gives 'probabilities' that are not finite")
+
+
 def test_an_export_that_cannot_be_used_is_not_written(tmp_path, monkeypatch):
     path = write_model(tmp_path / "wrong.onnx", answers=IMPOSSIBLE["five"][0])
     monkeypatch.setattr(exporting, "model_bytes", lambda *_: path.read_bytes())

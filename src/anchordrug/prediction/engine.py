@@ -139,13 +139,13 @@ def predicted(
     return ledger
 
 
-def require_out(out: Path, library: Path, others: Iterable[Path]) -> None:
+def require_out(out: Path, library: Path, others: Iterable[Path | None]) -> None:
     """Check, before any work, that a table can be written to `out`, with its side files.
 
     Parameters
     ----------
     others
-        The inputs besides the library.
+        The inputs besides the library; None is no file.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def require_out(out: Path, library: Path, others: Iterable[Path]) -> None:
     """
     require_format(out)
     # Standard input may come from a file, too.
-    inputs = [0 if library == STDIN else library, *others]
+    inputs = [0 if library == STDIN else library, *(path for path in others if path is not None)]
     require_outputs([("--out", out)], inputs, side_files(out))
 
 

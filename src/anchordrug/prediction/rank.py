@@ -54,8 +54,7 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
-    others = [path for path in (model, signature, *lists) if path is not None]
-    require_out(out, library, others)
+    require_out(out, library, (model, signature, *lists))
     (predictor,) = load_predictors([model])
     asked = _signature(predictor.genes, signature, column, lists, sets)
 
@@ -85,11 +84,8 @@ def run(
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
     write_tables(out, table.schema, iter([table]))
     ledger.remove()
-    verb = "mimics" if mimic else "reverses"
-    typer.echo(
-        f"{out}: {drugs:,} drugs by how well each {verb} {len(asked.up)} up and {len(asked.down)} down genes "
-        f"in {predictor.card['target']}"
-    )
+    verb, genes = "mimics" if mimic else "reverses", f"{len(asked.up)} up and {len(asked.down)} down genes"
+    typer.echo(f"{out}: {drugs:,} drugs by how well each {verb} {genes} in {predictor.card['target']}")
     for line in _best(table):
         typer.echo(line)
 
