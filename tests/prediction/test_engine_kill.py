@@ -14,6 +14,7 @@ import pytest
 from rdkit import RDConfig
 
 from anchordrug.files.atomic import PARTIAL
+from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from tests.conftest import ROOT, run_cli
 from tests.processes import MOST_SECONDS, require_none_left
@@ -109,7 +110,7 @@ def part_of(out: Path) -> Path:
 
 
 def contents(out: Path) -> list[bytes]:
-    return [path.read_bytes() for path in (out, *stage._beside(out))]
+    return [path.read_bytes() for path in (out, *side_files(out))]
 
 
 def killed(
@@ -193,7 +194,7 @@ def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(
         printed = finished(model, library, out, *options[1:])
         assert ("going on after row" in printed) >= (done > 1)
         assert contents(out) == whole[options]
-        assert set(out.parent.iterdir()) == {out, *stage._beside(out)}
+        assert set(out.parent.iterdir()) == {out, *side_files(out)}
 
 
 SMALL = "id,smiles\n" + "".join(f"d{n},{'C' * (n % 9 + 1)}{'O' if n % 5 else '('}\n" for n in range(40))
@@ -212,7 +213,7 @@ def small(in_blocks, model, tmp_path, monkeypatch):
 def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_same(small, model, tmp_path):
     library, expected = small
     out = tmp_path / "out.csv"
-    files = [out, *stage._beside(out)]
+    files = [out, *side_files(out)]
     # Three blocks; then rejects, duplicates and predictions; then the folder is removed.
     for moment, written in (("3", []), ("2", []), ("2", files[1:2]), ("3", files[1:]), ("removal", files)):
         killed(words(model, library, out), moment, 16)
