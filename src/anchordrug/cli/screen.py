@@ -21,6 +21,14 @@ FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
 RESUMED = {"curate", "select", "compare", "predict", "fetch"}
 # The machine refuses; nobody's program is wrong.
 _REFUSED = {
+    # Found where it was looked for before, or made by the command itself.
+    errno.ENOENT: "was it removed meanwhile? put it back, and run the command again",
+    errno.ENOTDIR: "a part of its path is a file; name another place",
+    errno.EISDIR: "is a folder; name a file",
+    errno.EEXIST: "is in the way; move it, or name another place",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ELOOP: "its links lead in a circle; name another place",
+    errno.EBUSY: "end the program that uses it",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have the quota raised",
     errno.EACCES: "have its permissions changed, or name another place",
