@@ -1,11 +1,15 @@
 """Commands whose standard input, output or error is closed, full, of another encoding, or no longer read."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from anchordrug.cli.screen import explained
+from tests.cli.test_screen import run
 
 # `anchordrug simulate`, which shows progress, prints, writes a file, and fails if the seed is not 0.
 PROGRAM = """
@@ -91,3 +95,19 @@ def test_who_reads_the_output_may_have_had_enough(tmp_path):
 def test_characters_that_the_output_does_not_have_are_spelt(tmp_path):
     done = ended(tmp_path, "", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Z\\xfcrich 0")
+
+
+@pytest.mark.parametrize("word", ["pr\udcfcj", "\udcc3\udcbc.csv"])
+def test_a_name_in_another_encoding_is_said(monkeypatch, capsys, word):
+    """As of a file from an old Windows, or of any file where LC_ALL=C knows only ASCII."""
+    code, out, shown = run(monkeypatch, capsys, "simulate", "--out", word)
+    assert (code, out) == (2, "")
+    assert shown.startswith(
+        f"anchordrug: {ascii(word)[1:-1]}: its characters are not in the encoding of file names"
+    )
+
+
+def test_a_database_that_cannot_be_written_is_no_defect():
+    line, code = explained(sqlite3.OperationalError("disk I/O error"))
+    assert code == 2
+    assert "OUT.part" in line

@@ -10,7 +10,7 @@ import typer
 from anchordrug.cli import atlas, bench, pipeline, prediction, release, tools
 from anchordrug.cli.options import ROOT
 from anchordrug.cli.screen import FAILED, INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
-from anchordrug.cli.streams import flush_output, open_streams, say
+from anchordrug.cli.streams import flush_output, open_streams, require_readable, say
 
 app = typer.Typer(
     name="anchordrug",
@@ -85,6 +85,7 @@ def main() -> None:
 def _run() -> int | str | None:
     screen = Screen()
     try:
+        require_readable(sys.argv[1:])
         app(obj=screen)
     except SystemExit as end:
         if end.code == INTERRUPTED:

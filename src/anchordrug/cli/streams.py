@@ -1,9 +1,12 @@
-"""Standard input, output and error of a command, in whatever state its caller has left them."""
+"""The words, standard input, output and error of a command, in whatever state its caller gives them."""
 
 import io
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+
+from anchordrug.errors import AnchorDrugError
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -29,6 +32,24 @@ def open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def require_readable(words: Iterable[str]) -> None:
+    """Check that the words of a command line are text; libraries cannot open a file of another name.
+
+    Raises
+    ------
+    AnchorDrugError
+        A word is not in the encoding of file names.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise AnchorDrugError(
+                f"{ascii(word)[1:-1][:100]}: its characters are not in the encoding of file names, which is "
+                f"{sys.getfilesystemencoding()} here; set LC_ALL=C.UTF-8, or give the file another name"
+            ) from error
 
 
 def say(line: str) -> None:
