@@ -86,8 +86,8 @@ def explained(error: Exception) -> tuple[str, int]:
         return "the memory does not suffice; end other programs, or take a machine with more", MISTAKE
     if isinstance(error, sqlite3.OperationalError):
         return (
-            "OUT.part, where an unfinished prediction is kept, cannot be written to; free some space, or have "
-            "its permissions or the limit on the size of files (ulimit -f) changed"
+            "OUT.part, where an unfinished prediction is kept, cannot be written to; free some space, or "
+            "have its permissions or the limit on the size of files (ulimit -f) changed"
         ), MISTAKE
     if isinstance(error, OSError) and error.errno in _REFUSED:
         return f"{error.filename or 'a file'}: {error.strerror}; {_REFUSED[error.errno]}", MISTAKE
