@@ -40,3 +40,35 @@ def _holder(record: str) -> str:
         return "another anchordrug command works in it"
     command = "".join(filter(str.isprintable, command[:60])).strip() or "Python"
     return f"another anchordrug command works in it ({command}, process {number})"
+
+
+def hold(folder: Path) -> int:
+    """Make `folder` if need be and hold it, by itself rather than by a file in it, so that it can be removed.
+
+    Returns
+    -------
+    int
+        A descriptor. Who closes it lets go of the folder; the system does when the process ends.
+
+    Raises
+    ------
+    SettingsError
+        Another process holds it.
+    """
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            # Whoever held it has removed it.
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise SettingsError(f"{folder}: {_holder('')}; wait until it ends") from error
+        os.close(descriptor)
