@@ -7,6 +7,7 @@ is when to stop.
 import hashlib
 import itertools
 import os
+import random
 import shutil
 import time
 from collections import Counter
@@ -148,7 +149,9 @@ def test_pairs_of_commands_end_as_one_after_the_other_or_refused(base, parallel,
     chosen = itertools.combinations_with_replacement(COMMANDS, 2) if TIMES else iter(FEW)
     every, done, wrong = list(chosen), Counter(), []
     end = time.monotonic() + 60 * MINUTES
-    for _, (first, second) in itertools.product(range(TIMES or 1), every):
+    # In another order each time, so that runs that are stopped early reach other pairs.
+    rounds = [random.Random(number).sample(every, len(every)) for number in range(TIMES or 1)]
+    for first, second in itertools.chain(*rounds):
         if time.monotonic() > end:
             break
         folder = pairs.fresh()
