@@ -1,5 +1,6 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
-# make deps: which code each stage of dvc.yaml depends on.
+# make deps: which code each stage of dvc.yaml depends on. make lock: the hashes of all packages in constraints.txt.
+# make test-long: every pair of commands at the same time, 20 times (hours).
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")')
@@ -20,7 +21,7 @@ export PATH := $(BIN):$(PATH)
 # Two processes with as many threads as cores each stand in each other's way; pytest-xdist runs two.
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: setup run deps test check bench
+.PHONY: setup run deps lock test test-long check bench
 
 setup: $(VENV)/.installed
 
@@ -37,6 +38,12 @@ run: setup
 deps: setup
 	python scripts/dvc_dependencies.py
 
+# For every Python and system that pyproject.toml allows; what constraints.txt lacks is of other systems.
+lock: setup
+	uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11.5 \
+	  --no-strip-extras --no-annotate --generate-hashes --custom-compile-command 'make lock' --quiet \
+	  --output-file requirements.lock
+
 check: setup
 	ruff check .
 	ruff format --check .
@@ -45,6 +52,9 @@ check: setup
 
 test: check
 	$(TEST_ENV) pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: setup
+	$(TEST_ENV) ANCHORDRUG_PAIRS=20 pytest tests/bench/test_pairs.py -s
 
 bench: setup
 	python benchmarks/training.py

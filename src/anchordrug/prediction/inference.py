@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.parents import PARENT_RULE
@@ -18,6 +17,7 @@ from anchordrug.labels import decided
 from anchordrug.prediction.answers import outputs_of, require_ends, require_possible
 from anchordrug.prediction.card import read_card
 from anchordrug.prediction.onnx_reasons import reason_of, why_it_failed
+from anchordrug.prediction.runtime import onnxruntime
 
 FORMAT_VERSION = "5"
 # Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all

@@ -2,7 +2,7 @@
 
 import re
 
-import onnxruntime
+from anchordrug.prediction.runtime import onnxruntime
 
 from anchordrug.errors import printable
 
