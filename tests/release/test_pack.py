@@ -180,7 +180,7 @@ def test_packing_again_replaces_a_bundle_and_nothing_else(packed):
     folder = bundle.parent.parent
     before = sorted(path.name for path in bundle.iterdir())
     other = bundle.parent / f".partial-.partial-of-{bundle.name}-x"  # another bundle's, which may be running
-    for left in (f".partial-{bundle.name}", f".partial-.partial-{bundle.name}-killed", other.name):
+    for left in (f".partial-{bundle.name}", f".partial-.partial-{bundle.name}-killed_1", other.name):
         (bundle.parent / left).mkdir()
     (bundle / "of mine.txt").write_text("x")
     assert pack(folder, bundle.name).exit_code == 0
