@@ -94,12 +94,18 @@ def _point(event: str, arguments: tuple, root: str) -> Point | None:
     if event in _WITHOUT_PATH:
         return Point(event, "")
     path = arguments[0]
-    if not isinstance(path, str | os.PathLike) or not os.path.abspath(path).startswith(f"{root}/"):
+    if not isinstance(path, str | os.PathLike):
         return None
-    path = _named(os.path.abspath(path)[len(root) + 1 :])
+    if event in {"os.remove", "os.rmdir"} and arguments[1] >= 0:
+        # The path is below a folder that is open, as in shutil.rmtree.
+        path = Path(os.readlink(f"/proc/self/fd/{arguments[1]}"), path)
+    path = os.path.abspath(path)
+    if not path.startswith(f"{root}/"):
+        return None
+    name = _named(path[len(root) + 1 :])
     if event != "open":
-        return Point(event, path)
-    return Point("write" if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) else "read", path)
+        return Point(event, name)
+    return Point("write" if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) else "read", name)
 
 
 def _named(path: str) -> str:
@@ -133,7 +139,7 @@ def _telling() -> Iterator[None]:
         for module, name in ((os, "fsync"), (os, "posix_fallocate")):
             patch.setattr(module, name, _told(name.removeprefix("posix_"), getattr(module, name)))
         patch.setattr(io, "open", _opened)
-        patch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=_Connection))
+        patch.setattr(sqlite3, "connect", functools.partial(_connected, sqlite3.connect))
         patch.setattr(subprocess, "Popen", functools.partial(_started, subprocess.Popen))
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
         yield
@@ -179,9 +185,17 @@ def _opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
 class _Connection(sqlite3.Connection):
     """A database that tells of its statements."""
 
+    def __init__(self, path: Path, *arguments: Any, **options: Any) -> None:
+        self.place = str(path)
+        super().__init__(path, *arguments, **options)
+
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         self._tell()
         return super().execute(*arguments)
+
+    def executescript(self, *arguments: Any) -> sqlite3.Cursor:
+        self._tell()
+        return super().executescript(*arguments)
 
     def commit(self) -> None:
         self._tell()
@@ -189,13 +203,15 @@ class _Connection(sqlite3.Connection):
 
     def _tell(self) -> None:
         try:
-            sys.audit("sqlite", self.path)
+            sys.audit("sqlite", self.place)
         except OSError as error:
-            raise sqlite3.OperationalError("disk I/O error") from error
+            failed = sqlite3.OperationalError("disk I/O error")
+            failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+            raise failed from error
 
-    def __init__(self, path: Path, *arguments: Any, **options: Any) -> None:
-        self.path = str(path)
-        super().__init__(path, *arguments, **options)
+
+def _connected(connect: Callable, path: Path, factory: type, **options: Any) -> sqlite3.Connection:
+    return connect(path, factory=type("Told", (factory, _Connection), {}), **options)
 
 
 def _started(start: Callable, command: Sequence[str], **options: Any) -> Any:
@@ -355,12 +371,12 @@ class Faults:
             self._note(tree_of(self.root))
             yield wanted, ended
 
-    def again(self) -> Iterator[tuple[Tree, Ended, Tree]]:
-        """Run the command once from every folder that a fault has left; yield that, its end and its result."""
+    def again(self) -> Iterator[tuple[Ended, Tree]]:
+        """Run the command once from every folder that a fault has left; yield its end and what it makes."""
         for state in self.states.values():
             restore(self.root, state)
             ended = self._run()
-            yield state, ended, self._lasting(tree_of(self.root))
+            yield ended, self._lasting(tree_of(self.root))
 
 
 def left_over(tree: Tree) -> list[str]:
