@@ -1,10 +1,10 @@
 """Faults injected where a command touches the disk or starts a process.
 
-Python tells its audit hooks of every file that is opened, renamed or removed, whichever package does it; such a
-moment is a point. Three kinds of fault are made at each point of a command:
+Python tells its audit hooks of every file that is opened, renamed or removed, whichever package does it; such
+a moment is a point. Three kinds of fault are made at each point of a command:
 
-- a kill: the folder as it is at the point, which is all that a killed process leaves; what it holds in buffers
-  is lost;
+- a kill: the folder as it is at the point, which is all that a killed process leaves; what it holds in
+  buffers is lost;
 - an error of the system: the call at the point fails;
 - a full disk: from the point on, no file grows, whichever package writes it.
 
@@ -98,8 +98,8 @@ def _point(event: str, arguments: tuple, root: str) -> Point | None:
         return None
     if event in {"os.remove", "os.rmdir"} and arguments[1] >= 0:
         # The path is below a folder that is open, as in shutil.rmtree.
-        path = Path(os.readlink(f"/proc/self/fd/{arguments[1]}"), path)
-    path = os.path.abspath(path)
+        path = Path(f"/proc/self/fd/{arguments[1]}").readlink() / path
+    path = str(Path(path).absolute())
     if not path.startswith(f"{root}/"):
         return None
     name = _named(path[len(root) + 1 :])
@@ -261,15 +261,9 @@ def _pipe() -> tuple[io.BufferedReader, io.BufferedWriter]:
 def tree_of(root: Path) -> Tree:
     """Return what is in `root`, links not followed."""
     found: Tree = {}
-    for folder, folders, names in os.walk(root):
-        below = os.path.relpath(folder, root)
-        for name in (*folders, *names):
-            path = os.path.join(folder, name)
-            if os.path.islink(path):
-                continue
-            found[os.path.normpath(os.path.join(below, name))] = (
-                None if name in folders else Path(path).read_bytes()
-            )
+    for path in root.rglob("*"):
+        if not path.is_symlink():
+            found[path.relative_to(root).as_posix()] = None if path.is_dir() else path.read_bytes()
     return found
 
 
@@ -283,8 +277,6 @@ def restore(root: Path, tree: Tree) -> None:
             (root / path).mkdir(exist_ok=True)
         elif now.get(path) != content:
             (root / path).write_bytes(content)
-
-
 
 
 @dataclass(frozen=True)
@@ -319,21 +311,22 @@ class Faults:
     def __init__(self, root: Path, words: Sequence[object]) -> None:
         self.root, self.words, self.start = root, words, tree_of(root)
         self.points: list[tuple[Point, int]] = []
-        self.states: dict[bytes, Tree] = {}
+        # By digest: the first fault that leaves it, and the folder.
+        self.states: dict[bytes, tuple[str, Tree]] = {}
         self.runs = 0
 
         def note(point: Point) -> None:
             self.points.append((point, sum(point == other for other, _ in self.points)))
-            self._note(tree_of(root))
+            self._note("killed", point, tree_of(root))
 
         ended = self._run(note)
         assert ended.code == 0, ended
         self.end = self._lasting(tree_of(root))
         assert not left_over(self.end)
 
-    def _note(self, tree: Tree) -> None:
+    def _note(self, fault: str, point: Point, tree: Tree) -> None:
         """Take note of a folder from which the command has to end as if nothing had happened."""
-        self.states.setdefault(digest_of_tree(tree), tree)
+        self.states.setdefault(digest_of_tree(tree), (f"{fault} at {point.kind} {point.path}", tree))
 
     def _run(self, at: Callable[[Point], None] = lambda _: None) -> Ended:
         self.runs += 1
@@ -368,15 +361,19 @@ class Faults:
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
             assert seen[wanted[0]] > wanted[1], wanted
-            self._note(tree_of(self.root))
+            tree = tree_of(self.root)
+            if ended.code:
+                self._note("full" if full else "error", wanted[0], tree)
+            else:
+                assert self._lasting(tree) == self.end, wanted
             yield wanted, ended
 
-    def again(self) -> Iterator[tuple[Ended, Tree]]:
-        """Run the command once from every folder that a fault has left; yield its end and what it makes."""
-        for state in self.states.values():
+    def again(self) -> Iterator[tuple[str, Ended, Tree]]:
+        """Run the command once from every folder that a fault left; yield that, its end and its result."""
+        for origin, state in self.states.values():
             restore(self.root, state)
             ended = self._run()
-            yield ended, self._lasting(tree_of(self.root))
+            yield origin, ended, self._lasting(tree_of(self.root))
 
 
 def left_over(tree: Tree) -> list[str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from rdkit import RDConfig
 
-from anchordrug.files.atomic import PARTIAL
 from anchordrug.prediction import engine as stage
 from tests.conftest import ROOT, run_cli
 from tests.processes import MOST_SECONDS, require_none_left
@@ -167,6 +166,7 @@ def whole(model, library, tmp_path_factory) -> dict[tuple[str, ...], list[bytes]
 OUTPUTS = (("out.parquet", "--top", "20"), ("out.csv", "--layout", "wide"))
 
 
+@pytest.mark.long
 def test_there_is_much_to_lose(whole, library):
     rows = len(library.read_text().splitlines())
     for files in whole.values():
@@ -177,6 +177,7 @@ def test_there_is_much_to_lose(whole, library):
     assert rows // DRUGS_A_BLOCK > 30
 
 
+@pytest.mark.long
 def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(
     in_blocks, model, library, whole, tmp_path
 ):
@@ -207,23 +208,6 @@ def small(in_blocks, model, tmp_path, monkeypatch):
     path.write_text(SMALL)
     finished(model, path, tmp_path / "whole.csv")
     return path, contents(tmp_path / "whole.csv")
-
-
-def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_same(small, model, tmp_path):
-    library, expected = small
-    out = tmp_path / "out.csv"
-    files = [out, *stage._beside(out)]
-    # Three blocks; then rejects, duplicates and predictions; then the folder is removed.
-    for moment, written in (("3", []), ("2", []), ("2", files[1:2]), ("3", files[1:]), ("removal", files)):
-        killed(words(model, library, out), moment, 16)
-        assert [path for path in files if path.exists()] == written
-        assert all(path.read_bytes() in expected for path in written)
-        assert part_of(out).exists()
-    # What the last one left is no ledger any more, but nobody else's either.
-    assert not (part_of(out) / "ledger.sqlite").exists()
-    assert "going on" not in finished(model, library, out)
-    assert contents(out) == expected
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(PARTIAL)] == []
 
 
 @pytest.mark.parametrize("change", ["input", "option"])

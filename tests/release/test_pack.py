@@ -78,7 +78,7 @@ def pack(folder, release, out=None):
 
 
 def write_release(folder, name):
-    """Make `folder` like sources/lincs/pipeline after the downloads of a release; return what `write_common` does."""
+    """Write the downloads of a release into `folder`; return what `write_common` does."""
     downloads, release = folder / "downloads", RELEASES[name]
     downloads.mkdir()
     lines, bare = write_common(downloads)

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` if the block succeeds, else remove it.
 
-    The temporary file keeps the suffix of `path`, because writers choose a format by it. What killed processes
-    left half written of `path` is removed.
+    The temporary file keeps the suffix of `path`, because writers choose a format by it. What killed
+    processes left half written of `path` is removed.
     """
 
     def new() -> Path:
@@ -62,7 +62,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Path]:
-    """Yield what `new` makes beside `path`, which `pattern` matches; rename it, or remove it after an error."""
+    """Yield what `new` makes beside `path`, which `pattern` matches; rename it, after an error remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(pattern):
         _remove_unless_held(left_over)
