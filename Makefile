@@ -1,4 +1,5 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
+# make test-long: tests that take an hour; make fuzz SECONDS=3600: invented files for every reader, so long each.
 # make deps: which code each stage of dvc.yaml depends on.
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
@@ -20,7 +21,10 @@ export PATH := $(BIN):$(PATH)
 # Two processes with as many threads as cores each stand in each other's way; pytest-xdist runs two.
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: setup run deps test check bench
+# Of make fuzz, for each format.
+SECONDS ?= 3600
+
+.PHONY: setup run deps test test-long fuzz check bench
 
 setup: $(VENV)/.installed
 
@@ -45,6 +49,12 @@ check: setup
 
 test: check
 	$(TEST_ENV) pytest -n 2 --dist loadfile
+
+test-long: setup
+	$(TEST_ENV) pytest -m long -n 2
+
+fuzz: setup
+	$(TEST_ENV) ANCHORDRUG_FUZZ_SECONDS=$(SECONDS) pytest tests/fuzz -n 2
 
 bench: setup
 	python benchmarks/training.py

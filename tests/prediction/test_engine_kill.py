@@ -15,18 +15,18 @@ from rdkit import RDConfig
 
 from anchordrug.prediction import engine as stage
 from tests.conftest import ROOT, run_cli
+from tests.faults import restore, run, tree_of
 from tests.processes import MOST_SECONDS, require_none_left
 
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "3"))
 DRUGS_A_BLOCK = 64
 # About what a run makes for two blocks.
 CALLS = 20_000
-# The command in small blocks. Before it renames its n-th file, or when it has removed the first of the
-# folder's, it sends itself a signal; instead of the former it may count its calls and be killed at one.
+# The command in small blocks. Before it renames its n-th file, it sends itself a signal, or begins to count
+# its calls and is killed at one.
 CHILD = """
 import os, signal, sys, time
 from pathlib import Path
-from anchordrug.prediction import ledger
 from anchordrug.cli import main
 from anchordrug.prediction import engine as stage
 from tests.processes import kill_at_call
@@ -52,13 +52,7 @@ def counted(path, target):
     reached(count)
     return replace(path, target)
 
-def half(folder):
-    (folder / "ledger.sqlite").unlink()
-    end()
-
 Path.replace = counted
-if moment == "removal":
-    ledger.shutil.rmtree = half
 sys.argv[1:] = sys.argv[5:]
 reached(0)
 main()
@@ -124,7 +118,7 @@ def killed(
     Parameters
     ----------
     moment
-        The file before whose renaming the signal is sent, or "removal".
+        The file before whose renaming the signal is sent.
     call
         Not the signal is sent but a SIGKILL, so many calls later; 0 for the signal.
     codes
@@ -214,7 +208,12 @@ def small(in_blocks, model, tmp_path, monkeypatch):
 def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_path, change):
     library, expected = small
     out = tmp_path / "out.csv"
-    killed(words(model, library, out), "3", 16)
+    left = []
+    command = words(model, library, out)
+    run(command, tmp_path, lambda point: point.kind == "os.rename" and left.append(tree_of(tmp_path)))
+    # As a kill leaves it after two blocks.
+    restore(tmp_path, left[2])
+    assert part_of(out).exists()
     options = []
     if change == "input":
         library.write_text(SMALL.replace("CCCO", "CCCS"))
@@ -229,15 +228,13 @@ def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(
-    in_blocks, model, library, whole, tmp_path, number
-):
+def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(small, model, tmp_path, number):
     """By the system when it shuts down, or by Ctrl-C, which all processes of the terminal get."""
-    options = OUTPUTS[0]
-    out = tmp_path / options[0]
+    library, expected = small
+    out = tmp_path / "out.csv"
     # As click ends on Ctrl-C.
     codes = (1, 130) if number == signal.SIGINT else (-number,)
-    printed = killed(words(model, library, out, *options[1:]), "2", number=number, codes=codes)
+    printed = killed(words(model, library, out), "2", 16, number, codes=codes)
     assert "Traceback" not in printed
-    assert "going on after row" in finished(model, library, out, *options[1:])
-    assert contents(out) == whole[options]
+    assert "going on after row" in finished(model, library, out)
+    assert contents(out) == expected
