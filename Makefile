@@ -48,7 +48,7 @@ check: setup
 	lint-imports
 
 test: check
-	$(TEST_ENV) pytest -n 2 --dist loadfile
+	$(TEST_ENV) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: setup
 	$(TEST_ENV) pytest -m long -n 2

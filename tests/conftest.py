@@ -16,6 +16,27 @@ hypothesis.settings.load_profile("anchordrug")
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "datasets/demo"
+# The files that take minutes. Whole files go to one process or the other, and a long one at the end would
+# keep one of them waiting.
+LONGEST_FIRST = (
+    "test_dvc.py",
+    "real/test_real_campaign.py",
+    "test_tutorial.py",
+    "test_paper_benchmark.py",
+    "prediction/test_ray.py",
+    "cli/test_project.py",
+    "stages/test_grow.py",
+    "prediction/test_predict_only.py",
+    "test_benchmarks.py",
+    "test_contributing.py",
+    "test_plugins.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all others stay in their order."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
