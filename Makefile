@@ -1,6 +1,6 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
 # make deps: which code each stage of dvc.yaml depends on. make lock: the hashes of all packages in constraints.txt.
-# make test-long: every pair of commands at the same time, 20 times (hours).
+# make test-long: tests that take hours; make fuzz SECONDS=3600: invented files for every reader, so long each.
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")')
@@ -21,7 +21,10 @@ export PATH := $(BIN):$(PATH)
 # Two processes with as many threads as cores each stand in each other's way; pytest-xdist runs two.
 TEST_ENV := OMP_NUM_THREADS=1
 
-.PHONY: setup run deps lock test test-long check bench
+# Of make fuzz, for each format.
+SECONDS ?= 3600
+
+.PHONY: setup run deps lock test test-long fuzz check bench
 
 setup: $(VENV)/.installed
 
@@ -54,7 +57,11 @@ test: check
 	$(TEST_ENV) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: setup
+	$(TEST_ENV) pytest -m long -n 2
 	$(TEST_ENV) ANCHORDRUG_PAIRS=20 pytest tests/bench/test_pairs.py -s
+
+fuzz: setup
+	$(TEST_ENV) ANCHORDRUG_FUZZ_SECONDS=$(SECONDS) pytest tests/fuzz -n 2
 
 bench: setup
 	python benchmarks/training.py

@@ -1,10 +1,10 @@
-"""Commands that are killed: nothing is lost, and run again they end as if nothing had happened.
+"""Commands that are killed at random moments: nothing is lost, and run again they end the same.
 
-ANCHORDRUG_KILLS says how often each command is killed at a random moment; from 10 on, it is also killed
-before every file that it finishes, not only before each third.
+tests/test_faults.py has the kills that do not depend on the clock. ANCHORDRUG_KILLS says how often each
+command is killed at a random moment; from 10 on, it is also killed before every file that it finishes, not
+only before each third.
 """
 
-import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -20,11 +20,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from anchordrug.bench import folder as files
-from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import PARTIAL
-from anchordrug.files.lock import locked
-from tests.conftest import run_cli, write_params
+from tests.conftest import write_params
 
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "1"))
 # Before every file in turn, or only before each third.
@@ -42,6 +39,7 @@ INGEST = [("campaign", "ingest", C, Path(f"counts{n}.csv"), "--yes") for n in (1
 # Finished once in between, so that the last finish has files to replace.
 WHOLE = (NEW, NEXT, REHEARSE[0], INGEST[0], FINISH, NEXT, REHEARSE[1], INGEST[1], FINISH)
 TESTED = {0: "new", 5: "next", 6: "rehearse", 7: "ingest", 8: "finish"}
+pytestmark = pytest.mark.long
 every_command = pytest.mark.parametrize("command", TESTED.values())
 
 
@@ -237,65 +235,4 @@ def test_a_command_killed_before_each_file_it_finishes_gets_there_all_the_same(
         kills += 1
         require_whole(folder, step)
     assert kills >= 1
-    require_the_same_end(folder, step)
-
-
-def test_results_that_are_copied_but_not_evaluated_are_taken_up_without_naming_them_again(
-    steps, bench, tmp_path
-):
-    step = steps["ingest"]
-    folder = copied(step.start, tmp_path / "folder")
-    assert not bench.run(folder, step.words, rename=2)
-    assert (folder / "c/results/02/counts2.csv").exists()
-    assert not (folder / "c/rounds/02/responses.csv").exists()
-    bench.run(folder, ("campaign", "ingest", C, "--yes"))
-    require_the_same_end(folder, step)
-
-
-def test_a_round_whose_ingest_was_killed_before_its_last_file_still_waits(steps, bench, tmp_path):
-    step = steps["ingest"]
-    folder = copied(step.start, tmp_path / "folder")
-    written = len(step.after.keys() - step.before.keys())
-    assert not bench.run(folder, step.words, rename=written)
-    assert not files.is_ingested(folder / "c", 2)
-    bench.run(folder, ("campaign", "status", C))
-    assert f"campaign ingest {folder / C}" in (tmp_path / "folder.log").read_text(encoding="utf-8")
-    before = hashes(folder)
-    bench.run(folder, NEXT)
-    left_over = {name for name in before if PARTIAL in name}
-    assert hashes(folder) == {name: key for name, key in before.items() if name not in left_over}
-
-
-@every_command
-def test_a_second_command_in_one_folder_is_refused_and_changes_nothing(steps, tmp_path, command):
-    step = steps[command]
-    folder = copied(step.start, tmp_path / "folder")
-    (folder / C).mkdir(exist_ok=True)
-    with locked(folder / C):
-        before = hashes(folder)
-        result = run_cli(*below(folder, step.words), folder=folder)
-        assert isinstance(result.exception, SettingsError)
-        told = str(result.exception)
-        assert told.startswith(f"{folder / C}: another anchordrug command works in it (")
-        assert told.endswith(f", process {os.getpid()}); wait until it ends")
-        assert hashes(folder) == before
-
-
-def test_a_command_that_another_process_runs_is_not_disturbed_by_a_second_one(steps, bench, tmp_path):
-    step = steps["ingest"]
-    folder = copied(step.start, tmp_path / "folder")
-    process = bench.start(folder, step.words, rename=2, number=signal.SIGSTOP)
-    while not (folder / "c/results/02/counts2.csv").exists() and process.is_alive():
-        time.sleep(0.01)
-    try:
-        result = run_cli(*below(folder, NEXT), folder=folder)
-        assert run_cli("campaign", "status", folder / C).exit_code == 0
-        assert isinstance(result.exception, SettingsError)
-        assert "another anchordrug command works in it" in str(result.exception)
-    finally:
-        while process.is_alive():
-            with contextlib.suppress(ProcessLookupError):  # it has ended since
-                os.kill(process.pid, signal.SIGCONT)
-            process.join(0.05)
-    assert process.exitcode == 0
     require_the_same_end(folder, step)

@@ -13,22 +13,21 @@ from pathlib import Path
 import pytest
 from rdkit import RDConfig
 
-from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from tests.conftest import ROOT, run_cli
+from tests.faults import restore, run, tree_of
 from tests.processes import MOST_SECONDS, require_none_left
 
 KILLS = int(os.environ.get("ANCHORDRUG_KILLS", "3"))
 DRUGS_A_BLOCK = 64
 # About what a run makes for two blocks.
 CALLS = 20_000
-# The command in small blocks. Before it renames its n-th file, or when it has removed the first of the
-# folder's, it sends itself a signal; instead of the former it may count its calls and be killed at one.
+# The command in small blocks. Before it renames its n-th file, it sends itself a signal, or begins to count
+# its calls and is killed at one.
 CHILD = """
 import os, signal, sys, time
 from pathlib import Path
-from anchordrug.prediction import ledger
 from anchordrug.cli import main
 from anchordrug.prediction import engine as stage
 from tests.processes import kill_at_call
@@ -54,13 +53,7 @@ def counted(path, target):
     reached(count)
     return replace(path, target)
 
-def half(folder):
-    (folder / "ledger.sqlite").unlink()
-    end()
-
 Path.replace = counted
-if moment == "removal":
-    ledger.shutil.rmtree = half
 sys.argv[1:] = sys.argv[5:]
 reached(0)
 main()
@@ -126,7 +119,7 @@ def killed(
     Parameters
     ----------
     moment
-        The file before whose renaming the signal is sent, or "removal".
+        The file before whose renaming the signal is sent.
     call
         Not the signal is sent but a SIGKILL, so many calls later; 0 for the signal.
     codes
@@ -168,6 +161,7 @@ def whole(model, library, tmp_path_factory) -> dict[tuple[str, ...], list[bytes]
 OUTPUTS = (("out.parquet", "--top", "20"), ("out.csv", "--layout", "wide"))
 
 
+@pytest.mark.long
 def test_there_is_much_to_lose(whole, library):
     rows = len(library.read_text().splitlines())
     for files in whole.values():
@@ -178,6 +172,7 @@ def test_there_is_much_to_lose(whole, library):
     assert rows // DRUGS_A_BLOCK > 30
 
 
+@pytest.mark.long
 def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(
     in_blocks, model, library, whole, tmp_path
 ):
@@ -210,28 +205,16 @@ def small(in_blocks, model, tmp_path, monkeypatch):
     return path, contents(tmp_path / "whole.csv")
 
 
-def test_a_prediction_killed_before_each_file_it_finishes_gets_there_all_the_same(small, model, tmp_path):
-    library, expected = small
-    out = tmp_path / "out.csv"
-    files = [out, *side_files(out)]
-    # Three blocks; then rejects, duplicates and predictions; then the folder is removed.
-    for moment, written in (("3", []), ("2", []), ("2", files[1:2]), ("3", files[1:]), ("removal", files)):
-        killed(words(model, library, out), moment, 16)
-        assert [path for path in files if path.exists()] == written
-        assert all(path.read_bytes() in expected for path in written)
-        assert part_of(out).exists()
-    # What the last one left is no ledger any more, but nobody else's either.
-    assert not (part_of(out) / "ledger.sqlite").exists()
-    assert "going on" not in finished(model, library, out)
-    assert contents(out) == expected
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(PARTIAL)] == []
-
-
 @pytest.mark.parametrize("change", ["input", "option"])
 def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_path, change):
     library, expected = small
     out = tmp_path / "out.csv"
-    killed(words(model, library, out), "3", 16)
+    left = []
+    command = words(model, library, out)
+    run(command, tmp_path, lambda point: point.kind == "os.rename" and left.append(tree_of(tmp_path)))
+    # As a kill leaves it after two blocks.
+    restore(tmp_path, left[2])
+    assert part_of(out).exists()
     options = []
     if change == "input":
         library.write_text(SMALL.replace("CCCO", "CCCS"))
@@ -246,15 +229,13 @@ def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(
-    in_blocks, model, library, whole, tmp_path, number
-):
+def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(small, model, tmp_path, number):
     """By the system when it shuts down, or by Ctrl-C, which all processes of the terminal get."""
-    options = OUTPUTS[0]
-    out = tmp_path / options[0]
+    library, expected = small
+    out = tmp_path / "out.csv"
     # As click ends on Ctrl-C.
     codes = (1, 130) if number == signal.SIGINT else (-number,)
-    printed = killed(words(model, library, out, *options[1:]), "2", number=number, codes=codes)
+    printed = killed(words(model, library, out), "2", 16, number, codes=codes)
     assert "Traceback" not in printed
-    assert "going on after row" in finished(model, library, out, *options[1:])
-    assert contents(out) == whole[options]
+    assert "going on after row" in finished(model, library, out)
+    assert contents(out) == expected

@@ -77,17 +77,15 @@ def pack(folder, release, out=None):
     return run_cli("pack", release, *files, "--out", folder / (out or f"bundles/{release}"))
 
 
-@pytest.fixture(scope="module", params=["lincs2020", "gse70138"])
-def packed(request, tmp_path_factory):
-    """A folder like sources/lincs/pipeline in which the command has run."""
-    folder = tmp_path_factory.mktemp(request.param)
-    downloads, release = folder / "downloads", RELEASES[request.param]
+def write_release(folder, name):
+    """Write the downloads of a release into `folder`; return what `write_common` does."""
+    downloads, release = folder / "downloads", RELEASES[name]
     downloads.mkdir()
     lines, bare = write_common(downloads)
     (folder / "params.yaml").write_text(yaml.safe_dump({"mirror": None, "go": GO}), encoding="utf-8")
     signatures = pd.read_csv(demo("siginfo*"), sep="\t", dtype=str, keep_default_na=False)
     matrix = demo("*.gctx").read_bytes()
-    if request.param == "lincs2020":
+    if name == "lincs2020":
         for pattern in ("siginfo*", "compoundinfo*", "geneinfo*"):
             shutil.copy(demo(pattern), downloads)
         (downloads / release.matrix).write_bytes(matrix)
@@ -109,6 +107,14 @@ def packed(request, tmp_path_factory):
         packed_text(downloads / release.genes, genes.rename(columns=older))
         (downloads / release.matrix).write_bytes(gzip.compress(matrix, mtime=0))
         packed_text(downloads / release.cells, pd.DataFrame({"cell_id": lines}))
+    return lines, bare
+
+
+@pytest.fixture(scope="module", params=["lincs2020", "gse70138"])
+def packed(request, tmp_path_factory):
+    """A folder like sources/lincs/pipeline in which the command has run."""
+    folder = tmp_path_factory.mktemp(request.param)
+    lines, bare = write_release(folder, request.param)
     result = pack(folder, request.param)
     assert result.exit_code == 0, (result.output, result.exception)
     return folder / "bundles" / request.param, lines, bare, result.output
@@ -180,7 +186,7 @@ def test_packing_again_replaces_a_bundle_and_nothing_else(packed):
     folder = bundle.parent.parent
     before = sorted(path.name for path in bundle.iterdir())
     other = bundle.parent / f".partial-.partial-of-{bundle.name}-x"  # another bundle's, which may be running
-    for left in (f".partial-{bundle.name}", f".partial-.partial-{bundle.name}-killed", other.name):
+    for left in (f".partial-{bundle.name}", f".partial-.partial-{bundle.name}-killed_1", other.name):
         (bundle.parent / left).mkdir()
     (bundle / "of mine.txt").write_text("x")
     assert pack(folder, bundle.name).exit_code == 0

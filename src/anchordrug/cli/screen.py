@@ -35,6 +35,13 @@ _REFUSED = {
     errno.EACCES: "have its permissions changed, or name another place",
     errno.EPERM: "have its permissions changed, or name another place",
     errno.EROFS: "name another place",
+    errno.EFBIG: "have the limit on the size of files raised (ulimit -f)",
+    errno.EMFILE: "have the limit on open files raised (ulimit -n)",
+    errno.ENFILE: "end other programs",
+    errno.EAGAIN: "end other programs, or have the limit on processes raised (ulimit -u)",
+    errno.ENOMEM: "end other programs, or take a machine with more memory",
+    errno.EIO: "check the disk, and name another place",
+    errno.ESTALE: "check the network's disk, and run it again",
 }
 
 
@@ -84,7 +91,7 @@ def explained(error: Exception) -> tuple[str, int]:
     """Return an error in one line, and the exit code."""
     if isinstance(error, AnchorDrugError):
         # A name or a cell of a file may hold what a terminal obeys.
-        return "".join(c if c.isprintable() else " " for c in str(error)), MISTAKE
+        return _printable(str(error)), MISTAKE
     if isinstance(error, MemoryError):
         return "the memory does not suffice; end other programs, or take a machine with more", MISTAKE
     if isinstance(error, sqlite3.OperationalError):
@@ -93,7 +100,9 @@ def explained(error: Exception) -> tuple[str, int]:
             "have its permissions or the limit on the size of files (ulimit -f) changed"
         ), MISTAKE
     if isinstance(error, OSError) and error.errno in _REFUSED:
-        return f"{error.filename or 'a file'}: {error.strerror}; {_REFUSED[error.errno]}", MISTAKE
+        # The text of the error may be a library's.
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{_printable(where)}{os.strerror(error.errno)}; {_REFUSED[error.errno]}", MISTAKE
     what = " ".join(f"{type(error).__name__}: {error}".split())
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
@@ -101,6 +110,10 @@ def explained(error: Exception) -> tuple[str, int]:
         f"{place.lineno}); 'anchordrug --debug' and the rest of your line shows the trace; please report it",
         DEFECT,
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def interrupted(command: str) -> str:

@@ -1,11 +1,12 @@
 """Files and folders written whole or not at all."""
 
+import fcntl
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from anchordrug.files.disk import naming
 
 # What is being written has such a name until it is whole.
 PARTIAL = ".partial-"
+# The random part of it that `tempfile` gives.
+_RANDOM = "?" * 8
 _log = logging.getLogger(__name__)
 
 
@@ -21,20 +24,19 @@ _log = logging.getLogger(__name__)
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` if the block succeeds, else remove it.
 
-    The temporary file keeps the suffix of `path`, because writers choose a format by it.
+    The temporary file keeps the suffix of `path`, because writers choose a format by it. What killed
+    processes left half written of `path` is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{PARTIAL}{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        with naming(path):
-            yield temporary
+
+    def new() -> Path:
+        handle, name = tempfile.mkstemp(prefix=f"{PARTIAL}{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        return Path(name)
+
+    pattern = f"{PARTIAL}{escape(path.stem)}-{_RANDOM}{escape(path.suffix)}"
+    with _replacing(path, pattern, new) as temporary:
+        yield temporary
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _log.info("wrote %s", path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_bytes(data: bytes, path: Path) -> None:
@@ -45,32 +47,88 @@ def write_bytes(data: bytes, path: Path) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, which must not exist; rename it if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{path.name}-", dir=path.parent))
-    try:
+    """Yield a temporary folder beside `path`, which must not exist; rename it if the block succeeds.
+
+    What killed processes left half written of `path` is removed.
+    """
+
+    def new() -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{path.name}-", dir=path.parent))
+
+    with _replacing(path, f"{PARTIAL}{escape(path.name)}-{_RANDOM}", new) as temporary:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        temporary.replace(path)
-        _log.info("wrote %s", path)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary)
+
+
+@contextmanager
+def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Path]:
+    """Yield what `new` makes beside `path`, which `pattern` matches; rename it, after an error remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in path.parent.glob(pattern):
+        _remove_unless_held(left_over)
+    with naming(path), _final_name(path):
+        temporary, handle = _held(new)
+        try:
+            yield temporary
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                _remove(temporary)
+            raise
+        finally:
+            os.close(handle)
+    _log.info("wrote %s", path)
+
+
+def _held(new: Callable[[], Path]) -> tuple[Path, int]:
+    """Return what `new` makes, and a descriptor whose lock tells others that a living process writes it."""
+    while True:
+        temporary = new()
+        with suppress(FileNotFoundError):
+            handle = os.open(temporary, os.O_RDONLY)
+            # Not all file systems have locks; what has none is never taken for left over.
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            # Another process may have taken it for left over before it was locked.
+            if temporary.exists():
+                return temporary, handle
+            os.close(handle)
+
+
+def _remove_unless_held(left_over: Path) -> None:
+    """Remove what no living process writes; leave it if that cannot be known."""
+    with suppress(OSError):
+        handle = os.open(left_over, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(left_over)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _final_name(path: Path) -> Iterator[None]:
+    """Have errors of the system name `path` instead of a temporary name, which is gone when they are read."""
+    try:
+        yield
+    except OSError as error:
+        if PARTIAL in str(error.filename):
+            error.filename = str(path)
+            error.filename2 = None
+        raise
 
 
 def remove_partial(folder: Path) -> None:
     """Remove what killed processes left half written in `folder` and below it."""
     for path in sorted(folder.rglob(f"{PARTIAL}*")):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
 
 
-def remove_partial_of(path: Path) -> None:
-    """Remove what killed processes left half written of the file `path`."""
-    for partial in path.parent.glob(f"{PARTIAL}{escape(path.stem)}-*"):
-        partial.unlink(missing_ok=True)
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

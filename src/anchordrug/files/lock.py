@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from anchordrug.errors import SettingsError
+from anchordrug.files.disk import naming
 
 NAME = ".lock"
 
@@ -23,15 +24,16 @@ def locked(folder: Path) -> Iterator[None]:
         Another process holds it; the message names its command and its number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / NAME).open("a+", encoding="utf-8", errors="replace") as file:
+    path = folder / NAME
+    with path.open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
-        file.truncate(0)
-        file.write(f"{os.getpid()} {' '.join(sys.argv[1:3])}")
-        file.flush()
+        with naming(path):
+            file.truncate(0)
+            os.write(file.fileno(), f"{os.getpid()} {' '.join(sys.argv[1:3])}".encode("utf-8", "replace"))
         yield
 
 

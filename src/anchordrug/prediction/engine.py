@@ -4,7 +4,6 @@ import csv
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from glob import escape
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import anchordrug
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter, Fingerprinting
 from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import GROUPS
-from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.formulas import escaped
 from anchordrug.files.outputs import require_outputs, side_files
@@ -280,8 +279,6 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
     """
     drugs, rejected, repeated = (ledger.count(kind) for kind in ("structures", "rejects", "duplicates"))
     rejects, duplicates = side_files(out)
-    for path in (out, rejects, duplicates):
-        _remove_left_over(path)
     _write_rows(rejects, REJECTS, ledger.rows("rejects"))
     _write_rows(duplicates, DUPLICATES, ledger.rows("duplicates"))
     if not drugs:
@@ -293,13 +290,6 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
     if repeated:
         typer.echo(f"{duplicates}: {repeated:,} rows repeat a structure of an earlier row")
     return drugs
-
-
-def _remove_left_over(path: Path) -> None:
-    """Remove what a killed command left half written of the file `path`, and of no other."""
-    # The eight are `tempfile`'s; a file of a longer name has more.
-    for partial in path.parent.glob(f"{PARTIAL}{escape(path.stem)}-????????{path.suffix}"):
-        partial.unlink(missing_ok=True)
 
 
 def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

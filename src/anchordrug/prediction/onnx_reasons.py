@@ -2,9 +2,8 @@
 
 import re
 
-from anchordrug.prediction.runtime import onnxruntime
-
 from anchordrug.errors import printable
+from anchordrug.prediction.runtime import onnxruntime
 
 _NEWER = (
     (re.compile(r"Opset (\d+) is under development.*?till opset (\d+)", re.DOTALL), "opset"),

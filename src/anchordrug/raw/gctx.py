@@ -78,8 +78,9 @@ def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.Da
             f"here {(len(signatures), len(genes))}"
         )
     chunk_rows = max(1, min(len(z), _CHUNK_BYTES // (4 * z.shape[1])))
-    # The earliest format of HDF5, because readers of GCTX come with old versions of it.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+    # The earliest format of HDF5, because readers of GCTX come with old versions of it; the temporary file is
+    # locked already.
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="earliest", locking=False) as file:
         file.attrs["version"] = np.bytes_(b"GCTX1.0")
         file.create_dataset(
             _MATRIX,

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import zlib
-from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,8 +57,7 @@ def pack(name: str, downloads: Path, out: Path, go: GoTerms) -> Packed:
         )
     new = out.with_name(f"{PARTIAL}{out.name}")
     # What a killed run has left, which may be 34 GB.
-    for left in (new, *out.parent.glob(f"{PARTIAL}{escape(new.name)}-*")):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(new, ignore_errors=True)
     with atomic_folder(new) as folder:
         packed = _put_all(downloads, release, go, folder)
         sources = {"release": name, "go": go.model_dump(), "files": _sources(downloads, release.files())}

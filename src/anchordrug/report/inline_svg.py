@@ -23,7 +23,10 @@ def inline_svg(figure: Figure, name: str) -> str:
         root.remove(child)
     for points in figure.points:
         group = root.find(f".//*[@id='{points.group}']")
-        marks = [] if group is None else list(group.iter(f"{{{SVG}}}use"))
+        # matplotlib draws a mark again where that is shorter than to refer to it, as for a single point.
+        marks = (
+            [] if group is None else list(group.iter(f"{{{SVG}}}use")) or list(group.iter(f"{{{SVG}}}path"))
+        )
         for mark, label in zip(marks, points.labels, strict=True):
             mark.set("data-tip", label)
             if points.group.startswith("anchors"):

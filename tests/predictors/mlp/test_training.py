@@ -238,6 +238,7 @@ def train_until_killed(plan, checkpoint, call):
     weights_after(plan, profiles(), checkpoint=checkpoint, after_epoch=after_epoch)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_run_that_was_killed_at_any_time_ends_with_the_same_weights(tmp_path, seed):
     checkpoint = tmp_path / "checkpoint.safetensors"

@@ -124,17 +124,19 @@ def remove(name: str, project: Project) -> None:
     SettingsError
         There is none of this name.
     """
+    # A folder that is half removed must not be taken for an addition.
+    away = project.additions / f"{PARTIAL}{name}"
+    was_begun = away.exists()
     with _working_on(project):
         names = addition_names(project.additions)
-        if name not in names:
+        if name not in names and not was_begun:
             raise SettingsError(
                 f"{project.additions}: no addition '{name}'{near(name, names)} "
                 f"(additions: {shortlist(names, 50) or 'none'})"
             )
-        # A folder that is half removed must not be taken for an addition.
-        away = project.additions / f"{PARTIAL}{name}"
-        (project.additions / name).rename(away)
-        shutil.rmtree(away)
+        if name in names:
+            (project.additions / name).rename(away)
+            shutil.rmtree(away)
     typer.echo(f"removed {name}; {THEN}")
 
 

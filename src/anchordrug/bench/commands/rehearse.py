@@ -11,7 +11,6 @@ from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.world import World, load_world
 from anchordrug.errors import OutputError, SettingsError
 from anchordrug.features.bundle import untreated_expression
-from anchordrug.files.atomic import remove_partial_of
 from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import require_table_suffix, write_table
 from anchordrug.project.project import Project
@@ -48,7 +47,6 @@ def run(folder: Path, out: Path, project: Project) -> None:
         tables = [_counts(world, target, plate_map, expression) for target in targets]
         table = pd.concat(tables, axis=1).fillna(0).astype(int)
         table.columns = pd.Index([f"{plate}_{well}" for plate, well in table.columns])
-        remove_partial_of(out)
         write_table(table.rename_axis("gene").reset_index(), out)
         typer.echo(
             f"{out}: counts of {table.shape[0]} genes in {table.shape[1]} wells, made up; take them up with"
