@@ -1,4 +1,4 @@
-"""Prediction from an exported ONNX file; needs onnxruntime, numpy and rdkit only."""
+"""Prediction from an exported ONNX file; needs onnxruntime, numpy, rdkit and fastjsonschema only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
