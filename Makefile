@@ -1,6 +1,7 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
-# make test-long: tests that take an hour; make fuzz SECONDS=3600: invented files for every reader, so long each.
-# make deps: which code each stage of dvc.yaml depends on.
+# make deps: which code each stage of dvc.yaml depends on. make lock: the hashes of all packages in constraints.txt.
+# make test-long: tests that take hours, among them every pair of commands at the same time, 20 times.
+# make fuzz SECONDS=3600: invented files for every reader, so long each.
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")')
@@ -24,7 +25,7 @@ TEST_ENV := OMP_NUM_THREADS=1
 # Of make fuzz, for each format.
 SECONDS ?= 3600
 
-.PHONY: setup run deps test test-long fuzz check bench
+.PHONY: setup run deps lock test test-long fuzz check bench
 
 setup: $(VENV)/.installed
 
@@ -41,6 +42,12 @@ run: setup
 deps: setup
 	python scripts/dvc_dependencies.py
 
+# For every Python and system that pyproject.toml allows; what constraints.txt lacks is of other systems.
+lock: setup
+	uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11.5 \
+	  --no-strip-extras --no-annotate --generate-hashes --custom-compile-command 'make lock' --quiet \
+	  --output-file requirements.lock
+
 check: setup
 	ruff check .
 	ruff format --check .
@@ -52,6 +59,7 @@ test: check
 
 test-long: setup
 	$(TEST_ENV) pytest -m long -n 2
+	$(TEST_ENV) ANCHORDRUG_PAIRS=20 pytest tests/bench/test_pairs.py -s
 
 fuzz: setup
 	$(TEST_ENV) ANCHORDRUG_FUZZ_SECONDS=$(SECONDS) pytest tests/fuzz -n 2

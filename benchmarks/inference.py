@@ -24,7 +24,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import onnxruntime
 import pyarrow.parquet as pq
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -39,6 +38,7 @@ from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_json
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
+from anchordrug.prediction.runtime import onnxruntime
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp
 from anchordrug.predictors.mlp.predictor import MlpPredictor
 

@@ -139,7 +139,7 @@ def _telling() -> Iterator[None]:
         for module, name in ((os, "fsync"), (os, "posix_fallocate")):
             patch.setattr(module, name, _told(name.removeprefix("posix_"), getattr(module, name)))
         patch.setattr(io, "open", _opened)
-        patch.setattr(sqlite3, "connect", functools.partial(_connected, sqlite3.connect))
+        patch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=_Connection))
         patch.setattr(subprocess, "Popen", functools.partial(_started, subprocess.Popen))
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
         yield
@@ -208,10 +208,6 @@ class _Connection(sqlite3.Connection):
             failed = sqlite3.OperationalError("disk I/O error")
             failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
             raise failed from error
-
-
-def _connected(connect: Callable, path: Path, factory: type, **options: Any) -> sqlite3.Connection:
-    return connect(path, factory=type("Told", (factory, _Connection), {}), **options)
 
 
 def _started(start: Callable, command: Sequence[str], **options: Any) -> Any:

@@ -2,7 +2,10 @@
 
 import ast
 import os
+import re
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +80,23 @@ def test_what_is_half_written_is_nobody_elses_to_read(tmp_path):
         assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o755
     finally:
         os.umask(umask)
+
+
+def test_onnxruntime_reports_nothing_to_its_maker(tmp_path):
+    """Such a build keeps its reports in the home folder until they are sent, from its import on."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    script = "import anchordrug.prediction.inference, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    command = [sys.executable, "-c", script]
+    environment["HOME"] = str(tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert list(tmp_path.iterdir()) == []
+    importers = [
+        path.name
+        for path in FILES
+        if re.search(r"^\s*(import|from) onnxruntime", path.read_text(encoding="utf-8"), re.M)
+    ]
+    assert importers == ["runtime.py"]
 
 
 def test_every_package_of_the_environment_is_pinned():

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -19,9 +18,11 @@ def obey(structure: str) -> str:
         os.kill(os.getpid(), int(rest))
     if word == "EXIT":
         os._exit(int(rest))
-    if word == "ONCE" and not Path(rest).exists():
-        Path(rest).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "ONCE":
+        number, _, path = rest.partition(" ")
+        if not Path(path).exists():
+            Path(path).touch()
+            os.kill(os.getpid(), int(number))
     if word == "SLEEP":
         time.sleep(float(rest))
     if word == "HANG":

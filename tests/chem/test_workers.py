@@ -1,5 +1,6 @@
 """Fingerprints from workers: whatever rdkit does in them, and whatever program the caller is."""
 
+import errno
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -17,7 +19,7 @@ import pytest
 from rdkit import Chem
 
 import anchordrug
-from anchordrug.chem import workers
+from anchordrug.chem import endings, workers
 from anchordrug.chem.fingerprints import fingerprints, packed_fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter, standardising
@@ -128,11 +130,7 @@ def test_structures_that_take_rdkit_too_long_cost_their_limit_and_no_other_row(a
     [
         ("SIGNAL 11", "rdkit crashed on it"),
         ("SIGNAL 6", "rdkit crashed on it"),
-        ("SIGNAL 9", "rdkit crashed on it"),
-        ("EXIT 0", "rdkit crashed on it"),
-        ("EXIT 3", "rdkit crashed on it"),
-        ("RAISE exit", "rdkit crashed on it"),
-        ("RAISE memory", "rdkit cannot read it (MemoryError)"),
+        (f"SIGNAL {signal.SIGXCPU:d}", "rdkit crashed on it"),
         ("RAISE runtime", "rdkit cannot read it (RuntimeError)"),
         ("HANG", "rdkit took more than 0.3 s for it"),
         # Ctrl-C is the caller's; the worker goes on.
@@ -170,11 +168,101 @@ def test_structures_that_crash_at_once_while_the_machine_is_busy(mischief, alone
     assert found == [["rdkit crashed on it", alone[text]] for _, text in batches]
 
 
-def test_a_worker_that_the_system_kills_once_costs_no_row(mischief, alone, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_worker_that_is_ended_once_costs_no_row(mischief, alone, tmp_path, number):
+    """In a task of many structures or of one, by whatever signal: it is no structure's fault."""
     texts = list(alone)[:10]
-    found = results([*texts, f"ONCE {tmp_path / 'killed'}"])
-    assert (tmp_path / "killed").exists()
-    assert found == [*(alone[text] for text in texts), fingerprinted("CCO")]
+    once = [f"ONCE {number:d} {tmp_path / name}" for name in ("first", "second")]
+    with Fingerprinter(KINDS, workers=1) as running:
+        found = list(running.of([[*texts, once[0]], [once[1]]], ahead=1))
+    assert (tmp_path / "first").exists() == (tmp_path / "second").exists() == True  # noqa: E712
+    assert found == [[*(alone[text] for text in texts), fingerprinted("CCO")], [fingerprinted("CCO")]]
+
+
+MEMORY = (
+    "free memory (end other programs) or use fewer processes (put 'taskset -c 0' before the command), then "
+    "run it again"
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "what", "remedy"),
+    [
+        ("SIGNAL 9", "was killed, as the system does where memory is short", MEMORY),
+        ("RAISE memory", "got no memory", MEMORY),
+        ("SIGNAL 15", "was ended by signal 15", "find out what ends it, then run it again"),
+        ("EXIT 0", "ended with exit status 0", "find out what ends it, then run it again"),
+        ("RAISE exit", "ended with exit status 1", "find out what ends it, then run it again"),
+    ],
+)
+def test_a_worker_that_is_ended_again_and_again_is_not_blamed_on_a_structure(mischief, word, what, remedy):
+    with pytest.raises(WorkerError) as error:
+        results(["CCO", word])
+    assert str(error.value) == (
+        f"the process that reads structures {what}, twice, at structure '{word}'; {remedy}"
+    )
+
+
+@pytest.fixture
+def no_patience(monkeypatch):
+    """Let the limit of the clock end when a worker is stopped, rather than after so many seconds."""
+
+    class UntilStopped(threading.Thread):
+        def __init__(self, _, function):
+            super().__init__(daemon=True)
+            self.function, self.cancelled = function, threading.Event()
+
+        def run(self):
+            def states():
+                return {child.status() for child in psutil.Process().children()}
+
+            while not self.cancelled.wait(0.005):
+                if psutil.STATUS_STOPPED in states():
+                    self.function()
+                    return
+
+        def cancel(self):
+            self.cancelled.set()
+
+    monkeypatch.setattr(workers, "Timer", UntilStopped)
+
+
+def test_a_worker_that_is_stopped_once_costs_no_row(mischief, no_patience, tmp_path):
+    found = results(["CCO", f"ONCE {signal.SIGSTOP:d} {tmp_path / 'stopped'}"])
+    assert found == [fingerprinted("CCO")] * 2
+
+
+def test_a_worker_that_is_stopped_again_and_again_does_not_hang_the_caller(mischief, no_patience):
+    with pytest.raises(WorkerError) as error:
+        results(["CCO", f"SIGNAL {signal.SIGSTOP:d}"])
+    assert str(error.value) == (
+        "the process that reads structures gave no answer for 900 s, as if stopped or swapped out, twice, at "
+        f"structure 'SIGNAL {signal.SIGSTOP:d}'; {MEMORY}"
+    )
+
+
+def test_where_memory_is_short_for_a_start_that_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", executable(tmp_path, "kill -9 $$"))
+    with pytest.raises(WorkerError, match=r"was killed, as the system does .* free memory"):
+        results(["CCO"])
+
+
+def test_a_machine_that_has_no_process_left_is_not_blamed_on_python(monkeypatch):
+    def refused(*_, **__):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(workers.subprocess, "Popen", refused)
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        results(["CCO"])
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [(0xC0000005, "crash"), (0xC00000FD, "crash"), (1, "other"), (errno.ENOMEM, "memory")],
+)
+def test_a_crash_on_windows_is_told_by_its_status(monkeypatch, status, cause):
+    monkeypatch.setattr(endings, "os", SimpleNamespace(name="nt"))
+    assert endings.ending_of(status, 1.0).cause == cause
 
 
 def test_only_its_own_processor_time_counts_against_a_structure(mischief):
@@ -344,7 +432,6 @@ def executable(folder: Path, lines: str) -> str:
     ("program", "reason"),
     [
         ("read order; exit 3", "it ended with exit status 3 before it was ready"),
-        ("kill -9 $$", "it ended with exit status -9 before it was ready"),
         ("read order; echo usage; read more", "what it runs is not Python"),
         ("read order; read more", "it was not ready after 0.3 s"),
     ],

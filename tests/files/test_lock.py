@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from anchordrug.errors import SettingsError
+from anchordrug.files import lock
 from anchordrug.files.lock import NAME, locked
 
 
@@ -52,3 +53,24 @@ def test_a_holder_that_left_no_word_is_told_in_general(tmp_path, record):
 def test_folders_are_held_apart(tmp_path):
     with locked(tmp_path / "a"), locked(tmp_path / "b"):
         pass
+
+
+def test_a_folder_that_is_removed_and_made_again_is_held_by_who_made_it(tmp_path, monkeypatch):
+    """The first holder removes it between the second's look at it and its lock."""
+    folder = tmp_path / "work"
+    first, flock = lock.hold(folder), lock.fcntl.flock
+
+    def late(descriptor, kind):
+        monkeypatch.setattr(lock.fcntl, "flock", flock)
+        folder.rmdir()
+        folder.mkdir()
+        os.close(first)
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(lock.fcntl, "flock", late)
+    second = lock.hold(folder)
+    assert os.path.samestat(os.fstat(second), folder.stat())
+    with pytest.raises(SettingsError, match="another anchordrug command works in it; wait until it ends"):
+        lock.hold(folder)
+    os.close(second)
+    os.close(lock.hold(folder))

@@ -315,18 +315,39 @@ def test_records_of_damaged_sdf(project, tmp_path):
 
 def test_a_library_of_crashes_ends_like_any_other(project, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PROGRAM", Path(mischief.__file__))
-    words = [f"SIGNAL {number}" for number in (4, 6, 7, 8, 9, 11)]
-    rows = [*words, "CCO", "EXIT 1", ASPIRIN]
+    words = [f"SIGNAL {number}" for number in (4, 6, 7, 8, 11)]
+    rows = [*words, "CCO", "SIGNAL 24", ASPIRIN]
     (tmp_path / "drugs.csv").write_text("smiles\n" + "\n".join(rows) + "\n")
     out = tmp_path / "out.parquet"
     result = run_cli("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.csv", "--out", out)
     assert result.exit_code == 0, result.exception
     found = pd.read_parquet(out)
-    assert found["drug_id"].unique().tolist() == ["row_7", "row_9"]
+    assert found["drug_id"].unique().tolist() == ["row_6", "row_8"]
     assert len(found) == 2 * len(load_onnx(project / MODEL).genes)
     rejects = pd.read_csv(out.with_suffix(".rejects.csv"))
-    assert rejects["place"].tolist() == [f"line {number}" for number in (2, 3, 4, 5, 6, 7, 9)]
+    assert rejects["place"].tolist() == [f"line {number}" for number in (2, 3, 4, 5, 6, 8)]
     assert set(rejects["reason"]) == {"rdkit crashed on it"}
+
+
+def test_workers_killed_for_want_of_memory_stop_the_run_and_reject_nothing(project, tmp_path, monkeypatch):
+    """The rerun, on a machine that has the memory, ends as if nothing had happened."""
+    monkeypatch.setattr(stage, "DRUGS_A_BLOCK", 2)
+    table = tmp_path / "drugs.csv"
+    table.write_text(f"smiles\nCCO\n{ASPIRIN}\nSIGNAL 9\nCCN\n")
+    command = ["predict", "--model", project / MODEL, "--drugs", table, "--out"]
+    assert run_cli(*command, tmp_path / "whole.csv").exit_code == 0
+    before = set(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "PROGRAM", Path(mischief.__file__))
+        killed = run_cli(*command, tmp_path / "out.csv")
+    assert isinstance(killed.exception, WorkerError)
+    assert "was killed, as the system does where memory is short, twice" in str(killed.exception)
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "out.csv.part"}
+    again = run_cli(*command, tmp_path / "out.csv")
+    assert again.exit_code == 0, again.exception
+    assert "going on after row 2" in again.output
+    for name in ("csv", "rejects.csv", "duplicates.csv"):
+        assert (tmp_path / f"out.{name}").read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
 
 
 # What somebody types into a file who has never heard of main guards.

@@ -8,6 +8,7 @@ list of structures; the answer is a list with `[inchikey, smiles, [bits in hexad
 each of them.
 """
 
+import errno
 import json
 import os
 import signal
@@ -76,6 +77,8 @@ def main() -> None:
         order: Order = receive(tasks)
         try:
             _import_as_caller(order)
+        except MemoryError:
+            raise
         except Exception as error:
             send(results, {"error": f"{type(error).__name__}: {error}"})
             return
@@ -88,6 +91,8 @@ def main() -> None:
     except (EOFError, OSError):
         # The caller has ended. Its end of the pipe may be closed before all is written.
         os._exit(0)
+    except MemoryError:
+        os._exit(errno.ENOMEM)
 
 
 def _take_signals() -> None:
@@ -129,6 +134,9 @@ def fingerprint(
             results.append((drug.inchikey, drug.smiles, packed))
         except ValueError as error:
             results.append(str(error))
+        except MemoryError:
+            # The machine's fault, not the structure's.
+            raise
         except Exception as error:  # rdkit's own errors have no public base class
             results.append(f"rdkit cannot read it ({type(error).__name__})")
     _allow(0)

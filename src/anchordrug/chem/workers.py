@@ -1,10 +1,11 @@
 """Structures to fingerprints in workers: processes of their own, as rdkit may crash or never end."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from typing import IO, NamedTuple
 
 import anchordrug
 from anchordrug.chem import worker as program
+from anchordrug.chem.endings import Ending, ending_of, silent, took_too_long
 from anchordrug.chem.worker import COUNTS_OWN_TIME, Kind, Order, receive, send
 from anchordrug.errors import WorkerError
 
@@ -26,8 +28,14 @@ STRUCTURES_A_TASK = 64
 SECONDS_A_STRUCTURE = 1.0
 # Of the clock, where the system cannot count a process' own time.
 SECONDS_A_TASK = 60.0
+# Of the clock, and far more than a task takes on a busy machine: what is silent so long has been stopped.
+SECONDS_OF_SILENCE = 900.0
 # Of the clock, and far more than a start takes: what is silent so long is no worker.
 SECONDS_TO_START = 300.0
+# What happens so often to a structure alone is no chance.
+ENDINGS_OF_A_KIND = 2
+# The system has none left for a process; that says nothing of the program.
+_NO_RESOURCES = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 # A worker multiplies no matrices; each library would start a thread per core in each worker.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -133,29 +141,61 @@ class _Workers:
         self.running: set[_Worker] | None = set()
 
     def results(self, structures: Sequence[str]) -> list[Fingerprinted | str]:
-        """Return fingerprints or reasons; if a structure ends the worker, find out which, one by one."""
-        worker = getattr(self.of_thread, "worker", None) or self._started()
-        results = worker.results(structures)
-        if not isinstance(results, str):
-            return results
-        self.of_thread.worker = None
-        self._forget(worker)
+        """Return fingerprints or reasons; if a worker ends, find out by which structure, one by one.
+
+        Raises
+        ------
+        WorkerError
+            A worker cannot be started, or is ended again and again by something else than a structure.
+        """
+        answers = self._answers(structures)
+        if not isinstance(answers, Ending):
+            return answers
         if len(structures) == 1:
-            return [results]
+            return [self._judged(structures[0], answers)]
         return [result for structure in structures for result in self.results([structure])]
 
-    def _started(self) -> "_Worker":
+    def _judged(self, structure: str, ending: Ending) -> Fingerprinted | str:
+        """Try a structure that has ended a worker in fresh ones, until one answers or the cause is clear.
+
+        A worker that the system has killed, for want of memory, says nothing of its structure.
+        """
+        seen = Counter([ending.is_structures])
+        while ending.cause != "limit" and seen[ending.is_structures] < ENDINGS_OF_A_KIND:
+            answers = self._answers([structure])
+            if not isinstance(answers, Ending):
+                return answers[0]
+            ending = answers
+            seen[ending.is_structures] += 1
+        if ending.is_structures:
+            return ending.reason
+        raise WorkerError(ending.stops(structure))
+
+    def _answers(self, structures: Sequence[str]) -> list[Fingerprinted | str] | Ending:
+        """Ask this thread's worker, or a fresh one if it has none; after an ending it has none."""
+        worker = getattr(self.of_thread, "worker", None) or self._started()
+        if isinstance(worker, Ending):
+            return worker
+        answers = worker.results(structures)
+        if isinstance(answers, Ending):
+            self.of_thread.worker = None
+            self._forget(worker)
+        return answers
+
+    def _started(self) -> "_Worker | Ending":
         with self.lock:
             if self.running is None:
                 raise CancelledError
             worker = _Worker(self.order["seconds"])
             self.running.add(worker)
         reason = worker.begin(self.order)
-        if reason is not None:
-            self._forget(worker)
-            raise WorkerError(_cannot_start(reason))
-        self.of_thread.worker = worker
-        return worker
+        if reason is None:
+            self.of_thread.worker = worker
+            return worker
+        self._forget(worker)
+        if isinstance(reason, Ending):
+            return reason
+        raise WorkerError(_cannot_start(reason))
 
     def _forget(self, worker: "_Worker") -> None:
         """Drop a worker that has ended; if `stop` has ended it, so does this thread's task."""
@@ -181,6 +221,8 @@ class _Worker:
     ------
     WorkerError
         The system does not start it.
+    OSError
+        The system has no memory, process or file left for it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -199,14 +241,16 @@ class _Worker:
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as error:
+            if error.errno in _NO_RESOURCES:
+                raise
             raise WorkerError(_cannot_start(str(error))) from error
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.tasks: IO[bytes] = self.process.stdin
         self.answers: IO[bytes] = self.process.stdout
 
-    def begin(self, order: Order) -> str | None:
-        """Wait until the worker is ready; return the reason if it cannot work."""
+    def begin(self, order: Order) -> str | Ending | None:
+        """Wait until the worker is ready; return the reason if it cannot work, or how the system ended it."""
         try:
             with self._killed_after(SECONDS_TO_START):
                 send(self.tasks, order)
@@ -214,32 +258,32 @@ class _Worker:
         except (EOFError, OSError):
             if self.is_late:
                 return f"it was not ready after {SECONDS_TO_START:g} s"
+            ending = ending_of(self.process.wait(), self.seconds)
+            if ending.cause == "memory":
+                return ending
             return f"it ended with exit status {self.process.wait()} before it was ready"
         except ValueError:
             self.kill()
             return "what it runs is not Python"
         return answer.get("error")
 
-    def results(self, structures: Sequence[str]) -> list[Fingerprinted | str] | str:
-        """Return fingerprints or reasons, or the reason why the worker has ended."""
+    def results(self, structures: Sequence[str]) -> list[Fingerprinted | str] | Ending:
+        """Return fingerprints or reasons, or how the worker has ended."""
+        limit = SECONDS_OF_SILENCE if COUNTS_OWN_TIME else SECONDS_A_TASK
         try:
-            with self._killed_after(None if COUNTS_OWN_TIME else SECONDS_A_TASK):
+            with self._killed_after(limit):
                 send(self.tasks, list(structures))
                 answers = receive(self.answers)
         except (EOFError, OSError):
-            if self.process.wait() == -getattr(signal, "SIGPROF", 0):
-                return f"rdkit took more than {self.seconds:g} s for it"
-            return (
-                f"rdkit took more than {SECONDS_A_TASK:g} s for it" if self.is_late else "rdkit crashed on it"
-            )
+            status = self.process.wait()
+            if self.is_late:
+                return silent(limit) if COUNTS_OWN_TIME else took_too_long(limit)
+            return ending_of(status, self.seconds)
         return [answer if isinstance(answer, str) else _fingerprinted(*answer) for answer in answers]
 
     @contextmanager
-    def _killed_after(self, seconds: float | None) -> Iterator[None]:
-        """Kill the worker if the block takes longer, unless `seconds` is None."""
-        if seconds is None:
-            yield
-            return
+    def _killed_after(self, seconds: float) -> Iterator[None]:
+        """Kill the worker if the block takes longer."""
 
         def kill() -> None:
             self.is_late = True

@@ -9,7 +9,8 @@ import typer
 
 from anchordrug.cli import atlas, bench, pipeline, prediction, release, tools
 from anchordrug.cli.options import ROOT
-from anchordrug.cli.screen import INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
+from anchordrug.cli.screen import FAILED, INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
+from anchordrug.cli.streams import flush_output, open_streams, require_readable, say
 
 app = typer.Typer(
     name="anchordrug",
@@ -69,16 +70,31 @@ def global_options(
 
 def main() -> None:
     """Run the command line; every error is one line on standard error, the exit code says of which kind."""
+    open_streams()
+    code = _run()
+    error = flush_output()
+    if isinstance(error, BrokenPipeError):
+        # Who reads it has had enough.
+        code = code or FAILED
+    elif error is not None and not code:
+        line, code = explained(error)
+        say(f"anchordrug: {line}")
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
     screen = Screen()
     try:
+        require_readable(sys.argv[1:])
         app(obj=screen)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print(f"anchordrug: {interrupted(screen.command)}", file=sys.stderr)
-        raise
+            say(f"anchordrug: {interrupted(screen.command)}")
+        return end.code
     except Exception as error:
         if screen.debug:
             traceback.print_exc()
         line, code = explained(error)
-        print(f"anchordrug: {line}", file=sys.stderr)
-        sys.exit(code)
+        say(f"anchordrug: {line}")
+        return code
+    return 0

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from anchordrug.cli.options import IdColumn, Params, options_of_columns, project_of
+from anchordrug.cli.turns import reading_atlas
 
 app = typer.Typer(
     help="Additions to the atlas: further source lines, from campaigns and from tables of results.",
@@ -61,7 +62,7 @@ def add(
     asked = command.NewAddition(
         name, source, compounds, cell_line, plate_map, expression, assay, dose_um, time_h, id_column
     )
-    with options_of_columns():
+    with options_of_columns(), reading_atlas(project):
         command.add(asked, project)
 
 

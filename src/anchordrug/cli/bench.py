@@ -7,6 +7,7 @@ import typer
 
 from anchordrug.cli.options import IdColumn, Params, Seed, options_of_columns, project_of
 from anchordrug.cli.screen import print_json
+from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import AnchorDrugError
 
 app = typer.Typer(
@@ -58,7 +59,7 @@ def new(
     asked = command.NewCampaign(
         tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal, id_column
     )
-    with options_of_columns():
+    with options_of_columns(), reading_atlas(project):
         command.run(folder, asked, project)
 
 
@@ -68,7 +69,8 @@ def next_(folder: Campaign, params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.bench.commands import next as command
 
-    command.run(folder, project)
+    with reading_atlas(project):
+        command.run(folder, project)
 
 
 @app.command(epilog="Example: anchordrug campaign ingest campaigns/my-line plate1_counts.csv")
@@ -99,7 +101,8 @@ def ingest(
             raise AnchorDrugError("--quiet shows no results to be accepted; add --yes, or leave --quiet out")
         return yes or typer.confirm("accept these results?")
 
-    command.run(folder, results or [], project, number=round_, belongs_to=of, accept=accept)
+    with reading_atlas(project):
+        command.run(folder, results or [], project, number=round_, belongs_to=of, accept=accept)
 
 
 @app.command(epilog="Example: anchordrug campaign status campaigns/my-line")
@@ -125,7 +128,8 @@ def finish(folder: Campaign, params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.bench.commands import finish as command
 
-    command.run(folder, project)
+    with reading_atlas(project):
+        command.run(folder, project)
 
 
 @app.command(epilog="Example: anchordrug campaign rehearse campaigns/try --out counts.csv")
@@ -138,4 +142,5 @@ def rehearse(
     project = project_of(params)
     from anchordrug.bench.commands import rehearse as command
 
-    command.run(folder, out, project)
+    with reading_atlas(project):
+        command.run(folder, out, project)

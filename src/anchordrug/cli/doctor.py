@@ -154,7 +154,8 @@ def _onnx_runtime() -> Finding:
     """Run a model: a wheel for another processor imports well and fails only here."""
     try:
         import numpy as np
-        import onnxruntime
+
+        from anchordrug.prediction.runtime import onnxruntime
 
         session = onnxruntime.InferenceSession(ONNX_MODEL, providers=["CPUExecutionProvider"])
         (doubled,) = session.run(None, {"x": np.array([1, 2], np.float32)})

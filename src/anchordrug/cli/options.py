@@ -1,7 +1,7 @@
 """What commands share: options, their checks, and the completion of targets."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anchordrug.errors import AnchorDrugError, LibraryError, SettingsError
-from anchordrug.files.lock import locked
 
 # pydantic takes as long to import as all of the help takes to show.
 if TYPE_CHECKING:
@@ -93,17 +92,6 @@ def project_of(params: Path | None) -> "Project":
     settings = read_settings(path)
     check_predictors(settings, path)
     return Project(root, settings)
-
-
-def alone(project: "Project", stage: str, *parts: object) -> AbstractContextManager[None]:
-    """Return a context in which no other process runs the same stage of the project.
-
-    Raises
-    ------
-    SettingsError
-        Another one does.
-    """
-    return locked(project.checkpoints / "locks" / "-".join(map(str, (stage, *parts))))
 
 
 def require_target(project: "Project", target: str) -> None:

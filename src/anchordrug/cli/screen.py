@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import sqlite3
 import sys
 import time
 import traceback
@@ -21,6 +22,14 @@ FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
 RESUMED = {"curate", "select", "compare", "predict", "fetch"}
 # The machine refuses; nobody's program is wrong.
 _REFUSED = {
+    # Found where it was looked for before, or made by the command itself.
+    errno.ENOENT: "was it removed meanwhile? put it back, and run the command again",
+    errno.ENOTDIR: "a part of its path is a file; name another place",
+    errno.EISDIR: "is a folder; name a file",
+    errno.EEXIST: "is in the way; move it, or name another place",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ELOOP: "its links lead in a circle; name another place",
+    errno.EBUSY: "end the program that uses it",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have the quota raised",
     errno.EACCES: "have its permissions changed, or name another place",
@@ -82,6 +91,11 @@ def explained(error: Exception) -> tuple[str, int]:
         return _printable(str(error)), MISTAKE
     if isinstance(error, MemoryError):
         return "the memory does not suffice; end other programs, or take a machine with more", MISTAKE
+    if isinstance(error, sqlite3.OperationalError):
+        return (
+            "OUT.part, where an unfinished prediction is kept, cannot be written to; free some space, or "
+            "have its permissions or the limit on the size of files (ulimit -f) changed"
+        ), MISTAKE
     if isinstance(error, OSError) and error.errno in _REFUSED:
         # The text of the error may be a library's.
         where = f"{error.filename}: " if error.filename else ""

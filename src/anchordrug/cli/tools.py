@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import PARAMS, Params, alone, project_of, root_of
+from anchordrug.cli.options import PARAMS, Params, project_of, root_of
 from anchordrug.cli.screen import FAILED, print_json
+from anchordrug.cli.turns import alone
 
 PANEL = "Tools"
 app = typer.Typer()

@@ -1,11 +1,13 @@
 """A folder in which one process works at a time."""
 
+import errno
 import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from anchordrug.errors import SettingsError
 from anchordrug.files.disk import naming
@@ -23,17 +25,21 @@ def locked(folder: Path) -> Iterator[None]:
         Another process holds it; the message names its command and its number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / NAME
-    with path.open("a+", encoding="utf-8", errors="replace") as file:
+    with (folder / NAME).open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
-        with naming(path):
-            file.truncate(0)
-            os.write(file.fileno(), f"{os.getpid()} {' '.join(sys.argv[1:3])}".encode("utf-8", "replace"))
+        _record(file)
         yield
+
+
+def _record(file: TextIO) -> None:
+    """Write who holds a lock; past the buffer, which would be written again, and fail again, at the end."""
+    with naming(Path(file.name)):
+        file.truncate(0)
+        os.write(file.fileno(), f"{os.getpid()} {' '.join(sys.argv[1:3])}".encode("utf-8", "replace"))
 
 
 def _holder(record: str) -> str:
@@ -42,3 +48,64 @@ def _holder(record: str) -> str:
         return "another anchordrug command works in it"
     command = "".join(filter(str.isprintable, command[:60])).strip() or "Python"
     return f"another anchordrug command works in it ({command}, process {number})"
+
+
+def hold(folder: Path) -> int:
+    """Make `folder` if need be and hold it, by itself rather than by a file in it, so that it can be removed.
+
+    Returns
+    -------
+    int
+        A descriptor. Who closes it lets go of the folder; the system does when the process ends.
+
+    Raises
+    ------
+    SettingsError
+        Another process holds it.
+    """
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            # Whoever held it has removed it.
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise SettingsError(f"{folder}: {_holder('')}; wait until it ends") from error
+        os.close(descriptor)
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Keep others from holding the lock of `folder`, as many others as may do the same.
+
+    Where this process may not write, it reads without a lock.
+
+    Raises
+    ------
+    SettingsError
+        Another process holds it; the message names its command and its number.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((folder / NAME).open("a+", encoding="utf-8", errors="replace"))
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                raise
+        else:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
+            # Who wants to write is told of the last who reads.
+            _record(file)
+        yield

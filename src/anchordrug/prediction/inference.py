@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.parents import PARENT_RULE
@@ -17,6 +16,7 @@ from anchordrug.evidence_group import evidence_groups
 from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
 from anchordrug.prediction.onnx_reasons import reason_of
+from anchordrug.prediction.runtime import onnxruntime
 
 FORMAT_VERSION = "5"
 # Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all

@@ -4,29 +4,28 @@ Rows are taken in blocks. The predictions of a block are one Arrow file; which s
 seen, rejects and duplicates are a SQLite database. A block counts once its transaction is committed.
 """
 
-import errno
 import hashlib
 import os
 import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import ipc
 
 from anchordrug.chem.workers import Fingerprinted
-from anchordrug.errors import LibraryError
+from anchordrug.errors import LibraryError, SettingsError
 from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.files.lock import hold
 from anchordrug.raw.molecule_text import Compound
 
 SHOWN_CHARACTERS = 200
 DATABASE = "ledger.sqlite"
-# The databases of this process, lest one that an error has left open keeps it out itself.
-_OPEN: dict[Path, sqlite3.Connection] = {}
+# What this process has open of each folder, lest what an error has left open keeps it out itself.
+_OPEN: dict[Path, ExitStack] = {}
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE structures (inchikey TEXT PRIMARY KEY, place TEXT, drug_id TEXT) WITHOUT ROWID;
@@ -48,7 +47,7 @@ class Ledger:
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
         _require_own(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        _held(folder)
         try:
             self.database = _connected(folder)
         except sqlite3.DatabaseError:
@@ -75,20 +74,21 @@ class Ledger:
 
     def start_over(self, key: str) -> None:
         """Forget everything."""
-        self.remove()
-        self.folder.mkdir(parents=True)
+        self.database.close()
+        for path in self.folder.iterdir():
+            path.unlink()
         self.database = _connected(self.folder)
-        self.database.executescript("BEGIN;" + _TABLES)
-        self.database.executemany(
-            "INSERT INTO about VALUES (?, ?)", [("key", key), ("blocks", "0"), ("digest", "")]
-        )
-        self.database.commit()
+        with self.database:
+            self.database.executescript("BEGIN;" + _TABLES)
+            self.database.executemany(
+                "INSERT INTO about VALUES (?, ?)", [("key", key), ("blocks", "0"), ("digest", "")]
+            )
         self.digest = hashlib.sha256()
 
     def leave(self) -> None:
         """Keep what is done for the next time; remove the folder if that is nothing."""
         if self.blocks:
-            self.database.close()
+            _let_go(self.folder)
         else:
             self.remove()
 
@@ -96,6 +96,7 @@ class Ledger:
         """Remove the folder."""
         self.database.close()
         shutil.rmtree(self.folder)
+        _let_go(self.folder)
 
     @property
     def blocks(self) -> int:
@@ -183,54 +184,14 @@ class Ledger:
 
 
 _OPTIONS = ipc.IpcWriteOptions(compression="lz4")
-# Of SQLite's errors, those that are the disk's.
-_SYSTEM = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC,
-    sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-}
-
-
-class _Database(sqlite3.Connection):
-    """A database whose errors are the system's where the disk is at fault, with the file's name."""
-
-    def __init__(self, path: Path, *arguments: Any, **options: Any) -> None:
-        self.path = path
-        with self._told():
-            super().__init__(path, *arguments, **options)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            # The lowest byte is the kind of error, the others say more of it.
-            number = _SYSTEM.get(error.sqlite_errorcode & 0xFF)
-            if number is None:
-                raise
-            raise OSError(number, os.strerror(number), str(self.path)) from error
-
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        with self._told():
-            return super().execute(*arguments)
-
-    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
-        with self._told():
-            return super().executemany(*arguments)
-
-    def executescript(self, *arguments: Any) -> sqlite3.Cursor:
-        with self._told():
-            return super().executescript(*arguments)
-
-    def commit(self) -> None:
-        with self._told():
-            super().commit()
 
 
 def _require_own(folder: Path) -> None:
     """Check that there is nothing in `folder` but what a ledger leaves there, however it was ended."""
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
     own = re.compile(rf"{re.escape(DATABASE)}.*|\d+\.arrow|{re.escape(PARTIAL)}.*")
     if (folder.exists() and not folder.is_dir()) or not all(own.fullmatch(name) for name in names):
         raise LibraryError(
@@ -238,26 +199,30 @@ def _require_own(folder: Path) -> None:
         )
 
 
-def _connected(folder: Path) -> sqlite3.Connection:
-    """Open the database and keep other processes out of it until it is closed, or this one ends."""
+def _held(folder: Path) -> None:
+    """Keep other processes out of a folder until `_let_go`, or until this one ends."""
+    _let_go(folder)
+    try:
+        descriptor = hold(folder)
+    except SettingsError as error:
+        raise LibraryError(str(error)) from error
+    _OPEN[folder.absolute()] = ExitStack()
+    _OPEN[folder.absolute()].callback(os.close, descriptor)
+
+
+def _let_go(folder: Path) -> None:
+    """Close what this process has open of a folder."""
     if (left_open := _OPEN.pop(folder.absolute(), None)) is not None:
         left_open.close()
-    database = sqlite3.connect(folder / DATABASE, timeout=0, factory=_Database)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        # A killed process loses nothing that it has written; only a power cut might, and that costs a new
-        # start.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = OFF")
-        database.execute("PRAGMA cache_size = -65536")
-        database.execute("BEGIN EXCLUSIVE")
-        database.commit()
-    except sqlite3.DatabaseError as error:
-        database.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            raise LibraryError(
-                f"{folder}: another anchordrug command works in it; wait until it ends"
-            ) from error
-        raise
-    _OPEN[folder.absolute()] = database
+
+
+def _connected(folder: Path) -> sqlite3.Connection:
+    """Open the database of a folder that is held."""
+    database = sqlite3.connect(folder / DATABASE)
+    _OPEN[folder.absolute()].callback(database.close)
+    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    # A killed process loses nothing that it has written; only a power cut might, and that costs a new start.
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA cache_size = -65536")
     return database

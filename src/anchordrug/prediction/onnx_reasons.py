@@ -2,7 +2,7 @@
 
 import re
 
-import onnxruntime
+from anchordrug.prediction.runtime import onnxruntime
 
 _NEWER = (
     (re.compile(r"Opset (\d+) is under development.*?till opset (\d+)", re.DOTALL), "opset"),

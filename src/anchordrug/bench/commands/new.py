@@ -10,6 +10,7 @@ from anchordrug.acquisition import strategy
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.bench import folder as files
+from anchordrug.bench.dvc_stages import write_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.library import counts_in_words, resolve_library
 from anchordrug.bench.model import load_model
@@ -18,7 +19,6 @@ from anchordrug.bench.settings import CampaignSettings, check_campaign, write_ca
 from anchordrug.bench.untreated import described
 from anchordrug.bench.world import load_world
 from anchordrug.errors import LibraryError, SettingsError
-from anchordrug.files.atomic import PARTIAL, atomic_path
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.compounds import read_compounds_for_sale
@@ -50,8 +50,13 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
     LibraryError
         The library cannot be read, or nothing of it can be used.
     SettingsError
-        A setting is not allowed, or the target's untreated expression is missing.
+        A setting is not allowed, the folder is the project's own, or the target's untreated expression is
+        missing.
     """
+    if folder.resolve() == project.root.resolve():
+        raise SettingsError(
+            f"{folder}: is the project's own folder; give one below it, such as campaigns/my-line"
+        )
     with files.owned(folder):
         if (folder / files.SETTINGS).exists():
             typer.echo(
@@ -83,7 +88,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         for target in campaign.targets:
             if target not in atlas.cell_lines:
                 typer.echo(f"{target}: is new to the atlas{near_line(target, atlas.cell_lines)}")
-        _write_dvc(project.root, folder)
+        write_stages(project.root, folder)
         model = load_model(load_world(folder, project, campaign))
         measured = [model.world.measured_before(target)[0] for target in campaign.targets]
         for line in evidence_in_words(evidence_table(model, measured)):
@@ -169,43 +174,3 @@ def _resolve(
         raise LibraryError(f"{source}: none of its {len(rejects)} compounds can be used; see {rejects_path}")
     write_table(library, path)
     return len(library)
-
-
-def _write_dvc(root: Path, folder: Path) -> None:
-    """Write the two DVC stages of a campaign, which run in the project's folder."""
-    home = root.resolve()
-    own = folder.resolve()
-    if not own.is_relative_to(home):
-        return
-    name = own.relative_to(home).as_posix()
-    up = "/".join([".."] * len(own.relative_to(home).parts))
-    text = f"""# A new file in {files.RESULTS}/NN/ and `dvc repro {name}/dvc.yaml:next` give the next plate;
-# `dvc repro {name}/dvc.yaml` also predicts the library with what is measured so far.
-stages:
-  next:
-    wdir: {up}
-    cmd:
-      - anchordrug campaign ingest {name} --yes
-      - anchordrug campaign next {name}
-    deps:
-      - {name}/{files.LIBRARY}
-      - {name}/{files.MODEL}
-      - {name}/{files.RESULTS}
-      - {name}/{files.SETTINGS}
-    outs:
-      - {name}/{files.ROUNDS}:
-          cache: false
-          persist: true
-  finish:
-    wdir: {up}
-    cmd: anchordrug campaign finish {name}
-    deps:
-      - {name}/{files.ROUNDS}
-    outs:
-      - {name}/{files.FINISH}
-"""
-    (folder / files.RESULTS).mkdir(exist_ok=True)
-    with atomic_path(folder / ".gitignore") as temporary:
-        temporary.write_text(f"/.lock\n{PARTIAL}*\n/{files.MODEL}\n/{files.FINISH}\n", encoding="utf-8")
-    with atomic_path(folder / "dvc.yaml") as temporary:
-        temporary.write_text(text, encoding="utf-8")

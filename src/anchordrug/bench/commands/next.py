@@ -11,6 +11,7 @@ from anchordrug.acquisition import PoolView, strategy
 from anchordrug.acquisition.campaign import choose, round_seed
 from anchordrug.bench import folder as files
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
+from anchordrug.bench.dvc_stages import renew_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.forecast import forecast, forecast_in_words
 from anchordrug.bench.measurements import Measurements, measured_so_far
@@ -34,6 +35,7 @@ def run(folder: Path, project: Project) -> None:
         The folder is no campaign's, or no drug may be chosen.
     """
     with files.working_in(folder):
+        renew_stages(project.root, folder)
         rounds = files.round_numbers(folder)
         if rounds and not files.is_ingested(folder, rounds[-1]):
             here = files.round_of(folder, rounds[-1])
