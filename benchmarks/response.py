@@ -24,7 +24,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
-from anchordrug.prediction.export import AtlasDrugs, export
+from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.predictors.response.prior import ResponsePrior
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +48,15 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
-        export(fitted, path, {}, atlas.genes, drugs)
+        card = {
+            "target": target,
+            "threshold": task.threshold,
+            "predictor": predictor,
+            "fingerprint": Fingerprint(2, drugs.bits.shape[1]).card(),
+            "source_cell_lines": task.sources.measured_lines(),
+            **{"anchors": [], "strategy": None, "seed": 0, "training_data": {}, "metrics": {}},
+        }
+        export(fitted, path, card, atlas.genes, drugs)
         megabytes = path.stat().st_size / 1e6
     exported_at = time.perf_counter()
     return {

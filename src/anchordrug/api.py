@@ -21,6 +21,7 @@ from anchordrug.errors import TableError, near, shortlist
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.features.bundle import blocks_of
 from anchordrug.files.atomic import write_bytes
+from anchordrug.files.outputs import require_outputs
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, model_bytes
 from anchordrug.prediction.frames import predict
 from anchordrug.prediction.inference import OnnxPredictor, opened
@@ -277,7 +278,14 @@ class FittedTarget:
         return predict(self.onnx, smiles, ids, coverage=coverage)
 
     def write_onnx(self, path: Path | str) -> None:
-        """Write the predictor as one ONNX file, whole or not at all; docs/onnx.md describes it."""
+        """Write the predictor as one ONNX file, whole or not at all; docs/onnx.md describes it.
+
+        Raises
+        ------
+        OutputError
+            There is a folder, a link or a device of this name, or its folder cannot be written to.
+        """
+        require_outputs([("path", Path(path))], [])
         write_bytes(self._file, Path(path))
 
 

@@ -23,6 +23,7 @@ from anchordrug.errors import LibraryError
 from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.formulas import unescaped
+from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from anchordrug.prediction.frames import predict as frame
 from anchordrug.prediction.inference import load_onnx
@@ -83,11 +84,11 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def rejects(out: Path) -> list[list[str]]:
-    return cells(out.with_suffix(".rejects.csv"), stage.REJECTS)
+    return cells(out.with_name(f"{out.name}.rejects.csv"), stage.REJECTS)
 
 
 def duplicates(out: Path) -> list[list[str]]:
-    return cells(out.with_suffix(".duplicates.csv"), stage.DUPLICATES)
+    return cells(out.with_name(f"{out.name}.duplicates.csv"), stage.DUPLICATES)
 
 
 def cells(path: Path, header: tuple[str, ...]) -> list[list[str]]:
@@ -180,7 +181,7 @@ def test_the_least_certain_labels_are_unknown_about_as_many_as_asked_for(predict
 def test_unreadable_structures_are_rejected_and_the_run_goes_on(predict):
     result, out = predict(f"id,SMILES\na,{ASPIRIN}\nb,C(C\nc,\nd,CCO\ne,CCN,x\n{'f' * 300},C\n")
     assert table((result, out))["drug_id"].unique().tolist() == ["a", "d"]
-    assert "out.rejects.csv: 4 rows rejected (not a valid SMILES, ...)" in result.output
+    assert "out.parquet.rejects.csv: 4 rows rejected (not a valid SMILES, ...)" in result.output
     assert rejects(out) == [
         ["line 3", "b", "C(C", "not a valid SMILES"],
         ["line 4", "c", "", "empty SMILES"],
@@ -404,7 +405,11 @@ def test_formulas_never_reach_a_csv_file_unescaped(predict, tmp_path):
         result, out = predict(content, *options, name="d.parquet", out="out.csv")
         assert result.exit_code == 0
         written = []
-        for path in (out, out.with_suffix(".rejects.csv"), out.with_suffix(".duplicates.csv")):
+        for path in (
+            out,
+            out.with_name(f"{out.name}.rejects.csv"),
+            out.with_name(f"{out.name}.duplicates.csv"),
+        ):
             with path.open(encoding="utf-8", newline="") as file:
                 written += [cell for row in csv.reader(file) for cell in row if not is_number(cell)]
         assert {unescaped(cell) for cell in written} >= {*FORMULAS, *again["drug_id"], *bad["drug_id"]}
@@ -441,13 +446,13 @@ def test_the_block_a_drug_falls_into_does_not_matter(predict, other_model, monke
     """To the last bit: the files are equal, not their numbers alone."""
     models = (MODEL,) if "z" in options else (MODEL, other_model)
     _, out = predict(MIXED, *options, models=models, out="whole.parquet")
-    expected = [path.read_bytes() for path in (out, *stage._beside(out))]
+    expected = [path.read_bytes() for path in (out, *side_files(out))]
     for size in (2, 7):
         # Of two, one block holds no drug at all.
         monkeypatch.setattr(stage, "DRUGS_A_BLOCK", size)
         result, out = predict(MIXED, *options, models=models, out=f"{size}.parquet")
         assert result.exit_code == 0
-        assert [path.read_bytes() for path in (out, *stage._beside(out))] == expected
+        assert [path.read_bytes() for path in (out, *side_files(out))] == expected
 
 
 def test_numbers_do_not_depend_on_other_drugs(predict):
@@ -477,7 +482,7 @@ def test_a_repeated_structure_is_computed_once_and_listed(predict, monkeypatch):
         ["line 8", "f", "a", "line 2"],
     ]
     assert rejects(out) == []
-    assert "out.duplicates.csv: 4 rows repeat a structure of an earlier row" in result.output
+    assert "out.parquet.duplicates.csv: 4 rows repeat a structure of an earlier row" in result.output
 
 
 def test_an_id_of_two_structures_is_rejected_where_it_stands_again(predict):
@@ -530,10 +535,12 @@ def test_libraries_that_cannot_be_used(predict, tmp_path, monkeypatch, content, 
 
 def test_a_library_without_a_readable_structure(predict, tmp_path):
     result, out = predict("id,smiles\nx,C(C\ny,\n")
-    message = f"drugs.csv: none of its 2 structures can be read; see {out.with_suffix('.rejects.csv')}"
+    message = (
+        f"drugs.csv: none of its 2 structures can be read; see {out.with_name(f'{out.name}.rejects.csv')}"
+    )
     assert str(result.exception).endswith(message)
     assert [row[1] for row in rejects(out)] == ["x", "y"]
-    assert leftovers(tmp_path) == {"drugs.csv", "out.rejects.csv", "out.duplicates.csv"}
+    assert leftovers(tmp_path) == {"drugs.csv", "out.parquet.rejects.csv", "out.parquet.duplicates.csv"}
 
 
 def test_a_missing_library_and_an_unknown_format(project, tmp_path):
@@ -581,12 +588,15 @@ def test_options_out_of_range(predict, option):
     assert predict(TWO, *option)[0].exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["out.csv", "out.rejects.csv", "out.duplicates.csv"])
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.rejects.csv", "out.csv.duplicates.csv"])
 def test_the_library_is_never_overwritten(predict, tmp_path, name):
     """Rejects are mended where they stand, and predicted again with the same command."""
     text = TWO + "c,C(C\n"
     result, _ = predict(text, name=name, out="out.csv")
-    assert str(result.exception) == f"{tmp_path / name}: would be overwritten; name another --out"
+    assert (
+        str(result.exception)
+        == f"{tmp_path / name}: is an input, and would be overwritten; name another --out"
+    )
     assert (tmp_path / name).read_text() == text
     assert leftovers(tmp_path) == {name}
 
@@ -724,7 +734,9 @@ def test_two_commands_do_not_write_one_file(predict, tmp_path):
 
 
 def test_what_a_kill_left_half_written_is_removed_and_nothing_else(predict, tmp_path):
-    ours = [tmp_path / f"{PARTIAL}{name}" for name in ("out-abcd_123.parquet", "out.rejects-abcd_123.csv")]
+    ours = [
+        tmp_path / f"{PARTIAL}{name}" for name in ("out-abcd_123.parquet", "out.parquet.rejects-abcd_123.csv")
+    ]
     others = [tmp_path / f"{PARTIAL}out-2-abcd_123.parquet", tmp_path / f"{PARTIAL}out-abcd_123.csv"]
     for path in (*ours, *others):
         path.write_text("half")
@@ -747,4 +759,4 @@ def test_a_full_disk_is_not_blamed_on_the_library(predict, tmp_path, monkeypatch
 def test_the_folder_of_the_output_is_made(predict):
     result, out = predict(TWO, out="new/folder/out.csv")
     assert result.exit_code == 0
-    assert leftovers(out.parent) == {"out.csv", "out.rejects.csv", "out.duplicates.csv"}
+    assert leftovers(out.parent) == {"out.csv", "out.csv.rejects.csv", "out.csv.duplicates.csv"}

@@ -18,6 +18,7 @@ from rdkit import Chem
 from anchordrug.chem import workers
 from anchordrug.errors import WorkerError
 from anchordrug.files.formulas import escaped
+from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from anchordrug.prediction.inference import load_onnx
 from tests.chem import mischief
@@ -185,7 +186,7 @@ def outcome(out: Path, rows: int) -> tuple[list[str], list[list[str]], list[list
     """Return ids predicted, rejects and duplicates; every row of the input is one of them."""
     predicted = pd.read_parquet(out)
     rest = []
-    for path, header in zip(stage._beside(out), (stage.REJECTS, stage.DUPLICATES), strict=True):
+    for path, header in zip(side_files(out), (stage.REJECTS, stage.DUPLICATES), strict=True):
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
         assert tuple(lines[0]) == header
@@ -324,7 +325,7 @@ def test_a_library_of_crashes_ends_like_any_other(project, tmp_path, monkeypatch
     found = pd.read_parquet(out)
     assert found["drug_id"].unique().tolist() == ["row_6", "row_8"]
     assert len(found) == 2 * len(load_onnx(project / MODEL).genes)
-    rejects = pd.read_csv(out.with_suffix(".rejects.csv"))
+    rejects = pd.read_csv(out.with_name(f"{out.name}.rejects.csv"))
     assert rejects["place"].tolist() == [f"line {number}" for number in (2, 3, 4, 5, 6, 8)]
     assert set(rejects["reason"]) == {"rdkit crashed on it"}
 
@@ -383,7 +384,7 @@ def test_a_script_without_a_main_guard_predicts(project, tmp_path, caller):
     assert process.returncode == 0, printed
     assert f"{out}: 2 drugs x " in printed
     assert pd.read_parquet(out)["drug_id"].unique().tolist() == ["row_1", "row_3"]
-    assert pd.read_csv(out.with_suffix(".rejects.csv"))["reason"].tolist() == ["not a valid SMILES"]
+    assert pd.read_csv(out.with_name(f"{out.name}.rejects.csv"))["reason"].tolist() == ["not a valid SMILES"]
 
 
 def test_where_no_worker_can_be_started_no_structure_is_rejected(project, tmp_path, monkeypatch):
@@ -394,6 +395,6 @@ def test_where_no_worker_can_be_started_no_structure_is_rejected(project, tmp_pa
         patch.setattr(sys, "executable", "/nowhere/python")
         result = run_cli(*words)
     assert isinstance(result.exception, WorkerError)
-    assert not out.with_suffix(".rejects.csv").exists()
+    assert not out.with_name(f"{out.name}.rejects.csv").exists()
     assert run_cli(*words).exit_code == 0
     assert pd.read_parquet(out)["drug_id"].nunique() == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rdkit import RDConfig
 
+from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from tests.conftest import ROOT, run_cli
 from tests.faults import restore, run, tree_of
@@ -102,7 +103,7 @@ def part_of(out: Path) -> Path:
 
 
 def contents(out: Path) -> list[bytes]:
-    return [path.read_bytes() for path in (out, *stage._beside(out))]
+    return [path.read_bytes() for path in (out, *side_files(out))]
 
 
 def killed(
@@ -188,7 +189,7 @@ def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(
         printed = finished(model, library, out, *options[1:])
         assert ("going on after row" in printed) >= (done > 1)
         assert contents(out) == whole[options]
-        assert set(out.parent.iterdir()) == {out, *stage._beside(out)}
+        assert set(out.parent.iterdir()) == {out, *side_files(out)}
 
 
 SMALL = "id,smiles\n" + "".join(f"d{n},{'C' * (n % 9 + 1)}{'O' if n % 5 else '('}\n" for n in range(40))

@@ -23,7 +23,11 @@ from tests.predictors.response.response_worlds import SHARES, UNSEEN, random_wor
 
 BITS = 64
 FINGERPRINT = {"kind": "morgan", "radius": 2, "bits": BITS}
-CARD = {"target": "L0", "threshold": 1.5, "fingerprint": FINGERPRINT, "anchors": ["D1"]}
+CARD = {
+    **{"target": "L0", "threshold": 1.5, "fingerprint": FINGERPRINT, "anchors": ["D1"], "strategy": None},
+    **{"predictor": "response_gp", "seed": 0, "metrics": {}, "training_data": {}},
+    "source_cell_lines": [f"L{number}" for number in range(1, 9)],
+}
 # Chains with a group at their end: chains of some length share all bits.
 SMILES = [
     f"{'C' * length}{group}"

@@ -266,7 +266,10 @@ def test_rejects_and_duplicates_are_told_as_by_predict(rank, signature, predicte
     text = f"id,smiles\na,{ASPIRIN}\nb,C(C\nc,OC(=O)c1ccccc1OC(C)=O\nd,CCO\ne,\n"
     result, out = rank("--signature", signature(genes, prediction.z[5]), drugs=text)
     assert sorted(done((result, out))["drug_id"]) == ["a", "d"]
-    rejects, duplicates = out.with_suffix(".rejects.csv"), out.with_suffix(".duplicates.csv")
+    rejects, duplicates = (
+        out.with_name(f"{out.name}.rejects.csv"),
+        out.with_name(f"{out.name}.duplicates.csv"),
+    )
     assert f"{rejects}: 2 rows rejected" in result.output
     assert f"{duplicates}: 1 rows repeat a structure" in result.output
     assert pd.read_csv(rejects)["drug_id"].tolist() == ["b", "e"]
@@ -286,7 +289,7 @@ def test_ids_that_a_spreadsheet_would_compute_are_text(rank, signature, predicte
     result, out = rank("--signature", path, drugs=text, out="rank.csv")
     assert result.exit_code == 0, result.exception
     assert sorted(pd.read_csv(out)["drug_id"]) == ["'-c", "'=1+2", "'@b", "d"]
-    assert pd.read_csv(out.with_suffix(".rejects.csv"))["drug_id"].tolist() == ["'+e"]
+    assert pd.read_csv(out.with_name(f"{out.name}.rejects.csv"))["drug_id"].tolist() == ["'+e"]
     # Parquet is no spreadsheet's.
     assert sorted(done(rank("--signature", path, drugs=text))["drug_id"]) == ["-c", "=1+2", "@b", "d"]
 

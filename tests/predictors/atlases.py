@@ -78,7 +78,10 @@ def similarity_by_loop(bits, mechanism, other_bits, other_mechanism):
 
 def kernel_by_loop(sources, weights, scale):
     """float64 [drugs, drugs], from prior responses (which must not be 0) and structures."""
-    prior = sources.prior.evidence_of(np.arange(sources.drugs)).prior.astype(float)
+    evidence = sources.prior.evidence_of(np.arange(sources.drugs))
+    prior = evidence.prior.astype(float)
+    lines, nearest = evidence.lines[:, 0], evidence.nearest[:, 0]
+    unknown = [max(0, 1 - float(near)) / (1 + count) for near, count in zip(nearest, lines, strict=True)]
     bits = [bits_of(sources, drug) for drug in range(sources.drugs)]
     result = np.empty((sources.drugs, sources.drugs))
     for i, one in enumerate(prior):
@@ -90,6 +93,7 @@ def kernel_by_loop(sources, weights, scale):
                 weights.linear * inner / len(one) / scale
                 + weights.cosine * (1 + cosine) / 2
                 + weights.structure * float(structure)
+                + weights.unknown * float(structure) * unknown[i] * unknown[j]
                 + weights.constant
             )
     return result

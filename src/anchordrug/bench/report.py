@@ -47,8 +47,8 @@ def write_report(
 FILES = {
     "onnx": "the fitted predictor, for anchordrug predict or any program with onnxruntime",
     "parquet": "label, probabilities and z of every drug and gene, and how far to trust them",
-    "rejects.csv": "drugs that could not be predicted, with reasons",
-    "duplicates.csv": "drugs with the structure of another one",
+    "parquet.rejects.csv": "drugs that could not be predicted, with reasons",
+    "parquet.duplicates.csv": "drugs with the structure of another one",
 }
 
 

@@ -52,8 +52,8 @@ def predict(
 ) -> None:
     """Predict every drug of a library x every gene; run again after a cut, it goes on.
 
-    Rows that cannot be predicted go to OUT's .rejects.csv with the reason, those that repeat a structure to
-    its .duplicates.csv.
+    Rows that cannot be predicted go to OUT.rejects.csv with the reason, those that repeat a structure to
+    OUT.duplicates.csv.
     """
     from anchordrug.prediction import engine as stage
     from anchordrug.prediction.tables import LAYOUTS, VALUES, TableShape

@@ -81,7 +81,10 @@ def be_verbose(context: typer.Context) -> None:
 
 def print_json(context: typer.Context, value: object) -> None:
     """Print `value` as indented JSON, under --quiet too."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False), file=context.obj.out)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON itself escapes only some of the characters that a terminal obeys.
+    safe = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    typer.echo(safe, file=context.obj.out)
 
 
 def explained(error: Exception) -> tuple[str, int]:

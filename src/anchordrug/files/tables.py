@@ -29,8 +29,7 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
     TableError
         The suffix is none of .parquet, .csv, .tsv.
     """
-    if path.suffix not in {".parquet", ".csv", ".tsv"}:
-        raise TableError(f"{path}: cannot write '{path.suffix}' files; use .parquet, .csv or .tsv")
+    require_table_suffix(path)
     with atomic_path(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
@@ -38,6 +37,18 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
             _with_text(escaped, table).to_csv(
                 temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n"
             )
+
+
+def require_table_suffix(path: Path) -> None:
+    """Check that `write_table` can write a file of this name.
+
+    Raises
+    ------
+    TableError
+        The suffix is none of .parquet, .csv, .tsv.
+    """
+    if path.suffix not in {".parquet", ".csv", ".tsv"}:
+        raise TableError(f"{path}: cannot write '{path.suffix}' files; use .parquet, .csv or .tsv")
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> "pd.DataFrame":

@@ -18,6 +18,7 @@ from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.files.formulas import escaped
+from anchordrug.files.outputs import require_outputs, side_files
 from anchordrug.files.progress import stream
 from anchordrug.prediction.inference import OnnxPredictor, Prediction, load_onnx
 from anchordrug.prediction.ledger import Ledger
@@ -43,15 +44,18 @@ def run(
 ) -> None:
     """Predict every drug of `library` once; a run that was cut goes on where it stood.
 
-    Beside `out`, .rejects.csv holds the rows that cannot be predicted with reasons, .duplicates.csv those
-    whose structure is that of an earlier row. Until all is done, OUT.part holds what there is.
+    OUT.rejects.csv holds the rows that cannot be predicted with reasons, OUT.duplicates.csv those whose
+    structure is that of an earlier row. Until all is done, OUT.part holds what there is.
 
     Raises
     ------
     LibraryError
-        A model or the library cannot be used, no structure can be read, or `out` is of another kind, the
-        library itself, or being made by another command.
+        A model or the library cannot be used, no structure can be read, or `out` is of another kind or
+        being made by another command.
+    OutputError
+        `out` or a side file is an input, or cannot be written.
     """
+    require_out(out, library, models)
     shape = shape or TableShape()
     predictors = load_predictors(models)
     _require_possible(shape, predictors)
@@ -114,13 +118,8 @@ def predicted(
     Raises
     ------
     LibraryError
-        The library cannot be used, or `out` is of another kind, the library itself, or being made by
-        another command.
+        The library cannot be used, or `out` is being made by another command.
     """
-    require_format(out)
-    for path in (out, *_beside(out)):
-        if library != STDIN and path.exists() and library.exists() and path.samefile(library):
-            raise LibraryError(f"{library}: would be overwritten; name another --out")
     key = digest_of(anchordrug.__version__, about, out.suffix, library.as_posix(), columns, DRUGS_A_BLOCK)
     # First of all, so that a wrong name costs nothing that an earlier run has done.
     with open_compounds(library, *columns) as source:
@@ -139,9 +138,25 @@ def predicted(
     return ledger
 
 
-def _beside(out: Path) -> tuple[Path, Path]:
-    """Return where rejects and duplicates go."""
-    return out.with_suffix(".rejects.csv"), out.with_suffix(".duplicates.csv")
+def require_out(out: Path, library: Path, others: Iterable[Path | None]) -> None:
+    """Check, before any work, that a table can be written to `out`, with its side files.
+
+    Parameters
+    ----------
+    others
+        The inputs besides the library; None is no file.
+
+    Raises
+    ------
+    LibraryError
+        No format has the suffix of `out`.
+    OutputError
+        As `anchordrug.files.outputs.require_outputs`.
+    """
+    require_format(out)
+    # Standard input may come from a file, too.
+    inputs = [0 if library == STDIN else library, *(path for path in others if path is not None)]
+    require_outputs([("--out", out)], inputs, side_files(out))
 
 
 def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
@@ -263,7 +278,7 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
         None remains.
     """
     drugs, rejected, repeated = (ledger.count(kind) for kind in ("structures", "rejects", "duplicates"))
-    rejects, duplicates = _beside(out)
+    rejects, duplicates = side_files(out)
     _write_rows(rejects, REJECTS, ledger.rows("rejects"))
     _write_rows(duplicates, DUPLICATES, ledger.rows("duplicates"))
     if not drugs:

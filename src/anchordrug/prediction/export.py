@@ -16,7 +16,7 @@ from anchordrug.evidence_group import NEAR_SIMILARITY
 from anchordrug.files.atomic import write_bytes
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
 from anchordrug.labels import LABELS, margins
-from anchordrug.prediction.inference import FORMAT_VERSION
+from anchordrug.prediction.inference import FORMAT_VERSION, opened
 
 # Drugs of the atlas from which the usual margins are taken.
 MARGIN_DRUGS = 2000
@@ -128,8 +128,17 @@ class Fingerprint:
 def export(
     fitted: Exportable, path: Path, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs
 ) -> None:
-    """Write `fitted` as an ONNX file; parameters as `model_bytes`."""
-    write_bytes(model_bytes(fitted, card, genes, drugs), path)
+    """Write `fitted` as an ONNX file that predicts the atlas' first drugs; parameters as `model_bytes`.
+
+    Raises
+    ------
+    LibraryError
+        The card lacks an entry, or the model gives values that cannot be; nothing is written.
+    """
+    data = model_bytes(fitted, card, genes, drugs)
+    few = slice(0, fitted.drugs_a_run)
+    opened(data, path, threads=1).predict(drugs.bits[few], drugs.inchikeys[few])
+    write_bytes(data, path)
 
 
 def model_bytes(fitted: Exportable, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs) -> bytes:

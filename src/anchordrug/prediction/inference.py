@@ -1,6 +1,5 @@
 """Prediction from an exported ONNX file; needs onnxruntime, numpy and rdkit only."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,13 @@ import numpy as np
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
-from anchordrug.errors import LibraryError
+from anchordrug.errors import LibraryError, printable
 from anchordrug.evidence_group import evidence_groups
 from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
-from anchordrug.prediction.onnx_reasons import reason_of
+from anchordrug.prediction.answers import outputs_of, require_ends, require_possible
+from anchordrug.prediction.card import read_card
+from anchordrug.prediction.onnx_reasons import reason_of, why_it_failed
 from anchordrug.prediction.runtime import onnxruntime
 
 FORMAT_VERSION = "5"
@@ -79,10 +80,24 @@ class Prediction:
 
 @dataclass(frozen=True)
 class OnnxPredictor:
-    """An exported predictor: its session and its card (target, genes, labels, fingerprint, ...)."""
+    """An exported predictor.
+
+    Attributes
+    ----------
+    session
+        It computes.
+    card
+        Its target, genes, labels, fingerprint and so on, checked.
+    outputs
+        Names of its outputs.
+    path
+        Its file, for messages.
+    """
 
     session: onnxruntime.InferenceSession
     card: dict[str, Any]
+    outputs: list[str]
+    path: Path
 
     @property
     def genes(self) -> list[str]:
@@ -128,26 +143,23 @@ class OnnxPredictor:
             [n, bits] fingerprints, 0 or 1.
         inchikeys
             [n], by which a drug is found among those of the atlas; "" for an unknown one.
+
+        Raises
+        ------
+        LibraryError
+            The model fails, or gives values that cannot be.
         """
-        names = [output.name for output in self.session.get_outputs()]
         at_once = self.card["drugs_a_run"]
         # Always as many drugs a call: the arithmetic, to its last digit, may depend on their number.
         n, short = len(bits), -len(bits) % at_once
         padded = np.concatenate([bits, np.zeros((short, bits.shape[1]), bits.dtype)])
         keys = np.array([*inchikeys, *[""] * short], object)
-        shapes = {"probabilities": (len(self.genes), 3), "z": (len(self.genes),)}
-        found = {
-            name: np.empty(
-                (n + short, *shapes.get(name, ())),
-                np.int64 if name in {"nearest", "source_lines"} else np.float32,
-            )
-            for name in names
-        }
+        kinds = outputs_of(self.card)
+        found = {name: np.empty((n + short, *kinds[name].axes), kinds[name].dtype) for name in self.outputs}
         for start in range(0, n, at_once):
             rows = slice(start, start + at_once)
-            feed = {"fingerprint": padded[rows].astype(np.float32), "inchikey": keys[rows]}
-            for name, part in zip(names, self.session.run(names, feed), strict=True):
-                found[name][rows] = np.asarray(part)
+            for name, values in self._answers(padded[rows].astype(np.float32), keys[rows]).items():
+                found[name][rows] = values
         found = {name: values[:n] for name, values in found.items()}
         labels, margin = decided(found["probabilities"], self._offsets(found["source_lines"]))
         return Prediction(
@@ -160,6 +172,15 @@ class OnnxPredictor:
             found["source_lines"],
             self._evidence(found["nearest"], found["similarity"], found["source_lines"]),
         )
+
+    def _answers(self, bits: np.ndarray, keys: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the checked outputs of one call by name."""
+        try:
+            values = self.session.run(self.outputs, {"fingerprint": bits, "inchikey": keys})
+        except Exception as error:  # onnxruntime's errors have no public base class
+            raise LibraryError(f"{self.path}: {why_it_failed(error)}") from error
+        named = dict(zip(self.outputs, values, strict=True))
+        return require_possible(named, len(bits), self.card, self.path)
 
     def _offsets(self, lines: np.ndarray) -> np.ndarray:
         """Return what is added to the log probabilities of n drugs, [n, 1, 3]."""
@@ -183,8 +204,8 @@ def load_onnx(path: Path) -> OnnxPredictor:
     Raises
     ------
     LibraryError
-        The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, or
-        was not exported by this version of anchordrug.
+        The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, was
+        not exported by this version of anchordrug, or its card, inputs or outputs are not those of a model.
     """
     if path.is_dir():
         raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")
@@ -214,20 +235,29 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # Its words about a model go into errors, not to the screen.
+    options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no public base class
         raise LibraryError(f"{path}: {_other_kind(model) or reason_of(error)}") from error
+    card = read_card(_stored(session, path), path)
+    outputs = require_ends(session.get_inputs(), session.get_outputs(), card, path)
+    return OnnxPredictor(session, card, outputs, path)
+
+
+def _stored(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
+    """Return the metadata_props of a model that anchordrug wrote in a format that it reads."""
     stored = session.get_modelmeta().custom_metadata_map
     if "format_version" not in stored or "fingerprint" not in stored:
         raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
-    card = {key: json.loads(value) for key, value in stored.items()}
-    if card["format_version"] not in READABLE_VERSIONS:
+    version = stored["format_version"].strip('"')
+    if version not in READABLE_VERSIONS:
         raise LibraryError(
-            f"{path}: has format {card['format_version']}, this anchordrug reads {FORMAT_VERSION}; "
+            f"{path}: has format {printable(version, 20)}, this anchordrug reads {FORMAT_VERSION}; "
             "run 'anchordrug export' again"
         )
-    return OnnxPredictor(session, card)
+    return stored
 
 
 def _other_kind(model: bytes) -> str | None:

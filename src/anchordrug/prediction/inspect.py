@@ -1,14 +1,18 @@
 """anchordrug inspect: the card of an exported model, for people."""
 
+from itertools import islice
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 import typer
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import printable, shortlist
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 
 WIDTH, INDENT = 110, 20
+# Of a text of the card, and of its lists of files and scores; --json prints all of it.
+MOST_CHARACTERS, MOST_LINES = 2000, 50
 
 
 def card(model: Path) -> dict:
@@ -33,7 +37,7 @@ def run(model: Path) -> None:
     predictor = load_onnx(model)
     typer.echo(f"{model} ({model.stat().st_size / 1e6:.1f} MB)")
     for name, text in _lines(predictor):
-        first, *rest = wrap(text, WIDTH - INDENT) or ["-"]
+        first, *rest = wrap(printable(text, MOST_CHARACTERS), WIDTH - INDENT) or ["-"]
         typer.echo(f"{name:<{INDENT}}{first}")
         for line in rest:
             typer.echo(" " * INDENT + line)
@@ -70,12 +74,16 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
         ),
         *(
             (f"data {place}", f"{path} sha256 {key}")
-            for place, (path, key) in enumerate(card["training_data"].items(), 1)
+            for place, (path, key) in enumerate(_first(card["training_data"]), 1)
         ),
         *(
             ("metrics" if not place else "", f"{name} {value:.3f}")
-            for place, (name, value) in enumerate(card["metrics"].items())
+            for place, (name, value) in enumerate(_first(card["metrics"]))
         ),
         ("intended use", card["intended_use"]),
         ("limits", card["limits"]),
     ]
+
+
+def _first(entries: dict[str, Any]) -> list[tuple[str, Any]]:
+    return list(islice(entries.items(), MOST_LINES))

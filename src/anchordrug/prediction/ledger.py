@@ -193,7 +193,11 @@ def _require_own(folder: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         names = []
     own = re.compile(rf"{re.escape(DATABASE)}.*|\d+\.arrow|{re.escape(PARTIAL)}.*")
-    if (folder.exists() and not folder.is_dir()) or not all(own.fullmatch(name) for name in names):
+    if (
+        folder.is_symlink()
+        or (folder.exists() and not folder.is_dir())
+        or not all(own.fullmatch(name) for name in names)
+    ):
         raise LibraryError(
             f"{folder}: is in the way, and nothing that anchordrug wrote; move it or name another --out"
         )

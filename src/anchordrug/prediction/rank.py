@@ -10,7 +10,7 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import load_predictors, predicted, write_rest
+from anchordrug.prediction.engine import load_predictors, predicted, require_out, write_rest
 from anchordrug.prediction.inference import Prediction
 from anchordrug.prediction.tables import of_drugs
 from anchordrug.prediction.writers import write_tables
@@ -54,6 +54,7 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
+    require_out(out, library, (model, signature, *lists))
     (predictor,) = load_predictors([model])
     asked = _signature(predictor.genes, signature, column, lists, sets)
 
@@ -83,11 +84,8 @@ def run(
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
     write_tables(out, table.schema, iter([table]))
     ledger.remove()
-    verb = "mimics" if mimic else "reverses"
-    typer.echo(
-        f"{out}: {drugs:,} drugs by how well each {verb} {len(asked.up)} up and {len(asked.down)} down genes "
-        f"in {predictor.card['target']}"
-    )
+    verb, genes = "mimics" if mimic else "reverses", f"{len(asked.up)} up and {len(asked.down)} down genes"
+    typer.echo(f"{out}: {drugs:,} drugs by how well each {verb} {genes} in {predictor.card['target']}")
     for line in _best(table):
         typer.echo(line)
 

@@ -5,14 +5,18 @@ to a batch is what `anchordrug.prediction.engine` does to a block. Nothing is kn
 duplicates are predicted each, and rows that cannot be predicted stay in the table with a `reason`.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from os.path import realpath
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import typer
 
 from anchordrug.chem.workers import Fingerprinter
-from anchordrug.errors import AnchorDrugError, LibraryError
+from anchordrug.errors import AnchorDrugError, LibraryError, OutputError
 from anchordrug.prediction.engine import load_predictors, predict_each
 from anchordrug.prediction.inference import opened
 from anchordrug.prediction.tables import TableShape, tables
@@ -20,6 +24,7 @@ from anchordrug.raw.molecule_text import ColumnNames
 from anchordrug.raw.text import one_line
 
 DRUGS_A_BATCH = 1024
+_OURS = re.compile(r"^anchordrug\.errors\.\w+: (.+)$", re.MULTILINE)
 
 
 class _Worker:
@@ -78,6 +83,8 @@ def run(
     ------
     LibraryError
         A model or the library cannot be used, or `out` is not empty.
+    OutputError
+        `out` is in the library.
     AnchorDrugError
         Ray is not installed.
     """
@@ -89,15 +96,20 @@ def run(
             "--engine ray needs ray, which is not installed; run: pip install 'anchordrug[ray]'"
         ) from error
     predictors = load_predictors(models)
+    for predictor in predictors:
+        # A model that always fails does so before workers start.
+        predictor.predict(np.zeros((1, predictor.fingerprint[1]), np.uint8), [""])
     source, path = fsspec.core.url_to_fs(library)
     target, folder = fsspec.core.url_to_fs(out)
     if not source.exists(path):
         raise LibraryError(f"{library}: no such file or folder; name parquet files with a SMILES column")
+    if type(source) is type(target) and f"{realpath(folder)}/".startswith(f"{realpath(path)}/"):
+        raise OutputError(f"{out}: is in the library, and would be read as a part of it; name another --out")
     if target.exists(folder) and target.ls(folder):
         raise LibraryError(f"{out}: is not empty; give another folder")
     # An existing cluster, by RAY_ADDRESS or on this machine, or else one of this machine alone.
     ray.init(ignore_reinit_error=True, log_to_driver=False)
-    try:
+    with _said_shortly(library):
         cores = int(ray.cluster_resources()["CPU"])
         data = ray.data.read_parquet(path, filesystem=source)
         header = data.columns() or []
@@ -115,7 +127,21 @@ def run(
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, cores - 1)),
         )
         predicted.write_parquet(folder, filesystem=target)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise LibraryError(f"{library}: cannot be read as parquet ({one_line(error)})") from error
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {len(predictors[0].genes)} genes in {targets}; rows that have a 'reason' are rejects")
+
+
+@contextmanager
+def _said_shortly(library: str) -> Iterator[None]:
+    """Turn errors of Ray and of what it reads into one line."""
+    import ray
+
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LibraryError(f"{library}: cannot be read as parquet ({one_line(error)})") from error
+    except ray.exceptions.RayError as error:
+        # Of an error in a worker, Ray keeps the text alone.
+        if ours := _OURS.search(str(error)):
+            raise LibraryError(ours[1]) from error
+        raise

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from anchordrug.files.outputs import require_outputs
 from anchordrug.release.download import download
 from anchordrug.release.manifest import file_of
 from anchordrug.release.params import mirror_of
@@ -16,11 +17,16 @@ def run(key: str, manifest: Path, params: Path, into: Path) -> None:
     ------
     SettingsError
         The manifest or the params have a wrong key or value, or there is no such file in the manifest.
+    OutputError
+        The file would overwrite the manifest or the params, or cannot be written.
     RawDataError
         As `anchordrug.release.download.download`.
     """
     wanted, mirror = file_of(key, manifest), mirror_of(params)
     path = into / wanted.file
+    # A large file may lie on another disk, and be linked to.
+    if not path.is_symlink():
+        require_outputs([("--into", path)], [manifest, params])
     fetched = download(wanted.url, path, size=wanted.size, checksum=wanted.checksum, mirror=mirror)
     typer.echo(
         f"{path}: {path.stat().st_size:,} bytes, {'' if fetched else 'was there already, '}{wanted.check}; "

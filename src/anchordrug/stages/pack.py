@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from anchordrug.files.outputs import require_replaceable
 from anchordrug.release.pack import pack
 from anchordrug.release.params import go_terms_of
 
@@ -15,9 +16,12 @@ def run(name: str, downloads: Path, out: Path, params: Path) -> None:
     ------
     SettingsError
         There is no such release, the params have a wrong key or value, or `out` is not a packed bundle.
+    OutputError
+        `out` is a file or a link, has an input in it, or cannot be written.
     RawDataError
         A file is missing or damaged, or the disk is too small for the matrix.
     """
+    require_replaceable(out, [downloads, params])
     packed = pack(name, downloads, out, go_terms_of(params))
     annotation, lines = packed.annotation, packed.lines
     typer.echo(

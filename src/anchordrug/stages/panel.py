@@ -10,7 +10,8 @@ from anchordrug import schemas
 from anchordrug.atlas.curate import Rules, curate
 from anchordrug.atlas.tables import atlas_of
 from anchordrug.features.builder import drug_bits
-from anchordrug.files.tables import write_table
+from anchordrug.files.outputs import require_outputs
+from anchordrug.files.tables import require_table_suffix, write_table
 from anchordrug.predictors.response.panel import Overlap, best_genes, overlap, rank_genes
 from anchordrug.predictors.response.prior import mechanism_codes, mechanisms_of
 from anchordrug.project.project import Project
@@ -26,8 +27,15 @@ def run(project: Project, size: int, out: Path, scores: Path, compare: Path | No
     ------
     SettingsError
         The panel is larger than the number of genes, or there are too few source lines.
+    OutputError
+        `out` or `scores` is an input, or cannot be written.
+    TableError
+        `scores` has the suffix of no table.
     """
     settings, bundle = project.settings, find_bundle(project.raw)
+    require_table_suffix(scores)
+    inputs = [*project.raw.iterdir(), *([] if compare is None else [compare])]
+    require_outputs([("--out", out), ("--scores", scores)], inputs)
     other = read_panel(compare) if compare else []
     work = project.checkpoints / "panel"
     work.mkdir(parents=True, exist_ok=True)

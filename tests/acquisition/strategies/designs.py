@@ -41,7 +41,7 @@ def covariance(view):
     scale = float((prior.evidence_of(np.array(parts)).prior.astype(float) ** 2).mean())
     everyone = np.arange(len(view.catalogue.mechanisms))
     evidence = prior.evidence_of(everyone)
-    kernel = DrugKernel(KernelWeights(), prior, everyone, evidence.prior, scale)
+    kernel = DrugKernel(KernelWeights(), prior, everyone, evidence, scale)
     return kernel.to(NumpyOps, evidence, prior.bits, everyone)
 
 

@@ -1,6 +1,6 @@
 """The Gaussian process over drugs against scikit-learn's process and ridge regression, and against refits."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from tests.predictors.atlases import LINES, kernel_by_loop, random_sources
 SEEDS = st.integers(0, 10_000)
 quick = settings(max_examples=25, deadline=None)
 SCALE = 1.7
-SETTINGS = GpSettings(slope=0.8, noise=0.6, ridge=5.0, kernel=KernelWeights(0.7, 0.9, 0.5, 0.2))
+SETTINGS = GpSettings(slope=0.8, noise=0.6, ridge=5.0, kernel=KernelWeights(0.7, 0.9, 0.5, 0.2, 0.8))
 
 
 class Fixed(Kernel):
@@ -123,14 +123,14 @@ def test_the_posterior_is_that_of_scikit_learn_on_what_ridge_regression_leaves(
     np.testing.assert_allclose(deviation[:, 0], spread, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("part", ["cosine", "linear", "structure", "constant"])
+@pytest.mark.parametrize("part", ["cosine", "linear", "structure", "constant", "unknown"])
 def test_every_part_of_the_kernel_is_that_of_the_loop(part):
     sources = random_sources(3)
-    weights = KernelWeights(**{"cosine": 0.0, "linear": 0.0, "structure": 0.0, "constant": 0.0, part: 0.6})
+    weights = KernelWeights(**{**dict.fromkeys(asdict(KernelWeights()), 0.0), part: 0.6})
     drugs, columns = np.arange(sources.drugs), np.array([4, 0, 24, 1])
     evidence = sources.prior.evidence_of(drugs)
     model = GpSettings(1, 1, 1, weights)
-    kernel = DrugKernel(model.kernel, sources.prior, columns, sources.prior.evidence_of(columns).prior, SCALE)
+    kernel = DrugKernel(model.kernel, sources.prior, columns, sources.prior.evidence_of(columns), SCALE)
     expected = kernel_by_loop(sources, weights, SCALE)
     assert np.ptp(expected) > 0.1 or part == "constant"
     found = kernel.to(NumpyOps, evidence, sources.prior.bits, drugs)
@@ -141,8 +141,7 @@ def test_every_part_of_the_kernel_is_that_of_the_loop(part):
 
 
 def test_the_shipped_kernel_weights_all_count():
-    default = KernelWeights()
-    assert min(default.cosine, default.linear, default.structure, default.constant) > 0
+    assert min(asdict(KernelWeights()).values()) > 0
 
 
 @given(seed=SEEDS, drugs=st.integers(1, 25))
@@ -300,9 +299,28 @@ def test_a_drug_of_which_nothing_is_known_has_the_same_variance_as_its_kernel_wi
     prior, drug = sources.prior, np.array([24])
     evidence = prior.evidence_of(drug)
     settings = GpSettings(1.0, 1e-6, 1000.0, KernelWeights())
-    kernel = DrugKernel(settings.kernel, prior, drug, evidence.prior, 1.0)
+    kernel = DrugKernel(settings.kernel, prior, drug, evidence, 1.0)
     between = kernel.to(NumpyOps, evidence, prior.bits[drug], drug)
     np.testing.assert_allclose(kernel.variance(NumpyOps, evidence, prior.bits[drug], drug), between)
+
+
+def test_a_new_drug_is_the_more_unknown_the_less_it_resembles_any_other():
+    sources = random_sources(0)
+    fingerprints = np.zeros((25, 40))
+    fingerprints[:23, :20] = np.random.default_rng(0).random((23, 20)) < 0.5
+    fingerprints[23, :22], fingerprints[24, 30:] = 1, 1
+    seen = sources.atlas.drug < 23
+    atlas = sources.atlas.restricted_to(seen)
+    sources = replace(sources, atlas=atlas, fingerprints=fingerprints, mechanisms=[None] * 25)
+    drugs = np.array([0, 23, 24])
+    evidence = sources.prior.evidence_of(drugs)
+    np.testing.assert_array_equal(evidence.lines[1:, 0], 0)
+    known, near, far = evidence.unknown(NumpyOps)[:, 0]
+    assert known < near < far == 1
+    part = replace(SETTINGS.kernel, cosine=0, linear=0, structure=0, constant=0, unknown=1)
+    kernel = DrugKernel(part, sources.prior, drugs, evidence, SCALE)
+    variance = kernel.variance(NumpyOps, evidence, sources.prior.bits[drugs], drugs)[:, 0]
+    np.testing.assert_allclose(variance, [known**2, near**2, 1], rtol=1e-6)
 
 
 def unmeasured(z, seed, share=0.5):

@@ -76,7 +76,7 @@ def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     # Of all drugs, in the order of the drug table: the same in every round, and for every order of the pool.
     landmarks = evenly_spaced(np.unique(drugs), LANDMARKS)
     evidence = prior.evidence_of(landmarks)
-    kernel = DrugKernel(KernelWeights(), prior, landmarks, evidence.prior, mean_square(evidence.prior))
+    kernel = DrugKernel(KernelWeights(), prior, landmarks, evidence, mean_square(evidence.prior))
     own = _kernel_rows(kernel, evidence, landmarks)
     own = (own + own.T) / 2
     # Twins make the matrix singular; this much noise on each drug is far below the measurements'.

@@ -123,7 +123,11 @@ def _metrics(model: Model, predictor: Predictor, drugs: np.ndarray, z: np.ndarra
 
 
 def _on_card(metrics: dict[str, object]) -> dict[str, float]:
-    return {f"{name.replace('_', ' ')}": value for name, value in metrics.items() if isinstance(value, float)}
+    return {
+        name.replace("_", " "): value
+        for name, value in metrics.items()
+        if isinstance(value, float) and np.isfinite(value)
+    }
 
 
 def _correlation(measured: np.ndarray, predicted: np.ndarray) -> float:

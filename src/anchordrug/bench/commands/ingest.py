@@ -20,6 +20,7 @@ from anchordrug.bench.world import World, load_world
 from anchordrug.errors import AssayError, RawDataError, SettingsError, shortlist
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.digests import sha256
+from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import read_json, write_json, write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.text import require_readable
@@ -78,6 +79,8 @@ def _take_in(
     if _is_record(here / files.INGEST, key):
         typer.echo(f"round {number}: these results are taken up already; nothing to do")
         return False
+    written = (files.RESPONSES, files.OUTCOME, files.WELLS, files.INGEST)
+    require_outputs([("file of results", here / name) for name in written], new.values())
     world = load_world(folder, project)
     request = request_of(world, number, plate_map)
     accepted = take_in(

@@ -19,6 +19,7 @@ from anchordrug.bench.settings import CampaignSettings, check_campaign, write_ca
 from anchordrug.bench.untreated import described
 from anchordrug.bench.world import load_world
 from anchordrug.errors import LibraryError, SettingsError
+from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.compounds import read_compounds_for_sale
@@ -49,6 +50,8 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
     ------
     LibraryError
         The library cannot be read, or nothing of it can be used.
+    OutputError
+        A file given is one that is written in the folder.
     SettingsError
         A setting is not allowed, the folder is the project's own, or the target's untreated expression is
         missing.
@@ -57,6 +60,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         raise SettingsError(
             f"{folder}: is the project's own folder; give one below it, such as campaigns/my-line"
         )
+    _require_own_copies(folder, asked)
     with files.owned(folder):
         if (folder / files.SETTINGS).exists():
             typer.echo(
@@ -98,6 +102,14 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
     )
     typer.echo(f"  anchordrug campaign next {folder}")
+
+
+def _require_own_copies(folder: Path, asked: NewCampaign) -> None:
+    """Check that no file given is one that is written."""
+    written = (files.LIBRARY, files.QUERIES, files.EXPRESSION)
+    rejects = [(folder / name).with_suffix(".rejects.csv") for name in written[:2]]
+    given = [path for path in (asked.library, asked.predict, asked.expression) if path is not None]
+    require_outputs([("FOLDER", folder / name) for name in written], given, rejects)
 
 
 def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:

@@ -9,9 +9,10 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.assays.simulated_counts import simulate_counts
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import SettingsError
+from anchordrug.errors import OutputError, SettingsError
 from anchordrug.features.bundle import untreated_expression
-from anchordrug.files.tables import write_table
+from anchordrug.files.outputs import require_outputs
+from anchordrug.files.tables import require_table_suffix, write_table
 from anchordrug.project.project import Project
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import find_bundle
@@ -22,9 +23,12 @@ def run(folder: Path, out: Path, project: Project) -> None:
 
     Raises
     ------
+    OutputError
+        `out` is a file of the campaign or the project, or cannot be written.
     SettingsError
         The campaign is no rehearsal, no round waits, or a target's untreated expression is not known.
     """
+    _require_out(out, folder, project)
     with files.working_in(folder):
         world = load_world(folder, project)
         if not world.campaign.rehearsal:
@@ -48,6 +52,19 @@ def run(folder: Path, out: Path, project: Project) -> None:
             f"{out}: counts of {table.shape[0]} genes in {table.shape[1]} wells, made up; take them up with"
         )
         typer.echo(f"  anchordrug campaign ingest {folder} {out}")
+
+
+def _require_out(out: Path, folder: Path, project: Project) -> None:
+    require_table_suffix(out)
+    place, home = out.resolve(), folder.resolve()
+    if place.is_relative_to(home) and not place.is_relative_to(home / files.RESULTS):
+        raise OutputError(
+            f"{out}: is in the campaign's folder, which keeps its own files; name another --out, or one in "
+            f"{folder / files.RESULTS}"
+        )
+    kept = [path for path in folder.rglob("*") if path.is_file()]
+    tables = [path for path in (project.root / "tables").rglob("*") if path.is_file()]
+    require_outputs([("--out", out)], [*kept, *tables, *project.raw.iterdir()])
 
 
 def _counts(world: World, target: str, plate_map: pd.DataFrame, expression: pd.DataFrame) -> pd.DataFrame:

@@ -51,7 +51,10 @@ def load_state(
         A file is missing or damaged, or the shape is another one.
     """
     with reading(folder) as (arrays, card):
-        gp = GpSettings(**{**card["gp"], "kernel": KernelWeights(**card["gp"]["kernel"])})
+        kernel = card["gp"]["kernel"]
+        # A weight that an older version did not have would otherwise get today's default.
+        require("kernel", set(kernel) == {field.name for field in fields(KernelWeights)})
+        gp = GpSettings(**{**card["gp"], "kernel": KernelWeights(**kernel)})
         labels = LabelModel(**part(arrays, "labels"))
         expected = tuple(Expectation(**entry) for entry in card["expected"])
         source_fit = SourceFit(gp, labels, arrays["offsets"], expected)

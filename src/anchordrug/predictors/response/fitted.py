@@ -188,7 +188,7 @@ def load_fitted(
         require("pattern", bool(np.isin(arrays["pattern"], range(len(arrays["precision"]))).all()))
         for name in ("net_share", "unseen_share"):
             require(name, isinstance(card[name], int | float) and 0 <= card[name] <= 1)
-        kernel = DrugKernel(source_fit.gp.kernel, prior, anchors, prior.evidence_of(anchors).prior, scale)
+        kernel = DrugKernel(source_fit.gp.kernel, prior, anchors, prior.evidence_of(anchors), scale)
         gp = GpFit(
             np.float32(arrays["slope"][0]),
             arrays["shift"],

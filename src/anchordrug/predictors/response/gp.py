@@ -32,13 +32,16 @@ GENE_RIDGE = 3000.0
 class KernelWeights:
     """Weights of the drug kernel's parts.
 
-    Cosine and inner product of prior responses, structural similarity, and a constant (each gene's offset).
+    Cosine and inner product of prior responses, structural similarity, a constant (each gene's offset), and
+    structural similarity again, of drugs in so far as their priors are unknown. A drug that resembles no
+    other has a small prior; by the last part it is unknown, not inert.
     """
 
     cosine: float = 0.1
     linear: float = 1.0
     structure: float = 0.1
     constant: float = 0.1
+    unknown: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class DrugKernel:
     ----------
     drugs
         int64 [m] rows of the atlas.
-    prior
-        float32 [m, genes], theirs.
+    evidence
+        What is known of them.
     scale
         Mean square of prior responses, in units of which inner products are taken.
     """
@@ -78,20 +81,22 @@ class DrugKernel:
     weights: KernelWeights
     tables: ResponsePrior
     drugs: np.ndarray
-    prior: np.ndarray
+    evidence: Evidence
     scale: float
 
     def to(self, ops: type, evidence: Evidence, bits: Array, row: Array) -> Array:
         """Return the float64 kernel [n, m] between n drugs and `drugs`."""
-        weights, genes = self.weights, self.prior.shape[1]
-        inner = ops.cast(evidence.prior, np.float64) @ np.ascontiguousarray(self.prior.T, np.float64)
-        norm = _norm(NumpyOps, self.prior.astype(np.float64))[:, 0]
-        structure = self.tables.similarity(ops, bits, row, self.drugs)
+        weights, prior = self.weights, self.evidence.prior.astype(np.float64)
+        inner = ops.cast(evidence.prior, np.float64) @ np.ascontiguousarray(prior.T)
+        norm = _norm(NumpyOps, prior)[:, 0]
+        structure = ops.cast(self.tables.similarity(ops, bits, row, self.drugs), np.float64)
         cosine = inner / (_norm(ops, ops.cast(evidence.prior, np.float64)) * norm)
+        unknown = evidence.unknown(ops) * self.evidence.unknown(NumpyOps)[:, 0]
         return (
-            inner * np.float64(weights.linear / (genes * self.scale))
+            inner * np.float64(weights.linear / (prior.shape[1] * self.scale))
             + (cosine + np.float64(1)) * np.float64(weights.cosine / 2)
-            + ops.cast(structure, np.float64) * np.float64(weights.structure)
+            + structure * np.float64(weights.structure)
+            + structure * unknown * np.float64(weights.unknown)
             + np.float64(weights.constant)
         )
 
@@ -102,10 +107,12 @@ class DrugKernel:
         # A prior of zeros has a cosine of 0 with itself, here as between drugs.
         cosine = squares / (squares + np.float64(TINY)) + np.float64(1)
         structure = ops.cast(self.tables.self_similarity(ops, bits, row), np.float64)
+        unknown = evidence.unknown(ops)
         return (
-            squares * np.float64(weights.linear / (self.prior.shape[1] * self.scale))
+            squares * np.float64(weights.linear / (self.evidence.prior.shape[1] * self.scale))
             + cosine * np.float64(weights.cosine / 2)
             + structure * np.float64(weights.structure)
+            + structure * unknown * unknown * np.float64(weights.unknown)
             + np.float64(weights.constant)
         )
 
@@ -177,7 +184,7 @@ class GpFit:
         """
         prior, kernel = self.kernel.tables, self.kernel
         evidence = prior.evidence_of(drugs)
-        towards = DrugKernel(kernel.weights, prior, others, prior.evidence_of(others).prior, kernel.scale)
+        towards = DrugKernel(kernel.weights, prior, others, prior.evidence_of(others), kernel.scale)
         result = towards.to(NumpyOps, evidence, prior.bits[drugs], drugs)
         if not len(kernel.drugs):
             return result
@@ -248,7 +255,7 @@ def fit_gp(
         See `DrugKernel`.
     """
     evidence = prior.evidence_of(anchors)
-    kernel = DrugKernel(settings.kernel, prior, anchors, evidence.prior, scale)
+    kernel = DrugKernel(settings.kernel, prior, anchors, evidence, scale)
     genes = z.shape[1]
     if not len(anchors):
         nothing = np.zeros((1, 0, 0)), np.zeros(genes, np.int64)
@@ -331,7 +338,7 @@ def leave_one_out(
     section 5.4.2). It needs at least two anchors.
     """
     evidence = prior.evidence_of(anchors)
-    kernel = DrugKernel(settings.kernel, prior, anchors, evidence.prior, scale)
+    kernel = DrugKernel(settings.kernel, prior, anchors, evidence, scale)
     noisy = _symmetric(kernel, prior, evidence, settings.noise)
     known, pattern = patterns_of(z)
     precision = np.stack([_inverse(noisy, measured_by) for measured_by in known])

@@ -52,6 +52,14 @@ class Evidence:
         """Return float32 [n, 1]: 1 where no source line has measured the drug, else 0."""
         return ops.cast(ops.equal(self.lines, np.float32(0)), np.float32)
 
+    def unknown(self, ops: type) -> Array:
+        """Return float64 [n, 1], how little the prior says: 1 for a new drug that has no like, 0 at least.
+
+        It falls with the number of lines that measured the drug, and with the similarity of its nearest.
+        """
+        apart = np.float64(1) - ops.cast(self.nearest, np.float64)
+        return ops.maximum(apart, np.float64(0)) / (ops.cast(self.lines, np.float64) + np.float64(1))
+
     def of(self, rows: np.ndarray) -> "Evidence":
         """Return the evidence of some of the drugs, by their positions or a mask."""
         return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
