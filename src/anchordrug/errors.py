@@ -54,3 +54,9 @@ def shortlist(values: Iterable[object], most: int = 5) -> str:
     values = [str(value) for value in values]
     more = f" and {len(values) - most} more" if len(values) > most else ""
     return ", ".join(values[:most]) + more
+
+
+def printable(text: str, most: int) -> str:
+    """Return `text` in one line that a terminal only shows, shortened to `most` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * most]).split())
+    return line if len(line) <= most and len(text) <= 2 * most else f"{line[:most]}..."
