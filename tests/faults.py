@@ -37,6 +37,7 @@ from anchordrug.chem.workers import PROGRAM
 from anchordrug.cli.screen import explained
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.lock import NAME as LOCK
+from anchordrug.prediction import ledger
 from tests.conftest import run_cli
 
 # What Python tells of, and what the error is that the system might answer with.
@@ -287,6 +288,9 @@ def run(words: Sequence[object], root: Path, at: Callable[[Point], None] = lambd
     """Run a command for the project `root` in this process, as `main` does, and call `at` at every point."""
     with watching(root, at):
         result = run_cli(*words, folder=root)
+    # What an error has left open, the end of a process closes.
+    while ledger._OPEN:
+        ledger._OPEN.popitem()[1].close()
     if not isinstance(result.exception, Exception):
         return Ended(result.exit_code, result.output)
     line, code = explained(result.exception)
