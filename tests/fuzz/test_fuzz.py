@@ -47,9 +47,10 @@ from anchordrug.release.manifest import file_of
 from anchordrug.settings import read_settings
 from tests.conftest import small_params
 from tests.fuzz.mutations import TOKENS, mutated
+from tests.prediction.small_models import write_model
 
 SECONDS = float(os.environ.get("ANCHORDRUG_FUZZ_SECONDS", "0"))
-EXAMPLES = 150
+EXAMPLES = 100
 MOST_CHARACTERS = 500
 # Of memory, and of the clock for the few kB that a file here has.
 MOST_BYTES, MOST_SECONDS = 2**30, 20.0
@@ -431,8 +432,8 @@ def cards(draw: st.DrawFn, model: bytes) -> bytes:
     return found.SerializeToString()
 
 
-def test_card_of_a_model(tmp_path, project, capsys):
-    model = (project / "models/onnx/SIM-T1.onnx").read_bytes()
+def test_card_of_a_model(tmp_path, capsys):
+    model = write_model(tmp_path / "a.onnx").read_bytes()
 
     def read(path: Path) -> None:
         predictor = load_onnx(path)
@@ -440,7 +441,7 @@ def test_card_of_a_model(tmp_path, project, capsys):
         predictor.predict(np.zeros((2, size), np.uint8), ["", ""])
         inspect(path)
 
-    fuzz(cards(model), Written(tmp_path / "a.onnx", read))
+    fuzz(cards(model) | mutated([model]), Written(tmp_path / "a.onnx", read))
 
 
 def test_safetensors_of_a_state(tmp_path):
