@@ -1,6 +1,7 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
 # make deps: which code each stage of dvc.yaml depends on. make lock: the hashes of all packages in constraints.txt.
-# make test-long: tests that take hours; make fuzz SECONDS=3600: invented files for every reader, so long each.
+# make test-long: tests that take hours, among them every pair of commands at the same time, 20 times.
+# make fuzz SECONDS=3600: invented files for every reader, so long each.
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")')

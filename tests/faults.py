@@ -37,6 +37,7 @@ from anchordrug.chem.workers import PROGRAM
 from anchordrug.cli.screen import explained
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.lock import NAME as LOCK
+from anchordrug.prediction import ledger
 from tests.conftest import run_cli
 
 # What Python tells of, and what the error is that the system might answer with.
@@ -139,7 +140,7 @@ def _telling() -> Iterator[None]:
         for module, name in ((os, "fsync"), (os, "posix_fallocate")):
             patch.setattr(module, name, _told(name.removeprefix("posix_"), getattr(module, name)))
         patch.setattr(io, "open", _opened)
-        patch.setattr(sqlite3, "connect", functools.partial(_connected, sqlite3.connect))
+        patch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=_Connection))
         patch.setattr(subprocess, "Popen", functools.partial(_started, subprocess.Popen))
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
         yield
@@ -208,10 +209,6 @@ class _Connection(sqlite3.Connection):
             failed = sqlite3.OperationalError("disk I/O error")
             failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
             raise failed from error
-
-
-def _connected(connect: Callable, path: Path, factory: type, **options: Any) -> sqlite3.Connection:
-    return connect(path, factory=type("Told", (factory, _Connection), {}), **options)
 
 
 def _started(start: Callable, command: Sequence[str], **options: Any) -> Any:
@@ -291,6 +288,9 @@ def run(words: Sequence[object], root: Path, at: Callable[[Point], None] = lambd
     """Run a command for the project `root` in this process, as `main` does, and call `at` at every point."""
     with watching(root, at):
         result = run_cli(*words, folder=root)
+    # What an error has left open, the end of a process closes.
+    while ledger._OPEN:
+        ledger._OPEN.popitem()[1].close()
     if not isinstance(result.exception, Exception):
         return Ended(result.exit_code, result.output)
     line, code = explained(result.exception)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from anchordrug.errors import RawDataError, SettingsError
-from anchordrug.settings import read_settings
+from anchordrug.settings import Curate, checked, read_settings
 from tests.conftest import ROOT, small_params, write_params
 
 
@@ -93,7 +93,7 @@ def test_a_name_that_yaml_takes_for_something_else_is_to_be_quoted(tmp_path, key
 @pytest.mark.parametrize("text", ["", "- 1", "a: [1", "a: b: c"])
 def test_files_that_are_no_settings(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
-    with pytest.raises(SettingsError, match=r"params\.yaml: (is not YAML|expected keys)"):
+    with pytest.raises(SettingsError, match=r"params\.yaml: (line 1 is not YAML|expected keys)"):
         read_settings(tmp_path / "params.yaml")
 
 
@@ -116,3 +116,18 @@ def test_a_common_list_needs_every_target_left_out_of_pretraining(tmp_path):
         settings_of(tmp_path, params)
     params["pretrain"]["leave_out"] = ["SIM-T2", "SIM-S1", "SIM-T1"]
     assert settings_of(tmp_path, params).select.scenario == "common"
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "inf", "nan"])
+def test_a_number_that_is_not_finite_is_refused_however_it_is_given(value):
+    with pytest.raises(SettingsError, match=r"^given: dose_um: .* is not allowed"):
+        checked(small_params()["curate"] | {"dose_um": value}, Curate, "given")
+
+
+def test_a_long_value_is_shortened(tmp_path):
+    params = small_params()
+    params["curate"]["quality"] = "\x1b" + "x" * 10_000
+    write_params(tmp_path, params)
+    with pytest.raises(SettingsError, match=r"curate\.quality: '.*xxx\.\.\. is not allowed") as error:
+        read_settings(tmp_path / "params.yaml")
+    assert len(str(error.value)) < 500

@@ -1,24 +1,23 @@
 """params.yaml as typed, validated settings; an unknown key is an error."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from anchordrug.errors import SettingsError, near
+from anchordrug.errors import SettingsError, near, printable
 from anchordrug.files.atomic import require_file
+from anchordrug.files.yaml_values import written_at, yaml_text, yaml_values
 
 # A target names files and DVC stages, so it must be safe as both.
 CellLineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
 
 class Section(BaseModel):
-    """Base of every section: immutable, unknown keys forbidden."""
+    """Base of every section: immutable, unknown keys forbidden, numbers finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Raw(Section):
@@ -205,11 +204,8 @@ def validated(path: Path, section: type[SectionType]) -> SectionType:
     SettingsError
         As `read_settings`.
     """
-    text = path.read_text(encoding="utf-8")
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+    text = yaml_text(path)
+    values = yaml_values(text, path)
     if not isinstance(values, dict):
         first = next(iter(section.model_fields))
         raise SettingsError(f"{path}: expected keys such as '{first}:', found none")
@@ -244,40 +240,30 @@ def checked(
 def _first_problem(error: ValidationError, section: type[BaseModel], within: str, text: str) -> str:
     problem = error.errors()[0]
     prefix = (within,) if within else ()
-    key = ".".join(str(part) for part in (*prefix, *problem["loc"]))
+    key = printable(".".join(str(part) for part in (*prefix, *problem["loc"])), 100)
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'{near(key, _known_keys(section, f'{within}.' if within else ''))}"
     if problem["type"] == "missing":
         return f"key '{key}' is missing; the docs list them all with their defaults"
     value, kind = problem["input"], problem["type"]
+    shown = printable(repr(value), 60)
     if kind in ("string_type", "path_type") and not isinstance(value, dict | list | tuple | str):
-        return f"{key}: {_not_text(value, _written(text, problem['loc']))}"
+        return f"{key}: {_not_text(value, written_at(text, problem['loc']))}"
     if kind == "tuple_type":
-        return f"{key}: {value!r} is no list; write [{'' if value is None else value}]"
+        return f"{key}: {shown} is no list; write [{'' if value is None else printable(str(value), 60)}]"
     if kind == "string_pattern_mismatch":
-        return f"{key}: {value!r} is not allowed (use letters, digits and ._+-, a letter or digit first)"
+        return f"{key}: {shown} is not allowed (use letters, digits and ._+-, a letter or digit first)"
     known = re.findall(r"'([^']*)'", problem["msg"]) if problem["type"] == "literal_error" else []
-    return f"{key}: {value!r} is not allowed ({problem['msg']}){near(str(value), known)}"
+    return f"{key}: {shown} is not allowed ({printable(problem['msg'], 200)}){near(str(value), known)}"
 
 
 def _not_text(value: object, written: str | None) -> str:
     """Return what is wrong with a name that YAML reads as something else, from how it is written."""
     if value is None and not written:
         return "is empty; give a name"
-    name = str(value) if written is None else written
+    name = printable(str(value) if written is None else written, 60)
     kinds = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
     return f"{name} is read as {kinds.get(type(value), 'a date')}, not as a name; put it in quotes: '{name}'"
-
-
-def _written(text: str, keys: Sequence[int | str]) -> str | None:
-    """Return the value below `keys` as YAML `text` has it, None where it is not there."""
-    node = yaml.compose(text, yaml.SafeLoader) if text else None
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            node = next((value for name, value in node.value if name.value == key), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-            node = node.value[key]
-    return node.value if isinstance(node, yaml.ScalarNode) else None
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Files that nobody wrote: small files of a format, damaged in a few places, or with their parts exchanged."""
+"""Files that nobody wrote: small files of a format, damaged in few places, or with their parts exchanged."""
 
 from collections.abc import Callable, Sequence
 

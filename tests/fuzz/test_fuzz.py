@@ -47,9 +47,10 @@ from anchordrug.release.manifest import file_of
 from anchordrug.settings import read_settings
 from tests.conftest import small_params
 from tests.fuzz.mutations import TOKENS, mutated
+from tests.prediction.small_models import write_model
 
 SECONDS = float(os.environ.get("ANCHORDRUG_FUZZ_SECONDS", "0"))
-EXAMPLES = 150
+EXAMPLES = 100
 MOST_CHARACTERS = 500
 # Of memory, and of the clock for the few kB that a file here has.
 MOST_BYTES, MOST_SECONDS = 2**30, 20.0
@@ -239,8 +240,7 @@ def test_parquet(tmp_path):
 
 def test_signature(tmp_path):
     def read(path: Path) -> None:
-        genes, values = read_signature(path)[:2]
-        assert len(genes) == len(values)
+        read_signature(path)
 
     fuzz(mutated(SHEETS) | grids(SHEET), Written(tmp_path / "a.csv", read))
 
@@ -297,7 +297,8 @@ def test_smiles(tmp_path):
     fuzz(mutated(corpus) | grids(["smiles", "drug_id"]), Written(tmp_path / "a.csv", rows_of))
 
 
-WORD = st.text("CNOcn1()=#[]@+-/\\.", min_size=1, max_size=12)
+# A line that starts with # is a comment, a first line that names columns is a header.
+WORD = st.text("CNOcn1()=#[]@+-/\\.", min_size=1, max_size=12).filter(lambda word: word[0] != "#")
 
 
 def test_rows_of_a_list_are_all_read(tmp_path):
@@ -431,16 +432,16 @@ def cards(draw: st.DrawFn, model: bytes) -> bytes:
     return found.SerializeToString()
 
 
-def test_card_of_a_model(tmp_path, project, capsys):
-    model = (project / "models/onnx/SIM-T1.onnx").read_bytes()
+def test_card_of_a_model(tmp_path, capsys):
+    model = write_model(tmp_path / "a.onnx").read_bytes()
 
     def read(path: Path) -> None:
         predictor = load_onnx(path)
-        radius, size = predictor.fingerprint
+        _, size = predictor.fingerprint
         predictor.predict(np.zeros((2, size), np.uint8), ["", ""])
         inspect(path)
 
-    fuzz(cards(model), Written(tmp_path / "a.onnx", read))
+    fuzz(cards(model) | mutated([model]), Written(tmp_path / "a.onnx", read))
 
 
 def test_safetensors_of_a_state(tmp_path):

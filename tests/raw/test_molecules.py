@@ -19,7 +19,7 @@ from rdkit import Chem
 
 from anchordrug.errors import LibraryError
 from anchordrug.files.formulas import unescaped
-from anchordrug.raw import molecule_text, molecules
+from anchordrug.raw import molecule_text, unpacked
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, open_compounds
 
@@ -582,7 +582,7 @@ def test_unusable_pipes(monkeypatch, content, message):
 
 
 def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(molecule_text, "UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(unpacked, "UNPACKED_BYTES", 2**20)
     told = problem(tmp_path, "smiles\n" + ("C" * 9999 + "\n") * 500, "d.csv.gz")
     assert told == "unpacks to more than 200 times its size; unpack it if you trust it"
     # As it does in one line.
@@ -601,8 +601,8 @@ def test_a_bomb_of_a_workbook_is_not_unpacked(tmp_path, monkeypatch):
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as book:
         book.writestr("xl/media/zeros", bytes(2**22))
     assert len(compounds(path)) == 1
-    monkeypatch.setattr(molecules, "UNPACKED_BYTES", 2**20)
-    with pytest.raises(LibraryError, match="unpacks to more than 200 times its size"):
+    monkeypatch.setattr(unpacked, "XML_BYTES", 2**20)
+    with pytest.raises(LibraryError, match="unpacks to more than 50 times its size"):
         compounds(path)
 
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def targets_in_params(context: typer.Context, incomplete: str) -> list[str]:
     """Return the targets in the settings that begin with `incomplete`, for the shell's completion."""
     try:
-        import yaml
+        from anchordrug.files.yaml_values import read_yaml
 
         path = context.params.get("params") or context.find_root().params["project"] / PARAMS
-        values = yaml.safe_load(Path(path).read_text("utf-8"))
-        return [target for target in map(str, values["targets"]) if target.startswith(incomplete)]
+        targets = map(str, read_yaml(Path(path))["targets"])
+        return [target for target in targets if target.startswith(incomplete) and target.isprintable()]
     except Exception:
         # A shell that completes has no place for a message; the command itself says what is wrong.
         return []

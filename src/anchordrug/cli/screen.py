@@ -20,6 +20,8 @@ from anchordrug.errors import AnchorDrugError
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
 # After an interrupt, these go on where they were; others begin anew.
 RESUMED = {"curate", "select", "compare", "predict", "fetch"}
+# Of an error's line; a cell of a file may have any number.
+_MOST_CHARACTERS = 480
 # The machine refuses; nobody's program is wrong.
 _REFUSED = {
     # Found where it was looked for before, or made by the command itself.
@@ -113,6 +115,11 @@ def explained(error: Exception) -> tuple[str, int]:
 
 
 def _printable(text: str) -> str:
+    """Return one line without what a terminal obeys, whose middle is left out if it is long."""
+    if len(text) > _MOST_CHARACTERS:
+        half = _MOST_CHARACTERS // 2 - 3
+        # The file is at the beginning, the remedy at the end.
+        text = f"{text[:half]} ... {text[-half:]}"
     return "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from anchordrug.errors import SettingsError
 from anchordrug.files.disk import naming
@@ -24,17 +25,21 @@ def locked(folder: Path) -> Iterator[None]:
         Another process holds it; the message names its command and its number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / NAME
-    with path.open("a+", encoding="utf-8", errors="replace") as file:
+    with (folder / NAME).open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
-        with naming(path):
-            file.truncate(0)
-            os.write(file.fileno(), f"{os.getpid()} {' '.join(sys.argv[1:3])}".encode("utf-8", "replace"))
+        _record(file)
         yield
+
+
+def _record(file: TextIO) -> None:
+    """Write who holds a lock; past the buffer, which would be written again, and fail again, at the end."""
+    with naming(Path(file.name)):
+        file.truncate(0)
+        os.write(file.fileno(), f"{os.getpid()} {' '.join(sys.argv[1:3])}".encode("utf-8", "replace"))
 
 
 def _holder(record: str) -> str:
@@ -102,7 +107,5 @@ def reading(folder: Path) -> Iterator[None]:
                 file.seek(0)
                 raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
             # Who wants to write is told of the last who reads.
-            file.truncate(0)
-            file.write(f"{os.getpid()} {' '.join(sys.argv[1:3])}")
-            file.flush()
+            _record(file)
         yield

@@ -85,6 +85,9 @@ class Tensor:
     def __sub__(self, other: Any) -> "Tensor":
         return self.graph.node("Sub", self, other)
 
+    def __rsub__(self, other: Any) -> "Tensor":
+        return self.graph.node("Sub", other, self)
+
     def __mul__(self, other: Any) -> "Tensor":
         return self.graph.node("Mul", self, other)
 

@@ -4,16 +4,14 @@ Rows are taken in blocks. The predictions of a block are one Arrow file; which s
 seen, rejects and duplicates are a SQLite database. A block counts once its transaction is committed.
 """
 
-import errno
 import hashlib
 import os
 import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import ipc
@@ -80,11 +78,11 @@ class Ledger:
         for path in self.folder.iterdir():
             path.unlink()
         self.database = _connected(self.folder)
-        self.database.executescript("BEGIN;" + _TABLES)
-        self.database.executemany(
-            "INSERT INTO about VALUES (?, ?)", [("key", key), ("blocks", "0"), ("digest", "")]
-        )
-        self.database.commit()
+        with self.database:
+            self.database.executescript("BEGIN;" + _TABLES)
+            self.database.executemany(
+                "INSERT INTO about VALUES (?, ?)", [("key", key), ("blocks", "0"), ("digest", "")]
+            )
         self.digest = hashlib.sha256()
 
     def leave(self) -> None:
@@ -186,49 +184,6 @@ class Ledger:
 
 
 _OPTIONS = ipc.IpcWriteOptions(compression="lz4")
-# Of SQLite's errors, those that are the disk's.
-_SYSTEM = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC,
-    sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-}
-
-
-class _Database(sqlite3.Connection):
-    """A database whose errors are the system's where the disk is at fault, with the file's name."""
-
-    def __init__(self, path: Path, *arguments: Any, **options: Any) -> None:
-        self.path = path
-        with self._told():
-            super().__init__(path, *arguments, **options)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            # The lowest byte is the kind of error, the others say more of it.
-            number = _SYSTEM.get(error.sqlite_errorcode & 0xFF)
-            if number is None:
-                raise
-            raise OSError(number, os.strerror(number), str(self.path)) from error
-
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        with self._told():
-            return super().execute(*arguments)
-
-    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
-        with self._told():
-            return super().executemany(*arguments)
-
-    def executescript(self, *arguments: Any) -> sqlite3.Cursor:
-        with self._told():
-            return super().executescript(*arguments)
-
-    def commit(self) -> None:
-        with self._told():
-            super().commit()
 
 
 def _require_own(folder: Path) -> None:
@@ -267,7 +222,7 @@ def _let_go(folder: Path) -> None:
 
 def _connected(folder: Path) -> sqlite3.Connection:
     """Open the database of a folder that is held."""
-    database = sqlite3.connect(folder / DATABASE, factory=_Database)
+    database = sqlite3.connect(folder / DATABASE)
     _OPEN[folder.absolute()].callback(database.close)
     database.execute("PRAGMA locking_mode = EXCLUSIVE")
     # A killed process loses nothing that it has written; only a power cut might, and that costs a new start.

@@ -85,7 +85,8 @@ def _counts(path: Path, version: str, fields: list[str]) -> tuple[int, int, int,
     while fields and not fields[-1]:  # spreadsheets pad every line to the width of the widest
         fields = fields[:-1]
     wanted = 4 if version == "#1.3" else 2
-    if len(fields) != wanted or not all(field.isdecimal() for field in fields):
+    # Of more digits than a file has room for, Python makes no number.
+    if len(fields) != wanted or not all(field.isdecimal() and len(field) < 20 for field in fields):
         raise RawDataError(
             f"{path}: line 2 is '{' '.join(fields)[:40]}', expected {wanted} counts separated by tabs"
         )

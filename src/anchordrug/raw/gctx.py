@@ -11,16 +11,20 @@ import pandas as pd
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
+from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
 from anchordrug.raw.signature_matrix import SignatureMatrix
-from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, one_line, require_readable
+from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, require_readable
+from anchordrug.raw.unpacked import require_sane_size
 
 _MATRIX = "0/DATA/0/matrix"
 _SIGNATURES = "0/META/COL"
 _GENES = "0/META/ROW"
 _CHUNK_BYTES = 2**20  # HDF5's default chunk cache, and what CMap's own writer uses
 
-# What h5py raises for a damaged file depends on which part of it is damaged.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError)
+# Ids and descriptions are read whole.
+_MOST_BYTES = 2**29
+# A piece of the matrix that is compressed is unpacked whole.
+_MOST_CHUNK_BYTES = 2**28
 
 
 @contextmanager
@@ -35,22 +39,16 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
     kind = require_readable(path, (HDF5,), "check the name and the raw data folder")
     if kind is not HDF5 or not h5py.is_hdf5(path):
         raise RawDataError(f"{path}: is not an HDF5 file, so not GCTX; download it again")
-    try:
-        # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
-        # are made so that no chunk is wanted twice.
-        file = h5py.File(path, "r", rdcc_nbytes=0)
-    except OSError as error:
-        raise _damaged(path, error) from error
-    with file:
+    with open_hdf5(path) as file:
         yield _describe(path, file)
 
 
 def is_gctx(path: Path) -> bool:
-    """Return whether an HDF5 file has the layout of GCTX, or is too damaged to tell."""
+    """Return whether an HDF5 file has the layout of GCTX, or is none to be read, as `open_gctx` says."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return _MATRIX in file
-    except _DAMAGE:
+    except (RawDataError, *DAMAGE):
         return True
 
 
@@ -115,8 +113,13 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
         signatures = _metadata(path, file, _SIGNATURES, "sig_id")
         genes = _metadata(path, file, _GENES, "gene_id")
         _check_written(path, matrix)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+        if matrix.chunks and np.prod(matrix.chunks, dtype=float) * matrix.dtype.itemsize > _MOST_CHUNK_BYTES:
+            raise RawDataError(
+                f"{path}: the matrix lies in pieces of more than {_MOST_CHUNK_BYTES // 2**20} MiB; write the "
+                "file again with smaller chunks"
+            )
+    except DAMAGE as error:
+        raise damaged(path, error) from error
     if matrix.shape != (len(signatures), len(genes)):
         raise RawDataError(
             f"{path}: the matrix is {matrix.shape}, but there are {len(signatures)} signature ids and "
@@ -126,8 +129,8 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
     def read(rows: slice, columns: slice) -> np.ndarray:
         try:
             return matrix[rows, columns]
-        except _DAMAGE as error:
-            raise _damaged(path, error) from error
+        except DAMAGE as error:
+            raise damaged(path, error) from error
 
     chunk_rows = matrix.chunks[0] if matrix.chunks else 1
     return SignatureMatrix(path, signatures, genes, chunk_rows, read)
@@ -163,7 +166,7 @@ def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.Dat
     ids = file.get(f"{group}/id")
     if not isinstance(ids, h5py.Dataset) or ids.ndim != 1:
         raise RawDataError(f"{path}: has no ids at /{group}/id; is it a GCTX file?")
-    columns = {id_column: _decoded(ids).astype("str")}
+    columns = {id_column: _decoded(path, ids).astype("str")}
     for name, dataset in file[group].items():  # pyright: ignore[reportAttributeAccessIssue]
         # Some writers repeat the ids under the name of their column; /id is what names the matrix.
         if name in ("id", id_column) or not isinstance(dataset, h5py.Dataset):
@@ -173,12 +176,18 @@ def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.Dat
                 f"{path}: /{group}/{name} has shape {dataset.shape}, but there are {len(ids)} ids; "
                 "write the file again"
             )
-        columns[name] = _decoded(dataset)
+        columns[name] = _decoded(path, dataset)
     return pd.DataFrame(columns)
 
 
-def _decoded(dataset: h5py.Dataset) -> pd.Series:
+def _decoded(path: Path, dataset: h5py.Dataset) -> pd.Series:
     """Return numbers in their own type, or as float64 where some are missing, and all else as text."""
+    require_sane_size(path, dataset.nbytes, path.stat().st_size)
+    if dataset.nbytes > _MOST_BYTES:
+        raise RawDataError(
+            f"{path}: {dataset.name} has {dataset.nbytes / 2**20:,.0f} MiB, more than "
+            f"{_MOST_BYTES // 2**20} for names and descriptions; write the file again"
+        )
     values = dataset[()]
     if values.dtype.kind in "fiub":
         numbers = pd.Series(values)
@@ -188,8 +197,3 @@ def _decoded(dataset: h5py.Dataset) -> pd.Series:
         for value in values
     ]
     return clean_text(pd.Series(decoded, dtype="str"))
-
-
-def _damaged(path: Path, error: Exception) -> RawDataError:
-    reason = one_line(error).strip("'\"")
-    return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")

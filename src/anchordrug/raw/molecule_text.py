@@ -11,7 +11,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from anchordrug.errors import LibraryError
+from anchordrug.errors import LibraryError, RawDataError
 from anchordrug.files.formulas import unescaped
 from anchordrug.files.kinds import GZIP, kind_of_bytes
 from anchordrug.raw.compound_columns import (
@@ -27,6 +27,7 @@ from anchordrug.raw.compound_columns import (
     smiles_column,
 )
 from anchordrug.raw.delimited import cells_of, header_of, holds_cells
+from anchordrug.raw.text import one_line
 
 # An id stands in every row of the predictions.
 MOST_ID_CHARACTERS = 250
@@ -45,9 +46,6 @@ _COUNTS = re.compile(r"[ \d]{6}.*V[23]000\s*$")
 
 # Lines from which the kind of a file is found out.
 MOST_FIRST_LINES = 1000
-
-# What unpacks to more than this and to so many times its size is no table of compounds.
-UNPACKED_BYTES, UNPACKED_TIMES = 100 * 2**20, 200
 
 
 class Compound(NamedTuple):
@@ -113,14 +111,9 @@ class ColumnNames:
 
 def lines_of(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
     """Yield the lines of `text`, each with its line end, as long as they are not absurd."""
-    raw = getattr(text.buffer, "fileobj", None)
-    unpacked = 0
     while line := _line(path, text):
-        unpacked += len(line)
         if len(line) == LONGEST_LINE:
             raise LibraryError(f"{path}: a line of more than {LONGEST_LINE:,} characters; is it a table?")
-        if raw is not None and unpacked > max(UNPACKED_BYTES, UNPACKED_TIMES * raw.tell()):
-            raise too_large(path)
         yield line
 
 
@@ -129,15 +122,10 @@ def _line(path: Path, text: io.TextIOWrapper) -> str:
         return text.readline(LONGEST_LINE)
     except (OSError, EOFError, zlib.error) as error:
         raise LibraryError(
-            f"{path}: cannot be read ({error}); the file is damaged or cut, get it again"
+            f"{path}: cannot be read ({one_line(error)}); the file is damaged or cut, get it again"
         ) from error
-
-
-def too_large(path: Path) -> LibraryError:
-    """Return the error for a file that unpacks to far more than its size."""
-    return LibraryError(
-        f"{path}: unpacks to more than {UNPACKED_TIMES} times its size; unpack it if you trust it"
-    )
+    except RawDataError as error:
+        raise LibraryError(str(error)) from error
 
 
 def is_sdf(lines: Iterable[str]) -> bool:

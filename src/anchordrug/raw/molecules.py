@@ -6,28 +6,23 @@ Nothing is held but the row at hand, so a file may have any number of rows.
 import csv
 import io
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from math import isnan
 from pathlib import Path
-from typing import IO, cast
 
-from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError
+from anchordrug.errors import LibraryError, RawDataError
 from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.molecule_text import (
     MOST_ID_CHARACTERS,
-    UNPACKED_BYTES,
-    UNPACKED_TIMES,
     ColumnNames,
     Compound,
     lines_of,
     rows_of_text,
-    too_large,
 )
-from anchordrug.raw.text import LATIN1_BYTES, one_line, open_text, require_readable
+from anchordrug.raw.text import LATIN1_BYTES, one_line, open_bytes, require_readable
 
 STDIN = Path("-")
 
@@ -95,14 +90,13 @@ def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound],
         return _rows_of_parquet(names, files)
     if kind is WORKBOOK:
         return _rows_of_sheet(names), lambda: None
-    text = files.enter_context(open_text(path))
+    inside, on_disk = files.enter_context(open_bytes(path))
+    text = io.TextIOWrapper(inside, encoding="utf-8-sig", errors=LATIN1_BYTES)
     size = path.stat().st_size
-    # Of gzip, the packed file.
-    raw = cast(IO[bytes], getattr(text.buffer, "fileobj", text.buffer))
     # When nobody reads it any more, it must stay open: the share that is read is asked for to the end.
     files.callback(text.close)
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
-    return rows_of_text(lines_of(path, text), names, suffix), lambda: raw.tell() / max(1, size)
+    return rows_of_text(lines_of(path, text), names, suffix), lambda: on_disk.tell() / max(1, size)
 
 
 def _checked(row: Compound) -> Compound:
@@ -167,25 +161,10 @@ def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
     from anchordrug.raw.sheet import read_sheet
 
     try:
-        _require_sane_size(names.path)
         sheet = read_sheet(names.path, fewest_columns=1)
-    except AnchorDrugError:
-        raise
-    except Exception as error:  # openpyxl lets through those of zlib, XML and its own, without a common base
-        raise LibraryError(
-            f"{names.path}: cannot be read as a workbook ({one_line(error)}); save it as .xlsx again"
-        ) from error
+    except RawDataError as error:
+        raise LibraryError(str(error)) from error
     structure, key = names.found_in(sheet.header)
     ids = [""] * len(sheet.cells) if key is None else sheet.names(key)
     for row, (smiles, drug_id) in enumerate(zip(sheet.names(structure), ids, strict=True)):
         yield Compound(sheet.row_place(row), drug_id or f"row_{row + 1}", smiles)
-
-
-def _require_sane_size(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as book:
-            size = sum(entry.file_size for entry in book.infolist())
-    except (zipfile.BadZipFile, OSError):
-        return  # `read_sheet` says what is wrong
-    if size > max(UNPACKED_BYTES, UNPACKED_TIMES * path.stat().st_size):
-        raise too_large(path)

@@ -3,7 +3,6 @@
 import csv
 import re
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from anchordrug.files.formulas import unescaped
 from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.delimited import Header, cells_of, header_of, holds_cells
 from anchordrug.raw.text import kind_of_file, one_line, open_text, require_readable
+from anchordrug.raw.workbook import rows_of_workbook
 
 # Column names without case and punctuation (`Sheet.columns_named`), the preferred first.
 GENE_HEADERS = (
@@ -259,20 +259,7 @@ def _first_lines(path: Path, text: TextIO) -> tuple[Header, str]:
 
 
 def _read_workbook(path: Path) -> Sheet:
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        with path.open("rb") as file:  # of a name, openpyxl would look at the suffix
-            book = load_workbook(file, read_only=True, data_only=True)
-            page = book.worksheets[0]
-            page.reset_dimensions()  # other programs write wrong ones
-            rows = [list(row) for row in page.iter_rows(values_only=True)]
-            book.close()
-    except (InvalidFileException, zipfile.BadZipFile, OSError, KeyError, ValueError, IndexError) as error:
-        raise RawDataError(
-            f"{path}: cannot be read as a workbook ({one_line(error)}); save it as .xlsx again"
-        ) from error
+    rows = rows_of_workbook(path)
     top = next((number for number, row in enumerate(rows) if any(map(_is_filled, row))), None)
     if top is None:
         raise RawDataError(f"{path}: its first sheet is empty; put the table there")

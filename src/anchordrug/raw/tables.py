@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from anchordrug.errors import RawDataError, near, shortlist
-from anchordrug.files.kinds import is_gzip
 from anchordrug.raw.delimited import header_of
 from anchordrug.raw.names import check_names
-from anchordrug.raw.text import LATIN1_BYTES, clean_text, one_line, open_text
+from anchordrug.raw.text import LATIN1_BYTES, clean_text, one_line, open_bytes, open_text
 
 # Our name -> the releases' names for it, newest first.
 _SIGNATURE_COLUMNS = {
@@ -220,7 +219,7 @@ def _text_columns(path: Path, header_line: int, width: int, used: list[int]) -> 
     """Read some columns of a tab-separated file of `width` columns, as text under their positions."""
     columns = [str(position) for position in used]
     try:
-        with pa.input_stream(str(path), compression="gzip" if is_gzip(path) else None) as stream:
+        with open_bytes(path) as (stream, _):
             table = pa_csv.read_csv(
                 stream,
                 pa_csv.ReadOptions(
@@ -264,7 +263,7 @@ def _check_columns(source: Path, found: Sequence[str], needed: _Needed) -> None:
     if missing:
         wanted = "; ".join(" or ".join(choices) for choices in missing)
         raise RawDataError(
-            f"{source}: no column {wanted}; found: {shortlist((name[:40] for name in found), most=30)}"
+            f"{source}: no column {wanted}; found: {shortlist((name[:40] for name in found), most=6)}"
             f"{near(missing[0][0], found)}"
         )
 

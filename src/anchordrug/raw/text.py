@@ -1,7 +1,6 @@
 """Text as the world writes it: gzip, byte-order marks, Windows line ends, stray Latin-1 bytes."""
 
 import codecs
-import gzip
 import io
 import math
 import re
@@ -9,11 +8,12 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from anchordrug.errors import RawDataError
+from anchordrug.errors import RawDataError, printable
 from anchordrug.files.atomic import require_file
 from anchordrug.files.kinds import Kind, is_gzip, kind_of, refuse_kinds
+from anchordrug.raw.unpacked import unpacking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,14 +52,29 @@ def open_text(path: Path, kinds: Collection[Kind] = ()) -> Iterator[io.TextIOWra
     Raises
     ------
     RawDataError
-        The file is missing, of another kind, cut or unreadable.
+        The file is missing, of another kind, cut or unreadable, or unpacks to an absurd size.
     """
     require_readable(path, kinds, "check the name and the raw data folder")
+    with open_bytes(path) as (inside, _):
+        yield io.TextIOWrapper(inside, encoding="utf-8-sig", errors=LATIN1_BYTES)
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[tuple[io.BufferedReader, io.BufferedReader]]:
+    """Open a file, also one packed with gzip; yield the bytes inside, and the file as it lies on disk.
+
+    Raises
+    ------
+    RawDataError
+        Its gzip is damaged or unpacks to an absurd size; also while the caller reads.
+    """
     try:
-        with cast(IO[bytes], gzip.open(path, "rb") if is_gzip(path) else path.open("rb")) as raw:
-            # Both objects are buffered binary files; only their stubs disagree.
-            buffered = cast(io.BufferedReader, raw)
-            yield io.TextIOWrapper(buffered, encoding="utf-8-sig", errors=LATIN1_BYTES)
+        with path.open("rb") as file:
+            if not is_gzip(path):
+                yield file, file
+                return
+            with unpacking(path, file) as inside:
+                yield inside, file
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
 
@@ -107,8 +122,7 @@ def one_line(error: Exception) -> str:
         return f"line {wrong[2]} has {wrong[3]} cells, expected {wrong[1]}"
     if "EOF inside string" in text:
         return "a quotation mark is not closed"
-    printable = "".join(character for character in text if character.isprintable())
-    return printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]}..."
+    return printable(text, LONGEST_REASON)
 
 
 def clean_text(column: "pd.Series") -> "pd.Series":

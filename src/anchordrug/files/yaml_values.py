@@ -1,0 +1,143 @@
+"""YAML as the project reads it: plain values, every key once, no aliases, of bounded size and depth."""
+
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from anchordrug.errors import SettingsError, printable
+from anchordrug.files.kinds import OTHER, kind_of_bytes
+
+MOST_BYTES = 2**20
+MOST_LEVELS = 20
+_MOST_DIGITS = 18  # a whole number of 64 bits
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses repeated keys, aliases, numbers that are not finite, and deep nesting."""
+
+    levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise _problem(event, "an alias or anchor (*, &); write the value out, or put it in quotes")
+        if self.levels == MOST_LEVELS:
+            raise _problem(event, f"more than {MOST_LEVELS} levels of nesting; is it the right file?")
+        self.levels += 1
+        node = super().compose_node(parent, index)
+        self.levels -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name is None or key.tag == "tag:yaml.org,2002:merge":
+                raise _problem(key, "a key that is no name; write 'name: value'")
+            if name in seen:
+                raise _problem(key, f"key '{printable(name, 60)}' occurs again; keep one of them")
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except yaml.YAMLError:
+            raise
+        except Exception as error:  # the constructors raise whatever Python does for such a value
+            raise _problem(node, f"{_shown(node)} cannot be read as a value; put it in quotes") from error
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _problem(node, f"{_shown(node)} is not a finite number; give one")
+        if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
+            raise _problem(node, f"{_shown(node)} has more than {_MOST_DIGITS} digits; put it in quotes")
+        return value
+
+
+def _shown(node: yaml.Node) -> str:
+    return printable(node.value, 40) if isinstance(node, yaml.ScalarNode) else "a list or section"
+
+
+class _OwnError(yaml.MarkedYAMLError):
+    """A problem in our own words."""
+
+
+def _problem(place: yaml.Node | yaml.Event, text: str) -> _OwnError:
+    return _OwnError(problem=text, problem_mark=place.start_mark)
+
+
+def yaml_text(path: Path) -> str:
+    """Return the text of a YAML file.
+
+    Raises
+    ------
+    SettingsError
+        It is longer than `MOST_BYTES`, or not UTF-8.
+    """
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise SettingsError(f"{path}: has more than {MOST_BYTES:,} bytes; is it the right file?")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = kind_of_bytes(data[:4096])
+        if kind is not None and kind is not OTHER:
+            raise SettingsError(f"{path}: is {kind.words}; {kind.remedy}") from error
+        line = 1 + data[: error.start].count(b"\n")
+        raise SettingsError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
+
+
+def yaml_values(text: str, source: object) -> Any:
+    """Return the value that YAML `text` holds; `source` names the file in errors.
+
+    Raises
+    ------
+    SettingsError
+        It is not YAML, or holds a key twice, an alias or anchor, a number that is not finite or of more than
+        18 digits, more than `MOST_LEVELS` levels, or several documents. The message names the line.
+    """
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{source}: {_in_words(error, text)}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the value of a YAML file; see `yaml_values`."""
+    return yaml_values(yaml_text(path), path)
+
+
+def written_at(text: str, keys: tuple[int | str, ...]) -> str | None:
+    """Return the value below `keys` as YAML `text` has it, None where it is not there."""
+    node = _Loader(text).get_single_node() if text else None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+    return cast(str, node.value) if isinstance(node, yaml.ScalarNode) else None
+
+
+def _in_words(error: yaml.YAMLError, text: str) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        line = 1 + text[: error.position].count("\n")
+        return f"line {line} is not YAML (a control character); remove it"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f"line {mark.line + 1}" if mark else "the file"
+    if isinstance(error, _OwnError):
+        return f"{place}: {error.problem}"
+    problem = str(getattr(error, "problem", ""))
+    if "'\\t'" in problem or (mark and _indented_by_tab(text, mark.line)):
+        return f"{place} is not YAML (a tab); indent with spaces"
+    if "document" in f"{getattr(error, 'context', '')}{problem}":
+        return f"{place} begins a second document; keep one"
+    if "tag" in problem or "tag" in str(getattr(error, "context", "")):
+        return f"{place} is not plain YAML (a tag, '!...'); remove it"
+    return f"{place} is not YAML; mend its indentation, brackets, quotation marks or colons"
+
+
+def _indented_by_tab(text: str, line: int) -> bool:
+    lines = text.splitlines()
+    return line < len(lines) and "\t" in lines[line][: len(lines[line]) - len(lines[line].lstrip())]
