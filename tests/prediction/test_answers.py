@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import fastjsonschema
 import jsonschema
@@ -349,26 +350,11 @@ def test_a_worker_of_ray_says_what_the_command_says(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ray, "Fingerprinter", lambda *_, **__: nullcontext(Fingerprinting()))
     path = write_model(tmp_path / "m.onnx", answers=IMPOSSIBLE["z nan"][0])
-    worker = ray._Worker([(str(path), path.read_bytes())], TableShape(), ("smiles", None))
-    with pytest.raises(LibraryError, match=r"m.onnx: gives 'z' that are not finite numbers; export it again"):
-        worker(pa.table({"smiles": ["CCO"]}))
-
-
-def test_what_fails_in_a_worker_of_ray_is_one_line(tmp_path, library, monkeypatch):
-    """Of an error in a worker, Ray gives the driver a long text with colours."""
-    on_cluster = pytest.importorskip("ray")
-    line = "m.onnx: gives 'z' that are not finite numbers; export it again"
-    text = f"\x1b[36mray::MapWorker()\x1b[39m\n  File x\nanchordrug.errors.LibraryError: {line}\n\nUserCode"
-
-    def fail(*_, **__):
-        raise on_cluster.exceptions.RayTaskError("read", text, None)
-
-    monkeypatch.setattr(on_cluster, "init", lambda **_: None)
-    monkeypatch.setattr(on_cluster, "cluster_resources", lambda: {"CPU": 1})
-    monkeypatch.setattr(on_cluster.data, "read_parquet", fail)
-    path = write_model(tmp_path / "m.onnx")
-    words = ("--engine", "ray", "--model", path, "--drugs", library, "--out", tmp_path / "out")
-    assert refused("predict", *words) == line
+    library = SimpleNamespace(read=lambda *_: pa.table({"smiles": ["CCO"]}))
+    output = SimpleNamespace(write=lambda _, tables: list(tables))
+    worker = ray._Worker([(str(path), path.read_bytes())], TableShape(), ("smiles", None), library, output)
+    (reason,) = worker(pa.table({"portion": [0]})).column("reason").to_pylist()
+    assert reason == f"{path}: gives 'z' that are not finite numbers; export it again"
 
 
 def test_a_model_fails_before_workers_of_ray_start(tmp_path, library, monkeypatch):
