@@ -136,7 +136,8 @@ def test_where_it_cannot_read_or_write(cluster, project, library, tmp_path):
     model = project / MODEL
     missing = fault(cluster, model, "--drugs", tmp_path / "none", "--out", tmp_path / "o")
     assert "no such file or folder" in missing
-    assert "is not empty" in fault(cluster, model, "--drugs", library, "--out", library)
+    assert "is in the library" in fault(cluster, model, "--drugs", library, "--out", library)
+    assert "is not empty" in fault(cluster, model, "--drugs", library, "--out", tmp_path)
     named = fault(
         cluster, project / MODEL, "--drugs", library, "--out", tmp_path / "o", "--smiles-column", "smile"
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
+from pyarrow import dataset
 
 from anchordrug.errors import LibraryError
 from anchordrug.files.digests import digest_of
@@ -96,7 +96,7 @@ def library_at(filesystem: "AbstractFileSystem", path: str, called: str) -> Libr
     if not filesystem.exists(path):
         raise LibraryError(f"{called}: no such file or folder; name parquet files with a SMILES column")
     with _read_as_parquet(called):
-        files = sorted(pa.dataset.dataset(path, filesystem=filesystem, format="parquet").files)
+        files = sorted(dataset.dataset(path, filesystem=filesystem, format="parquet").files)
     headers: list[list[str]] = []
     portions: list[Portion] = []
     for name in files:

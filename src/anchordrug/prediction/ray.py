@@ -177,6 +177,7 @@ def _spread(numbers: list[int], arguments: tuple) -> None:
         Workers are killed again and again.
     """
     import ray
+    from ray.exceptions import OutOfMemoryError, RayActorError
 
     # An existing cluster, by RAY_ADDRESS or on this machine, or else one of this machine alone.
     ray.init(ignore_reinit_error=True, log_to_driver=False)
@@ -197,7 +198,7 @@ def _spread(numbers: list[int], arguments: tuple) -> None:
         for row in reasons.iter_rows():
             if row["reason"]:
                 raise AnchorDrugError(row["reason"])
-    except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+    except (RayActorError, OutOfMemoryError) as error:
         raise WorkerError(
             "Ray's workers were killed again and again, as the system does where memory is short; free "
             "memory or use fewer processes (a cluster of fewer CPUs), then run it again"
