@@ -102,6 +102,13 @@ def test_a_campaign_does_not_read_an_atlas_that_grows(home, words):
     assert "another anchordrug command works in it" in str(result.exception)
 
 
+def test_additions_are_not_listed_while_they_change(home):
+    with lock.locked(home / ".anchordrug/additions"):
+        assert "another anchordrug command works in it" in str(
+            run_cli("atlas", "list", folder=home).exception
+        )
+
+
 def test_who_may_not_write_reads_without_a_lock(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise PermissionError(13, "Permission denied")

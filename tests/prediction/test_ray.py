@@ -5,13 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from rdkit import RDConfig
 
+from anchordrug.errors import LibraryError, WorkerError
 from anchordrug.labels import margins
+from anchordrug.prediction import ray as engine
 from anchordrug.prediction.inference import load_onnx
+from anchordrug.prediction.portions import MARK
+from anchordrug.prediction.tables import TableShape
 from tests.conftest import run_cli
 
 MODEL = "models/onnx/SIM-T1.onnx"
@@ -93,6 +99,7 @@ def test_a_killed_worker_loses_nothing(cluster, project, library, tmp_path):
     done = ended(cluster, script, project / MODEL, "--drugs", library, *every, "--out", out)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "killed").exists()
+    assert sorted(path.name for path in out.iterdir()) == [f"part-{part:06}.parquet" for part in range(4)]
 
     found = pd.read_parquet(out)
     assert sorted(set(found["drug_id"])) == sorted(f"D{row}" for row in range(2400))
@@ -135,6 +142,76 @@ def test_where_it_cannot_read_or_write(cluster, project, library, tmp_path):
     )
     assert "no column 'smile'" in named
     assert "did you mean 'smiles'?" in named
+
+
+def test_what_a_driver_that_died_has_left_is_gone_on_with(cluster, project, library, tmp_path, monkeypatch):
+    """The portion that is done keeps its file; the three others are predicted."""
+    out, command = tmp_path / "out", ("--drugs", library, "--out", tmp_path / "out")
+    begun = engine.Output.begun
+
+    def begin_alone(output, key):
+        begun(output, key)
+        worker = engine._Worker(
+            files, TableShape(), ("smiles", "pert_id"), engine.library_at(*local, "it"), output
+        )
+        assert worker(pa.table({"portion": [1]})).to_pydict() == {"reason": [""]}
+        raise KeyboardInterrupt
+
+    model = project / MODEL
+    files, local = [(str(model), model.read_bytes())], (fsspec.filesystem("file"), str(library))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.Output, "begun", begin_alone)
+        run_cli("predict", "--model", model, "--engine", "ray", *command)
+    done = out / "part-000001.parquet"
+    assert {path.name for path in out.iterdir()} == {MARK, done.name}
+    before = done.stat()
+    ended_well = ended(cluster, "from anchordrug.cli import main; main()", model, *command)
+    assert ended_well.returncode == 0, ended_well.stderr
+    assert "going on, 1 of 4 portions are done" in ended_well.stderr
+    assert done.stat().st_mtime_ns == before.st_mtime_ns
+    assert len(set(pd.read_parquet(out)["drug_id"])) == 2400
+    assert len(list(out.iterdir())) == 4
+
+
+def test_faults_are_found_before_any_worker_starts(project, library, tmp_path, monkeypatch):
+    """Of the model, of the options, and of the folder, which is blamed itself."""
+
+    def starts(*_):
+        raise AssertionError("a worker has started")
+
+    monkeypatch.setattr(engine, "_spread", starts)
+    (tmp_path / "file").touch()
+    command = ("predict", "--model", project / MODEL, "--engine", "ray", "--drugs", library, "--out")
+    blamed = run_cli(*command, tmp_path / "file/out").exception
+    assert isinstance(blamed, LibraryError)
+    assert str(blamed).startswith(f"{tmp_path / 'file/out'}: cannot be written to")
+    assert "--top: a wide table" in str(
+        run_cli(*command, tmp_path / "out", "--layout", "wide", "--top", "3").exception
+    )
+
+    def fails(*_):
+        raise LibraryError("its probabilities do not add up to 1")
+
+    monkeypatch.setattr(engine, "predict_each", fails)
+    assert "do not add up" in str(run_cli(*command, tmp_path / "out").exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_worker_cannot_do_is_said_in_a_line(project, library, tmp_path, monkeypatch):
+    """As if a portion had been predicted on the cluster: killed processes, a folder that is full."""
+    model, local = project / MODEL, fsspec.filesystem("file")
+    output = engine.Output(local, str(tmp_path / "out"), "out")
+    output.begun("key")
+    files, source = [(str(model), model.read_bytes())], engine.library_at(local, str(library), "library")
+    worker = engine._Worker(files, TableShape(), ("smiles", None), source, output)
+    for fault in (WorkerError("free memory"), LibraryError("out: cannot be written to")):
+
+        def fails(*_, fault=fault):
+            raise fault
+
+        monkeypatch.setattr(engine, "predict_each", fails)
+        assert worker(pa.table({"portion": [0]})).to_pydict() == {"reason": [str(fault)]}
+    worker.fingerprinting.threads.shutdown(wait=False)
 
 
 def test_an_engine_that_is_none(project, library, tmp_path):

@@ -1,5 +1,6 @@
 """GCTX and GCT: what is read, and what a bad file is told."""
 
+import errno
 import gzip
 import tempfile
 from pathlib import Path
@@ -351,3 +352,18 @@ def test_an_error_of_the_caller_is_not_blamed_on_the_file(tmp_path):
     path = raw_gctx(tmp_path / "z.gctx")
     with pytest.raises(OSError, match="disk full"), open_matrix(path):
         raise OSError("disk full")
+
+
+def test_a_gctx_that_cannot_be_written_leaves_nothing_and_ends_nothing(tmp_path, monkeypatch):
+    """HDF5 itself ends the process by a signal where a disk is full or a limit on files is reached."""
+
+    def full(path, _):
+        path.touch()
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    table = pd.DataFrame({"id": ["a", "b"]})
+    with pytest.raises(OSError, match="File too large") as error:
+        write_gctx(tmp_path / "z.gctx", np.zeros((2, 2), np.float32), table, table)
+    assert error.value.filename == str(tmp_path / "z.gctx")
+    assert list(tmp_path.iterdir()) == []

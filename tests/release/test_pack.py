@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from anchordrug.errors import RawDataError, SettingsError
+from anchordrug.errors import OutputError, RawDataError, SettingsError
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
@@ -196,9 +196,14 @@ def test_packing_again_replaces_a_bundle_and_nothing_else(packed):
     assert {path.name for path in bundle.parent.iterdir()} == {bundle.name, other.name}
     other.rmdir()
     error = pack(folder, bundle.name, "downloads").exception
+    assert isinstance(error, OutputError)
+    assert "would be replaced" in str(error)
+    assert (folder / "downloads/Model.csv").exists()
+    (folder / "thesis").mkdir()
+    error = pack(folder, bundle.name, "thesis").exception
     assert isinstance(error, SettingsError)
     assert "was not created by" in str(error)
-    assert (folder / "downloads/Model.csv").exists()
+    (folder / "thesis").rmdir()
     # A file that is damaged leaves the bundle as it was.
     model = folder / "downloads/Model.csv"
     content = model.read_bytes()

@@ -7,6 +7,7 @@ import typer
 
 from anchordrug.cli.options import IdColumn, Params, options_of_columns, project_of
 from anchordrug.cli.turns import reading_atlas
+from anchordrug.files.lock import reading
 
 app = typer.Typer(
     help="Additions to the atlas: further source lines, from campaigns and from tables of results.",
@@ -72,7 +73,8 @@ def list_(params: Params = None) -> None:
     project = project_of(params)
     from anchordrug.bench.additions import command
 
-    command.show(project)
+    with reading(project.checkpoints / "additions"):
+        command.show(project)
 
 
 @app.command(epilog="Example: anchordrug atlas remove my-line")

@@ -58,7 +58,7 @@ def run(
     require_out(out, library, models)
     shape = shape or TableShape()
     predictors = load_predictors(models)
-    _require_possible(shape, predictors)
+    require_possible(shape, predictors)
 
     def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
         return tables(shape, predictors, drug_ids, predictions)
@@ -178,7 +178,14 @@ def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
     return predictors
 
 
-def _require_possible(shape: TableShape, predictors: Sequence[OnnxPredictor]) -> None:
+def require_possible(shape: TableShape, predictors: Sequence[OnnxPredictor]) -> None:
+    """Check that the options of a table go together and that the predictors have its values.
+
+    Raises
+    ------
+    LibraryError
+        They do not.
+    """
     if shape.layout == "wide" and shape.top is not None:
         raise LibraryError("--top: a wide table has a column for every gene; use it with --layout long")
     if shape.layout == "long" and shape.values != "label":

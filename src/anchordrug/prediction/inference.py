@@ -1,4 +1,4 @@
-"""Prediction from an exported ONNX file; needs onnxruntime, numpy and rdkit only."""
+"""Prediction from an exported ONNX file; needs onnxruntime, numpy, rdkit and fastjsonschema only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
 from anchordrug.prediction.answers import outputs_of, require_ends, require_possible
 from anchordrug.prediction.card import read_card
+from anchordrug.prediction.inside import holds_all_its_data
 from anchordrug.prediction.onnx_reasons import reason_of, why_it_failed
 from anchordrug.prediction.runtime import onnxruntime
 
@@ -233,6 +234,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     LibraryError
         As `load_onnx`.
     """
+    _require_whole(model, path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Its words about a model go into errors, not to the screen.
@@ -258,6 +260,19 @@ def _stored(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]
             "run 'anchordrug export' again"
         )
     return stored
+
+
+def _require_whole(model: bytes, path: Path) -> None:
+    """Refuse a model with data in another file, which onnxruntime would read, wherever it is."""
+    try:
+        whole = holds_all_its_data(model)
+    except ValueError as error:
+        raise LibraryError(f"{path}: {_other_kind(model) or reason_of(error)}") from error
+    if not whole:
+        raise LibraryError(
+            f"{path}: has data in another file, and none is read but the model itself; export it again, or "
+            "save it as one file"
+        )
 
 
 def _other_kind(model: bytes) -> str | None:

@@ -1,44 +1,72 @@
 """anchordrug predict --engine ray: the same predictions on a Ray cluster, from and to partitioned parquet.
 
-Ray Data reads, spreads the record batches over actors, starts a lost actor again, and writes; what is done
-to a batch is what `anchordrug.prediction.engine` does to a block. Nothing is known of other batches, so
-duplicates are predicted each, and rows that cannot be predicted stay in the table with a `reason`.
+Ray spreads the portions of the library over actors and starts a lost actor again; what is done to a batch is
+what `anchordrug.prediction.engine` does to a block. Nothing is known of other batches, so duplicates are
+predicted each, and rows that cannot be predicted stay in the table with a `reason`.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
 from os.path import realpath
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import typer
 
-from anchordrug.chem.workers import Fingerprinter
-from anchordrug.errors import AnchorDrugError, LibraryError, OutputError
-from anchordrug.prediction.engine import load_predictors, predict_each
-from anchordrug.prediction.inference import opened
+import anchordrug
+from anchordrug.chem.fingerprints import packed_fingerprints
+from anchordrug.chem.structures import standardise
+from anchordrug.chem.workers import Fingerprinted, Fingerprinter
+from anchordrug.errors import AnchorDrugError, OutputError, WorkerError
+from anchordrug.files.digests import digest_of, sha256
+from anchordrug.prediction.engine import load_predictors, predict_each, require_possible
+from anchordrug.prediction.inference import OnnxPredictor, opened
+from anchordrug.prediction.portions import Library, Output, library_at
 from anchordrug.prediction.tables import TableShape, tables
 from anchordrug.raw.molecule_text import ColumnNames
-from anchordrug.raw.text import one_line
 
 DRUGS_A_BATCH = 1024
-_OURS = re.compile(r"^anchordrug\.errors\.\w+: (.+)$", re.MULTILINE)
+# A portion that ends its actor so often is not tried again; other programs may have taken the memory once.
+TRIES = 3
 
 
 class _Worker:
-    """Predicts record batches: an actor of the cluster, with a process of its own for what rdkit may do."""
+    """Predicts and writes portions: an actor of the cluster, with a process for what rdkit may do."""
 
     def __init__(
-        self, models: Sequence[tuple[str, bytes]], shape: TableShape, columns: tuple[str, str | None]
+        self,
+        models: Sequence[tuple[str, bytes]],
+        shape: TableShape,
+        columns: tuple[str, str | None],
+        library: Library,
+        output: Output,
     ):
         self.predictors = [opened(model, Path(name), threads=1) for name, model in models]
-        self.kinds = list(dict.fromkeys(predictor.fingerprint for predictor in self.predictors))
-        self.shape, self.columns = shape, columns
+        self.kinds = _kinds(self.predictors)
+        self.shape, self.columns, self.library, self.output = shape, columns, library, output
         self.fingerprinting = Fingerprinter(self.kinds, workers=1).__enter__()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
+        """Predict portions by their numbers; return in words why one is not predicted or written.
+
+        Ray would show its own words, and a trace, of an error that is raised.
+        """
+        reasons = []
+        for number in batch.column("portion").to_pylist():
+            try:
+                self.output.write(number, self._predicted(number))
+                reasons.append("")
+            except AnchorDrugError as error:
+                reasons.append(str(error))
+        return pa.table({"reason": pa.array(reasons, pa.string())})
+
+    def _predicted(self, number: int) -> Iterator[pa.Table]:
+        portion = self.library.read(number, [name for name in self.columns if name is not None])
+        for first in range(0, len(portion), DRUGS_A_BATCH):
+            yield self._table(portion.slice(first, DRUGS_A_BATCH))
+
+    def _table(self, batch: pa.Table) -> pa.Table:
         smiles, key = self.columns
         structures = [
             "" if value is None else str(value).strip() for value in batch.column(smiles).to_pylist()
@@ -54,6 +82,10 @@ class _Worker:
         table = tables(self.shape, self.predictors, [names[row] for row in rows], predictions)
         bad = [(names[place], result) for place, result in enumerate(results) if isinstance(result, str)]
         return _with_reasons(table, bad)
+
+
+def _kinds(predictors: Sequence[OnnxPredictor]) -> list[tuple[int, int]]:
+    return list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
 
 
 def _with_reasons(table: pa.Table, bad: list[tuple[str, str]]) -> pa.Table:
@@ -79,69 +111,94 @@ def run(
 ) -> None:
     """Predict `library`, a parquet file or folder, into the folder `out`; both may be URLs that fsspec knows.
 
+    A run that was broken off goes on with the portions that are missing.
+
     Raises
     ------
     LibraryError
-        A model or the library cannot be used, or `out` is not empty.
+        A model or the library cannot be used, or `out` holds something else or cannot be written to.
     OutputError
         `out` is in the library.
+    WorkerError
+        Workers are killed again and again.
     AnchorDrugError
         Ray is not installed.
     """
-    try:
-        import fsspec
-        import ray
-    except ImportError as error:
+    if find_spec("ray") is None:
         raise AnchorDrugError(
             "--engine ray needs ray, which is not installed; run: pip install 'anchordrug[ray]'"
-        ) from error
-    predictors = load_predictors(models)
-    for predictor in predictors:
-        # A model that always fails does so before workers start.
-        predictor.predict(np.zeros((1, predictor.fingerprint[1]), np.uint8), [""])
-    source, path = fsspec.core.url_to_fs(library)
-    target, folder = fsspec.core.url_to_fs(out)
-    if not source.exists(path):
-        raise LibraryError(f"{library}: no such file or folder; name parquet files with a SMILES column")
-    if type(source) is type(target) and f"{realpath(folder)}/".startswith(f"{realpath(path)}/"):
-        raise OutputError(f"{out}: is in the library, and would be read as a part of it; name another --out")
-    if target.exists(folder) and target.ls(folder):
-        raise LibraryError(f"{out}: is not empty; give another folder")
-    # An existing cluster, by RAY_ADDRESS or on this machine, or else one of this machine alone.
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
-    with _said_shortly(library):
-        cores = int(ray.cluster_resources()["CPU"])
-        data = ray.data.read_parquet(path, filesystem=source)
-        header = data.columns() or []
-        names = ColumnNames(Path(library), smiles_column, id_column)
-        smiles, key = names.found_in(header, called="by structure")
-        for note in names.notes:
-            typer.echo(f"{library}: {note}")
-        columns = header[smiles], None if key is None else header[key]
-        predicted = data.select_columns([name for name in columns if name is not None]).map_batches(
-            _Worker,
-            fn_constructor_args=([(str(path), path.read_bytes()) for path in models], shape, columns),
-            batch_format="pyarrow",
-            batch_size=DRUGS_A_BATCH,
-            # One core is left for reading and writing.
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, cores - 1)),
         )
-        predicted.write_parquet(folder, filesystem=target)
+    import fsspec
+
+    predictors = load_predictors(models)
+    require_possible(shape, predictors)
+    _try(predictors, shape)
+    (source_system, path), (target, folder) = map(fsspec.core.url_to_fs, (library, out))
+    if type(source_system) is type(target) and f"{realpath(folder)}/".startswith(f"{realpath(path)}/"):
+        raise OutputError(f"{out}: is in the library, and would be read as a part of it; name another --out")
+    source = library_at(source_system, path, library)
+    names = ColumnNames(Path(library), smiles_column, id_column)
+    header = source.headers[0]
+    smiles, key = names.found_in(header, called="by structure")
+    for note in names.notes:
+        typer.echo(f"{library}: {note}")
+    columns = header[smiles], None if key is None else header[key]
+    source.require([name for name in columns if name is not None])
+    output = Output(target, folder, out)
+    about = [sha256(model) for model in models], asdict(shape), columns, source.digest()
+    done = output.begun(digest_of(anchordrug.__version__, about))
+    if done:
+        typer.echo(f"{out}: going on, {len(done)} of {len(source.portions)} portions are done", err=True)
+    left = [number for number in range(len(source.portions)) if number not in done]
+    files = [(str(path), path.read_bytes()) for path in models]
+    if left:
+        _spread(left, (files, shape, columns, source, output))
+    output.finish()
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
     typer.echo(f"{out}: {len(predictors[0].genes)} genes in {targets}; rows that have a 'reason' are rejects")
 
 
-@contextmanager
-def _said_shortly(library: str) -> Iterator[None]:
-    """Turn errors of Ray and of what it reads into one line."""
+def _try(predictors: Sequence[OnnxPredictor], shape: TableShape) -> None:
+    """Predict a drug, so that the faults of a model are found before any worker starts."""
+    kinds, drug = _kinds(predictors), standardise("CCO")
+    packed = packed_fingerprints(drug.molecule, kinds)
+    predictions = predict_each(predictors, kinds, [Fingerprinted(drug.inchikey, drug.smiles, packed)])
+    tables(shape, predictors, ["ethanol"], predictions)
+
+
+def _spread(numbers: list[int], arguments: tuple) -> None:
+    """Have the portions with these numbers predicted by workers that are made with `arguments`.
+
+    Raises
+    ------
+    AnchorDrugError
+        A worker gives a reason why a portion cannot be predicted.
+    WorkerError
+        Workers are killed again and again.
+    """
     import ray
 
+    # An existing cluster, by RAY_ADDRESS or on this machine, or else one of this machine alone.
+    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    cores = int(ray.cluster_resources()["CPU"])
+    portions = ray.data.from_items(
+        [{"portion": number} for number in numbers], override_num_blocks=len(numbers)
+    )
+    reasons = portions.map_batches(
+        _Worker,
+        fn_constructor_args=arguments,
+        batch_format="pyarrow",
+        batch_size=1,
+        # One core is left for reading and writing.
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, cores - 1)),
+        max_task_retries=TRIES,
+    )
     try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        raise LibraryError(f"{library}: cannot be read as parquet ({one_line(error)})") from error
-    except ray.exceptions.RayError as error:
-        # Of an error in a worker, Ray keeps the text alone.
-        if ours := _OURS.search(str(error)):
-            raise LibraryError(ours[1]) from error
-        raise
+        for row in reasons.iter_rows():
+            if row["reason"]:
+                raise AnchorDrugError(row["reason"])
+    except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+        raise WorkerError(
+            "Ray's workers were killed again and again, as the system does where memory is short; free "
+            "memory or use fewer processes (a cluster of fewer CPUs), then run it again"
+        ) from error

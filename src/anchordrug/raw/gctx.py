@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.files.atomic import atomic_path
+from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
 from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
 from anchordrug.raw.signature_matrix import SignatureMatrix
@@ -76,9 +76,9 @@ def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.Da
             f"here {(len(signatures), len(genes))}"
         )
     chunk_rows = max(1, min(len(z), _CHUNK_BYTES // (4 * z.shape[1])))
-    # The earliest format of HDF5, because readers of GCTX come with old versions of it; the temporary file is
-    # locked already.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="earliest", locking=False) as file:
+    # HDF5 crashes where it cannot write, so it writes to memory. The earliest format, because readers of
+    # GCTX come with old versions of it.
+    with h5py.File(path.name, "w", driver="core", backing_store=False, libver="earliest") as file:
         file.attrs["version"] = np.bytes_(b"GCTX1.0")
         file.create_dataset(
             _MATRIX,
@@ -92,6 +92,9 @@ def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.Da
             for position, (name, column) in enumerate(table.items()):
                 dataset = f"{group}/{name if position else 'id'}"
                 file.create_dataset(dataset, data=_encoded(column), track_times=False)
+        file.flush()
+        image = file.id.get_file_image()
+    write_bytes(image, path)
 
 
 def _encoded(column: pd.Series) -> np.ndarray:

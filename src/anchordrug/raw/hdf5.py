@@ -9,7 +9,7 @@ import h5py
 from anchordrug.errors import RawDataError, printable
 from anchordrug.raw.text import one_line
 
-# What h5py raises for a damaged file depends on which part of it is damaged; some is Python's complaint of h5py.
+# What h5py raises for a damaged file depends on the part that is damaged; some is Python's complaint of h5py.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, SystemError)
 
 _MOST_LINKS = 1_000_000

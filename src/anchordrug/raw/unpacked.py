@@ -66,8 +66,8 @@ class _Unpacking(io.RawIOBase):
 
 
 def unpacking(path: Path, packed: IO[bytes]) -> io.BufferedReader:
-    """Return the bytes inside the open gzip file `packed`; reading them raises a RawDataError if it is a bomb.
+    """Return the bytes inside the open gzip file `packed`; `path` names it in errors.
 
-    `path` names the file in errors.
+    Reading them raises a RawDataError once they are far more than the file.
     """
     return io.BufferedReader(_Unpacking(path, packed), 2**16)

@@ -28,8 +28,8 @@ def rows_of_workbook(path: Path) -> list[list]:
     Raises
     ------
     RawDataError
-        It cannot be read, or unpacks to far more than its size, or the sheet has more than `MOST_CELLS` cells,
-        `MOST_ROWS` rows or `MOST_CHARACTERS` characters of text.
+        It cannot be read, or unpacks to far more than its size, or the sheet has more than `MOST_CELLS`
+        cells, `MOST_ROWS` rows or `MOST_CHARACTERS` characters of text.
     """
     try:
         # Of a name, openpyxl would look at the suffix.

@@ -57,7 +57,7 @@ class Evidence:
 
         It falls with the number of lines that measured the drug, and with the similarity of its nearest.
         """
-        apart = np.float64(1) - ops.cast(self.nearest, np.float64)
+        apart = ops.cast(self.nearest, np.float64) * np.float64(-1) + np.float64(1)
         return ops.maximum(apart, np.float64(0)) / (ops.cast(self.lines, np.float64) + np.float64(1))
 
     def of(self, rows: np.ndarray) -> "Evidence":
