@@ -47,6 +47,14 @@ def ready(tmp_path):
         (MemoryError(), 2, "memory does not suffice"),
         (OSError(28, "No space left on device", "a.csv"), 2, "a.csv: No space left on device; free some"),
         (PermissionError(13, "Permission denied", "a.csv"), 2, "a.csv: Permission denied; have its permi"),
+        (OSError(5, "cdrom said no", "a.csv"), 2, "a.csv: Input/output error; check the disk"),
+        (OSError(27, "File too large"), 2, "anchordrug: File too large; have the limit on the size of files"),
+        (
+            OSError(24, "Too many open files", "\x1b[31mred"),
+            2,
+            " [31mred: Too many open files; have the limit",
+        ),
+        (SettingsError(f"a.csv: row 2: {'x' * 9999}; mend it"), 2, "xxx ... xxx"),
         (
             ValueError("two\nlines"),
             3,
@@ -62,6 +70,8 @@ def test_every_end_has_its_code_and_one_line(ready, monkeypatch, capsys, error, 
     assert text in shown
     assert "Traceback" not in shown
     assert [line.startswith("anchordrug: ") for line in shown.splitlines() if line] == [True]
+    assert len(shown) < 520
+    assert ("mend it" in shown) == ("mend it" in str(error))
 
 
 def test_debug_shows_the_trace_too(ready, monkeypatch, capsys):

@@ -307,6 +307,7 @@ BAD_GCT = {
     "empty": ("", "line 1 is '', expected '#1.3'"),
     "html": ("<!DOCTYPE html>\n<html>", r"is a web page \(HTML\)"),
     "no counts": (GCT.replace("2\t3\t1\t2", "2\tthree\t1\t2"), "line 2 is '2 three 1 2', expected 4 counts"),
+    "counts of any length": (GCT.replace("2\t3\t1\t2", f"2\t{'9' * 5000}\t1\t2"), "expected 4 counts"),
     "two counts": (GCT.replace("2\t3\t1\t2", "2\t3"), "line 2 is '2 3', expected 4 counts"),
     "genes wrong": (
         GCT.replace("2\t3\t1\t2", "3\t3\t1\t2"),

@@ -1,9 +1,12 @@
 """Tables as people keep them."""
 
 import gzip
+import io
+import json
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
@@ -154,6 +157,16 @@ def test_workbook(tmp_path):
     rows = [["gene", "A01", "A02"], ["SIMG1", 1.5, -2], ["SIMG2", 3, "4e1"]]
     check(read_sheet(workbook(tmp_path, rows)))
     check(read_sheet(workbook(tmp_path, [[], [], *([None, None, *row] for row in rows), [], [None]])))
+
+
+def test_notes_of_pandas_in_a_parquet_file_that_mean_nothing_are_told(tmp_path):
+    table = pq.read_table(io.BytesIO(parquet_bytes(tmp_path)))
+    notes = json.loads(table.schema.metadata[b"pandas"])
+    notes["index_columns"] = [{"kind": "range"}]
+    path = tmp_path / "t.parquet"
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(notes)}), path)
+    with pytest.raises(RawDataError, match="cannot be read as parquet"):
+        read_sheet(path)
 
 
 def test_parquet(tmp_path):

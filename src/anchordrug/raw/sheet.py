@@ -273,7 +273,8 @@ def _read_workbook(path: Path) -> Sheet:
 def _read_parquet(path: Path) -> Sheet:
     try:
         table = pd.read_parquet(path)
-    except (ValueError, OSError) as error:
+    # The file carries notes of pandas, in which anything may stand where pandas looks for something else.
+    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
         raise RawDataError(
             f"{path}: cannot be read as parquet ({one_line(error)}); write it again"
         ) from error
