@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 # Of a longer message the middle is left out: it begins with the file, and ends with the remedy.
 MOST_BEGINNING, MOST_END = 280, 160
 

@@ -23,10 +23,10 @@ class PlainGroup(TyperGroup):
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Replace in all that is printed the characters that a terminal obeys, and those that hide or turn others.
+    """Replace in all that is printed what a terminal obeys, and what hides or turns other characters.
 
-    These are control characters but line ends and tabs, and marks of the direction of writing. Names and cells
-    of files get into tables, notes, progress and warnings; this is the one place that all of these pass.
+    These are control characters but line ends and tabs, and marks of the direction of writing. Names and
+    cells of files get into tables, notes, progress and logs; this is the one place that all of these pass.
     """
     output, errors = sys.stdout, sys.stderr
     # A closed stream is None.

@@ -62,7 +62,8 @@ def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[s
         wrong = np.flatnonzero(~np.isfinite(values[:, position]))
         if len(wrong):
             raise RawDataError(
-                f"{path}: {row_noun} '{printable(rows[wrong[0]], 60)}', {column_noun} '{printable(name, 60)}': "
+                f"{path}: {row_noun} '{printable(rows[wrong[0]], 60)}', "
+                f"{column_noun} '{printable(name, 60)}': "
                 f"'{printable(str(cells.iloc[wrong[0]]), 40)}' is not a finite number; "
                 f"correct it or drop the {row_noun} or {column_noun}"
             )
