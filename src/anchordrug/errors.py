@@ -3,9 +3,18 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# Of a longer message the middle is left out: it begins with the file, and ends with the remedy.
+MOST_BEGINNING, MOST_END = 280, 160
+
 
 class AnchorDrugError(Exception):
     """A mistake in the input or the settings. The CLI prints it in one line and exits 2."""
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > MOST_BEGINNING + MOST_END:
+            message = f"{message[:MOST_BEGINNING]} ... {message[-MOST_END:]}"
+        # A name or a cell of a file may hold what a terminal obeys.
+        super().__init__("".join(c if c.isprintable() else " " for c in message))
 
 
 class SettingsError(AnchorDrugError):

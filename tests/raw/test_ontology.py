@@ -75,7 +75,7 @@ HOSTILE = {
     "gap.csv": (MATRIX.replace("1,0", ",0"), "gene 'SIMA', term 'GO.2': '' is not a finite number"),
     "twice.csv": (MATRIX.replace("SIMB", "SIMA"), "gene 'SIMA' occurs twice"),
     "empty.gmt": ("\n", "holds no gene sets"),
-    "short.gmt": (GMT + "GO:3\tthird\n", "line 3 starts 'GO:3\tthird', expected a term"),
+    "short.gmt": (GMT + "GO:3\tthird\n", "line 3 starts 'GO:3 third', expected a term"),
     "twice.gmt": (GMT + GMT, "term 'GO:2' occurs again in line 3"),
     "empty.gaf": ("!gaf-version: 2.2\n", "holds no annotations"),
     "cut.gaf": (GAF[:-60], "line 5 is not GAF 2: it has"),

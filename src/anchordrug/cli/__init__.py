@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from anchordrug.cli import atlas, bench, pipeline, prediction, release, tools
+from anchordrug.cli.group import PlainGroup
 from anchordrug.cli.options import ROOT
 from anchordrug.cli.screen import FAILED, INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
 from anchordrug.cli.streams import flush_output, open_streams, require_readable, say
 
 app = typer.Typer(
     name="anchordrug",
+    cls=PlainGroup,
     help="Choose the anchor drugs to assay in a new cell line; predict how every drug changes its genes.",
     epilog="Examples, one of each group (anchordrug COMMAND --help has those of every command):"
     "\n\n  anchordrug select --target SIM-T1 --seed 0"

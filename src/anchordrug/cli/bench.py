@@ -117,9 +117,9 @@ def status(
     if as_json:
         print_json(context, command.as_values(folder))
         return
-    from rich.console import Console
+    from anchordrug.cli.console import PlainConsole
 
-    command.run(folder, Console())
+    command.run(folder, PlainConsole())
 
 
 @app.command(epilog="Example: anchordrug campaign finish campaigns/my-line")

@@ -15,7 +15,7 @@ from typing import TextIO
 
 import typer
 
-from anchordrug.errors import AnchorDrugError
+from anchordrug.errors import AnchorDrugError, printable
 
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
 # After an interrupt, these go on where they were; others begin anew.
@@ -105,7 +105,7 @@ def explained(error: Exception) -> tuple[str, int]:
         # The text of the error may be a library's.
         where = f"{error.filename}: " if error.filename else ""
         return f"{_printable(where)}{os.strerror(error.errno)}; {_REFUSED[error.errno]}", MISTAKE
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = printable(f"{type(error).__name__}: {error}", 200)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"a defect of AnchorDrug, not a mistake of yours: {what} ({Path(place.filename).name}, line "

@@ -3,7 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import IO, Literal
+
+from anchordrug.errors import printable
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -17,7 +19,8 @@ def track(items: Iterable, what: str, total: int) -> Iterator:
         from rich.console import Console
         from rich.progress import track as bar
 
-        yield from bar(items, description=what, total=total, console=Console(stderr=True), transient=True)
+        console = Console(file=_terminal())
+        yield from bar(items, printable(what, 60), total=total, console=console, transient=True)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, start=1):
@@ -64,11 +67,17 @@ def stream(
         if share is not None and share > begun:
             left = (now - start) * max(0.0, 1 - share) / (share - begun)
             text += f", {_duration(left)} left"
-        print(
-            f"\r{text}\033[K" if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True
-        )
+        if terminal:
+            print(f"\r{printable(text, 200)}\033[K", end="", file=_terminal(), flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
     if terminal and last > start:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+        print("\r\033[K", end="", file=_terminal(), flush=True)
+
+
+def _terminal() -> IO[str]:
+    """Return standard error as it moves the cursor, which the command line keeps from all other output."""
+    return getattr(sys.stderr, "terminal", sys.stderr)
 
 
 def _duration(seconds: float) -> str:

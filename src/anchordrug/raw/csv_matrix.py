@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, printable, shortlist
 from anchordrug.raw.delimited import header_of
 from anchordrug.raw.names import check_names
-from anchordrug.raw.text import one_line, open_text
+from anchordrug.raw.text import is_number, one_line, open_text
 
 
 def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[str], list[str], np.ndarray]:
@@ -58,12 +58,21 @@ def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[s
     for position, name in enumerate(columns):
         cells = table[position + 1]
         with np.errstate(over="ignore"):  # what overflows float32 becomes infinite and is reported below
-            values[:, position] = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+            values[:, position] = _numbers(cells)
         wrong = np.flatnonzero(~np.isfinite(values[:, position]))
         if len(wrong):
             raise RawDataError(
-                f"{path}: {row_noun} '{rows[wrong[0]]}', {column_noun} '{name}': "
-                f"'{cells.iloc[wrong[0]]}' is not a finite number; "
+                f"{path}: {row_noun} '{printable(rows[wrong[0]], 60)}', "
+                f"{column_noun} '{printable(name, 60)}': "
+                f"'{printable(str(cells.iloc[wrong[0]]), 40)}' is not a finite number; "
                 f"correct it or drop the {row_noun} or {column_noun}"
             )
     return rows, columns, values
+
+
+def _numbers(cells: pd.Series) -> np.ndarray:
+    """Return float64 [rows], not finite where a cell is no number."""
+    try:
+        return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+    except OverflowError:  # a whole number of hundreds of digits
+        return np.array([float(cell) if is_number(str(cell)) else np.nan for cell in cells.astype("str")])

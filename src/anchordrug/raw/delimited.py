@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+# Cells of any size, as pandas reads them; a C long, and one for the whole process.
+csv.field_size_limit(2**31 - 1)
+
 SEPARATORS = "\t;,"  # of equals the first; a comma may be part of a name, a tab never is
 _STATED = re.compile(r'"?sep=(.|\\t)"?[\s,;]*', re.IGNORECASE)
 

@@ -111,7 +111,7 @@ def write_expression(
             if not known:
                 raise RawDataError(f"{source}: none of its {len(written)} cell lines is one of LINCS'")
     except csv.Error as error:
-        raise RawDataError(f"{source}: is not CSV ({error}); download it again") from error
+        raise RawDataError(f"{source}: is not CSV ({one_line(error)}); download it again") from error
     return Lines(len(written), known, repeated)
 
 

@@ -8,7 +8,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError
+from anchordrug.errors import RawDataError, printable
 from anchordrug.files.kinds import GCT
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import MISSING_TEXT, clean_text, open_text
@@ -32,8 +32,9 @@ def open_gct(path: Path) -> Iterator[SignatureMatrix]:
 def _parse(path: Path, text: TextIO) -> SignatureMatrix:
     version = text.readline().strip()
     if version not in ("#1.2", "#1.3"):
-        start = "".join(character if character.isprintable() else " " for character in version[:40])
-        raise RawDataError(f"{path}: line 1 is '{start}', expected '#1.3'; is it a GCT file?")
+        raise RawDataError(
+            f"{path}: line 1 is '{printable(version, 40)}', expected '#1.3'; is it a GCT file?"
+        )
     genes, signatures, gene_fields, signature_fields = _counts(path, version, _fields(text.readline()))
     # GCT 1.2 is GCT 1.3 with exactly one field per gene, the description, and none per signature.
     width = 1 + gene_fields + signatures

@@ -10,7 +10,7 @@ import numpy as np
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
-from anchordrug.raw.text import one_line, require_readable
+from anchordrug.raw.text import one_line, open_text, require_readable
 
 # A gene that belongs to a term belongs to what the term is, and to what it is a part of.
 RELATIONS = ("is_a", "part_of")
@@ -106,7 +106,8 @@ def _read_obo(path: Path) -> "nx.DiGraph":
 
     require_readable(path, remedy="download go-basic.obo")
     try:
-        graph = obonet.read_obo(str(path))
+        with open_text(path) as text:
+            graph = obonet.read_obo(text)
     except (ValueError, OSError, IndexError, KeyError) as error:
         raise RawDataError(f"{path}: cannot be read as OBO ({one_line(error)}); download it again") from error
     hierarchy = nx.DiGraph()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+from h5py import h5d, h5l, h5o
 
 from anchordrug.errors import RawDataError, printable
 from anchordrug.raw.text import one_line
@@ -59,28 +60,28 @@ def _outside(file: h5py.File) -> tuple[str, str] | None:
     """
     count = 0
 
-    def look(name: bytes, link: h5py.h5l.LinkInfo) -> tuple[str, str] | None:
+    def look(name: bytes, link: h5l.LinkInfo) -> tuple[str, str] | None:
         nonlocal count
         count += 1
         if count > _MOST_LINKS:
             raise ValueError(f"more than {_MOST_LINKS:,} datasets and groups")
         shown = name.decode("utf-8", "replace")
-        if link.type == h5py.h5l.TYPE_SOFT:
+        if link.type == h5l.TYPE_SOFT:
             return None
-        if link.type != h5py.h5l.TYPE_HARD:
+        if link.type != h5l.TYPE_HARD:
             return shown, "an external link"
         layout = _layout_outside(file, name)
-        return layout and (shown, layout)
+        return None if layout is None else (shown, layout)
 
     return file.id.links.visit(look, info=True)
 
 
 def _layout_outside(file: h5py.File, name: bytes) -> str | None:
-    found = h5py.h5o.open(file.id, name)
-    if not isinstance(found, h5py.h5d.DatasetID):
+    found = h5o.open(file.id, name)
+    if not isinstance(found, h5d.DatasetID):
         return None
     plan = found.get_create_plist()
     # Only storage in one piece can be external; of others the library refuses the question.
-    if plan.get_layout() == h5py.h5d.VIRTUAL:
+    if plan.get_layout() == h5d.VIRTUAL:
         return "a virtual dataset"
     return "a dataset in external storage" if plan.get_external_count() else None

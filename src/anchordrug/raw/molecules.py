@@ -3,7 +3,6 @@
 Nothing is held but the row at hand, so a file may have any number of rows.
 """
 
-import csv
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -62,8 +61,6 @@ def open_compounds(
         The file is missing, of another kind, damaged or without rows, has no such column, or unpacks to an
         absurd size.
     """
-    # Cells of any size, within LONGEST_LINE; a C long, and one for the whole process.
-    csv.field_size_limit(2**31 - 1)
     names = ColumnNames(path, smiles_column, id_column)
     files = ExitStack()
     try:

@@ -242,7 +242,7 @@ def _cells_row_by_row(text: TextIO, places: _Places) -> tuple[pd.DataFrame, np.n
             line = header_line + reader.line_num + 1
     except csv.Error as error:
         raise RawDataError(
-            f"{path}: line {line}: {error}; correct its quotation marks or export it again"
+            f"{path}: line {line}: {one_line(error)}; correct its quotation marks or export it again"
         ) from error
     return pd.DataFrame(rows, columns=range(columns), dtype="str"), np.array(numbers)
 

@@ -3,7 +3,7 @@
 import gzip
 import io
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from anchordrug.errors import RawDataError
 
@@ -48,7 +48,7 @@ class _Unpacking(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         count = self.inside.readinto(buffer)
         require_sane_size(self.path, self.inside.tell(), self.packed.tell())
         return count
@@ -70,4 +70,4 @@ def unpacking(path: Path, packed: IO[bytes]) -> io.BufferedReader:
 
     Reading them raises a RawDataError once they are far more than the file.
     """
-    return io.BufferedReader(_Unpacking(path, packed), 2**16)
+    return io.BufferedReader(cast(io.RawIOBase, _Unpacking(path, packed)), 2**16)
