@@ -106,6 +106,45 @@ def test_damaged_and_missing_files_name_themselves(tmp_path, name):
         read(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' * 100_000, "nested too deeply"),
+        (b'{"a": 1, "a": 2}', "a key occurs twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "a key occurs twice"),
+        (b'{"a": NaN}', "NaN is not a finite number"),
+        (b'{"a": -Infinity}', "-Infinity is not a finite number"),
+        (b'{"a": 1e999}', "1e999 is not a finite number"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"a": 1.' + b"9" * 5000 + b"e999}", "is not a finite number"),
+        ('{"a": "\u00e9"}'.encode("cp1252"), "is not JSON"),
+        ('{"a": 1}'.encode("utf-16"), "is not JSON"),
+        (b'{"a": "\x00"}', "is not JSON"),
+        (b"[1]", "is no JSON object"),
+        (b'{"b": 1}', "lacks 'a'"),
+        (b"", "is not JSON"),
+    ],
+    ids=range(15),
+)
+def test_hostile_json_is_refused_in_one_line(tmp_path, data, reason):
+    path = tmp_path / "t.json"
+    path.write_bytes(data)
+    with pytest.raises(RawDataError) as error:
+        read_json(path, "a")
+    told = str(error.value)
+    assert told.startswith(f"{path}: ")
+    assert reason in told
+    assert told.endswith("delete it and run its stage again")
+    assert told.isprintable()
+    assert len(told) < len(str(path)) + 300
+
+
+def test_json_of_windows_is_read(tmp_path):
+    (tmp_path / "t.json").write_bytes(b'\xef\xbb\xbf{"a":\r\n 1}')
+    assert read_json(tmp_path / "t.json", "a") == {"a": 1}
+
+
 def test_other_suffixes_are_refused(tmp_path):
     with pytest.raises(TableError, match=r"cannot write '\.xlsx' files"):
         write_table(pd.DataFrame(), tmp_path / "t.xlsx")

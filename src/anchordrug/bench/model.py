@@ -147,7 +147,7 @@ def _is_learned(world: World) -> bool:
     card = model_folder(world) / CARD
     if not card.exists():
         return False
-    if read_json(card)["key"] != _key(world):
+    if read_json(card, "key")["key"] != _key(world):
         raise SettingsError(
             f"{model_folder(world)}: was learned from other tables or with other settings than the project "
             f"has now; restore them (git checkout, dvc checkout), or delete {model_folder(world)} to learn "

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anchordrug.errors import RawDataError, TableError
+from anchordrug.errors import RawDataError, TableError, printable
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.formulas import escaped, unescaped
+from anchordrug.files.json_text import parsed
 
 # Half of the time that a prediction takes to start would be pandas', which it does not need.
 if TYPE_CHECKING:
     import pandas as pd
 
 _VALUES_A_ROW_GROUP = 2**24
+_REASON = 200  # characters of why a file is not JSON
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
@@ -172,19 +174,23 @@ def write_json(value: Mapping[str, object], path: Path) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON object that `write_json` wrote.
+def read_json(path: Path, *keys: str) -> dict:
+    """Read a JSON object that `write_json` wrote, which has these keys at least.
 
     Raises
     ------
     RawDataError
-        The file does not exist or is not JSON.
+        The file does not exist, is not JSON, lacks a key or has one twice, or has a number that is not
+        finite.
     """
     require_file(path, "run the stage that writes it (dvc repro)")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parsed(path.read_bytes())
     except ValueError as error:
-        raise RawDataError(f"{path}: is not JSON ({error}); delete it and run its stage again") from error
+        reason = printable(str(error), _REASON)
+        raise RawDataError(f"{path}: is not JSON ({reason}); delete it and run its stage again") from error
     if not isinstance(value, dict):
         raise RawDataError(f"{path}: is no JSON object; delete it and run its stage again")
+    if missing := [key for key in keys if key not in value]:
+        raise RawDataError(f"{path}: lacks '{missing[0]}'; delete it and run its stage again")
     return value

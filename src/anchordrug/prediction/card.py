@@ -12,6 +12,7 @@ import fastjsonschema
 from fastjsonschema import JsonSchemaValueException
 
 from anchordrug.errors import LibraryError, printable
+from anchordrug.files.json_text import parsed
 
 SCHEMA = Path(__file__).with_name("card.schema.json")
 REMEDY = "export it again"
@@ -33,8 +34,8 @@ def read_card(stored: Mapping[str, str], path: Path) -> dict[str, Any]:
     for key in _schema()["properties"]:
         if key in stored:
             try:
-                card[key] = _parsed(stored[key])
-            except (ValueError, RecursionError) as error:
+                card[key] = parsed(stored[key])
+            except ValueError as error:
                 problem = f"its card has {_shown(stored[key])} for '{key}', which is not valid JSON"
                 raise LibraryError(f"{path}: {problem}; {REMEDY}") from error
     _require_valid(card, path)
@@ -55,33 +56,12 @@ def _require_valid(card: Mapping[str, Any], path: Path) -> None:
 
 @cache
 def _schema() -> dict[str, Any]:
-    return json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return parsed(SCHEMA.read_bytes())
 
 
 @cache
 def _check() -> Callable[[Mapping[str, Any]], object]:
     return fastjsonschema.compile(_schema())
-
-
-def _parsed(text: str) -> Any:
-    """Return a value of JSON; Python would also take NaN, numbers beyond its floats and keys that repeat."""
-    return json.loads(
-        text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_without_repeated_keys
-    )
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if abs(value) < float("inf"):
-        return value
-    raise ValueError(f"{text} is not a finite number")
-
-
-def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key occurs twice")
-    return found
 
 
 def _problem(error: JsonSchemaValueException, card: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pyarrow import dataset
 
 from anchordrug.errors import LibraryError
 from anchordrug.files.digests import digest_of
+from anchordrug.files.json_text import parsed
 from anchordrug.raw.text import one_line
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class Output:
 
     def _key(self) -> Any:
         try:
-            return json.loads(self.filesystem.cat_file(self._at(MARK)))["key"]
+            return parsed(self.filesystem.cat_file(self._at(MARK)))["key"]
         except (ValueError, TypeError, KeyError):
             # Nothing was done before the mark was whole.
             return None

@@ -8,13 +8,16 @@ import networkx as nx
 import numpy as np
 
 from anchordrug.errors import RawDataError, shortlist
+from anchordrug.files.atomic import require_file
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
-from anchordrug.raw.text import one_line, open_text, require_readable
+from anchordrug.raw.text import one_line, open_text, text_lines
 
 # A gene that belongs to a term belongs to what the term is, and to what it is a part of.
 RELATIONS = ("is_a", "part_of")
 ASPECTS = {"P": "biological_process", "F": "molecular_function", "C": "cellular_component"}
+# obonet takes a time that grows with the square of a line's length; the longest of go-basic.obo has 3,000.
+_LONGEST_LINE = 10_000
 
 
 class GoAnnotation(NamedTuple):
@@ -104,11 +107,13 @@ def _read_obo(path: Path) -> "nx.DiGraph":
     """Return the terms that are not obsolete, with an edge from each to what it is or is a part of."""
     import obonet
 
-    require_readable(path, remedy="download go-basic.obo")
+    for _ in text_lines(require_file(path, "download go-basic.obo"), _LONGEST_LINE):
+        pass
     try:
         with open_text(path) as text:
             graph = obonet.read_obo(text)
-    except (ValueError, OSError, IndexError, KeyError) as error:
+    # Tags are arguments to networkx, so those with a name that it uses itself are errors of any kind.
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, nx.NetworkXError) as error:
         raise RawDataError(f"{path}: cannot be read as OBO ({one_line(error)}); download it again") from error
     hierarchy = nx.DiGraph()
     hierarchy.add_nodes_from((term, data) for term, data in graph.nodes(data=True) if "name" in data)

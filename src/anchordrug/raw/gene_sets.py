@@ -3,8 +3,8 @@
 from itertools import islice
 from pathlib import Path
 
-from anchordrug.errors import RawDataError
-from anchordrug.raw.text import open_text
+from anchordrug.errors import RawDataError, printable
+from anchordrug.raw.text import open_text, text_lines
 
 _FIRST_LINES = 20
 
@@ -48,20 +48,21 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
         The file is missing, damaged or empty, a line is none of GMT, or a name occurs twice.
     """
     members: dict[str, list[str]] = {}
-    with open_text(path) as text:
-        for number, line in enumerate(text, start=1):
-            if not line.strip():
-                continue
-            term, *rest = (field.strip() for field in line.split("\t"))
-            genes = [gene for gene in rest[1:] if gene]
-            if not term or not genes:
-                raise RawDataError(
-                    f"{path}: line {number} starts '{line.strip()[:40]}', expected a term, a description and "
-                    "genes, separated by tabs"
-                )
-            if term in members:
-                raise RawDataError(f"{path}: term '{term}' occurs again in line {number}; keep one of them")
-            members[term] = genes
+    for number, line in text_lines(path):
+        if not line.strip():
+            continue
+        term, *rest = (field.strip() for field in line.split("\t"))
+        genes = [gene for gene in rest[1:] if gene]
+        if not term or not genes:
+            raise RawDataError(
+                f"{path}: line {number} starts '{printable(line, 40)}', expected a term, a description and "
+                "genes, separated by tabs"
+            )
+        if term in members:
+            raise RawDataError(
+                f"{path}: term '{printable(term, 60)}' occurs again in line {number}; keep one of them"
+            )
+        members[term] = genes
     if not members:
         raise RawDataError(f"{path}: holds no gene sets; download it again")
     return members

@@ -9,7 +9,7 @@ import numpy as np
 from anchordrug.errors import RawDataError
 from anchordrug.raw.csv_matrix import read_csv_matrix
 from anchordrug.raw.gene_sets import read_gene_sets
-from anchordrug.raw.text import open_text
+from anchordrug.raw.text import text_lines
 
 # Positions in a GAF 2.x line.
 _SYMBOL, _QUALIFIER, _TERM, _EVIDENCE = 2, 3, 4, 6
@@ -72,19 +72,18 @@ def associations(path: Path) -> list[Association]:
         The file is missing, damaged or of another format, or holds none.
     """
     found = []
-    with open_text(path) as text:
-        for number, line in enumerate(text, start=1):
-            if line.startswith("!") or not line.strip():
-                continue
-            fields = line.rstrip("\n").split("\t")
-            if len(fields) < _GAF_FIELDS or not fields[_SYMBOL] or not fields[_TERM]:
-                raise RawDataError(
-                    f"{path}: line {number} is not GAF 2: it has {len(fields)} fields, expected "
-                    f"{_GAF_FIELDS} or more, with a symbol in the third and a GO term in the fifth; "
-                    "the file is cut or of another format"
-                )
-            if "NOT" not in fields[_QUALIFIER].split("|"):
-                found.append(Association(fields[_SYMBOL], fields[_TERM], fields[_EVIDENCE]))
+    for number, line in text_lines(path):
+        if line.startswith("!") or not line.strip():
+            continue
+        fields = line.rstrip("\n").split("\t")
+        if len(fields) < _GAF_FIELDS or not fields[_SYMBOL] or not fields[_TERM]:
+            raise RawDataError(
+                f"{path}: line {number} is not GAF 2: it has {len(fields)} fields, expected "
+                f"{_GAF_FIELDS} or more, with a symbol in the third and a GO term in the fifth; "
+                "the file is cut or of another format"
+            )
+        if "NOT" not in fields[_QUALIFIER].split("|"):
+            found.append(Association(fields[_SYMBOL], fields[_TERM], fields[_EVIDENCE]))
     if not found:
         raise RawDataError(f"{path}: holds no annotations; download it again")
     return found

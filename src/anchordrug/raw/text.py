@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,36 @@ def open_bytes(path: Path) -> Iterator[tuple[io.BufferedReader, io.BufferedReade
                 yield inside, file
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
+
+
+def text_lines(path: Path, longest: int = 2**22) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file with their numbers, from 1.
+
+    Parameters
+    ----------
+    longest
+        Characters of a line; a packed file of a few bytes can hold a line that fills the memory.
+
+    Raises
+    ------
+    RawDataError
+        As `open_text`, or a line is longer, or has a NUL byte, which no text has.
+    """
+    with open_text(path) as text:
+        for number in count(1):
+            line = text.readline(longest + 1)
+            if not line:
+                return
+            if len(line) > longest:
+                raise RawDataError(
+                    f"{path}: line {number} has more than {longest} characters; the file is damaged or of "
+                    "another format, download it again"
+                )
+            if "\0" in line:
+                raise RawDataError(
+                    f"{path}: line {number} has a NUL byte (U+0000); the file is damaged, download it again"
+                )
+            yield number, line
 
 
 def require_readable(path: Path, kinds: Collection[Kind] = (), remedy: str = "check the name") -> Kind | None:

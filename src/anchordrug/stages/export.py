@@ -27,7 +27,7 @@ def run(project: Project, target: str) -> None:
     folder = project.finetuned(target, seed, budget)
     project.require(folder / CARD)
     fitted = load_predictor(settings, task, project.pretrained(target)).load(folder)
-    stored = read_json(folder / CARD)
+    stored = read_json(folder / CARD, "anchors", "strategy", "training_data")
     drug = settings.featurize.drug
     card = {
         "target": target,

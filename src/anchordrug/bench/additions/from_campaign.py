@@ -116,5 +116,6 @@ def _free_ids(drugs: pd.DataFrame, known: Mapping[str, str], name: str) -> dict[
 
 def _assay(folder: Path, number: int) -> str:
     here = files.round_of(folder, number)
-    factors = [factor for factor in read_json(here / files.INGEST)["factor"].values() if factor is not None]
+    found = read_json(here / files.INGEST, "factor")["factor"]
+    factors = [factor for factor in found.values() if factor is not None]
     return assay_in_words((here / files.WELLS).exists(), factors[0] if factors else float("nan"))

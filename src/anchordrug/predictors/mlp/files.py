@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.tables import read_json, write_json
+from anchordrug.predictors.damage import usable
 from anchordrug.predictors.mlp.network import FactorisedMlp, MlpShape
 from anchordrug.predictors.temperature import TemperatureScaling
 
@@ -38,7 +38,8 @@ def load_temperature(folder: Path) -> TemperatureScaling:
     stored = read_json(folder / "model.json").get("temperature")
     if not isinstance(stored, dict) or set(stored) != {field.name for field in fields(TemperatureScaling)}:
         raise RawDataError(f"{folder}: not a usable model ('temperature' is missing); train it again")
-    return TemperatureScaling(**stored)
+    with usable(folder):
+        return TemperatureScaling(**stored)
 
 
 def load_mlp(folder: Path) -> FactorisedMlp:
@@ -51,11 +52,8 @@ def load_mlp(folder: Path) -> FactorisedMlp:
     """
     card = read_json(folder / "model.json")
     weights = require_file(folder / "weights.safetensors", "run the stage that trains it (dvc repro)")
-    try:
+    with usable(folder):
         shape = MlpShape(tuple(card["inputs"]), tuple(card["hidden"]), card["dropout"])
         network = FactorisedMlp(shape, seed=0)
         network.load_state_dict(load_file(weights))
-    except (KeyError, IndexError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RawDataError(f"{folder}: not a usable model ({reason}); train it again") from error
-    return network.eval()
+        return network.eval()

@@ -16,6 +16,7 @@ from torch.nn import functional
 from anchordrug.errors import SettingsError, near
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import atomic_path
+from anchordrug.files.json_text import parsed
 
 LEFT_OUT = -1
 DEVICES = ("auto", "cpu", "cuda")
@@ -196,7 +197,7 @@ def _resume(network: nn.Module, optimizer: torch.optim.Adam, path: Path) -> list
     """Take weights and Adam's state from a checkpoint; a damaged one changes nothing."""
     tensors = load_file(path)
     with safe_open(path, "pt") as file:
-        losses = json.loads(file.metadata()["losses"])
+        losses = parsed(file.metadata()["losses"])
     weights = dict(network.named_parameters())
     for key in ("weight", "exp_avg", "exp_avg_sq"):
         for name, weight in weights.items():

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.tables import read_json, write_json
 from anchordrug.predictors.base import Expectation
+from anchordrug.predictors.damage import usable
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights
 from anchordrug.predictors.response.label_model import LabelModel
 from anchordrug.predictors.response.net import NetSettings, PriorBasis, ResponseNet
@@ -111,8 +110,5 @@ def reading(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], dict]]:
     """
     card = read_json(folder / CARD)
     weights = require_file(folder / WEIGHTS, "run the stage that writes it (dvc repro)")
-    try:
+    with usable(folder):
         yield load_file(weights), card
-    except (KeyError, IndexError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RawDataError(f"{folder}: not a usable model ({reason}); train it again") from error
