@@ -424,3 +424,10 @@ def test_too_little_memory_to_open_is_no_fault_of_the_file(tmp_path, monkeypatch
     assert refused("inspect", path) == (
         f"{path}: the memory does not suffice to open it; end other programs, or take a machine with more"
     )
+
+
+def test_a_card_that_is_not_utf_8_is_damaged(tmp_path):
+    path = write_model(tmp_path / "a.onnx")
+    path.write_bytes(path.read_bytes().replace(b"response_gp", b"response_g\x80"))
+    with pytest.raises(LibraryError, match=r"a\.onnx: its card is not UTF-8"):
+        load_onnx(path)

@@ -250,7 +250,12 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
 
 def _stored(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
     """Return the metadata_props of a model that anchordrug wrote in a format that it reads."""
-    stored = session.get_modelmeta().custom_metadata_map
+    try:
+        stored = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise LibraryError(
+            f"{path}: its card is not UTF-8, so it is damaged; export or copy it again"
+        ) from error
     if "format_version" not in stored or "fingerprint" not in stored:
         raise LibraryError(f"{path}: an ONNX model, but not one of anchordrug's; give one from models/onnx")
     version = stored["format_version"].strip('"')
