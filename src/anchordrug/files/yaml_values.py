@@ -64,7 +64,7 @@ class _OwnError(yaml.MarkedYAMLError):
 
 
 def _problem(place: yaml.Node | yaml.Event, text: str) -> _OwnError:
-    return _OwnError(problem=text, problem_mark=place.start_mark)
+    return _OwnError(problem=text, problem_mark=cast(Any, place.start_mark))
 
 
 def yaml_text(path: Path) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
-from h5py import h5d, h5l, h5o
+from h5py import h5d, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from anchordrug.errors import RawDataError, printable
 from anchordrug.raw.text import one_line
