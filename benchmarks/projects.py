@@ -12,6 +12,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import hidden_drugs, split_drugs
 from anchordrug.cli import app
 from anchordrug.features.blocks import FeatureBlocks
+from anchordrug.files.yaml_values import read_yaml
 from anchordrug.predictors.base import Predictor, Say, Task, Work
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.mlp.params import MlpParams
@@ -81,7 +82,7 @@ def written(folder: Path, base: Path, changes: Mapping[str, object]) -> Project:
     changes
         Values that differ from those of `base`, by their keys ("select.budget").
     """
-    values = yaml.safe_load(base.read_text(encoding="utf-8"))
+    values = read_yaml(base)
     for key, value in changes.items():
         *sections, name = key.split(".")
         section = values

@@ -126,7 +126,7 @@ def test_a_number_that_is_not_finite_is_refused_however_it_is_given(value):
 
 def test_a_long_value_is_shortened(tmp_path):
     params = small_params()
-    params["curate"]["quality"] = "\x1b" + "x" * 10_000
+    params["curate"]["quality"] = "\u202e" + "x" * 10_000
     write_params(tmp_path, params)
     with pytest.raises(SettingsError, match=r"curate\.quality: '.*xxx\.\.\. is not allowed") as error:
         read_settings(tmp_path / "params.yaml")

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy import stats
 
 from anchordrug.atlas.tables import positions
@@ -27,6 +26,7 @@ from anchordrug.evaluation.coverage import distance_variance, hull_coverage, res
 from anchordrug.evaluation.statistics import holm, paired_difference
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_table
+from anchordrug.files.yaml_values import read_yaml
 from anchordrug.labels import NONE, labels_of
 from anchordrug.project.project import Project
 from anchordrug.settings import read_settings
@@ -242,7 +242,7 @@ def main() -> None:
     scenario = parser.parse_args().scenario
     project = Project(HERE / scenario, read_settings(HERE / scenario / "params.yaml"))
     settings = project.settings
-    grid = yaml.safe_load((HERE / "grid.yaml").read_text(encoding="utf-8"))
+    grid = read_yaml(HERE / "grid.yaml")
     cells = load_cells(scenario, grid["strategies"], settings.targets)
     order = list(dict.fromkeys(cell["strategy"] for cell in cells))
     budgets = tuple(sorted({one["drugs"] for cell in cells for one in cell["budgets"]}))

@@ -13,10 +13,10 @@ from multiprocessing import get_context
 # Workers inherit it: each computes on one core.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import yaml
 from play import HERE, Cell, cells, play_cell, project_of
 
 from anchordrug.files.progress import track
+from anchordrug.files.yaml_values import read_yaml
 
 
 def on_this_machine(scenario: str, todo: list[Cell], growth: int, processes: int) -> Iterator[None]:
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("scenario", help="a folder with a params.yaml whose stages have run")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who plays")
     asked = parser.parse_args()
-    grid = yaml.safe_load((HERE / "grid.yaml").read_text(encoding="utf-8"))
+    grid = read_yaml(HERE / "grid.yaml")
     todo = cells(project_of(asked.scenario).settings, grid["strategies"])
     if asked.engine == "ray":
         playing = on_ray(asked.scenario, todo, grid["growth"])

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from typer.cli import app as typer_cli
 from typer.testing import CliRunner
 
+from anchordrug.files.yaml_values import read_yaml
 from anchordrug.predictors.registry import params_class
 from anchordrug.settings import Settings
 
@@ -83,7 +84,7 @@ def cli_page() -> str:
 
 def params_page() -> str:
     """Return the reference of params.yaml: each key with its meaning, its value there, and what it may be."""
-    shipped = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    shipped = read_yaml(ROOT / "params.yaml")
     schema = Settings.model_json_schema()
     parts = [PARAMS.replace("\n\n", f"\n\n{MADE}\n", 1)]
     own = [name for name in shipped if not _section(Settings, name) and name != "predictors"]

@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+from ruamel.yaml import YAML
 
 from anchordrug.errors import SettingsError
 from anchordrug.files.yaml_values import MOST_BYTES, MOST_LEVELS, read_yaml, yaml_values
@@ -84,3 +85,29 @@ def test_yaml_is_read_in_one_place():
         and node.attr in readers
     }
     assert found == {"yaml_values.py"}
+
+
+@pytest.mark.parametrize("number", ["010", "-0012", "1:30", "-1:30", "190:20:30.15", "1_000", "0x1F", "0b11"])
+def test_numbers_are_those_that_dvc_reads(number):
+    assert yaml_values(f"a: {number}", "a.yaml") == YAML(typ="safe").load(f"a: {number}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('a: 1\nb: "x\\0y"', "line 2: the control character U+0000; remove it"),
+        ('a: "\\e[31m"', "line 1: the control character U+001B"),
+        ('a: "\\ud800"', "line 1: the control character U+D800"),
+        ('a: "\\UFFFFFFFF"', "is not YAML (an escape"),
+        ('a: "\\U00110000"', "is not YAML (an escape"),
+        (f"%YAML 1.{'1' * 5000}\n---\na: 1", "is not YAML (an escape"),
+        ("a: 1\n5: 1", "line 2: a key that is no name"),
+        ("a: 1\nno: 1", "line 2: a key that is no name"),
+    ],
+    ids=range(8),
+)
+def test_escapes_and_keys_that_are_no_text_are_refused(text, message):
+    with pytest.raises(SettingsError) as error:
+        yaml_values(text, "a.yaml")
+    assert str(error.value).startswith(f"a.yaml: {message}")
+    assert str(error.value).isprintable()

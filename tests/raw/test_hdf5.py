@@ -10,6 +10,7 @@ import pytest
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.gctx import is_gctx, open_gctx, write_gctx
+from anchordrug.raw.hdf5 import open_hdf5
 from tests.conftest import ROOT
 
 SECRET = b"alice:secret1\nbob:secret22\n\n\n\n\n\n"
@@ -136,3 +137,13 @@ def test_code_opens_hdf5_for_reading_in_one_place():
         and ast.literal_eval(node.args[1]) != "w"
     }
     assert found == {"hdf5.py"}
+
+
+def test_endless_groups_are_refused(tmp_path):
+    with h5py.File(tmp_path / "z.gctx", "w") as file:
+        group = file
+        for _ in range(150):
+            group = group.create_group("g")
+    told = r"z\.gctx: has groups nested deeper than 100 levels"
+    with pytest.raises(RawDataError, match=told), open_hdf5(tmp_path / "z.gctx"):
+        pass

@@ -1,6 +1,7 @@
 """YAML as the project reads it: plain values, every key once, no aliases, of bounded size and depth."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,8 @@ from anchordrug.files.kinds import OTHER, kind_of_bytes
 MOST_BYTES = 2**20
 MOST_LEVELS = 20
 _MOST_DIGITS = 18  # a whole number of 64 bits
+# Tabs and line ends are text. Half of a surrogate pair is in no file, but an escape can stand for one.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,8 +36,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key, _ in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else None
-            if name is None or key.tag == "tag:yaml.org,2002:merge":
+            name = key.value if key.tag == "tag:yaml.org,2002:str" else None
+            if name is None:
                 raise _problem(key, "a key that is no name; write 'name: value'")
             if name in seen:
                 raise _problem(key, f"key '{printable(name, 60)}' occurs again; keep one of them")
@@ -43,16 +46,32 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            value = super().construct_object(node, deep)
+            value = _number(node) if _is_number(node) else super().construct_object(node, deep)
         except yaml.YAMLError:
             raise
         except Exception as error:  # the constructors raise whatever Python does for such a value
             raise _problem(node, f"{_shown(node)} cannot be read as a value; put it in quotes") from error
+        if isinstance(value, str) and (control := _CONTROL.search(value)):
+            raise _problem(node, f"the control character U+{ord(control[0]):04X}; remove it")
         if isinstance(value, float) and not math.isfinite(value):
             raise _problem(node, f"{_shown(node)} is not a finite number; give one")
         if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
             raise _problem(node, f"{_shown(node)} has more than {_MOST_DIGITS} digits; put it in quotes")
         return value
+
+
+def _is_number(node: yaml.Node) -> bool:
+    return node.tag.endswith((":int", ":float")) and isinstance(node, yaml.ScalarNode)
+
+
+def _number(node: yaml.Node) -> object:
+    """Return a number as YAML 1.2 has it, which DVC reads: 010 is ten, and 1:30 is a text."""
+    digits = node.value.replace("_", "")
+    if ":" in digits:
+        return node.value
+    if node.tag.endswith(":int"):
+        return int(digits, 0 if re.match("[+-]?0[bx]", digits) else 10)
+    return yaml.SafeLoader("").construct_yaml_float(node)
 
 
 def _shown(node: yaml.Node) -> str:
@@ -95,13 +114,19 @@ def yaml_values(text: str, source: object) -> Any:
     Raises
     ------
     SettingsError
-        It is not YAML, or holds a key twice, an alias or anchor, a number that is not finite or of more than
-        18 digits, more than `MOST_LEVELS` levels, or several documents. The message names the line.
+        It is not YAML, or holds a key twice or one that is no text, an alias or anchor, a control character,
+        a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or several
+        documents. The message names the line.
     """
     try:
         return _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         raise SettingsError(f"{source}: {_in_words(error, text)}") from error
+    except (ValueError, OverflowError) as error:
+        # Python's own errors come from an escape beyond Unicode, or a version of thousands of digits.
+        raise SettingsError(
+            f"{source}: is not YAML (an escape such as \\U or a directive such as %YAML is none); mend it"
+        ) from error
 
 
 def read_yaml(path: Path) -> Any:

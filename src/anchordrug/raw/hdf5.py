@@ -13,7 +13,9 @@ from anchordrug.raw.text import one_line
 # What h5py raises for a damaged file depends on the part that is damaged; some is Python's complaint of h5py.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, SystemError)
 
-_MOST_LINKS = 1_000_000
+_MOST_LINKS, _MOST_LEVELS = 1_000_000, 100
+# h5py loses an error that is raised while it visits links.
+_TOO_DEEP = ("groups nested deeper", f"than {_MOST_LEVELS} levels")
 
 
 @contextmanager
@@ -37,6 +39,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             found = _outside(file)
         except DAMAGE as error:
             raise damaged(path, error) from error
+        if found == _TOO_DEEP:
+            raise RawDataError(f"{path}: has {' '.join(found)}; is it a GCTX file?")
         if found is not None:
             name, what = found
             raise RawDataError(
@@ -65,6 +69,9 @@ def _outside(file: h5py.File) -> tuple[str, str] | None:
         count += 1
         if count > _MOST_LINKS:
             raise ValueError(f"more than {_MOST_LINKS:,} datasets and groups")
+        # Each place is looked up from the root, so a file of one group in another would take for ever.
+        if name.count(b"/") > _MOST_LEVELS:
+            return _TOO_DEEP
         shown = name.decode("utf-8", "replace")
         if link.type == h5l.TYPE_SOFT:
             return None
