@@ -46,7 +46,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            value = _number(node) if _is_number(node) else super().construct_object(node, deep)
+            if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float")):
+                value = _number(node)
+            else:
+                value = super().construct_object(node, deep)
         except yaml.YAMLError:
             raise
         except Exception as error:  # the constructors raise whatever Python does for such a value
@@ -60,11 +63,7 @@ class _Loader(yaml.SafeLoader):
         return value
 
 
-def _is_number(node: yaml.Node) -> bool:
-    return node.tag.endswith((":int", ":float")) and isinstance(node, yaml.ScalarNode)
-
-
-def _number(node: yaml.Node) -> object:
+def _number(node: yaml.ScalarNode) -> object:
     """Return a number as YAML 1.2 has it, which DVC reads: 010 is ten, and 1:30 is a text."""
     digits = node.value.replace("_", "")
     if ":" in digits:

@@ -40,7 +40,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         except DAMAGE as error:
             raise damaged(path, error) from error
         if found == _TOO_DEEP:
-            raise RawDataError(f"{path}: has {' '.join(found)}; is it a GCTX file?")
+            raise RawDataError(f"{path}: has {' '.join(_TOO_DEEP)}; is it a GCTX file?")
         if found is not None:
             name, what = found
             raise RawDataError(
