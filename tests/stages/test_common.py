@@ -19,7 +19,7 @@ def shared(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("common")
     params = small_params()
     params["targets"] = TARGETS
-    params["pretrain"]["leave_out"] = TARGETS
+    params["pretrain"]["leave_out"] = list(TARGETS)
     params["select"] |= {
         "scenario": "common",
         "budget": [10],
