@@ -343,7 +343,7 @@ def documents(draw: st.DrawFn, values: dict) -> bytes:
     place = values
     while True:
         key = draw(st.sampled_from(sorted(place)))
-        if not isinstance(place[key], dict) or draw(st.booleans()):
+        if not isinstance(place[key], dict) or not place[key] or draw(st.booleans()):
             break
         place = place[key]
     place[key] = draw(JUNK)
