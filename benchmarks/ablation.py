@@ -88,6 +88,7 @@ VARIANTS: dict[str, tuple[dict[tuple[ModuleType, str], object], KernelWeights, N
     "kernel: structure and offset": ({}, KernelWeights(0, 0, 1, 0.1, 0), None),
     "kernel: cosine and offset": ({}, KernelWeights(1, 0, 0, 0.1, 0), None),
     "kernel: inner product and offset": ({}, KernelWeights(0, 1, 0, 0.1, 0), None),
+    "kernel: no part for unknown priors": ({}, KernelWeights(unknown=0), None),
     "noise by leave-one-out on anchors": ({}, KernelWeights(), by_leave_one_out),
     "noise by marginal likelihood": ({}, KernelWeights(), by_likelihood),
 }

@@ -11,10 +11,7 @@ class AnchorDrugError(Exception):
     """A mistake in the input or the settings. The CLI prints it in one line and exits 2."""
 
     def __init__(self, message: str = "") -> None:
-        if len(message) > MOST_BEGINNING + MOST_END:
-            message = f"{message[:MOST_BEGINNING]} ... {message[-MOST_END:]}"
-        # A name or a cell of a file may hold what a terminal obeys.
-        super().__init__("".join(c if c.isprintable() else " " for c in message))
+        super().__init__(message_line(message))
 
 
 class SettingsError(AnchorDrugError):
@@ -60,6 +57,14 @@ def near(wrong: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of `known`, or an empty string."""
     meant = nearest(wrong, known)
     return "" if meant is None else f"; did you mean '{meant}'?"
+
+
+def message_line(text: str) -> str:
+    """Return a message in one line that a terminal only shows; the middle of a long one is left out."""
+    if len(text) > MOST_BEGINNING + MOST_END:
+        text = f"{text[:MOST_BEGINNING]} ... {text[-MOST_END:]}"
+    # A name or a cell of a file may hold what a terminal obeys.
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def shortlist(values: Iterable[object], most: int = 5) -> str:

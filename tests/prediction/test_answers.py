@@ -337,7 +337,7 @@ def test_a_long_card_is_cut_and_moves_no_terminal(tmp_path):
 def test_python_says_what_the_command_says(tmp_path):
     path = write_model(tmp_path / "m.onnx", answers=IMPOSSIBLE["nan"][0])
     words = f"{path}: gives 'probabilities' that are not finite numbers; export it again"
-    for model in (path, load_onnx(path)):
+    for model in (path, load_onnx(path), load_onnx(str(path))):
         with pytest.raises(LibraryError) as caught:
             anchordrug.predict(model, ["CCO"])
         assert str(caught.value) == words

@@ -15,13 +15,12 @@ from typing import TextIO
 
 import typer
 
-from anchordrug.errors import AnchorDrugError, printable
+from anchordrug.errors import AnchorDrugError, message_line, printable
 
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
 # After an interrupt, these go on where they were; others begin anew.
 RESUMED = {"curate", "select", "compare", "predict", "fetch"}
 # Of an error's line; a cell of a file may have any number.
-_MOST_CHARACTERS = 480
 # The machine refuses; nobody's program is wrong.
 _REFUSED = {
     # Found where it was looked for before, or made by the command itself.
@@ -92,8 +91,7 @@ def print_json(context: typer.Context, value: object) -> None:
 def explained(error: Exception) -> tuple[str, int]:
     """Return an error in one line, and the exit code."""
     if isinstance(error, AnchorDrugError):
-        # A name or a cell of a file may hold what a terminal obeys.
-        return _printable(str(error)), MISTAKE
+        return str(error), MISTAKE
     if isinstance(error, MemoryError):
         return "the memory does not suffice; end other programs, or take a machine with more", MISTAKE
     if isinstance(error, sqlite3.OperationalError):
@@ -104,7 +102,7 @@ def explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in _REFUSED:
         # The text of the error may be a library's.
         where = f"{error.filename}: " if error.filename else ""
-        return f"{_printable(where)}{os.strerror(error.errno)}; {_REFUSED[error.errno]}", MISTAKE
+        return message_line(f"{where}{os.strerror(error.errno)}; {_REFUSED[error.errno]}"), MISTAKE
     what = printable(f"{type(error).__name__}: {error}", 200)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
@@ -112,15 +110,6 @@ def explained(error: Exception) -> tuple[str, int]:
         f"{place.lineno}); 'anchordrug --debug' and the rest of your line shows the trace; please report it",
         DEFECT,
     )
-
-
-def _printable(text: str) -> str:
-    """Return one line without what a terminal obeys, whose middle is left out if it is long."""
-    if len(text) > _MOST_CHARACTERS:
-        half = _MOST_CHARACTERS // 2 - 3
-        # The file is at the beginning, the remedy at the end.
-        text = f"{text[:half]} ... {text[-half:]}"
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def interrupted(command: str) -> str:

@@ -24,15 +24,24 @@ def locked(folder: Path) -> Iterator[None]:
     SettingsError
         Another process holds it; the message names its command and its number.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / NAME).open("a+", encoding="utf-8", errors="replace") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
-        _record(file)
+    with _opened(folder) as file:
+        _take(file, folder, fcntl.LOCK_EX)
         yield
+
+
+def _opened(folder: Path) -> TextIO:
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / NAME).open("a+", encoding="utf-8", errors="replace")
+
+
+def _take(file: TextIO, folder: Path, kind: int) -> None:
+    """Lock the file of `folder`, and write into it who does."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
+    _record(file)
 
 
 def _record(file: TextIO) -> None:
@@ -95,17 +104,11 @@ def reading(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context((folder / NAME).open("a+", encoding="utf-8", errors="replace"))
+            file = stack.enter_context(_opened(folder))
         except OSError as error:
             if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
                 raise
         else:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                raise SettingsError(f"{folder}: {_holder(file.read())}; wait until it ends") from error
             # Who wants to write is told of the last who reads.
-            _record(file)
+            _take(file, folder, fcntl.LOCK_SH)
         yield

@@ -199,7 +199,7 @@ class OnnxPredictor:
         return evidence_groups((lines > 0) | (anchors[nearest] & (similarity == 1)), similarity)
 
 
-def load_onnx(path: Path) -> OnnxPredictor:
+def load_onnx(path: Path | str) -> OnnxPredictor:
     """Open an exported predictor.
 
     Raises
@@ -208,6 +208,7 @@ def load_onnx(path: Path) -> OnnxPredictor:
         The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, was
         not exported by this version of anchordrug, or its card, inputs or outputs are not those of a model.
     """
+    path = Path(path)
     if path.is_dir():
         raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")
     if not path.is_file():

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import dataset
 
 from anchordrug.errors import LibraryError
+from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.digests import digest_of
 from anchordrug.files.json_text import parsed
 from anchordrug.raw.text import one_line
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 DRUGS_A_PORTION = 16_384
 # Readers of parquet folders pass over names that begin like these.
 MARK = "_unfinished.json"
-PARTIAL = ".partial-"
 
 
 class Portion(NamedTuple):

@@ -14,8 +14,6 @@ from anchordrug.raw.text import one_line
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, SystemError)
 
 _MOST_LINKS, _MOST_LEVELS = 1_000_000, 100
-# h5py loses an error that is raised while it visits links.
-_TOO_DEEP = ("groups nested deeper", f"than {_MOST_LEVELS} levels")
 
 
 @contextmanager
@@ -26,7 +24,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     ------
     RawDataError
         It is damaged, or a dataset or link in it stands for another file: external storage, an external or
-        user-defined link, or a virtual dataset. Nothing has been read of that file then.
+        user-defined link, or a virtual dataset. Nothing has been read of that file then. Or it holds more
+        objects than can be looked at.
     """
     try:
         # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
@@ -36,17 +35,11 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise damaged(path, error) from error
     with file:
         try:
-            found = _outside(file)
+            problem = _problem(file)
         except DAMAGE as error:
             raise damaged(path, error) from error
-        if found == _TOO_DEEP:
-            raise RawDataError(f"{path}: has {' '.join(_TOO_DEEP)}; is it a GCTX file?")
-        if found is not None:
-            name, what = found
-            raise RawDataError(
-                f"{path}: /{printable(name, 60)} is {what}, which shows another file; "
-                "write a file that holds all of its data"
-            )
+        if problem is not None:
+            raise RawDataError(f"{path}: {problem}")
         yield file
 
 
@@ -56,30 +49,31 @@ def damaged(path: Path, error: Exception) -> RawDataError:
     return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")
 
 
-def _outside(file: h5py.File) -> tuple[str, str] | None:
-    """Return the name of the first object that stands for another file, and what it is; None without one.
+def _problem(file: h5py.File) -> str | None:
+    """Return which object stands for another file, or of what there is too much, with a remedy; or None.
 
     Every link is visited once and none but hard ones is followed. A soft link leads to an object that a hard
     link leads to as well.
     """
     count = 0
 
-    def look(name: bytes, link: h5l.LinkInfo) -> tuple[str, str] | None:
+    def look(name: bytes, link: h5l.LinkInfo) -> str | None:
         nonlocal count
         count += 1
         if count > _MOST_LINKS:
-            raise ValueError(f"more than {_MOST_LINKS:,} datasets and groups")
+            return f"has more than {_MOST_LINKS:,} datasets and groups; is it a GCTX file?"
         # Each place is looked up from the root, so a file of one group in another would take for ever.
         if name.count(b"/") > _MOST_LEVELS:
-            return _TOO_DEEP
-        shown = name.decode("utf-8", "replace")
+            return f"has groups nested deeper than {_MOST_LEVELS} levels; is it a GCTX file?"
         if link.type == h5l.TYPE_SOFT:
             return None
-        if link.type != h5l.TYPE_HARD:
-            return shown, "an external link"
-        layout = _layout_outside(file, name)
-        return None if layout is None else (shown, layout)
+        what = "an external link" if link.type != h5l.TYPE_HARD else _layout_outside(file, name)
+        if what is None:
+            return None
+        shown = printable(name.decode("utf-8", "replace"), 60)
+        return f"/{shown} is {what}, which shows another file; write a file that holds all of its data"
 
+    # h5py loses an error that is raised while it visits, so what is wrong is returned.
     return file.id.links.visit(look, info=True)
 
 
