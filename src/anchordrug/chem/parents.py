@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple, cast
 from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
+from anchordrug.chem.charge_parent import charge_parent, cleanup
+
 # Named in exported models. Another rule gives some compounds another identity, and has another name.
 PARENT_RULE = "anchordrug parent 2"
 # The counter-ions and solvents, the likeliest parent first; docs/howto/compounds.md names the sources.
@@ -66,14 +68,21 @@ def parent_of(molecule: Chem.Mol) -> Chem.Mol:
     ValueError
         It is a metal complex, or a salt of which the metal is the point.
     """
-    metals = [atom for atom in molecule.GetAtoms() if atom.GetAtomicNum() not in NON_METALS]
+    metals = [molecule.GetAtomWithIdx(atom) for (atom,) in molecule.GetSubstructMatches(_metal())]
     if not metals and len(Chem.GetMolFrags(molecule)) == 1:
-        return rdMolStandardize.ChargeParent(molecule)
+        return charge_parent(molecule)
     if metals:
         _require_no_complex(molecule, metals)
-    fragments = Chem.GetMolFrags(rdMolStandardize.Cleanup(molecule), asMols=True)
-    chosen = _chosen(fragments, metals)
-    return rdMolStandardize.ChargeParent(reduce(Chem.CombineMols, chosen), skipStandardize=True)
+    clean = rdMolStandardize.Cleanup(molecule) if metals else cleanup(molecule)
+    chosen = _chosen(Chem.GetMolFrags(clean, asMols=True), metals)
+    if metals or len(chosen) > 1:
+        return rdMolStandardize.ChargeParent(reduce(Chem.CombineMols, chosen), skipStandardize=True)
+    return charge_parent(chosen[0])
+
+
+@cache
+def _metal() -> Chem.Mol:
+    return Chem.MolFromSmarts(f"[{';'.join(f'!#{element}' for element in sorted(NON_METALS))}]")
 
 
 def _require_no_complex(molecule: Chem.Mol, metals: Sequence[Chem.Atom]) -> None:
