@@ -12,21 +12,9 @@ from tests.chem.molecules import real_smiles
 
 # Each is one that some step of rdkit changes: charges, protons, odd ways to draw a group, radicals, isotopes.
 GROUPS = (
+    *("[NH3+]", "[O-]", "C([O-])=O", "[N+](C)(C)C", "[S-]", "[N-]", "[CH2-]", "[B-]", "[SH2+]", "[O-][n+]"),
+    *("N(=O)=O", "N=N#N", "S(=O)C", "[SH](=O)=O", "C([O-])=[N+]", "[S+]([O-])C", "I(=O)=O", "C=[N+]=[N-]"),
     *(
-        "[NH3+]",
-        "[O-]",
-        "C([O-])=O",
-        "[N+](C)(C)C",
-        "[S-]",
-        "[N-]",
-        "[CH2-]",
-        "[B-]",
-        "[SH2+]",
-        "C=[N+]=[N-]",
-    ),
-    *("N(=O)=O", "N=N#N", "S(=O)C", "[SH](=O)=O", "C([O-])=[N+]", "P(=O)(O)[O-]", "[S+]([O-])C", "I(=O)=O"),
-    *(
-        "[SH2+]",
         "C(O)=N",
         "[H]",
         "[2H]",
@@ -34,8 +22,8 @@ GROUPS = (
         "[CH2]",
         "/C=C/C",
         "[C@H](F)Cl",
-        "[O-][n+]",
         "[N-]C([O-])=[N+]",
+        "P(=O)(O)[O-]",
     ),
 )
 
