@@ -29,11 +29,13 @@ SECONDS ?= 3600
 
 setup: $(VENV)/.installed
 
+# The pip that comes with an older Python takes twice the time.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev]'
+	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e '.[pipeline,dev]'
 	touch $@
 
 run: setup
