@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas import nothing_left as empty
+from anchordrug.atlas.conditions import is_dose, is_time
 from anchordrug.atlas.funnel import Funnel
 from anchordrug.chem.workers import Fingerprinted, standardising
 from anchordrug.errors import RawDataError, near, shortlist
@@ -30,7 +31,6 @@ from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.spool import spooled
 from anchordrug.raw.tables import canonical_signatures, read_compounds, read_genes, read_signatures
 
-DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
 GOLD_CC_Q75 = 0.2
 ASSAY = "L1000"
 GOLD_RANK_Q25 = 5.0
@@ -203,17 +203,15 @@ def _wanted_signatures(
         "signatures of compounds (trt_cp)",
         lambda before: empty.no_compounds(source, before),
     )
-    # The slack lets a dose exactly on the edge in, whatever its rounding error.
-    right_dose = (table["dose_um"] - dose).abs() <= DOSE_TOLERANCE * dose * (1 + 1e-9)
     table = funnel.keep(
         table,
-        right_dose,
+        is_dose(table["dose_um"], dose),
         f"dose {dose:g} uM",
         lambda before: empty.no_quantity(source, "dose", before["dose_um"], dose, "uM"),
     )
     table = funnel.keep(
         table,
-        np.isclose(table["time_h"], time),
+        is_time(table["time_h"], time),
         f"time {time:g} h",
         lambda before: empty.no_quantity(source, "time", before["time_h"], time, "h"),
     )

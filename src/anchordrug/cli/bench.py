@@ -49,6 +49,12 @@ def new(
     rehearsal: Annotated[
         bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
     ] = False,
+    dose_um: Annotated[
+        float | None, typer.Option(help="The dose in uM on the plates; default: that of the settings.")
+    ] = None,
+    time_h: Annotated[
+        float | None, typer.Option(help="How long drugs act, in hours; default: as in the settings.")
+    ] = None,
     id_column: IdColumn = None,
     params: Params = None,
 ) -> None:
@@ -57,7 +63,18 @@ def new(
     from anchordrug.bench.commands import new as command
 
     asked = command.NewCampaign(
-        tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal, id_column
+        tuple(target),
+        library,
+        predict,
+        expression,
+        budget,
+        rounds,
+        strategy,
+        seed,
+        rehearsal,
+        dose_um,
+        time_h,
+        id_column,
     )
     with options_of_columns(), reading_atlas(project):
         command.run(folder, asked, project)
