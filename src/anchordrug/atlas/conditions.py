@@ -9,6 +9,8 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import shortlist
 
 DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
+GOLD_CC_Q75 = 0.2
+GOLD_RANK_Q25 = 5.0
 _COLUMNS = ("dose_um", "time_h", "assay")
 
 
@@ -37,6 +39,12 @@ def is_dose(dose_um: pd.Series, wanted: float) -> pd.Series:
 def is_time(time_h: pd.Series, wanted: float) -> pd.Series:
     """Return which of some times are the `wanted` one."""
     return pd.Series(np.isclose(time_h, wanted), index=time_h.index)
+
+
+def is_gold(signatures: pd.DataFrame) -> np.ndarray:
+    """Return which signatures are gold: as their table says, else by how well replicates agree."""
+    measured = (signatures["cc_q75"] >= GOLD_CC_Q75) & (signatures["pct_self_rank_q25"] <= GOLD_RANK_Q25)
+    return np.where(signatures["is_gold"].notna(), signatures["is_gold"] == 1, measured)
 
 
 def other_conditions(sources: ResponseAtlas, dose_um: float, time_h: float | None) -> str | None:

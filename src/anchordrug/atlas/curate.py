@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas import nothing_left as empty
-from anchordrug.atlas.conditions import is_dose, is_time
+from anchordrug.atlas.conditions import is_dose, is_gold, is_time
 from anchordrug.atlas.funnel import Funnel
 from anchordrug.chem.workers import Fingerprinted, standardising
 from anchordrug.errors import RawDataError, near, shortlist
@@ -31,9 +31,7 @@ from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.spool import spooled
 from anchordrug.raw.tables import canonical_signatures, read_compounds, read_genes, read_signatures
 
-GOLD_CC_Q75 = 0.2
 ASSAY = "L1000"
-GOLD_RANK_Q25 = 5.0
 _VALUES_AT_ONCE = 2**24
 
 
@@ -217,7 +215,7 @@ def _wanted_signatures(
     )
     if rules.quality == "gold":
         table = funnel.keep(
-            table, _is_gold(table), "quality gold", lambda before: empty.no_quality(source, before)
+            table, is_gold(table), "quality gold", lambda before: empty.no_quality(source, before)
         )
     position = pd.Series(np.arange(len(rows)), index=rows)
     found = table["sig_id"].isin(position.index)
@@ -234,11 +232,6 @@ def _wanted_signatures(
 def _source(bundle: RawBundle) -> Path:
     """Return the file that describes the signatures."""
     return bundle.siginfo or bundle.matrix
-
-
-def _is_gold(table: pd.DataFrame) -> np.ndarray:
-    measured = (table["cc_q75"] >= GOLD_CC_Q75) & (table["pct_self_rank_q25"] <= GOLD_RANK_Q25)
-    return np.where(table["is_gold"].notna(), table["is_gold"] == 1, measured)
 
 
 def _compounds(bundle: RawBundle, signatures: pd.DataFrame) -> pd.DataFrame:

@@ -38,3 +38,19 @@ def pack(
     from anchordrug.stages import pack as stage
 
     stage.run(release, downloads, out or Path("bundles") / release, params)
+
+
+@app.command("slice", rich_help_panel=PANEL, epilog="Example: anchordrug slice")
+def slice_(
+    downloads: Annotated[
+        Path, typer.Option(help="The folder of the fetched tables; what arrives is kept there.")
+    ] = Path("downloads"),
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("bundles/slice"),
+    manifest: Annotated[Path, typer.Option(help="What lies where.")] = Path("manifest.yaml"),
+    params: ReleaseParams = Path("params.yaml"),
+) -> None:
+    """Make a raw bundle of some cell lines, by fetching their rows; run again after a cut, it goes on."""
+    require_packages("pydantic", "requests", "obonet", "h5py")
+    from anchordrug.stages import slice as stage
+
+    stage.run(downloads, out, manifest, params)

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -41,6 +44,16 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
         raise RawDataError(f"{path}: is not an HDF5 file, so not GCTX; download it again")
     with open_hdf5(path) as file:
         yield _describe(path, file)
+
+
+@contextmanager
+def open_gctx_of(path: Path, file: BinaryIO) -> Iterator[SignatureMatrix]:
+    """Open a GCTX file of the name `path` whose bytes are read from `file`; errors as `open_gctx`.
+
+    Only what is asked for is read, and no rows between those that are wanted.
+    """
+    with open_hdf5(path, file) as opened:
+        yield replace(_describe(path, opened), cheap_gap=0)
 
 
 def is_gctx(path: Path) -> bool:
@@ -132,8 +145,39 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
         except DAMAGE as error:
             raise damaged(path, error) from error
 
+    def places(rows: np.ndarray, columns: slice) -> list[tuple[int, int]]:
+        try:
+            return _places(matrix, rows, columns)
+        except DAMAGE as error:
+            raise damaged(path, error) from error
+
     chunk_rows = matrix.chunks[0] if matrix.chunks else 1
-    return SignatureMatrix(path, signatures, genes, chunk_rows, read)
+    return SignatureMatrix(path, signatures, genes, chunk_rows, read, places)
+
+
+def _places(matrix: h5py.Dataset, rows: np.ndarray, columns: slice) -> list[tuple[int, int]]:
+    """Return where the file has some rows of a span of columns: first byte, and the byte after the last."""
+    if matrix.chunks is None:
+        start, width, size = matrix.id.get_offset(), matrix.shape[1], matrix.dtype.itemsize
+        if start is None:  # inside the header, which is read in any case
+            return []
+        return [
+            (start + (row * width + columns.start) * size, start + (row * width + columns.stop) * size)
+            for row in rows.tolist()
+        ]
+    high, wide = matrix.chunks
+    wanted = set(
+        product(np.unique(rows // high).tolist(), range(columns.start // wide, -(-columns.stop // wide)))
+    )
+    found: list[tuple[int, int]] = []
+
+    def look(chunk: Any) -> None:
+        top, left = chunk.chunk_offset
+        if (top // high, left // wide) in wanted:
+            found.append((chunk.byte_offset, chunk.byte_offset + chunk.size))
+
+    matrix.id.chunk_iter(look)
+    return found
 
 
 def _other_than_gctx(file: h5py.File) -> str:
@@ -182,7 +226,7 @@ def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.Dat
 
 def _decoded(path: Path, dataset: h5py.Dataset) -> pd.Series:
     """Return numbers in their own type, or as float64 where some are missing, and all else as text."""
-    require_sane_size(path, dataset.nbytes, path.stat().st_size)
+    require_sane_size(path, dataset.nbytes, dataset.file.id.get_filesize())
     if dataset.nbytes > _MOST_BYTES:
         raise RawDataError(
             f"{path}: {dataset.name} has {dataset.nbytes / 2**20:,.0f} MiB, more than "

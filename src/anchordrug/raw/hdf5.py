@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 from h5py import h5d, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
@@ -17,8 +18,8 @@ _MOST_LINKS, _MOST_LEVELS = 1_000_000, 100
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+def open_hdf5(path: Path, file: BinaryIO | None = None) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; with `file`, its bytes are read from there, and `path` is its name.
 
     Raises
     ------
@@ -30,17 +31,17 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
         # are made so that no chunk is wanted twice.
-        file = h5py.File(path, "r", rdcc_nbytes=0)
+        opened = h5py.File(path if file is None else file, "r", rdcc_nbytes=0)
     except DAMAGE as error:
         raise damaged(path, error) from error
-    with file:
+    with opened:
         try:
-            problem = _problem(file)
+            problem = _problem(opened)
         except DAMAGE as error:
             raise damaged(path, error) from error
         if problem is not None:
             raise RawDataError(f"{path}: {problem}")
-        yield file
+        yield opened
 
 
 def damaged(path: Path, error: Exception) -> RawDataError:
