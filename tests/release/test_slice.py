@@ -22,7 +22,8 @@ SLICE = {"cell_lines": 4, "dose_um": 10.0, "time_h": 24.0, "quality": "gold", "m
 SHAPE = (720_216, 12_328)
 MATRIX = "level5_beta_trt_cp_n720216x12328.gctx"
 EXPRESSION = "OmicsExpressionProteinCodingGenesTPMLogp1.csv"
-LONG_ROW, ROWS = 300_000, 60
+# Few but long numbers, so that rows are as long as DepMap's and quickly read.
+LONG_ROW, ROWS, COLUMNS = 300_000, 60, 3_300
 
 
 def write_matrix(path, layout):
@@ -59,12 +60,12 @@ def lengthen(path):
     rng = np.random.default_rng(0)
     more = [f"ACH-9{k:05d},{rows[0].partition(',')[2]}" for k in range(ROWS - len(rows))]
     mixed = [(rows + more)[k] for k in rng.permutation(ROWS)]
-    extra = ",".join(f"X{k} ({7_000_000 + k})" for k in range(20_000))
+    extra = ",".join(f"X{k} ({7_000_000 + k})" for k in range(COLUMNS))
     long = []
     for row in mixed:
         length = LONG_ROW + int(rng.integers(-20_000, 20_000))
-        numbers = ",".join(["4.33199244456610"] * 19_999)[: length - len(row)].rstrip(",")
-        last = 20_000 - numbers.count(",") - 1
+        numbers = ",".join(["4." + "3" * 97] * (COLUMNS - 1))[: length - len(row)].rstrip(",")
+        last = COLUMNS - numbers.count(",") - 1
         long.append(f"{row},{numbers}{',0' * last}")
     path.write_text("\n".join([f"{header},{extra}", *long]) + "\n")
 
@@ -170,6 +171,8 @@ def test_what_has_arrived_is_not_fetched_again(release):
     assert server.sent.total() == 2  # one byte of each, for its version
     content = folder / "downloads" / f"{MATRIX}.pieces/bytes"
     start, length, _ = (content.parent / "pieces.txt").read_text().splitlines()[-1].split()
+    with (content.parent / "pieces.txt").open("a") as record:
+        record.write("17 4")  # as a kill leaves it
     with content.open("r+b") as file:
         file.seek(int(start))
         file.write(bytes(int(length)))

@@ -1,11 +1,12 @@
 """GCTX: CMap's HDF5 matrix. /0/DATA/0/matrix is [signature, gene], /0/META/COL describes signatures."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
@@ -47,7 +48,7 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
 
 
 @contextmanager
-def open_gctx_of(path: Path, file: BinaryIO) -> Iterator[SignatureMatrix]:
+def open_gctx_of(path: Path, file: io.RawIOBase) -> Iterator[SignatureMatrix]:
     """Open a GCTX file of the name `path` whose bytes are read from `file`; errors as `open_gctx`.
 
     Only what is asked for is read, and no rows between those that are wanted.

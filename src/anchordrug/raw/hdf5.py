@@ -1,9 +1,9 @@
 """HDF5 files, opened only if all that they show lies inside them."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import h5py
 from h5py import h5d, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
@@ -18,7 +18,7 @@ _MOST_LINKS, _MOST_LEVELS = 1_000_000, 100
 
 
 @contextmanager
-def open_hdf5(path: Path, file: BinaryIO | None = None) -> Iterator[h5py.File]:
+def open_hdf5(path: Path, file: io.RawIOBase | None = None) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; with `file`, its bytes are read from there, and `path` is its name.
 
     Raises
