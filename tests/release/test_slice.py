@@ -195,13 +195,15 @@ def test_cuts_and_refusals_of_a_busy_server_are_survived(release, monkeypatch):
     np.testing.assert_array_equal(values, [z[name] for name in ids])
 
 
-def test_another_version_is_not_mixed_with_what_has_arrived(release):
+@pytest.mark.parametrize("knows_if_range", [True, False])
+def test_another_version_is_not_mixed_with_what_has_arrived(release, knows_if_range):
     folder, server, _ = release
-    taken(folder)
-    server.sent.clear()
+    server.etag = '"one"'
 
     def changed(handler):
         server.etag = '"two"'
+        if not knows_if_range:
+            del handler.headers["If-Range"]
         give(handler)
 
     # The version is asked for first; then the file changes.
