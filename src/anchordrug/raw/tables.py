@@ -322,6 +322,11 @@ def _parsed(texts: pd.Series, factors: Mapping[str, float]) -> np.ndarray:
     return np.array([*(_quantity(text, factors) for text in distinct), np.nan])[codes]
 
 
+def hours_of(text: str) -> float:
+    """Return a time such as '24 h' or '1 day' in hours, NaN where its unit is missing or not known."""
+    return _quantity(text, _HOURS)
+
+
 def _quantity(text: str, factors: Mapping[str, float]) -> float:
     match = _QUANTITY.fullmatch(text.casefold())
     return float(match[1]) * factors.get(match[2], np.nan) if match else np.nan

@@ -128,6 +128,14 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     return table
 
 
+def described_lines(path: Path, cell_lines: Sequence[str], known: Known | None = None) -> list[str]:
+    """Return those of `cell_lines` of which a file has samples by name; parameters and errors as above."""
+    known = known or Known()
+    samples = _samples(read_expression_table(path), cell_lines, known)
+    members = _members(samples.names, cell_lines, known)
+    return [line for line in cell_lines if members[line]]
+
+
 def _samples(sheet: Sheet, cell_lines: Sequence[str], known: Known) -> _Samples:
     def named(names: list[str]) -> int:
         return sum(line is not None for line in _lines_of(names, cell_lines, known))

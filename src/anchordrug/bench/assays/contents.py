@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-Kind = Literal["z", "statistic", "log2_fold_change"]
+from anchordrug.raw.changes import Kind
 
 
 @dataclass(frozen=True)
