@@ -165,15 +165,7 @@ def _wanted_signatures(
         lambda before: empty.no_quantity(source, "time", before["time_h"], time, "h"),
     )
     if rules.quality == "gold":
-        untold = _without_quality(table)
-        step = (
-            f"quality gold ({untold.sum()} do not tell theirs and are kept)"
-            if untold.any()
-            else "quality gold"
-        )
-        table = funnel.keep(
-            table, _is_gold(table) | untold, step, lambda before: empty.no_quality(source, before)
-        )
+        table = _gold(table, source, funnel)
     position = pd.Series(np.arange(len(rows)), index=rows)
     found = table["sig_id"].isin(position.index)
     funnel.reject("signature", table.loc[~found, "sig_id"], f"no row in {bundle.matrix.name}")
@@ -189,6 +181,16 @@ def _wanted_signatures(
 def _is_gold(table: pd.DataFrame) -> np.ndarray:
     measured = (table["cc_q75"] >= GOLD_CC_Q75) & (table["pct_self_rank_q25"] <= GOLD_RANK_Q25)
     return np.where(table["is_gold"].notna(), table["is_gold"] == 1, measured)
+
+
+def _gold(table: pd.DataFrame, source: Path, funnel: Funnel) -> pd.DataFrame:
+    """Return the signatures that are gold, and those that do not tell their quality."""
+    untold = _without_quality(table)
+    step = (
+        f"quality gold ({untold.sum()} do not tell theirs and are kept)" if untold.any() else "quality gold"
+    )
+    kept = _is_gold(table) | untold
+    return funnel.keep(table, kept, step, lambda before: empty.no_quality(source, before))
 
 
 def _without_quality(table: pd.DataFrame) -> np.ndarray:

@@ -9,6 +9,28 @@ from anchordrug.cli.options import require_packages
 
 PANEL = "The full LINCS release (in sources/lincs/pipeline)"
 app = typer.Typer()
+ProfileTable = Annotated[
+    Path | None,
+    typer.Option(
+        help="In place of a release: a long table (drug, SMILES, cell line, gene, z, dose, time), a sheet of "
+        "contrasts (file, drug, SMILES, ...) or AnnData."
+    ),
+]
+TableExpression = Annotated[
+    Path | None, typer.Option(help="Of a table: untreated expression of its cell lines.")
+]
+TableAnnotation = Annotated[
+    Path | None, typer.Option(help="Of a table: gene annotation, .csv, .gmt or .gaf.")
+]
+TableDose = Annotated[
+    float | None, typer.Option(help="Of a table without doses: the dose of all rows in uM.")
+]
+TableTime = Annotated[
+    float | None, typer.Option(help="Of a table without times: the time of all rows in hours.")
+]
+CentreLines = Annotated[
+    bool, typer.Option("--centre-lines", help="Of a table: subtract each line's mean over drugs.")
+]
 ReleaseParams = Annotated[Path, typer.Option(help="The settings beside the manifest.")]
 
 
@@ -33,33 +55,17 @@ def fetch(
 )
 def pack(
     release: Annotated[str | None, typer.Argument(help="lincs2020, gse92742 or gse70138.")] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            help="In place of a release: a long table (drug, SMILES, cell line, gene, z, dose, time), a "
-            "sheet of contrasts (file, drug, SMILES, ...) or AnnData."
-        ),
-    ] = None,
+    table: ProfileTable = None,
     downloads: Annotated[Path, typer.Option(help="The folder of what was fetched.")] = Path("downloads"),
     out: Annotated[
         Path | None, typer.Option(help="The folder to write; default: bundles/RELEASE or the table's name.")
     ] = None,
-    expression: Annotated[
-        Path | None, typer.Option(help="Of a table: untreated expression of its cell lines.")
-    ] = None,
-    annotation: Annotated[
-        Path | None, typer.Option(help="Of a table: gene annotation, .csv, .gmt or .gaf.")
-    ] = None,
+    expression: TableExpression = None,
+    annotation: TableAnnotation = None,
     assay: Annotated[str, typer.Option(help="Of a table: the kind of assay, in any words.")] = "z-scores",
-    dose_um: Annotated[
-        float | None, typer.Option(help="Of a table without doses: the dose of all rows in uM.")
-    ] = None,
-    time_h: Annotated[
-        float | None, typer.Option(help="Of a table without times: the time of all rows in hours.")
-    ] = None,
-    centre_lines: Annotated[
-        bool, typer.Option("--centre-lines", help="Of a table: subtract each line's mean over drugs.")
-    ] = False,
+    dose_um: TableDose = None,
+    time_h: TableTime = None,
+    centre_lines: CentreLines = False,
     layer: Annotated[str | None, typer.Option(help="Of AnnData: the matrix of z-scores.")] = None,
     params: ReleaseParams = Path("params.yaml"),
 ) -> None:

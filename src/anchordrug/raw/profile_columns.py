@@ -53,24 +53,14 @@ def described(sheet: Sheet, usual: Usual) -> Described:
         or a drug has two structures.
     """
     columns = sample_columns(sheet)
-    drugs = _required(sheet, columns.get("drug"), "drugs", "drug")
-    smiles = smiles_column(sheet.path, sheet.header)
-    smiles = _required(sheet, smiles, "structures", "smiles")
-    lines = _required(sheet, columns.get("cell line"), "cell lines", "cell_line")
-    table = pd.DataFrame({"drug_id": _texts(sheet, drugs), "smiles": _texts(sheet, smiles)})
-    names = [column for column in sheet.columns_named(DRUG_HEADERS) if column != drugs]
-    table["name"] = _texts(sheet, names[0] if names else drugs)
-    moa = sheet.columns_named(MOA_HEADERS)
-    table["moa"] = _texts(sheet, moa[0]) if moa else None
-    table["cell_line"] = _texts(sheet, lines)
-    table["replicate"] = _texts(sheet, columns["replicate"]) if "replicate" in columns else ""
+    table = _names(sheet, columns)
     table["dose_um"], notes = _doses(sheet, columns, usual)
     controls = _controls(sheet, columns, table)
     table["time_h"], more = _times(sheet, columns, usual)
     treated = np.flatnonzero(~controls)
     if not len(treated):
         raise RawDataError(f"{sheet.path}: all {len(controls):,} rows are of controls; add those of drugs")
-    _require_filled(sheet, table, treated, {"drug_id": drugs, "cell_line": lines})
+    _require_filled(sheet, table, treated, {"drug_id": columns["drug"], "cell_line": columns["cell line"]})
     _require_told(sheet, table, treated, columns)
     used = table.iloc[treated]
     require_one_structure(sheet.path, used)
@@ -84,6 +74,26 @@ def described(sheet: Sheet, usual: Usual) -> Described:
     said = (f"{int(controls.sum()):,} rows of controls are left out",) if controls.any() else ()
     numbers = {name: signatures[name].astype(float) for name in ("dose_um", "time_h")}
     return Described(signatures.assign(**numbers).fillna({"replicate": ""}), of_row, (*notes, *more, *said))
+
+
+def _names(sheet: Sheet, columns: dict[str, int]) -> pd.DataFrame:
+    """Return drug_id, smiles, name, moa, cell_line and replicate of every row."""
+    drugs = _required(sheet, columns.get("drug"), "drugs", "drug")
+    smiles = _required(sheet, smiles_column(sheet.path, sheet.header), "structures", "smiles")
+    lines = _required(sheet, columns.get("cell line"), "cell lines", "cell_line")
+    others = [column for column in sheet.columns_named(DRUG_HEADERS) if column != drugs]
+    moa = sheet.columns_named(MOA_HEADERS)
+    replicate = columns.get("replicate")
+    return pd.DataFrame(
+        {
+            "drug_id": _texts(sheet, drugs),
+            "smiles": _texts(sheet, smiles),
+            "name": _texts(sheet, others[0] if others else drugs),
+            "moa": _texts(sheet, moa[0]) if moa else None,
+            "cell_line": _texts(sheet, lines),
+            "replicate": "" if replicate is None else _texts(sheet, replicate),
+        }
+    )
 
 
 def _required(sheet: Sheet, column: int | None, noun: str, name: str) -> int:
