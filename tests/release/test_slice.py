@@ -208,7 +208,7 @@ def test_another_version_is_not_mixed_with_what_has_arrived(release, knows_if_ra
 
     # The version is asked for first; then the file changes.
     forget(folder)
-    server.answers.extend([give, changed])
+    server.answers.extend([give, *[changed] * 1000])
     error = take(folder).exception
     assert isinstance(error, RawDataError)
     assert "has changed on the server meanwhile; run it again" in str(error)

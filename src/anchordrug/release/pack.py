@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +79,8 @@ def put_bundle(
     shutil.rmtree(new, ignore_errors=True)
     with atomic_folder(new) as folder:
         packed = _put_all(downloads, release, go, folder)
-        sources = {**about, "go": go.model_dump(), "files": _sources(downloads, release.files())}
+        files = [downloads / file for file in release.files()]
+        sources = {**about, "go": go.model_dump(), "files": sources_of(files)}
         write_json(sources, folder / SOURCES)
     if out.exists():
         shutil.rmtree(out)
@@ -205,13 +206,14 @@ def _put_annotation(downloads: Path, genes: list[str], go: GoTerms, folder: Path
     return found
 
 
-def _sources(downloads: Path, names: list[str]) -> list[dict[str, object]]:
-    sizes = {name: (downloads / name).stat().st_size for name in names}
+def sources_of(paths: Sequence[Path]) -> list[dict[str, object]]:
+    """Return name and size of every file, and the SHA-256 of those that are not too large for it."""
+    sizes = {path: path.stat().st_size for path in paths}
     return [
         {
-            "file": name,
+            "file": path.name,
             "bytes": size,
-            "sha256": sha256(downloads / name) if size <= LARGEST_HASHED else None,
+            "sha256": sha256(path) if size <= LARGEST_HASHED else None,
         }
-        for name, size in sizes.items()
+        for path, size in sizes.items()
     ]
