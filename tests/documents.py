@@ -62,7 +62,9 @@ NOT_RUN = {
     "cd benchmarks/paper && dvc repro": f"{_HOURS}tests/test_paper_benchmark.py plays a small grid",
     "python benchmarks/": f"{_HOURS}tests/test_docs.py looks at the options",
     "cd sources/lincs/pipeline && dvc repro": f"{_NETWORK}"
-    "tests/release/test_fetch.py and test_pack.py do its parts",
+    "tests/release/test_fetch.py, test_slice.py and test_pack.py do its parts",
+    "dvc exp run -S raw.dir=sources/lincs/bundles/slice": f"{_NETWORK}"
+    "tests/release/test_slice.py curates such a bundle",
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from scripts.dvc_dependencies import FILES, CodeGraph, code_of, commands, rewritten
-from tests.conftest import ROOT, small_params, write_params
+from tests.conftest import ROOT, run_cli, small_params, write_params
 from tests.documents import PIPELINE_STORY, TEAM_STORY, play
 
 # Modules and data files deep in five rooms of the code.
@@ -243,6 +243,45 @@ def test_a_changed_set_of_additions_is_noticed_by_grow_alone(small_clone):
     finally:
         shutil.rmtree(path.parent)
     assert stages_run(run(small_clone, "dvc", "repro", "--dry")) == set()
+
+
+def refused(folder: Path, *command: str) -> str:
+    """Run a command that has to fail; return what it printed."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0, f"{command}\n{done.stdout[-3000:]}"
+    return done.stderr
+
+
+def problems(folder: Path) -> set[str]:
+    """Return what anchordrug doctor has a problem with."""
+    found = json.loads(run_cli("doctor", "--json", folder=folder).stdout)["findings"]
+    return {finding["what"] for finding in found if finding["state"] == "problem"}
+
+
+def test_a_missing_input_takes_nothing_away(small_clone):
+    """The raw bundle, the library, the additions: DVC removes outputs before it looks for what it reads."""
+    made = [path for name in ("tables", "models", "metrics") for path in (small_clone / name).rglob("*.*")]
+    assert len(made) > 30
+    told = refused(small_clone, "dvc", "exp", "run", "-S", "raw.dir=/missing", "-S", "select.budget=10")
+    assert "/missing" in told
+    assert problems(small_clone) == {"raw bundle"}
+    run(small_clone, "git", "checkout", "--quiet", "params.yaml")
+    params = yaml.safe_load((small_clone / "params.yaml").read_text(encoding="utf-8"))
+    params["predict"]["library"] = "missing.csv"
+    write_params(small_clone, params)
+    assert "missing.csv" in refused(small_clone, "dvc", "repro", "predict")
+    assert problems(small_clone) == {"library"}
+    run(small_clone, "git", "checkout", "--quiet", "params.yaml")
+    additions = small_clone / "additions"
+    additions.rename(small_clone / "elsewhere")
+    assert str(additions) in refused(small_clone, "dvc", "repro", "grow")
+    assert problems(small_clone) == {"additions"}
+    (small_clone / "elsewhere").rename(additions)
+    assert [path for path in made if not path.exists()] == []
+    assert problems(small_clone) == set()
+    assert stages_run(run(small_clone, "dvc", "repro")) == set()
+    assert run(small_clone, "git", "status", "--porcelain") == ""
 
 
 def test_status_saved_and_queued_experiments_know_the_pipeline_alone(small_clone):

@@ -61,7 +61,7 @@ CASES = {
             "ensembl_id": ["ENSG00000177606", None, None],
             "annotated_as": ["JUN", "MYC", "NARFL"],
         },
-        nullable={"ensembl_id"},
+        nullable={"gene_id", "ensembl_id", "annotated_as"},
         keys=[["gene"], ["gene_id"], ["annotated_as"]],
     ),
     "CELL_LINES": Case({"cell_line": ["A", "B", "C"]}, keys=[["cell_line"]]),

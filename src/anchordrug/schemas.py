@@ -22,6 +22,10 @@ def _text(*, nullable: bool = False, unique: bool = False, checks: list[pa.Check
     return pa.Column(str, nullable=nullable, unique=unique, checks=checks, coerce=True)
 
 
+# Of a column that may be empty.
+_ONCE = pa.Check(lambda values: ~values.duplicated(keep=False), name="unique", error="occurs twice")
+
+
 def _share() -> pa.Column:
     return pa.Column(float, pa.Check.in_range(0, 1), nullable=True, coerce=True)
 
@@ -40,9 +44,9 @@ DRUGS = pa.DataFrameSchema(
 GENES = pa.DataFrameSchema(
     {
         "gene": _text(unique=True),
-        "gene_id": _text(unique=True),
+        "gene_id": _text(nullable=True, checks=[_ONCE]),
         "ensembl_id": _text(nullable=True),
-        "annotated_as": _text(unique=True),
+        "annotated_as": _text(nullable=True, checks=[_ONCE]),
     },
     strict=True,
 )

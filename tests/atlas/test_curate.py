@@ -1052,3 +1052,48 @@ def test_the_demo_bundle_gives_what_plain_pandas_gives(demo):
         every = {drug.drug_id, *([] if pd.isna(drug.other_ids) else drug.other_ids.split("|"))}
         assert ids[drug.name] <= every
         assert min(every) == drug.drug_id
+
+
+# Another assay than L1000, which may not tell quality, and not measure every gene
+
+
+def test_another_assay_without_quality_keeps_its_signatures_and_genes_that_were_not_measured(tmp_path):
+    rows = [
+        signature(name, drug, assay="sci-Plex") for name, drug in (("s1", "D1"), ("s2", "D1"), ("s3", "D3"))
+    ]
+    for row in rows:
+        row |= {"is_gold": "", "cc_q75": "", "pct_self_rank_q25": ""}
+    z = made_up(["s1", "s2", "s3"])
+    z.loc["s1", "101"] = z.loc["s3", "102"] = np.nan
+    z.loc[["s1", "s2"], "103"] = np.nan
+    curated = curate(write_bundle(tmp_path, rows, z), RULES)
+    assert curated.responses["assay"].tolist() == ["sci-Plex", "sci-Plex"]
+    expected = np.stack([z.loc[["s1", "s2"]].mean(), z.loc["s3"]])
+    column = [list(z.columns).index(gene) for gene in curated.genes["gene_id"]]
+    np.testing.assert_allclose(curated.z, expected[:, column].astype(np.float32), rtol=1e-6)
+    steps = curated.funnel["step"].tolist()
+    assert "quality gold (3 do not tell theirs and are kept)" in steps
+    assert "z-scores finite where a gene was measured" in steps
+
+
+def test_two_assays_of_a_drug_in_a_line_are_both_named(tmp_path):
+    rows = [signature("s1", "D1"), signature("s2", "D1", assay="sci-Plex"), signature("s3", "D3")]
+    rows = [{"assay": ""} | row for row in rows]
+    curated = curate(write_bundle(tmp_path, rows), RULES)
+    assert curated.responses["assay"].tolist() == ["L1000 and sci-Plex", "L1000"]
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_signature_of_another_assay_without_a_finite_value_is_rejected(tmp_path, value):
+    rows = [signature("empty", "D1", assay="mine"), signature("good", "D3", assay="mine")]
+    z = made_up(["empty", "good"])
+    z.loc["empty"] = value
+    curated = curate(write_bundle(tmp_path, rows, z), RULES)
+    assert rejected(curated) == {("signature", "empty", NOT_FINITE)}
+
+
+def test_ids_that_are_no_numbers_are_no_entrez_ids(tmp_path):
+    genes = [("101", "JUN"), ("MYC", "MYC")]
+    z = made_up(["s"]).iloc[:, :2].set_axis(["101", "MYC"], axis=1)
+    curated = curate(write_bundle(tmp_path, [signature("s")], z, genes=genes, panel=None), RULES)
+    assert curated.genes["gene_id"].isna().tolist() == [False, True]

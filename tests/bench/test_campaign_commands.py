@@ -648,6 +648,32 @@ def test_next_again_changes_nothing_and_says_what_to_do(start, bench):
     assert bench.files() == before
 
 
+def test_another_dose_or_time_than_the_atlas_is_told_by_new_next_the_plates_and_the_report(start, bench):
+    told = "the campaign has 1 uM and 6 h, but "
+    said = start("--dose-um", 1, "--time-h", 6, budget=2, rounds=1)
+    (warning,) = [line for line in said.splitlines() if told in line]
+    assert "experiments of its source lines have 10 uM and 24 h; its predictions are of the latter" in warning
+    assert warning in bench.ok("next").splitlines()
+    (plate,) = (bench.campaign / "rounds/01").glob("*.svg")
+    assert warning in [element.text for element in ET.parse(plate).iter()]
+    bench.measure(1)
+    bench.ok("finish")
+    assert warning in (bench.campaign / "finish/report.html").read_text(encoding="utf-8")
+
+
+def test_the_dose_and_time_of_the_atlas_need_no_word(start, bench):
+    assert "dose and time" not in start(budget=2, rounds=1)
+    assert "dose and time" not in bench.ok("next")
+    for plate in (bench.campaign / "rounds/01").glob("*.svg"):
+        assert "dose and time" not in plate.read_text(encoding="utf-8")
+
+
+def test_a_campaign_that_does_not_say_its_time_is_judged_by_its_dose(start, bench):
+    start(budget=2, rounds=1)
+    bench.edit("plates", time_h=None, concentration_um=1)
+    assert "the campaign has 1 uM, but " in bench.ok("next")
+
+
 def test_next_where_there_is_no_campaign(bench):
     for command in ("next", "ingest", "status", "finish"):
         told = bench.error(SettingsError, command, campaign="nowhere")

@@ -41,6 +41,36 @@ def test_it_tells_which_stages_have_not_run(project, tmp_path):
     assert said["stages"]["found"].endswith("not yet export; 'dvc repro' runs them")
 
 
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        ("tables/curated", "6 outputs of curate are missing: tables/curated/responses.parquet"),
+        ("tables/atlas/genes.parquet", "1 outputs of grow are missing: tables/atlas/genes.parquet"),
+        ("tables/selections/SIM-T1-0.csv", "1 outputs of select are missing: tables/selections/SIM-T1-0.csv"),
+    ],
+)
+def test_outputs_that_other_stages_have_read_are_missed(project, tmp_path, gone, told):
+    folder = copied(project, tmp_path)
+    if (folder / gone).is_dir():
+        shutil.rmtree(folder / gone)
+        (folder / gone).mkdir()
+    else:
+        (folder / gone).unlink()
+    said = findings(folder)["stages"]
+    assert said["state"] == "problem"
+    assert said["found"].startswith(told)
+    assert "'dvc repro' makes them" in said["remedy"]
+
+
+def test_targets_and_seeds_that_are_new_have_lost_nothing(project, tmp_path):
+    folder = copied(project, tmp_path)
+    for change in ({"seeds": [0, 1]}, {"targets": ["SIM-T1", "SIM-T2"]}):
+        write_params(folder, small_params() | change)
+        said = findings(folder)["stages"]
+        assert said["state"] == "ok"
+        assert "not yet" in said["found"]
+
+
 def test_outside_a_project_nothing_is_wrong(tmp_path):
     said = findings(tmp_path)
     assert said["project"]["state"] == "ok"

@@ -48,7 +48,7 @@ def test_other_names(folder, role, name):
 @pytest.mark.parametrize("role", NAMES)
 def test_a_missing_file(folder, role):
     (folder / NAMES[role]).unlink()
-    if role in ("siginfo", "panel"):
+    if role in ("siginfo", "panel", "expression", "annotation"):
         assert getattr(find_bundle(folder), role) is None
     else:
         stem = NAMES[role].partition("_n2x2")[0].partition(".txt")[0]

@@ -26,6 +26,7 @@ COLUMNS = [
     "sig_id",
     "drug_id",
     "cell_line",
+    "assay",
     "pert_type",
     "dose_um",
     "time_h",
@@ -71,7 +72,7 @@ def test_lines_before_the_header_and_gzip_by_another_name(tmp_path, lines, packe
 def test_signatures_of_2017(tmp_path, name, line_end, encoding):
     table = read_signatures(write(tmp_path / name, SIGINFO_2017.replace("\n", line_end), encoding))
     assert list(table.columns) == COLUMNS
-    assert table.iloc[0, :6].tolist() == ["SIM:1", "SIM-D1", "SIMA", "trt_cp", 10.0, 24.0]
+    assert table.iloc[0, :7].tolist() == ["SIM:1", "SIM-D1", "SIMA", "L1000", "trt_cp", 10.0, 24.0]
     assert table["cc_q75"].tolist() == [0.5]
     assert table[["is_gold", "pct_self_rank_q25"]].isna().all(axis=None)
 

@@ -137,16 +137,23 @@ def test_the_manifest_of_the_release_is_right():
     assert len(set(names)) == len(names)
 
 
-def test_a_bundle_asks_for_the_files_it_is_made_of(tmp_path):
+@pytest.mark.parametrize(
+    ("bundle", "others"),
+    [
+        ("pack@gse70138", ("lincs2020", "gse92742")),
+        ("slice", ("gse", "lincs2020_matrix", "depmap_expression")),
+    ],
+)
+def test_a_bundle_asks_for_the_files_it_is_made_of(tmp_path, bundle, others):
     """The dry run ends at the bundle, as none of the files is there."""
     folder = tmp_path / "sources/lincs/pipeline"
     shutil.copytree(RELEASE, folder, ignore=shutil.ignore_patterns("tmp"))
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    dvc = [str(Path(sys.executable).parent / "dvc"), "repro", "--dry", "pack@gse70138"]
+    dvc = [str(Path(sys.executable).parent / "dvc"), "repro", "--dry", bundle]
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
     output = subprocess.run(
         dvc, cwd=folder, env=environment, capture_output=True, text=True, check=False
     ).stdout
     asked = {line.split()[3] for line in output.splitlines() if line.startswith("> anchordrug fetch")}
     files = yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8"))["files"]
-    assert asked == {key for key in files if not key.startswith(("lincs2020", "gse92742"))}
+    assert asked == {key for key in files if not key.startswith(others)}

@@ -6,6 +6,7 @@ annotation, damaged values) is counted there and also named, with its reason, in
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,26 +15,20 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas import nothing_left as empty
+from anchordrug.atlas.conditions import is_dose, is_gold, is_time
 from anchordrug.atlas.funnel import Funnel
+from anchordrug.atlas.usable_genes import usable_genes
+from anchordrug.atlas.usable_lines import of_usable_lines, one_spelling
 from anchordrug.chem.workers import Fingerprinted, standardising
-from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.errors import RawDataError
 from anchordrug.files.disk import allocated
 from anchordrug.files.progress import track
-from anchordrug.raw.aliases import resolve
-from anchordrug.raw.bundle import RawBundle, read_panel
-from anchordrug.raw.expression import read_expression
-from anchordrug.raw.line_names import LineMatch, match_lines, plain_name
-from anchordrug.raw.line_tables import read_identities
+from anchordrug.raw.bundle import RawBundle, no_file
 from anchordrug.raw.matrix import open_matrix
-from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.spool import spooled
-from anchordrug.raw.tables import canonical_signatures, read_compounds, read_genes, read_signatures
+from anchordrug.raw.tables import L1000, canonical_signatures, read_compounds, read_signatures
 
-DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
-GOLD_CC_Q75 = 0.2
-ASSAY = "L1000"
-GOLD_RANK_Q25 = 5.0
 _VALUES_AT_ONCE = 2**24
 
 
@@ -48,7 +43,7 @@ class Rules(NamedTuple):
 class Curated(NamedTuple):
     """The curated tables; `z` float32 [responses, genes] belongs to the rows of `responses`.
 
-    `notes` says which names of cell lines were taken for one another.
+    `notes` says what the bundle lacks, and which names of cell lines were taken for one another.
     """
 
     responses: pd.DataFrame
@@ -75,25 +70,17 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
     """
     funnel = Funnel()
     with open_matrix(bundle.matrix) as matrix:
-        genes = _genes(bundle, matrix, funnel)
+        genes = usable_genes(bundle, matrix, funnel)
         signatures = _wanted_signatures(bundle, matrix, rules, funnel)
         signatures = signatures.sort_values("position", ignore_index=True)
         compounds = _compounds(bundle, signatures)
-        signatures, described, notes = _lines(bundle, signatures)
+        signatures, described, notes = one_spelling(bundle, signatures)
         # Processors standardise structures while the disk is read.
         with standardising(compounds["smiles"].dropna().tolist()) as structures:
             z = _read(matrix, signatures["position"].to_numpy(), genes.pop("column").to_numpy(), work)
             signatures, drugs = _with_structures(bundle, signatures, compounds, structures, funnel)
-    signatures = _with_expression(bundle, signatures, described, funnel)
-    finite = np.concatenate([np.isfinite(z[rows]).all(axis=1) for rows in _slices(z)])
-    finite = finite[signatures.index].astype(bool)
-    funnel.reject("signature", signatures.loc[~finite, "sig_id"], "z-scores missing or not finite")
-    signatures = funnel.keep(
-        signatures,
-        finite,
-        "all z-scores finite",
-        lambda before: empty.no_finite(bundle.matrix, z, before, genes["gene"].tolist()),
-    )
+    signatures = of_usable_lines(bundle, signatures, described, funnel)
+    signatures = _with_values(bundle, signatures, z, genes["gene"].tolist(), funnel)
     responses, z = _merge_replicates(signatures, z, work)
     funnel.steps.append(
         (
@@ -104,7 +91,10 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         )
     )
     responses = responses.assign(
-        assay=ASSAY, dose_um=float(rules.dose_um), time_h=float(rules.time_h), origin=_stem(bundle.matrix)
+        assay=_assays(signatures),
+        dose_um=float(rules.dose_um),
+        time_h=float(rules.time_h),
+        origin=_stem(bundle.matrix),
     )
     drugs = drugs[drugs["drug_id"].isin(responses["drug_id"])].reset_index(drop=True)
     lines = pd.DataFrame({"cell_line": sorted(responses["cell_line"].unique())})
@@ -116,69 +106,26 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         lines,
         pd.DataFrame(funnel.steps, columns=["step", "unit", "kept", "dropped"]),
         pd.DataFrame(funnel.rejects, columns=["kind", "id", "reason", "detail"]),
-        notes,
+        [*_absent(bundle), *notes],
     )
+
+
+def _absent(bundle: RawBundle) -> list[str]:
+    """Return what the bundle does without, and for what it would be needed."""
+    needed = {
+        "annotation": "the predictors of the paper's network (mlp, mlp_response) need it",
+        "expression": "all predictors but response_gp need it",
+    }
+    return [
+        f"{no_file(bundle.matrix.parent, role)}; {why}"
+        for role, why in needed.items()
+        if getattr(bundle, role) is None
+    ]
 
 
 def _stem(matrix: Path) -> str:
     """Return the name of a matrix without the suffix of its format."""
     return re.sub(r"\.(gctx|gct|gct\.gz)$", "", matrix.name)
-
-
-def _genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: Funnel) -> pd.DataFrame:
-    """Return the schema's columns and column (the position in the matrix), one row per usable gene."""
-    listed = read_genes(bundle.geneinfo)
-    column = pd.Series(np.arange(len(matrix.gene_ids)), index=matrix.gene_ids)
-    table = listed[listed["gene_id"].isin(column.index)]
-    if table.empty:
-        axes = matrix.gene_ids, matrix.signature_ids
-        raise RawDataError(empty.no_genes(bundle.geneinfo, listed["gene_id"].tolist(), bundle.matrix, axes))
-    symbols = table["gene"].dropna()
-    twice = symbols[symbols.duplicated()]
-    if len(twice):
-        ids = shortlist(table.loc[table["gene"] == twice.iloc[0], "gene_id"])
-        raise RawDataError(
-            f"{bundle.geneinfo}: symbol '{twice.iloc[0]}' belongs to gene ids {ids} of the matrix; "
-            "keep it for one of them"
-        )
-    if bundle.panel:
-        of_panel = resolve(read_panel(bundle.panel), symbols.tolist())
-        _require_panel(bundle.panel, of_panel, symbols.tolist())
-        names = {name: gene for gene, name in of_panel.items()}
-        table = table[table["gene"].isin(names)].assign(gene=lambda t: t["gene"].map(names))
-    named = table["gene"].notna()
-    in_annotation, terms, _ = read_annotation(bundle.annotation)
-    annotated = resolve(table.loc[named, "gene"].tolist(), in_annotation)
-    has_terms = table["gene"].isin(annotated)
-    funnel.reject("gene", table.loc[~named, "gene_id"], f"no symbol in {bundle.geneinfo.name}")
-    funnel.reject("gene", table.loc[named & ~has_terms, "gene"], f"no annotation in {bundle.annotation.name}")
-    table = funnel.keep(
-        table,
-        has_terms,
-        "genes of the panel with annotation",
-        lambda before: empty.no_annotation(bundle, in_annotation, terms, before["gene"].dropna()),
-        "genes",
-    )
-    unknown = pd.Series(None, index=table.index, dtype="str")
-    return pd.DataFrame(
-        {
-            "gene": table["gene"],
-            "gene_id": table["gene_id"],
-            "ensembl_id": table.get("ensembl_id", unknown),
-            "annotated_as": table["gene"].map(annotated),
-            "column": table["gene_id"].map(column),
-        }
-    ).reset_index(drop=True)
-
-
-def _require_panel(path: Path, found: dict[str, str], measured: list[str]) -> None:
-    panel = read_panel(path)
-    unknown = [gene for gene in panel if gene not in found]
-    if unknown:
-        raise RawDataError(
-            f"{path}: {len(unknown)} of {len(panel)} genes are not in the matrix: {shortlist(unknown)}"
-            f"{near(unknown[0], measured)}; correct or remove them"
-        )
 
 
 def _wanted_signatures(
@@ -194,7 +141,7 @@ def _wanted_signatures(
         )
     else:
         table = canonical_signatures(matrix.signatures, bundle.matrix)
-    source, every, rows = _source(bundle), table["sig_id"], matrix.signature_ids
+    source, every, rows = bundle.source, table["sig_id"], matrix.signature_ids
     dose, time = rules.dose_um, rules.time_h
     of_compound = table["pert_type"] == "trt_cp"
     table = funnel.keep(
@@ -203,24 +150,20 @@ def _wanted_signatures(
         "signatures of compounds (trt_cp)",
         lambda before: empty.no_compounds(source, before),
     )
-    # The slack lets a dose exactly on the edge in, whatever its rounding error.
-    right_dose = (table["dose_um"] - dose).abs() <= DOSE_TOLERANCE * dose * (1 + 1e-9)
     table = funnel.keep(
         table,
-        right_dose,
+        is_dose(table["dose_um"], dose),
         f"dose {dose:g} uM",
         lambda before: empty.no_quantity(source, "dose", before["dose_um"], dose, "uM"),
     )
     table = funnel.keep(
         table,
-        np.isclose(table["time_h"], time),
+        is_time(table["time_h"], time),
         f"time {time:g} h",
         lambda before: empty.no_quantity(source, "time", before["time_h"], time, "h"),
     )
     if rules.quality == "gold":
-        table = funnel.keep(
-            table, _is_gold(table), "quality gold", lambda before: empty.no_quality(source, before)
-        )
+        table = _gold(table, source, funnel)
     position = pd.Series(np.arange(len(rows)), index=rows)
     found = table["sig_id"].isin(position.index)
     funnel.reject("signature", table.loc[~found, "sig_id"], f"no row in {bundle.matrix.name}")
@@ -233,14 +176,20 @@ def _wanted_signatures(
     return table.assign(position=table["sig_id"].map(position))
 
 
-def _source(bundle: RawBundle) -> Path:
-    """Return the file that describes the signatures."""
-    return bundle.siginfo or bundle.matrix
+def _gold(table: pd.DataFrame, source: Path, funnel: Funnel) -> pd.DataFrame:
+    """Return the signatures that are gold, and those that do not tell their quality."""
+    untold = _without_quality(table)
+    step = (
+        f"quality gold ({untold.sum()} do not tell theirs and are kept)" if untold.any() else "quality gold"
+    )
+    kept = is_gold(table) | untold
+    return funnel.keep(table, kept, step, lambda before: empty.no_quality(source, before))
 
 
-def _is_gold(table: pd.DataFrame) -> np.ndarray:
-    measured = (table["cc_q75"] >= GOLD_CC_Q75) & (table["pct_self_rank_q25"] <= GOLD_RANK_Q25)
-    return np.where(table["is_gold"].notna(), table["is_gold"] == 1, measured)
+def _without_quality(table: pd.DataFrame) -> np.ndarray:
+    """Return which signatures are of an assay without CMap's measures of quality, bool [signatures]."""
+    told = table[list(empty.QUALITY)].notna().any(axis=1)
+    return ((table["assay"] != L1000) & ~told).to_numpy()
 
 
 def _compounds(bundle: RawBundle, signatures: pd.DataFrame) -> pd.DataFrame:
@@ -249,7 +198,7 @@ def _compounds(bundle: RawBundle, signatures: pd.DataFrame) -> pd.DataFrame:
     ids = signatures["drug_id"].dropna()
     if not ids.isin(table["drug_id"]).any():
         listed = table["drug_id"].tolist()
-        raise RawDataError(empty.no_compound_in_table(_source(bundle), ids, bundle.compoundinfo, listed))
+        raise RawDataError(empty.no_compound_in_table(bundle.source, ids, bundle.compoundinfo, listed))
     return table.set_index("drug_id").assign(listed=True).reindex(sorted(ids.unique()))
 
 
@@ -293,59 +242,13 @@ def _with_structures(
         signatures,
         signatures["drug_id"].isin(id_of),
         "drug with a structure",
-        lambda before: empty.no_structures(_source(bundle), before, bundle.compoundinfo, funnel.rejects),
+        lambda before: empty.no_structures(bundle.source, before, bundle.compoundinfo, funnel.rejects),
     )
     same = len(id_of) - len(kept)
     funnel.steps.append(("drug_ids of one structure merged", "drugs", len(kept), same))
     columns = ["drug_id", "inchikey", "smiles", "name", "moa", "other_ids"]
     return signatures.assign(drug_id=signatures["drug_id"].map(id_of)), pd.DataFrame(
         kept.values(), columns=columns
-    )
-
-
-def _lines(bundle: RawBundle, signatures: pd.DataFrame) -> tuple[pd.DataFrame, LineMatch, list[str]]:
-    """Return signatures with one spelling of a cell line, the lines' rows in the basal expression, notes."""
-    rows, genes, _ = read_expression(bundle.expression)
-    counts = signatures["cell_line"].value_counts()
-    spelled = sorted(counts.index, key=lambda line: (line not in rows, -counts[line], line))
-    first: dict[str, str] = {}
-    called = {line: first.setdefault(plain_name(line), line) for line in spelled}
-    match = match_lines(first.values(), rows, read_identities(bundle.expression.parent))
-    if not match.found and not match.unclear:
-        source = _source(bundle)
-        raise RawDataError(
-            empty.no_expression(source, signatures["cell_line"], bundle.expression, rows, genes)
-        )
-    notes = [
-        f"{line}: is {called[line]} under another spelling" for line in sorted(called) if called[line] != line
-    ]
-    notes += [
-        f"{line}: its untreated expression is {row}'s in {bundle.expression.name}"
-        for line, row in sorted(match.found.items())
-        if line != row
-    ]
-    return signatures.assign(cell_line=signatures["cell_line"].map(called)), match, notes
-
-
-def _with_expression(
-    bundle: RawBundle, signatures: pd.DataFrame, match: LineMatch, funnel: Funnel
-) -> pd.DataFrame:
-    """Return the signatures of cell lines with untreated expression."""
-    nameless = signatures["cell_line"].isna()
-    funnel.reject_unnamed("cell_line", signatures.loc[nameless, "sig_id"])
-    known = signatures["cell_line"].isin(match.found)
-    name = bundle.expression.name
-    for line in sorted(signatures.loc[~known & ~nameless, "cell_line"].unique()):
-        several = match.unclear.get(line, [])
-        reason = f"several rows of {name} may be its" if several else f"no untreated expression in {name}"
-        funnel.rejects.append(("cell_line", line, reason, " or ".join(several) or None))
-    return funnel.keep(
-        signatures,
-        known,
-        "cell line with untreated expression",
-        lambda before: empty.no_line_left(
-            _source(bundle), before["cell_line"], bundle.expression, funnel.rejects
-        ),
     )
 
 
@@ -362,6 +265,41 @@ def _slices(z: np.ndarray) -> list[slice]:
     """Return slices of rows of `z` that are small enough to be copied."""
     step = max(1, _VALUES_AT_ONCE // max(1, z.shape[1]))
     return [slice(start, start + step) for start in range(0, len(z), step)]
+
+
+def _with_values(
+    bundle: RawBundle, signatures: pd.DataFrame, z: np.ndarray, genes: list[str], funnel: Funnel
+) -> pd.DataFrame:
+    """Return the signatures whose z-scores are finite; the index says which rows of `z` are theirs.
+
+    A gene that L1000 does not tell was damaged. Another assay may not have measured it: its z stays NaN.
+    """
+    partly = (signatures["assay"] != L1000).to_numpy()
+    finite = [np.isfinite(z[rows]) for rows in _slices(z)]
+    whole = np.concatenate([block.all(axis=1) for block in finite])
+    some = np.concatenate(
+        [
+            block.any(axis=1) & ~np.isinf(z[rows]).any(axis=1)
+            for block, rows in zip(finite, _slices(z), strict=True)
+        ]
+    )
+    usable = np.where(partly, some[signatures.index], whole[signatures.index]).astype(bool)
+    funnel.reject("signature", signatures.loc[~usable, "sig_id"], "z-scores missing or not finite")
+    return funnel.keep(
+        signatures,
+        usable,
+        "z-scores finite where a gene was measured" if partly.any() else "all z-scores finite",
+        lambda before: empty.no_finite(bundle.matrix, z, before, genes),
+    )
+
+
+def _assays(signatures: pd.DataFrame) -> pd.Series | str:
+    """Return the assay of every experiment, in the order of `_merge_replicates`."""
+    every = signatures["assay"].unique()
+    if len(every) == 1:
+        return str(every[0])
+    experiments = signatures.groupby(["drug_id", "cell_line"], sort=True)["assay"]
+    return experiments.agg(lambda assays: " and ".join(sorted(set(assays)))).reset_index(drop=True)
 
 
 def _merge_replicates(
@@ -385,6 +323,15 @@ def _merge_replicates(
         step = max(1, _VALUES_AT_ONCE // (z.shape[1] * replicates))
         for start in range(0, len(which), step):
             part = which[start : start + step]
-            merged[part] = np.median(z[rows[first[part, None] + np.arange(replicates)]], axis=1)
+            merged[part] = _median(z[rows[first[part, None] + np.arange(replicates)]])
     responses = counts.rename("replicates").reset_index()
     return responses, merged
+
+
+def _median(z: np.ndarray) -> np.ndarray:
+    """Return the medians [experiments, genes] of z [experiments, replicates, genes] that were measured."""
+    if not np.isnan(z).any():
+        return np.median(z, axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of genes that no replicate has
+        return np.nanmedian(z, axis=1)

@@ -34,10 +34,15 @@ def no_genes(geneinfo: Path, listed: Sequence[str], matrix: Path, axes: tuple[li
     return _names_others(geneinfo, "gene ids", matrix, genes, listed)
 
 
+def no_symbols(bundle: RawBundle) -> str:
+    """Return that none of the measured genes has a symbol."""
+    return f"{bundle.geneinfo}: has no symbol of the genes of {bundle.matrix}; fill them in"
+
+
 def no_annotation(bundle: RawBundle, annotated: Sequence[str], terms: Sequence[str], genes: pd.Series) -> str:
     """Return why none of the measured genes, by symbol, is annotated."""
     if genes.empty:
-        return f"{bundle.geneinfo}: has no symbol of the genes of {bundle.matrix}; fill them in"
+        return no_symbols(bundle)
     if genes.isin(list(terms)).any():
         return (
             f"{bundle.annotation}: has genes in its columns ({shortlist(terms, 3)}) and terms in its rows "
@@ -132,6 +137,11 @@ def no_expression(
         f"{shortlist(rows, 3)}; name its rows as there, or add a table of cell lines (cellinfo_beta.txt, "
         "Model.csv) that has both names"
     )
+
+
+def no_line_named(source: Path) -> str:
+    """Return that no signature of a usable drug names a cell line."""
+    return f"{source}: no signature of a usable drug names a cell line; fill in cell_iname"
 
 
 def no_line_left(source: Path, lines: pd.Series, expression: Path, rejects: Rejects) -> str:

@@ -130,10 +130,14 @@ def _key(world: World) -> str:
     sections = (params_of(settings).pretrain, settings.pretrain, settings.featurize)
     return digest_of(
         [sha256(path) for path in tables],
-        sha256(own) if own.exists() else sha256(find_bundle(project.raw).expression),
+        _digest_of_expression(own if own.exists() else find_bundle(project.raw).expression),
         [section.model_dump(mode="json") for section in sections],
         [settings.predictor, settings.curate.threshold, list(settings.targets)],
     )
+
+
+def _digest_of_expression(path: Path | None) -> str | None:
+    return None if path is None else sha256(path)
 
 
 def _is_learned(world: World) -> bool:

@@ -31,6 +31,7 @@ def write_report(
         summary=f"{world.settings.predictor}, strategy {campaign.strategy}, seed {campaign.seed}, "
         f"{len(world.library)} drugs in the library, {len(world.queries)} to be predicted, "
         f"{lines} source cell lines{'; a rehearsal on measured responses' if campaign.rehearsal else ''}.",
+        other_conditions=world.other_conditions,
         evidence=evidence[evidence["drugs"] > 0],
         trust=_trust(metrics),
         rounds=_rounds(world),

@@ -19,6 +19,8 @@ class Plates(Section):
     controls: int = Field(ge=0)
     use_edge: bool
     concentration_um: float = Field(gt=0)
+    # Campaigns of earlier versions do not say it.
+    time_h: float | None = Field(default=None, gt=0)
     well_volume_ul: float = Field(gt=0)
     stock_mm: float = Field(gt=0)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from anchordrug.atlas.conditions import other_conditions
 from anchordrug.atlas.further_drugs import with_drugs
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
@@ -51,6 +52,12 @@ class World:
     def sources(self) -> ResponseAtlas:
         """The experiments of the source lines."""
         return sources_of(self.atlas, self.campaign.targets[0], self.settings.pretrain.leave_out)
+
+    @cached_property
+    def other_conditions(self) -> str | None:
+        """What to know of a campaign at another dose or time than its source lines; None if at the same."""
+        plates = self.campaign.plates
+        return other_conditions(self.sources, plates.concentration_um, plates.time_h)
 
     @property
     def settings(self) -> Settings:

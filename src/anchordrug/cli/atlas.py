@@ -51,7 +51,7 @@ def add(
         typer.Option(help="The dose in uM; default: that of the campaign, the plate map or the settings."),
     ] = None,
     time_h: Annotated[
-        float | None, typer.Option(help="The time in hours; default: curate.time_h of the settings.")
+        float | None, typer.Option(help="The time in hours; default: that of the campaign or the settings.")
     ] = None,
     id_column: IdColumn = None,
     params: Params = None,

@@ -15,6 +15,15 @@ app = typer.Typer(
     epilog="In this order: new, then next and ingest in turn, then finish; status says where it stands.",
     no_args_is_help=True,
 )
+Dose = Annotated[
+    float | None, typer.Option(help="The dose in uM on the plates; default: that of the settings.")
+]
+Time = Annotated[
+    float | None, typer.Option(help="How long drugs act, in hours; default: as in the settings.")
+]
+Rehearsal = Annotated[
+    bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
+]
 Campaign = Annotated[Path, typer.Argument(help="The campaign's folder.", metavar="FOLDER")]
 
 
@@ -46,9 +55,9 @@ def new(
         str | None, typer.Option(help="How drugs are chosen; default: select.strategy of the settings.")
     ] = None,
     seed: Seed = 0,
-    rehearsal: Annotated[
-        bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
-    ] = False,
+    rehearsal: Rehearsal = False,
+    dose_um: Dose = None,
+    time_h: Time = None,
     id_column: IdColumn = None,
     params: Params = None,
 ) -> None:
@@ -57,7 +66,18 @@ def new(
     from anchordrug.bench.commands import new as command
 
     asked = command.NewCampaign(
-        tuple(target), library, predict, expression, budget, rounds, strategy, seed, rehearsal, id_column
+        tuple(target),
+        library,
+        predict,
+        expression,
+        budget,
+        rounds,
+        strategy,
+        seed,
+        rehearsal,
+        dose_um,
+        time_h,
+        id_column,
     )
     with options_of_columns(), reading_atlas(project):
         command.run(folder, asked, project)

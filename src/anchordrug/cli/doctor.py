@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
-from anchordrug.errors import AnchorDrugError
+from anchordrug.cli.turns import READS
+from anchordrug.errors import AnchorDrugError, shortlist
+
+# pydantic takes as long to import as all of the help takes to show.
+if TYPE_CHECKING:
+    from anchordrug.project.project import AtlasTables, Project
 
 GIB = 2**30
 # docs/performance.md: what predicting needs, and what learning from 35,000 drugs x 307 genes needs.
@@ -23,20 +28,6 @@ ONNX_MODEL = (
     b'\x08\x08:7\n\x0e\n\x01x\n\x01x\x12\x01y"\x03Add\x12\x01gZ\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03'
     b"\x12\x01nb\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\x11"
 )
-# One output of every stage that runs once per project or first target.
-OUTPUTS = {
-    "curate": "tables/curated",
-    "grow": "tables/atlas",
-    "featurize": "tables/features",
-    "split": "tables/splits/splits.csv",
-    "pretrain": "models/pretrained",
-    "select": "tables/selections",
-    "finetune": "models/finetuned",
-    "evaluate": "metrics/scores",
-    "hidden": "metrics/hidden",
-    "export": "models/onnx",
-    "summarise": "metrics/summary.json",
-}
 
 
 @dataclass(frozen=True)
@@ -188,6 +179,7 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
         return
     from anchordrug.files.experiments import outside_of_copies, seen_from
     from anchordrug.predictors.registry import check_predictors
+    from anchordrug.project.project import Project
     from anchordrug.raw.bundle import find_bundle
     from anchordrug.settings import read_settings
 
@@ -206,13 +198,104 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
         yield Finding("raw bundle", state, warning or found, remedy)
     except AnchorDrugError as error:
         yield _mistake("raw bundle", error)
-    there = [stage for stage, path in OUTPUTS.items() if (root / path).exists()]
-    missing = [stage for stage in OUTPUTS if stage not in there]
-    if missing:
-        text = f"{', '.join(there) or 'none'} have run; not yet {', '.join(missing)}"
-        yield Finding("stages", "ok", f"{text}; 'dvc repro' runs them")
-    else:
-        yield Finding("stages", "ok", "all have run")
+    yield from _other_inputs(Project(root, settings))
+    yield _stages(Project(root, settings))
+
+
+def _other_inputs(project: "Project") -> Iterator[Finding]:
+    """Tell which files of outside the stages' own tables are missing, other than the raw bundle."""
+    library = project.settings.predict.library
+    # A table of a stage is not there before the stage has run.
+    if not library.is_relative_to("tables") and not (project.root / library).is_file():
+        remedy = "set predict.library in params.yaml to a file of compounds"
+        yield Finding("library", "problem", f"{library}: no such file", remedy)
+    # Without DVC, nothing asks for the folder.
+    if (project.root / "dvc.yaml").exists() and not project.additions.is_dir():
+        remedy = f"mkdir {project.relative(project.additions)}"
+        yield Finding("additions", "problem", f"{project.additions}: no such folder; DVC asks for it", remedy)
+
+
+class Run(NamedTuple):
+    """One run of a stage: for a target and a seed, where it has them, with the files it writes."""
+
+    stage: str
+    target: str | None
+    seed: int | None
+    outputs: list[Path]
+
+    def missing(self) -> list[Path]:
+        """Return the outputs that are not there; an empty folder counts as none."""
+        return [
+            path for path in self.outputs if not path.exists() or (path.is_dir() and not [*path.iterdir()])
+        ]
+
+    def reads(self, other: "Run") -> bool:
+        """Return whether this run reads what `other`, and no more than it, writes."""
+        own = other.target in (None, self.target) and other.seed in (None, self.seed)
+        return own and other.stage in READS[self.stage]
+
+
+def _stages(project: "Project") -> Finding:
+    """Tell which stages have run, and which outputs are missing that were written or read before."""
+    missing = [(run, run.missing()) for run in _runs(project)]
+    ran = [run for run, paths in missing if len(paths) < len(run.outputs)]
+    lost = [
+        (run.stage, path)
+        for run, paths in missing
+        for path in paths
+        if run in ran or any(other.reads(run) for other in ran)
+    ]
+    if lost:
+        stages = ", ".join(dict.fromkeys(stage for stage, _ in lost))
+        text = (
+            f"{len(lost)} outputs of {stages} are missing: {shortlist(project.relative(p) for _, p in lost)}"
+        )
+        remedy = "'git checkout tables metrics' and 'dvc checkout' restore them, or 'dvc repro' makes them"
+        return Finding("stages", "problem", text, remedy)
+    waiting = dict.fromkeys(run.stage for run, _ in missing if run not in ran)
+    if waiting:
+        whole = dict.fromkeys(run.stage for run in ran if run.stage not in waiting)
+        text = f"{', '.join(whole) or 'none'} have run; not yet {', '.join(waiting)}"
+        return Finding("stages", "ok", f"{text}; 'dvc repro' runs them")
+    return Finding("stages", "ok", "all have run")
+
+
+def _runs(project: "Project") -> list[Run]:
+    """Return the runs that the settings ask for, in the order of the stages."""
+    targets, metrics = project.settings.targets, project.metrics
+    curated, atlas = project.curated_tables, project.atlas_tables
+    features = [project.drug_features, project.gene_features, project.cell_features]
+    once = [
+        Run("curate", None, None, [*_tables(curated), project.funnel, project.rejects]),
+        Run("grow", None, None, [*_tables(atlas), project.added_expression]),
+        Run("featurize", None, None, features),
+        Run("split", None, None, [project.splits]),
+    ]
+    of_campaign = {
+        "select": project.selection,
+        "compare": lambda target, seed: project.campaign_metrics("compared", target, seed),
+        "finetune": lambda target, seed: project.finetuned(target, seed, ""),
+        "evaluate": lambda target, seed: project.campaign_metrics("scores", target, seed),
+    }
+    campaigns = [
+        Run(stage, target, seed, [path(target, seed)])
+        for stage, path in of_campaign.items()
+        for target in targets
+        for seed in project.settings.seeds
+    ]
+    return [
+        *once,
+        *(Run("pretrain", target, None, [project.pretrained(target)]) for target in targets),
+        *campaigns,
+        *(Run("hidden", target, None, [metrics / "hidden" / f"{target}.csv"]) for target in targets),
+        *(Run("export", target, None, [project.onnx(target)]) for target in targets),
+        Run("summarise", None, None, [metrics / "summary.json"]),
+        Run("report", None, None, [metrics / "report.html"]),
+    ]
+
+
+def _tables(tables: "AtlasTables") -> list[Path]:
+    return [tables.responses, tables.drugs, tables.genes, tables.cell_lines]
 
 
 def _mistake(what: str, error: AnchorDrugError) -> Finding:

@@ -9,6 +9,28 @@ from anchordrug.cli.options import require_packages
 
 PANEL = "The full LINCS release (in sources/lincs/pipeline)"
 app = typer.Typer()
+ProfileTable = Annotated[
+    Path | None,
+    typer.Option(
+        help="In place of a release: a long table (drug, SMILES, cell line, gene, z, dose, time), a sheet of "
+        "contrasts (file, drug, SMILES, ...) or AnnData."
+    ),
+]
+TableExpression = Annotated[
+    Path | None, typer.Option(help="Of a table: untreated expression of its cell lines.")
+]
+TableAnnotation = Annotated[
+    Path | None, typer.Option(help="Of a table: gene annotation, .csv, .gmt or .gaf.")
+]
+TableDose = Annotated[
+    float | None, typer.Option(help="Of a table without doses: the dose of all rows in uM.")
+]
+TableTime = Annotated[
+    float | None, typer.Option(help="Of a table without times: the time of all rows in hours.")
+]
+CentreLines = Annotated[
+    bool, typer.Option("--centre-lines", help="Of a table: subtract each line's mean over drugs.")
+]
 ReleaseParams = Annotated[Path, typer.Option(help="The settings beside the manifest.")]
 
 
@@ -26,15 +48,64 @@ def fetch(
     stage.run(key, manifest, params, into)
 
 
-@app.command(rich_help_panel=PANEL, epilog="Example: anchordrug pack lincs2020")
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: anchordrug pack lincs2020"
+    "\n\nExample: anchordrug pack --table profiles.csv --out bundles/mine --dose-um 10 --time-h 24",
+)
 def pack(
-    release: Annotated[str, typer.Argument(help="lincs2020, gse92742 or gse70138.")],
+    release: Annotated[str | None, typer.Argument(help="lincs2020, gse92742 or gse70138.")] = None,
+    table: ProfileTable = None,
     downloads: Annotated[Path, typer.Option(help="The folder of what was fetched.")] = Path("downloads"),
-    out: Annotated[Path | None, typer.Option(help="The folder to write; default: bundles/RELEASE.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write; default: bundles/RELEASE or the table's name.")
+    ] = None,
+    expression: TableExpression = None,
+    annotation: TableAnnotation = None,
+    assay: Annotated[str, typer.Option(help="Of a table: the kind of assay, in any words.")] = "z-scores",
+    dose_um: TableDose = None,
+    time_h: TableTime = None,
+    centre_lines: CentreLines = False,
+    layer: Annotated[str | None, typer.Option(help="Of AnnData: the matrix of z-scores.")] = None,
     params: ReleaseParams = Path("params.yaml"),
 ) -> None:
-    """Make a raw bundle of what was fetched: matrix, tables, expression, annotation."""
+    """Make a raw bundle: of a fetched release, or of a table of your own profiles."""
+    if (release is None) == (table is None):
+        raise typer.BadParameter("give either the name of a release or --table")
+    if table is not None:
+        require_packages("h5py")
+        from anchordrug.raw.profile_columns import Usual
+        from anchordrug.release.pack_profiles import Beside
+        from anchordrug.stages import pack_profiles
+
+        pack_profiles.run(
+            table,
+            out or Path("bundles") / table.name.split(".")[0],
+            Beside(expression, annotation),
+            Usual(dose_um, time_h),
+            assay=assay,
+            centre_lines=centre_lines,
+            layer=layer,
+        )
+        return
+    assert release is not None
     require_packages("pydantic", "obonet")
     from anchordrug.stages import pack as stage
 
     stage.run(release, downloads, out or Path("bundles") / release, params)
+
+
+@app.command("slice", rich_help_panel=PANEL, epilog="Example: anchordrug slice")
+def slice_(
+    downloads: Annotated[
+        Path, typer.Option(help="The folder of the fetched tables; what arrives is kept there.")
+    ] = Path("downloads"),
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("bundles/slice"),
+    manifest: Annotated[Path, typer.Option(help="What lies where.")] = Path("manifest.yaml"),
+    params: ReleaseParams = Path("params.yaml"),
+) -> None:
+    """Make a raw bundle of some cell lines, by fetching their rows; run again after a cut, it goes on."""
+    require_packages("pydantic", "requests", "obonet", "h5py")
+    from anchordrug.stages import slice as stage
+
+    stage.run(downloads, out, manifest, params)

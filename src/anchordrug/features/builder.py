@@ -66,6 +66,8 @@ def line_embeddings(expression: pd.DataFrame, lines: Sequence[str], settings: Ce
     RawDataError
         `expression` lacks one of `lines`.
     """
+    if not lines:
+        return np.zeros((0, settings.dim), np.float32)
     rows = _rows_of(lines, expression.index, "the untreated expression")
     embedding = embed_cell_lines(
         expression.to_numpy(np.float32),

@@ -9,7 +9,7 @@ import pandas as pd
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.features.builder import drug_bits, gene_terms, line_embeddings
-from anchordrug.raw.bundle import RawBundle
+from anchordrug.raw.bundle import RawBundle, no_file
 from anchordrug.raw.expression import read_expression, rows_of_lines
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.settings import Featurize
@@ -78,20 +78,30 @@ def blocks_of(
     RawDataError
         A file of the bundle is missing or damaged, or lacks a gene.
     """
-    names, terms, annotation = read_annotation(bundle.annotation)
-    expression = untreated_expression(bundle, added, cell_lines)
+    expression = pd.DataFrame()
+    if bundle.expression is not None:
+        expression = untreated_expression(bundle, added, cell_lines)
     described = [line in expression.index for line in cell_lines]
     known = [line for line in cell_lines if line in expression.index]
     features = line_features(expression, known, settings)
     values = np.full((len(cell_lines), len(features.names)), np.nan, np.float32)
     values[described] = features.values
+    terms, annotation = _terms(bundle, annotated_as)
     return BundleBlocks(
         drug_bits(smiles, settings.drug),
-        gene_terms(annotated_as, names, annotation),
+        annotation,
         terms,
         LineFeatures(features.names, values),
         len(expression),
     )
+
+
+def _terms(bundle: RawBundle, annotated_as: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return the terms, and which genes have them, 0 or 1 [genes, terms]; no terms without annotation."""
+    if bundle.annotation is None:
+        return [], np.zeros((len(annotated_as), 0), np.uint8)
+    names, terms, annotation = read_annotation(bundle.annotation)
+    return terms, gene_terms(annotated_as, names, annotation)
 
 
 def untreated_expression(
@@ -112,6 +122,8 @@ def untreated_expression(
     RawDataError
         The file is missing or damaged, `added` lacks one of its genes, or two rows may be one of `named`.
     """
+    if bundle.expression is None:
+        raise RawDataError(f"{no_file(bundle.matrix.parent, 'expression')}; add it")
     lines, genes, values = read_expression(bundle.expression)
     names = {row: line for line, row in rows_of_lines(bundle.expression, lines, named).items()}
     lines = [row if row in named else names.get(row, row) for row in lines]

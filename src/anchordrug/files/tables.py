@@ -160,7 +160,9 @@ def read_matrix(
     if absent:
         raise TableError(f"{path}: column '{absent[0]}' is missing; run the stage that writes it again")
     wide = table.drop(columns=list(index_columns))
-    matrix = np.ascontiguousarray(wide.to_numpy())
+    # Without a column there is no type to tell.
+    values = wide.to_numpy() if len(wide.columns) else np.zeros(wide.shape, np.float32)
+    matrix = np.ascontiguousarray(values)
     if matrix.dtype.kind not in "fiub" or not _allowed(matrix, missing).all():
         raise TableError(
             f"{path}: holds values that are not finite numbers; run the stage that writes it again"

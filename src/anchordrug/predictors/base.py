@@ -258,6 +258,8 @@ class Predictor(ABC):
     Params: ClassVar[type[PredictorParams]]
     # Whether it looks at the cell lines' features, so that a new line needs its untreated expression.
     uses_cell_lines: ClassVar[bool] = True
+    # Whether it looks at the genes' features, so that the raw bundle needs gene annotation.
+    uses_annotation: ClassVar[bool] = True
 
     @classmethod
     @abstractmethod

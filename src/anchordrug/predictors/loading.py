@@ -36,10 +36,18 @@ def task_of(
     Raises
     ------
     SettingsError
-        The predictor needs the untreated expression of a cell line that has none.
+        The predictor needs the untreated expression of a cell line that has none, or gene annotation that
+        the raw bundle does not have.
     """
+    kind = predictor_class(settings.predictor)
+    if kind.uses_annotation and not features.genes.shape[1]:
+        raise SettingsError(
+            f"predictor: {settings.predictor} needs gene annotation, and the raw bundle has none; add "
+            "gene_ontology*.csv, *.gmt or *.gaf to it (docs/howto/raw_bundle.md), or set predictor: "
+            "response_gp in params.yaml"
+        )
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
-    if predictor_class(settings.predictor).uses_cell_lines:
+    if kind.uses_cell_lines:
         described = np.flatnonzero(np.isfinite(features.cell_lines).all(axis=1))
         require_described([target, *sources.measured_lines()], {atlas.cell_lines[line] for line in described})
     library = np.unique(atlas.of(target).drug) if library is None else library
@@ -58,8 +66,8 @@ def require_described(cell_lines: Iterable[str], described: Collection[str]) -> 
     if missing:
         raise SettingsError(
             f"atlas: the untreated expression of {shortlist(missing)} is not known; add it again with "
-            "'anchordrug atlas add --expression', or set predictor: response_gp in params.yaml, which needs "
-            "none"
+            "'anchordrug atlas add --expression', or to the raw bundle (basal_expression*.csv), or set "
+            "predictor: response_gp in params.yaml, which needs none"
         )
 
 

@@ -35,9 +35,9 @@ class RawBundle:
     compoundinfo, geneinfo
         Compound and gene metadata.
     expression
-        Basal expression, cell line x gene.
+        Basal expression, cell line x gene; None where there is none.
     annotation
-        Gene annotation, matrix, GMT or GAF.
+        Gene annotation, matrix, GMT or GAF; None where there is none.
     panel
         Genes to use, None for all.
     """
@@ -46,9 +46,14 @@ class RawBundle:
     siginfo: Path | None
     compoundinfo: Path
     geneinfo: Path
-    expression: Path
-    annotation: Path
+    expression: Path | None
+    annotation: Path | None
     panel: Path | None
+
+    @property
+    def source(self) -> Path:
+        """The file that describes the signatures."""
+        return self.siginfo or self.matrix
 
 
 def find_bundle(folder: Path) -> RawBundle:
@@ -68,10 +73,17 @@ def find_bundle(folder: Path) -> RawBundle:
         siginfo=_optional(folder, "siginfo"),
         compoundinfo=_required(folder, "compoundinfo"),
         geneinfo=_required(folder, "geneinfo"),
-        expression=_required(folder, "expression"),
-        annotation=_required(folder, "annotation"),
+        expression=_optional(folder, "expression"),
+        annotation=_optional(folder, "annotation"),
         panel=_optional(folder, "panel"),
     )
+
+
+def no_file(folder: Path, role: str) -> str:
+    """Return that a bundle has no file for a role, and which file's name is nearly right."""
+    patterns = _PATTERNS[role]
+    hint = near(patterns[0], (entry.name for entry in folder.iterdir()))
+    return f"{folder}: no file named {' or '.join(patterns)} ({role}){hint}"
 
 
 def read_panel(path: Path) -> list[str]:
@@ -108,9 +120,7 @@ def write_panel(genes: Iterable[str], path: Path) -> Path:
 def _required(folder: Path, role: str) -> Path:
     path = _optional(folder, role)
     if path is None:
-        patterns = _PATTERNS[role]
-        hint = near(patterns[0], (entry.name for entry in folder.iterdir()))
-        raise RawDataError(f"{folder}: no file named {' or '.join(patterns)} ({role}){hint or '; add it'}")
+        raise RawDataError(f"{no_file(folder, role)}; add it")
     return path
 
 

@@ -1,12 +1,14 @@
 """Tables of differential expression: which columns tell how a gene changes, and in which direction."""
 
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from anchordrug.errors import RawDataError
+from anchordrug.errors import AnchorDrugError, RawDataError
 from anchordrug.raw.sheet import Sheet
+
+Kind = Literal["z", "statistic", "log2_fold_change"]
 
 # As `Sheet.columns_named` wants them, the preferred first.
 VALUE_HEADERS = {
@@ -45,6 +47,15 @@ class Signed(NamedTuple):
 
     values: np.ndarray
     notes: tuple[str, ...] = ()
+
+
+class Changes(NamedTuple):
+    """Values float64 [rows] of a kind, standard errors [rows] of fold changes, notes for the user."""
+
+    kind: Kind
+    values: np.ndarray
+    errors: np.ndarray | None
+    notes: tuple[str, ...]
 
 
 def columns_by_role(sheet: Sheet) -> dict[str, list[int]]:
@@ -153,6 +164,77 @@ def require_range(sheet: Sheet, column: int, wrong: np.ndarray, fault: str) -> N
             f"{sheet.path}: {sheet.row_place(row)}, {sheet.column_place(column)}: {value:.6g} {fault}; "
             "correct it"
         )
+
+
+def best_values(
+    sheet: Sheet, columns: dict[str, int], problem: type[AnchorDrugError] = RawDataError
+) -> Changes:
+    """Return the best values that a table has, NaN where missing.
+
+    These are z-scores where there are no fold changes; else a signed statistic, then the normal quantile of
+    the p-value with the sign of the fold change, then the fold change with its standard error.
+
+    Parameters
+    ----------
+    columns
+        One column by role, as `columns_by_role` finds them.
+    problem
+        The kind of error that the caller's users expect.
+
+    Raises
+    ------
+    AnchorDrugError
+        A `problem`: the columns do not suffice, or tell no direction.
+    RawDataError
+        A cell is not a number, or a value is out of its range.
+    """
+    if "z" in columns and "fold change" not in columns:
+        return Changes("z", _directed(sheet, columns["z"], problem), None, ())
+    statistic = signed_statistic(sheet, columns)
+    if statistic is not None:
+        return Changes("statistic", statistic.values, None, statistic.notes)
+    if "fold change" not in columns:
+        undirected = without_direction(sheet, columns)
+        lacks = (
+            f"no column of signed statistics ({undirected})"
+            if undirected
+            else "no column of signed statistics"
+        )
+        raise problem(
+            f"{sheet.path}: {lacks} and none of log2 fold changes, so the direction of a change is unknown; "
+            "add the column 'stat' or 'log2FoldChange'"
+        )
+    changes = _directed(sheet, columns["fold change"], problem)
+    if "p-value" in columns:
+        by_p = signed_by_p(sheet, columns)
+        return Changes("statistic", by_p.values, None, by_p.notes)
+    if "standard error" in columns:
+        errors = sheet.numbers(columns["standard error"])
+        require_range(
+            sheet, columns["standard error"], errors <= 0, "is no standard error, which is greater than 0"
+        )
+        return Changes("log2_fold_change", changes, errors, ())
+    if "adjusted p-value" in columns:
+        raise problem(
+            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}) but no "
+            "raw ones, which are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
+        )
+    raise problem(
+        f"{sheet.path}: has log2 fold changes but no p-value, no signed statistic and no standard error, so "
+        "their noise is unknown; add the column 'pvalue', 'stat' or 'lfcSE'"
+    )
+
+
+def _directed(sheet: Sheet, column: int, problem: type[AnchorDrugError]) -> np.ndarray:
+    """Return the numbers of a column whose sign tells the direction."""
+    values = sheet.numbers(column)
+    lacking = lacks_direction(values)
+    if lacking:
+        raise problem(
+            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell "
+            "genes that go up from genes that go down; give all genes, with signed values"
+        )
+    return values
 
 
 def _statistic_column(columns: dict[str, int]) -> int | None:

@@ -1,8 +1,12 @@
 """GCTX: CMap's HDF5 matrix. /0/DATA/0/matrix is [signature, gene], /0/META/COL describes signatures."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,7 +15,7 @@ import pandas as pd
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
-from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
+from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5, require_written
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, require_readable
 from anchordrug.raw.unpacked import require_sane_size
@@ -41,6 +45,16 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
         raise RawDataError(f"{path}: is not an HDF5 file, so not GCTX; download it again")
     with open_hdf5(path) as file:
         yield _describe(path, file)
+
+
+@contextmanager
+def open_gctx_of(path: Path, file: io.RawIOBase) -> Iterator[SignatureMatrix]:
+    """Open a GCTX file of the name `path` whose bytes are read from `file`; errors as `open_gctx`.
+
+    Only what is asked for is read, and no rows between those that are wanted.
+    """
+    with open_hdf5(path, file) as opened:
+        yield replace(_describe(path, opened), cheap_gap=0)
 
 
 def is_gctx(path: Path) -> bool:
@@ -112,7 +126,7 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
             raise RawDataError(f"{path}: has no matrix of numbers at /{_MATRIX}; {_other_than_gctx(file)}")
         signatures = _metadata(path, file, _SIGNATURES, "sig_id")
         genes = _metadata(path, file, _GENES, "gene_id")
-        _check_written(path, matrix)
+        require_written(path, matrix)
         if matrix.chunks and np.prod(matrix.chunks, dtype=float) * matrix.dtype.itemsize > _MOST_CHUNK_BYTES:
             raise RawDataError(
                 f"{path}: the matrix lies in pieces of more than {_MOST_CHUNK_BYTES // 2**20} MiB; write the "
@@ -132,33 +146,49 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
         except DAMAGE as error:
             raise damaged(path, error) from error
 
+    def places(rows: np.ndarray, columns: slice) -> list[tuple[int, int]]:
+        try:
+            return _places(matrix, rows, columns)
+        except DAMAGE as error:
+            raise damaged(path, error) from error
+
     chunk_rows = matrix.chunks[0] if matrix.chunks else 1
-    return SignatureMatrix(path, signatures, genes, chunk_rows, read)
+    return SignatureMatrix(path, signatures, genes, chunk_rows, read, places)
+
+
+def _places(matrix: h5py.Dataset, rows: np.ndarray, columns: slice) -> list[tuple[int, int]]:
+    """Return where the file has some rows of a span of columns: first byte, and the byte after the last."""
+    if matrix.chunks is None:
+        start, width, size = matrix.id.get_offset(), matrix.shape[1], matrix.dtype.itemsize
+        if start is None:  # inside the header, which is read in any case
+            return []
+        return [
+            (start + (row * width + columns.start) * size, start + (row * width + columns.stop) * size)
+            for row in rows.tolist()
+        ]
+    high, wide = matrix.chunks
+    wanted = set(
+        product(np.unique(rows // high).tolist(), range(columns.start // wide, -(-columns.stop // wide)))
+    )
+    found: list[tuple[int, int]] = []
+
+    def look(chunk: Any) -> None:
+        top, left = chunk.chunk_offset
+        if (top // high, left // wide) in wanted:
+            found.append((chunk.byte_offset, chunk.byte_offset + chunk.size))
+
+    matrix.id.chunk_iter(look)
+    return found
 
 
 def _other_than_gctx(file: h5py.File) -> str:
     """Return what an HDF5 file without GCTX's layout is, as far as its groups tell, with a remedy."""
     groups = set(file)
     if {"obs", "var"} <= groups:
-        return "it is an h5ad file (AnnData): save adata.to_df().T as CSV, genes x samples"
+        return "it is AnnData, which has no signatures: save adata.to_df().T as CSV, genes x samples"
     if "matrix" in groups or {"barcodes", "genes", "data"} <= groups:
         return "it looks like a matrix of 10x: write one table with its names, genes x samples"
     return "is it a GCTX file?"
-
-
-def _check_written(path: Path, matrix: h5py.Dataset) -> None:
-    """Refuse a matrix that its writer did not finish: HDF5 reads what was never written as zeros."""
-    if matrix.chunks:
-        expected = int(
-            np.prod([-(-size // chunk) for size, chunk in zip(matrix.shape, matrix.chunks, strict=True)])
-        )
-        present = matrix.id.get_num_chunks()
-    else:
-        expected, present = matrix.nbytes, matrix.id.get_storage_size()
-    if present < expected:
-        raise RawDataError(
-            f"{path}: only {present} of {expected} parts of the matrix were written; download it again"
-        )
 
 
 def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.DataFrame:
@@ -182,7 +212,7 @@ def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.Dat
 
 def _decoded(path: Path, dataset: h5py.Dataset) -> pd.Series:
     """Return numbers in their own type, or as float64 where some are missing, and all else as text."""
-    require_sane_size(path, dataset.nbytes, path.stat().st_size)
+    require_sane_size(path, dataset.nbytes, dataset.file.id.get_filesize())
     if dataset.nbytes > _MOST_BYTES:
         raise RawDataError(
             f"{path}: {dataset.name} has {dataset.nbytes / 2**20:,.0f} MiB, more than "

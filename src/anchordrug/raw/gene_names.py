@@ -138,6 +138,27 @@ def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
     )
 
 
+def ids_of_names(names: Sequence[str]) -> pd.DataFrame:
+    """Return what names say of genes that no table lists, one row per name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        gene (the symbol, else the Ensembl or Entrez id), gene_id (Entrez id) and ensembl_id, None where the
+        name does not say it.
+    """
+    parts = [_parts(name) for name in names]
+    rows = [
+        (
+            next(iter((*part.symbol, *part.ensembl, *part.entrez))),
+            _first_of(part.entrez),
+            _first_of(part.ensembl),
+        )
+        for part in parts
+    ]
+    return pd.DataFrame(rows, columns=["gene", "gene_id", "ensembl_id"], dtype=object)
+
+
 def gene_predicate(genes: pd.DataFrame) -> Callable[[str], bool]:
     """Return whether a name may denote a gene: one of `genes` (as `match_genes`) or any Ensembl gene id."""
     lookups = _lookups(genes)
@@ -226,6 +247,10 @@ def _pieces(name: str) -> list[str]:
 
 def _is_id(name: str) -> bool:
     return bool(_ENSEMBL.fullmatch(name) or _ENTREZ.fullmatch(name))
+
+
+def _first_of(names: Sequence[str]) -> str | None:
+    return next(iter(names), None)
 
 
 def _of(parts: _Parts, naming: Naming) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """HDF5 files, opened only if all that they show lies inside them."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 from h5py import h5d, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from anchordrug.errors import RawDataError, printable
@@ -17,8 +19,8 @@ _MOST_LINKS, _MOST_LEVELS = 1_000_000, 100
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+def open_hdf5(path: Path, file: io.RawIOBase | None = None) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; with `file`, its bytes are read from there, and `path` is its name.
 
     Raises
     ------
@@ -30,23 +32,44 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
         # are made so that no chunk is wanted twice.
-        file = h5py.File(path, "r", rdcc_nbytes=0)
+        opened = h5py.File(path if file is None else file, "r", rdcc_nbytes=0)
     except DAMAGE as error:
         raise damaged(path, error) from error
-    with file:
+    with opened:
         try:
-            problem = _problem(file)
+            problem = _problem(opened)
         except DAMAGE as error:
             raise damaged(path, error) from error
         if problem is not None:
             raise RawDataError(f"{path}: {problem}")
-        yield file
+        yield opened
 
 
 def damaged(path: Path, error: Exception) -> RawDataError:
     """Return the error for a file that h5py cannot read."""
     reason = one_line(error).strip("'\"")
     return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")
+
+
+def require_written(path: Path, dataset: h5py.Dataset) -> None:
+    """Refuse a dataset that its writer did not finish: HDF5 reads values that were never written as zeros.
+
+    Raises
+    ------
+    RawDataError
+        A part of it is missing.
+    """
+    if dataset.chunks:
+        expected = int(
+            np.prod([-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)])
+        )
+        present = dataset.id.get_num_chunks()
+    else:
+        expected, present = dataset.nbytes, dataset.id.get_storage_size()
+    if present < expected:
+        raise RawDataError(
+            f"{path}: only {present} of {expected} parts of the matrix were written; download it again"
+        )
 
 
 def _problem(file: h5py.File) -> str | None:
@@ -61,10 +84,10 @@ def _problem(file: h5py.File) -> str | None:
         nonlocal count
         count += 1
         if count > _MOST_LINKS:
-            return f"has more than {_MOST_LINKS:,} datasets and groups; is it a GCTX file?"
+            return f"has more than {_MOST_LINKS:,} datasets and groups, as no matrix has; write it again"
         # Each place is looked up from the root, so a file of one group in another would take for ever.
         if name.count(b"/") > _MOST_LEVELS:
-            return f"has groups nested deeper than {_MOST_LEVELS} levels; is it a GCTX file?"
+            return f"has groups nested deeper than {_MOST_LEVELS} levels, as no matrix has; write it again"
         if link.type == h5l.TYPE_SOFT:
             return None
         what = "an external link" if link.type != h5l.TYPE_HARD else _layout_outside(file, name)

@@ -84,6 +84,13 @@ class Sheet:
         """Return a column as names: stripped text, whole numbers without decimals, "" where empty."""
         return [_name(value) for value in self.cells[column].tolist()]
 
+    def distinct(self, column: int) -> tuple[np.ndarray, list[str]]:
+        """Return a column as int64 [rows] positions among its distinct names, and these names."""
+        codes, cells = pd.factorize(self.cells[column], use_na_sentinel=False)
+        positions: dict[str, int] = {}
+        of_cell = [positions.setdefault(_name(cell), len(positions)) for cell in cells.tolist()]
+        return np.array(of_cell, np.int64)[codes], list(positions)
+
     def numbers(self, column: int) -> np.ndarray:
         """Return a column as float64 [rows], NaN where a cell is empty or says that it has no value.
 

@@ -141,7 +141,7 @@ def read_signature(
             "--down-set"
         )
     sheet = _with_header(read_sheet(path), tell)
-    names = _gene_names(sheet)
+    names = gene_names_of(sheet)
     _require_one_comparison(sheet, names)
     roles = columns_by_role(sheet)
     found = _by_name(path, names, _values(sheet, roles, column, tell), genes, tell)
@@ -188,8 +188,14 @@ def _by_name(
     return {name: float(np.mean(found)) for name, found in of_gene.items()}
 
 
-def _gene_names(sheet: Sheet) -> list[str]:
-    """Return the names of genes, "" where there is none, from a column of symbols rather than of ids."""
+def gene_names_of(sheet: Sheet) -> list[str]:
+    """Return the names of genes, "" where there is none, from a column of symbols rather than of ids.
+
+    Raises
+    ------
+    RawDataError
+        No column names genes, or a spreadsheet has turned names into dates.
+    """
     columns = sheet.columns_named(GENE_HEADERS) or ([0] if sheet.is_text(0) else [])
     if not columns:
         raise RawDataError(

@@ -32,6 +32,11 @@ class SignatureMatrix:
         Signatures that the file stores, and so reads, together.
     read
         ``read(rows, columns)`` returns that rectangle [signatures, genes] of the file.
+    places
+        ``places(rows, columns)`` returns the ranges of bytes (first, after the last) in which the file has
+        sorted rows of a span of columns; None for text.
+    cheap_gap
+        So many unwanted values are read over rather than skipped.
     """
 
     path: Path
@@ -39,6 +44,8 @@ class SignatureMatrix:
     genes: pd.DataFrame
     chunk_rows: int
     read: Callable[[slice, slice], np.ndarray]
+    places: Callable[[np.ndarray, slice], list[tuple[int, int]]] | None = None
+    cheap_gap: int = _CHEAP_GAP
 
     def __post_init__(self):
         for noun, ids in (("signature", self.signatures["sig_id"]), ("gene", self.genes["gene_id"])):
@@ -101,7 +108,7 @@ class SignatureMatrix:
             return block
         left = columns.min()
         span = slice(int(left), int(columns.max()) + 1)
-        gap = max(self.chunk_rows, _CHEAP_GAP // (span.stop - span.start))
+        gap = max(self.chunk_rows, self.cheap_gap // (span.stop - span.start))
         for run in _split_where(np.arange(len(rows)), np.diff(rows) > gap):
             top = rows[run[0]]
             values = self.read(slice(int(top), int(rows[run[-1]]) + 1), span)

@@ -21,6 +21,7 @@ _SIGNATURE_COLUMNS = {
     "sig_id": ("sig_id",),
     "drug_id": ("pert_id",),
     "cell_line": ("cell_iname", "cell_id"),
+    "assay": ("assay",),
     "pert_type": ("pert_type",),
     "is_gold": ("is_gold",),
     "cc_q75": ("cc_q75", "distil_cc_q75"),
@@ -46,6 +47,9 @@ _GENE_COLUMNS = {
     "ensembl_id": ("ensembl_id",),
     "feature_space": ("feature_space",),
 }
+
+# The assay of signatures whose table does not say it.
+L1000 = "L1000"
 
 _Columns = dict[str, pd.Series]  # by our name, as clean text
 
@@ -168,10 +172,10 @@ def canonical_signatures(frame: pd.DataFrame, source_path: Path) -> pd.DataFrame
     Returns
     -------
     pandas.DataFrame
-        In the order of `frame`: sig_id, drug_id, cell_line, pert_type ('trt_cp' if the frame has no such
-        column), dose_um (uM), time_h (hours), is_gold (1.0 or 0.0), cc_q75, pct_self_rank_q25. A dose or
-        time that is missing, negative, of an unknown unit or otherwise unreadable is NaN, as are quality
-        values that are missing.
+        In the order of `frame`: sig_id, drug_id, cell_line, assay ('L1000' where the frame does not say it),
+        pert_type ('trt_cp' if the frame has no such column), dose_um (uM), time_h (hours), is_gold (1.0 or
+        0.0), cc_q75, pct_self_rank_q25. A dose or time that is missing, negative, of an unknown unit or
+        otherwise unreadable is NaN, as are quality values that are missing.
 
     Raises
     ------
@@ -187,6 +191,7 @@ def canonical_signatures(frame: pd.DataFrame, source_path: Path) -> pd.DataFrame
             "sig_id": ids,
             "drug_id": columns["drug_id"],
             "cell_line": columns["cell_line"],
+            "assay": columns.get("assay", pd.Series(L1000, index=ids.index, dtype="str")).fillna(L1000),
             "pert_type": columns.get("pert_type", pd.Series("trt_cp", index=ids.index, dtype="str")),
             "dose_um": _quantities(columns, "dose", _MICROMOLAR),
             "time_h": _quantities(columns, "time", _HOURS),
@@ -315,6 +320,11 @@ def _quantities(columns: _Columns, quantity: str, factors: Mapping[str, float]) 
 def _parsed(texts: pd.Series, factors: Mapping[str, float]) -> np.ndarray:
     codes, distinct = pd.factorize(texts)  # a million signatures have a few hundred doses; missing is -1
     return np.array([*(_quantity(text, factors) for text in distinct), np.nan])[codes]
+
+
+def hours_of(text: str) -> float:
+    """Return a time such as '24 h' or '1 day' in hours, NaN where its unit is missing or not known."""
+    return _quantity(text, _HOURS)
 
 
 def _quantity(text: str, factors: Mapping[str, float]) -> float:

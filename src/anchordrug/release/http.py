@@ -1,11 +1,11 @@
-"""Fetching one file over HTTP in several attempts, each of which resumes where the last was cut."""
+"""Fetching over HTTP in several attempts, each of which resumes where the last was cut."""
 
 import email.utils
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import requests
 import urllib3
@@ -28,7 +28,10 @@ _REFUSED = {
 _REMEDY = "look up where it lies now and correct its url in the manifest, or take it from a mirror"
 
 
-class _CutError(Exception):
+Result = TypeVar("Result")
+
+
+class CutError(Exception):
     """An attempt that failed in a way that another may mend."""
 
     def __init__(self, what: str, wait: float = 0.0):
@@ -50,18 +53,43 @@ def fetch(source: RemoteFile, file: BinaryIO, pauses: Sequence[float]) -> bool:
         The server does not give the file, gives another file than is wanted, or cannot be reached; the disk
         is too small.
     """
-    farthest, failures, resumed = length_of(file), 0, False
+    continued, cut = with_patience(
+        lambda: _attempt(source, file), lambda: length_of(file), source.url, pauses
+    )
+    return continued or cut
+
+
+def with_patience(
+    attempt: Callable[[], Result], arrived: Callable[[], int], url: str, pauses: Sequence[float]
+) -> tuple[Result, bool]:
+    """Return the result of the first attempt that is not cut, and whether one was cut before it.
+
+    Parameters
+    ----------
+    attempt
+        Asks the server, and raises a `CutError` where another attempt may succeed.
+    arrived
+        Returns how many bytes there are so far.
+    pauses
+        Seconds before each further attempt; as many attempts in a row may bring no new byte.
+
+    Raises
+    ------
+    RawDataError
+        One attempt more than there are pauses has brought nothing; and as `attempt`.
+    """
+    farthest, failures, was_cut = arrived(), 0, False
     while True:
         try:
-            return _attempt(source, file) or resumed
-        except _CutError as cut:
-            resumed = True
-            failures = 0 if length_of(file) > farthest else failures + 1
-            farthest = max(farthest, length_of(file))
+            return attempt(), was_cut
+        except CutError as cut:
+            was_cut = True
+            failures = 0 if arrived() > farthest else failures + 1
+            farthest = max(farthest, arrived())
             if failures > len(pauses):
                 raise RawDataError(
-                    f"{source.url}: {cut}; gave up after {failures} attempts without a new byte; run it "
-                    f"again later (it goes on after {length_of(file):,} bytes), or take it from a mirror"
+                    f"{url}: {cut}; gave up after {failures} attempts without a new byte; run it "
+                    f"again later (it goes on after {arrived():,} bytes), or take it from a mirror"
                 ) from cut
             time.sleep(max(pauses[max(0, failures - 1)] if pauses else 0.0, cut.wait))
 
@@ -75,7 +103,7 @@ def _attempt(source: RemoteFile, file: BinaryIO) -> bool:
     have = length_of(file)
     if have:
         headers |= {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
-    with _answer(source, headers) as response:
+    with answer(source.url, headers) as response:
         if response.status_code == 416 and _is_complete(source, response, have, known):
             return True
         start, total = _extent(source, response, have, known)
@@ -83,7 +111,7 @@ def _attempt(source: RemoteFile, file: BinaryIO) -> bool:
         write_json(
             {
                 "url": source.url,
-                "etag": _strong(response.headers.get("ETag")),
+                "etag": strong(response.headers.get("ETag")),
                 "last_modified": response.headers.get("Last-Modified"),
                 "total": total,
             },
@@ -94,39 +122,40 @@ def _attempt(source: RemoteFile, file: BinaryIO) -> bool:
     return start > 0
 
 
-def _answer(source: RemoteFile, headers: dict[str, str]) -> requests.Response:
-    """Return the answer of the server if it can be of use.
+def answer(
+    url: str, headers: dict[str, str], get: Callable[..., requests.Response] = requests.get
+) -> requests.Response:
+    """Return the answer of the server if it can be of use; `get` may be that of a session.
 
     Raises
     ------
     RawDataError
         The server does not give the file, or gives a web page.
-    _CutError
+    CutError
         It may give the file later.
     """
-    url = source.url
     try:
-        response = requests.get(url, headers=headers, stream=True, timeout=_CONNECT_AND_READ_SECONDS)
+        response = get(url, headers=headers, stream=True, timeout=_CONNECT_AND_READ_SECONDS)
     except requests.TooManyRedirects as error:
         raise RawDataError(f"{url}: the server redirects in a circle; {_REMEDY}") from error
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise _CutError(f"cannot be reached ({error})") from error
+        raise CutError(f"cannot be reached ({error})") from error
     except requests.RequestException as error:
         raise RawDataError(f"{url}: cannot be asked for ({error}); {_REMEDY}") from error
     status = response.status_code
     if status in {200, 206, 416}:
         if status != 416 and response.headers.get("Content-Type", "").startswith("text/html"):
-            raise _is_a_page(source)
+            raise _is_a_page(url)
         return response
     response.close()
     if status == 429 or status >= 500:
-        raise _CutError(f"the server answers {status}", _retry_after(response))
+        raise CutError(f"the server answers {status}", _retry_after(response))
     raise RawDataError(f"{url}: the server {_REFUSED.get(status, 'refuses it')} ({status}); {_REMEDY}")
 
 
-def _is_a_page(source: RemoteFile) -> RawDataError:
+def _is_a_page(url: str) -> RawDataError:
     return RawDataError(
-        f"{source.url}: the server sends a web page instead of the file; open the address in a browser to "
+        f"{url}: the server sends a web page instead of the file; open the address in a browser to "
         f"see what it wants, then {_REMEDY}"
     )
 
@@ -142,7 +171,7 @@ def _retry_after(response: requests.Response) -> float:
     return 0.0
 
 
-def _strong(etag: str | None) -> str | None:
+def strong(etag: str | None) -> str | None:
     """Return `etag` unless it is weak: that promises the same meaning, not the same bytes."""
     return None if etag is None or etag.startswith("W/") else etag
 
@@ -163,7 +192,7 @@ def _extent(
     start, total = 0, None
     if response.status_code == 206:
         given = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        etag = _strong(response.headers.get("ETag"))
+        etag = strong(response.headers.get("ETag"))
         if not given or int(given[1]) != have:
             raise _over_again(source, "the server answers with another piece than was asked for")
         same_length = known.get("total") in (None, int(given[2]))
@@ -189,9 +218,9 @@ def _extent(
     return start, source.size if total is None else total
 
 
-def _over_again(source: RemoteFile, why: str) -> _CutError:
+def _over_again(source: RemoteFile, why: str) -> CutError:
     source.record.unlink(missing_ok=True)
-    return _CutError(why)
+    return CutError(why)
 
 
 def _receive(source: RemoteFile, response: requests.Response, file: BinaryIO, total: int | None) -> None:
@@ -202,7 +231,7 @@ def _receive(source: RemoteFile, response: requests.Response, file: BinaryIO, to
     try:
         for (block,) in stream(blocks, what, lambda: length_of(file) / total if total else None, "MB"):
             if not length_of(file) and re.match(rb"\s*<(!doctype )?html", block[:100], re.IGNORECASE):
-                raise _is_a_page(source)
+                raise _is_a_page(source.url)
             if total is not None and length_of(file) + len(block) > total:
                 file.truncate(0)
                 raise RawDataError(
@@ -210,6 +239,6 @@ def _receive(source: RemoteFile, response: requests.Response, file: BinaryIO, to
                 )
             append(file, [block], source.path)
     except urllib3.exceptions.HTTPError as error:
-        raise _CutError(f"the connection was cut ({error})") from error
+        raise CutError(f"the connection was cut ({error})") from error
     if total is not None and length_of(file) < total:
-        raise _CutError(f"the server promises {total:,} bytes and ends after {length_of(file):,}")
+        raise CutError(f"the server promises {total:,} bytes and ends after {length_of(file):,}")

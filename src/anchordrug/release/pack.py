@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,16 +52,35 @@ def pack(name: str, downloads: Path, out: Path, go: GoTerms) -> Packed:
     release = release_called(name)
     for file in release.files():
         require_file(downloads / file, f"fetch it: dvc repro pack@{name}, in sources/lincs/pipeline")
+    require_packed(out)
+    return put_bundle(release, downloads, out, go, {"release": name})
+
+
+def require_packed(out: Path) -> None:
+    """Check that `out` is a packed bundle, or is not there.
+
+    Raises
+    ------
+    SettingsError
+        It is something else.
+    """
     if out.exists() and not (out.is_dir() and (out / SOURCES).is_file()):
         raise SettingsError(
             f"{out}: already exists and was not created by 'anchordrug pack'; give another folder with --out"
         )
+
+
+def put_bundle(
+    release: Release, downloads: Path, out: Path, go: GoTerms, about: Mapping[str, object]
+) -> Packed:
+    """Make the raw bundle `out` of the files of `release` in `downloads`; `about` heads its SOURCES.json."""
     new = out.with_name(f"{PARTIAL}{out.name}")
     # What a killed run has left, which may be 34 GB.
     shutil.rmtree(new, ignore_errors=True)
     with atomic_folder(new) as folder:
         packed = _put_all(downloads, release, go, folder)
-        sources = {"release": name, "go": go.model_dump(), "files": _sources(downloads, release.files())}
+        files = [downloads / file for file in release.files()]
+        sources = {**about, "go": go.model_dump(), "files": sources_of(files)}
         write_json(sources, folder / SOURCES)
     if out.exists():
         shutil.rmtree(out)
@@ -72,7 +92,7 @@ def _put_all(downloads: Path, release: Release, go: GoTerms, folder: Path) -> Pa
     """Write the files of the bundle into `folder`."""
     _put_matrix(downloads / release.matrix, folder)
     _put_signatures(downloads, release, folder)
-    _link(downloads / release.genes, folder / release.genes)
+    put_link(downloads / release.genes, folder / release.genes)
     mechanisms = _put_compounds(downloads, release, folder)
     genes = read_genes(downloads / release.genes).dropna(subset=["gene"])
     annotation = _put_annotation(downloads, genes["gene"].unique().tolist(), go, folder)
@@ -83,7 +103,8 @@ def _put_all(downloads: Path, release: Release, go: GoTerms, folder: Path) -> Pa
     return Packed(annotation, mechanisms, lines)
 
 
-def _link(source: Path, path: Path) -> None:
+def put_link(source: Path, path: Path) -> None:
+    """Make `path` the same file as `source`, or a copy where that cannot be."""
     try:
         os.link(source, path)
     except OSError:  # another disk, or a file system without links
@@ -93,7 +114,7 @@ def _link(source: Path, path: Path) -> None:
 def _put_matrix(source: Path, folder: Path) -> None:
     """Link the matrix, or unpack it."""
     if source.suffix != ".gz":
-        _link(source, folder / source.name)
+        put_link(source, folder / source.name)
         return
     shape = re.search(r"_n(\d+)x(\d+)", source.name)
     needed = 4 * int(shape[1]) * int(shape[2]) if shape else 0
@@ -120,7 +141,7 @@ def _put_matrix(source: Path, folder: Path) -> None:
 def _put_signatures(downloads: Path, release: Release, folder: Path) -> None:
     """Link the table of signatures; with the older releases, join the one of their quality to it."""
     if release.quality is None:
-        _link(downloads / release.signatures, folder / release.signatures)
+        put_link(downloads / release.signatures, folder / release.signatures)
         return
     tables = []
     for name in (release.signatures, release.quality):
@@ -185,13 +206,14 @@ def _put_annotation(downloads: Path, genes: list[str], go: GoTerms, folder: Path
     return found
 
 
-def _sources(downloads: Path, names: list[str]) -> list[dict[str, object]]:
-    sizes = {name: (downloads / name).stat().st_size for name in names}
+def sources_of(paths: Sequence[Path]) -> list[dict[str, object]]:
+    """Return name and size of every file, and the SHA-256 of those that are not too large for it."""
+    sizes = {path: path.stat().st_size for path in paths}
     return [
         {
-            "file": name,
+            "file": path.name,
             "bytes": size,
-            "sha256": sha256(downloads / name) if size <= LARGEST_HASHED else None,
+            "sha256": sha256(path) if size <= LARGEST_HASHED else None,
         }
-        for name, size in sizes.items()
+        for path, size in sizes.items()
     ]

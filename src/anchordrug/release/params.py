@@ -1,14 +1,14 @@
-"""The params.yaml beside a manifest: a mirror to fetch from, and the terms of the Gene Ontology to pack."""
+"""The params.yaml beside a manifest: a mirror to fetch from, the terms of GO to pack, the slice to take."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import require_file
 from anchordrug.files.experiments import seen_from
-from anchordrug.settings import Section, SectionType, validated
+from anchordrug.settings import CellLineName, Section, SectionType, validated
 
 
 class GoTerms(Section):
@@ -20,18 +20,33 @@ class GoTerms(Section):
     max_genes: int = Field(ge=1)
 
 
-class _FetchParams(Section):
-    """The part of the file for anchordrug fetch; `go` is for anchordrug pack."""
+class SliceParams(Section):
+    """Which signatures of a release a slice has."""
 
+    cell_lines: Annotated[int, Field(ge=1)] | Annotated[tuple[CellLineName, ...], Field(min_length=1)]
+    dose_um: float = Field(gt=0)
+    time_h: float = Field(gt=0)
+    quality: Literal["gold", "any"]
+    most: int = Field(ge=1)
+
+
+# The commands read a part of the file each.
+class _FetchParams(Section):
     mirror: Path | None
     go: object = None
+    slice: object = None
 
 
 class _PackParams(Section):
-    """The part of the file for anchordrug pack; `mirror` is for anchordrug fetch."""
-
-    mirror: Path | None
+    mirror: object
     go: GoTerms
+    slice: object = None
+
+
+class _SliceParams(Section):
+    mirror: object
+    go: object
+    slice: SliceParams
 
 
 def mirror_of(params: Path) -> Path | None:
@@ -68,6 +83,11 @@ def go_terms_of(params: Path) -> GoTerms:
         There is no such file.
     """
     return _read(params, _PackParams).go
+
+
+def slice_of(params: Path) -> SliceParams:
+    """Return the signatures that a slice has; errors as `go_terms_of`."""
+    return _read(params, _SliceParams).slice
 
 
 def _read(params: Path, section: type[SectionType]) -> SectionType:

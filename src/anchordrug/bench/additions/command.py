@@ -64,14 +64,15 @@ def add(asked: NewAddition, project: Project) -> None:
             known = [*curated.cell_lines, *(line for addition in additions for line in _lines(addition))]
             (line,) = as_in_atlas([asked.cell_line], known, project.raw, "--cell-line")
             asked = replace(asked, cell_line=line)
-        time_h = project.settings.curate.time_h if asked.time_h is None else asked.time_h
+        usual_time_h = project.settings.curate.time_h
         if _is_folder(asked):
             addition = addition_from_campaign(
                 asked.name,
                 asked.sources[0],
                 assay=asked.assay,
                 dose_um=asked.dose_um,
-                time_h=time_h,
+                time_h=asked.time_h,
+                usual_time_h=usual_time_h,
                 known=owners(grow(curated, additions).atlas.drugs),
             )
         else:
@@ -82,7 +83,7 @@ def add(asked: NewAddition, project: Project) -> None:
                 project.settings.curate,
                 assay=asked.assay,
                 dose_um=asked.dose_um,
-                time_h=time_h,
+                time_h=usual_time_h if asked.time_h is None else asked.time_h,
                 expression=_expression(asked, project),
             )
             _show_intake(taken)

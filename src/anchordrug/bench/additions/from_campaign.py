@@ -25,15 +25,18 @@ def addition_from_campaign(
     *,
     assay: str | None,
     dose_um: float | None,
-    time_h: float,
+    time_h: float | None,
+    usual_time_h: float,
     known: Mapping[str, str],
 ) -> Addition:
     """Return the accepted responses of all rounds so far; of a drug that was measured again, the last.
 
     Parameters
     ----------
-    assay, dose_um
-        None: the kind of results that the rounds took up, the concentration in campaign.yaml.
+    assay, dose_um, time_h
+        None: the kind of results that the rounds took up, the concentration and the time in campaign.yaml.
+    usual_time_h
+        The time of a campaign that does not say it.
     known
         InChIKey by drug_id of the atlas. A new drug of the campaign whose id is taken by another compound
         gets the addition's name behind its id.
@@ -65,7 +68,7 @@ def addition_from_campaign(
             name,
             assay or shortlist(dict.fromkeys(_assay(folder, number) for number in rounds)),
             campaign.plates.concentration_um if dose_um is None else dose_um,
-            time_h,
+            time_h or campaign.plates.time_h or usual_time_h,
             folder.resolve().name,
             index.assign(drug_id=index["drug_id"].map(ids)),
             values.columns.tolist(),

@@ -29,7 +29,7 @@ from anchordrug.settings import Settings, checked
 
 @dataclass(frozen=True)
 class NewCampaign:
-    """What the command line asks for."""
+    """What the command line asks for; a dose or time of None is that of the settings."""
 
     targets: tuple[str, ...]
     library: Path
@@ -40,6 +40,8 @@ class NewCampaign:
     strategy: str | None
     seed: int
     rehearsal: bool
+    dose_um: float | None = None
+    time_h: float | None = None
     id_column: str | None = None
 
 
@@ -97,6 +99,9 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         measured = [model.world.measured_before(target)[0] for target in campaign.targets]
         for line in evidence_in_words(evidence_table(model, measured)):
             typer.echo(line)
+        warning = model.world.other_conditions
+        if warning is not None:
+            typer.echo(warning)
         write_campaign(campaign, folder / files.SETTINGS)
     typer.echo(
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
@@ -135,7 +140,8 @@ def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
             "replicates": 3,
             "controls": 6,
             "use_edge": False,
-            "concentration_um": settings.curate.dose_um,
+            "concentration_um": settings.curate.dose_um if asked.dose_um is None else asked.dose_um,
+            "time_h": settings.curate.time_h if asked.time_h is None else asked.time_h,
             "well_volume_ul": 50,
             "stock_mm": 10,
         },

@@ -81,11 +81,15 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
                 schemas.validate(advice, schemas.ADVICE, path / files.ADVICE), temporary / files.ADVICE
             )
         for own in plates.values():
-            for plate, svg in picture(own, f"Round {number}", wells=world.campaign.plates.wells).items():
+            pages = picture(
+                own, f"Round {number}", wells=world.campaign.plates.wells, note=world.other_conditions
+            )
+            for plate, svg in pages.items():
                 (temporary / f"{plate}.svg").write_text(svg, encoding="utf-8")
     for reason, count in reasons.items():
         typer.echo(f"not in the choice: {count} drugs ({reason})")
     said = [*evidence_in_words(evidence), *forecast_in_words(advice, world.campaign.stop_below)]
+    said += filter(None, [world.other_conditions])
     _show(world, number, selection.iloc[:batch], plate_map, said)
 
 

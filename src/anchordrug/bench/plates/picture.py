@@ -40,7 +40,9 @@ class _Drug:
     colour: str
 
 
-def picture(plate_map: pd.DataFrame, title: str, *, wells: Literal[96, 384] | None = None) -> dict[str, str]:
+def picture(
+    plate_map: pd.DataFrame, title: str, *, wells: Literal[96, 384] | None = None, note: str | None = None
+) -> dict[str, str]:
     """Return an A4 landscape SVG text for each plate of `plate_map`, under the plate's name.
 
     Parameters
@@ -51,13 +53,15 @@ def picture(plate_map: pd.DataFrame, title: str, *, wells: Literal[96, 384] | No
         What the plates are for, such as campaign and round.
     wells : int, optional
         Size of the plates; by default 384 if a well lies beyond H12, else 96.
+    note : str, optional
+        What the user must know; it stands above the wells of every plate.
     """
     drugs = _appearance(plate_map)
     if wells is None:
         fits = plate_map["well_position"].str.match(r"[A-H](0\d|1[0-2])$").all()
         wells = 96 if fits else 384
     return {
-        str(plate): _page(table, title, wells, drugs)
+        str(plate): _page(table, title, wells, drugs, note)
         for plate, table in plate_map.groupby("plate", sort=False)
     }
 
@@ -77,7 +81,13 @@ def _appearance(plate_map: pd.DataFrame) -> dict[str, _Drug]:
     }
 
 
-def _page(table: pd.DataFrame, title: str, wells: Literal[96, 384], drugs: Mapping[str, _Drug]) -> str:
+def _page(
+    table: pd.DataFrame,
+    title: str,
+    wells: Literal[96, 384],
+    drugs: Mapping[str, _Drug],
+    note: str | None,
+) -> str:
     rows, columns = SHAPES[wells]
     here = sorted(
         {drugs[drug] for drug in table["drug_id"] if drug in drugs}, key=lambda drug: int(drug.code)
@@ -91,6 +101,7 @@ def _page(table: pd.DataFrame, title: str, wells: Literal[96, 384], drugs: Mappi
         f'viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="{_FONT}">',
         f'<rect width="{_WIDTH:g}" height="{_HEIGHT:g}" fill="white"/>',
         *_header(table, title, len(here)),
+        *_note(note),
         *_frame(left, top, pitch, rows, columns),
     ]
     in_well = dict(
@@ -132,6 +143,15 @@ def _header(table: pd.DataFrame, title: str, drugs: int) -> list[str]:
         _text(_MARGIN, 19.5, 4, _fit(title, 38), anchor="start"),
         _text(right, 19.5, 4, _fit("  ·  ".join(facts), 30), anchor="end"),
     ]
+
+
+def _note(note: str | None) -> list[str]:
+    """Return the line above the wells, small enough to be read as a whole."""
+    if note is None:
+        return []
+    width = _WIDTH - 2 * _MARGIN
+    size = min(2.8, width / (_BOLD * _ems(note)))
+    return [_text(_MARGIN, _TOP - 1, size, note, bold=True, anchor="start")]
 
 
 def _frame(left: float, top: float, pitch: float, rows: int, columns: int) -> list[str]:

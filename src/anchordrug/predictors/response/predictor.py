@@ -78,6 +78,8 @@ class ResponsePredictor(Predictor):
         See `ResponseFitted`.
     """
 
+    uses_annotation = False
+
     sources: ResponseAtlas
     prior: ResponsePrior
     scale: float

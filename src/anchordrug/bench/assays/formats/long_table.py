@@ -5,18 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from anchordrug.bench.assays.contents import Kind, Profiles
+from anchordrug.bench.assays.contents import Profiles
 from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes, require_no_dates
-from anchordrug.bench.assays.headers import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, value_columns
+from anchordrug.bench.assays.headers import value_columns
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.errors import AssayError, shortlist
-from anchordrug.raw.changes import (
-    lacks_direction,
-    require_range,
-    signed_by_p,
-    signed_statistic,
-    without_direction,
-)
+from anchordrug.raw.changes import best_values
+from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS
 from anchordrug.raw.sheet import Sheet
 from anchordrug.raw.text import MISSING_TEXT
 
@@ -55,7 +50,7 @@ def read(file: AssayFile) -> Profiles:
     if "" in drugs:
         raise AssayError(f"{sheet.path}: {sheet.row_place(drugs.index(''))} names no drug; fill it in")
     require_no_dates(sheet.path, genes, sheet.row_place)
-    kind, values, errors, notes = _values(sheet, columns)
+    kind, values, errors, notes = best_values(sheet, columns, AssayError)
     named = np.array([name not in MISSING_TEXT for name in genes])
     if not named.all():
         notes = (*notes, f"{int((~named).sum())} rows without the name of a gene are left out")
@@ -124,62 +119,6 @@ def _repeats(sheet: Sheet, rows: pd.DataFrame, is_gene: Callable[[str], bool]) -
     return (
         f"{len(repeated)} genes are in several rows of a drug ({shortlist(repeated, 3)}); they are averaged",
     )
-
-
-def _values(
-    sheet: Sheet, columns: dict[str, int]
-) -> tuple[Kind, np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Return kind, values [rows], standard errors [rows] and notes of the best values that a long table has.
-
-    Missing values are NaN.
-    """
-    if "z" in columns and "fold change" not in columns:
-        return "z", _directed(sheet, columns["z"]), None, ()
-    statistic = signed_statistic(sheet, columns)
-    if statistic is not None:
-        return "statistic", statistic.values, None, statistic.notes
-    if "fold change" not in columns:
-        undirected = without_direction(sheet, columns)
-        lacks = (
-            f"no column of signed statistics ({undirected})"
-            if undirected
-            else "no column of signed statistics"
-        )
-        raise AssayError(
-            f"{sheet.path}: {lacks} and none of log2 fold changes, so the direction of a change is unknown; "
-            "add the column 'stat' or 'log2FoldChange'"
-        )
-    changes = _directed(sheet, columns["fold change"])
-    if "p-value" in columns:
-        by_p = signed_by_p(sheet, columns)
-        return "statistic", by_p.values, None, by_p.notes
-    if "standard error" in columns:
-        errors = sheet.numbers(columns["standard error"])
-        require_range(
-            sheet, columns["standard error"], errors <= 0, "is no standard error, which is greater than 0"
-        )
-        return "log2_fold_change", changes, errors, ()
-    if "adjusted p-value" in columns:
-        raise AssayError(
-            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}) but no "
-            "raw ones, which are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
-        )
-    raise AssayError(
-        f"{sheet.path}: has log2 fold changes but no p-value, no signed statistic and no standard error, so "
-        "their noise is unknown; add the column 'pvalue', 'stat' or 'lfcSE'"
-    )
-
-
-def _directed(sheet: Sheet, column: int) -> np.ndarray:
-    """Return the numbers of a column whose sign tells the direction."""
-    values = sheet.numbers(column)
-    lacking = lacks_direction(values)
-    if lacking:
-        raise AssayError(
-            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell "
-            "genes that go up from genes that go down; give all genes, with signed values"
-        )
-    return values
 
 
 FORMATS.register("long_table", Format(owns, read, general=True))
