@@ -30,6 +30,7 @@ STORIES = {
     ),
     "bench": ("docs/tutorial_bench.md",),
     "python": ("docs/python.md",),
+    "assays": ("docs/howto/other_assays.md",),
 }
 # The same in a clone of the repository, through DVC.
 PIPELINE_STORY = ("docs/tutorial_demo.md", "docs/tutorial_strategies.md")

@@ -38,6 +38,19 @@ def test_the_page_on_python(home):
     assert (home / "SIM-T1.onnx").stat().st_size > 0
 
 
+def test_the_page_on_other_assays(home):
+    said = play(STORIES["assays"], home)
+    assert "10 uM and 24 h (" in said
+    assert "ranks of genes are made normal scores" in said
+    for name, dose in (("sciplex", 10.0), ("ranked", 5.0)):
+        responses = pd.read_parquet(home / name / "tables/atlas/responses.parquet")
+        assert set(responses["dose_um"]) == {dose}
+        assert (home / name / "models/onnx/SIM-T1.onnx").stat().st_size > 0
+        # The made-up profiles come from the demo, so a few anchors teach more than none.
+        scores = pd.read_csv(home / name / "metrics/scores/SIM-T1-0.csv").set_index("predictor")["macro_f1"]
+        assert scores["drugs-6" if name == "sciplex" else "drugs-10"] > scores["all_none"] + 0.03
+
+
 def test_the_how_to_pages(home):
     said = play(STORIES["how-to"], home)
     # Compounds: the same answers in whatever form they come; what is cut short is named.

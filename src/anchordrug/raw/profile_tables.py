@@ -39,6 +39,7 @@ def read_profiles(path: Path, usual: Usual, layer: str | None = None) -> Profile
     RawDataError
         The file is missing, damaged or of another kind, lacks a column, or contradicts itself.
     """
+    require_file(path, "check the name")
     if is_anndata(path):
         return _from_anndata(path, usual, layer)
     if layer is not None:

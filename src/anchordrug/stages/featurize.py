@@ -30,7 +30,8 @@ def run(project: Project) -> None:
     write_matrix(project.cell_features, lines, blocks.lines.names, blocks.lines.values, missing=True)
     typer.echo(
         f"{len(blocks.bits)} drugs x {len(bits)} bits, {len(genes)} genes x {len(blocks.terms)} terms, "
-        f"{len(lines)} of {blocks.described} cell lines x {len(blocks.lines.names)} dimensions"
+        f"{len(lines)} cell lines x {len(blocks.lines.names)} dimensions, learned from the untreated "
+        f"expression of {blocks.described}"
     )
     rows = np.flatnonzero(np.isnan(blocks.lines.values).any(axis=1))
     unknown = [atlas.cell_lines[row] for row in rows]

@@ -51,7 +51,8 @@ def run(
 def _in_words(packed: Packed, out: Path) -> list[str]:
     table = packed.signatures
     groups = table.groupby(["dose_um", "time_h"])
-    sizes = groups.size().sort_values(ascending=False, kind="stable")
+    # Of doses with as many signatures, the highest first.
+    sizes = groups.size().iloc[::-1].sort_values(ascending=False, kind="stable")
     doses = shortlist((f"{dose:g} uM and {time:g} h ({count:,})" for (dose, time), count in sizes.items()), 9)  # type: ignore[misc]
     known = np.abs(packed.z[np.isfinite(packed.z)])
     shares = ", ".join(f"{np.mean(known > bound):.1%} beyond {bound:g}" for bound in (1.0, 1.5, 2.0))
