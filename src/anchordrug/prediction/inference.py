@@ -20,10 +20,10 @@ from anchordrug.prediction.inside import holds_all_its_data
 from anchordrug.prediction.onnx_reasons import reason_of, why_it_failed
 from anchordrug.prediction.runtime import onnxruntime
 
-FORMAT_VERSION = "5"
-# Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all
-# drugs, too. They are otherwise the same.
-READABLE_VERSIONS = ("3", "4", FORMAT_VERSION)
+FORMAT_VERSION = "6"
+# Files of format 5 tell less of what they were made from. Those of 4 also name their drugs by another rule of
+# the parent, those of 3 also have one decision for all drugs. They are otherwise the same.
+READABLE_VERSIONS = ("3", "4", "5", FORMAT_VERSION)
 # What files before format 5 name their drugs by.
 FORMER_RULE = "rdkit ChargeParent"
 # The answer where the predictor abstains, after down, none, up.

@@ -8,11 +8,14 @@ from typing import Any
 import typer
 
 from anchordrug.errors import printable, shortlist
+from anchordrug.prediction.card import GENE_IDS
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 
 WIDTH, INDENT = 110, 20
 # Of a text of the card, and of its lists of files and scores; --json prints all of it.
 MOST_CHARACTERS, MOST_LINES = 2000, 50
+
+UNKNOWN = "not known"
 
 
 def card(model: Path) -> dict:
@@ -55,6 +58,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
             f"{card['predictor']}, format {card['format_version']}, anchordrug {card['package_version']}",
         ),
         ("genes", f"{len(card['genes'])}: {shortlist(card['genes'])}"),
+        *_provenance(card),
         ("labels", f"{', '.join(card['labels'])} at |z| > {card['threshold']:g}"),
         (
             "structures",
@@ -83,6 +87,52 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
         ("intended use", card["intended_use"]),
         ("limits", card["limits"]),
     ]
+
+
+def _provenance(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the lines on what the model was made from; cards before format 6 have none of it."""
+    lines = []
+    if "gene_ids" in card:
+        counts = [
+            f"{sum(text is not None for text in card['gene_ids'][kind])} with {kind.capitalize()}"
+            for kind in GENE_IDS
+        ]
+        lines.append(("gene ids", f"{', '.join(counts)}, of {len(card['genes'])} genes"))
+    if "assays" in card:
+        lines.append(("assays", shortlist(card["assays"]) or UNKNOWN))
+        lines.append(("dose", _numbers(card["concentration_um"], "uM")))
+        lines.append(("time", _numbers(card["time_h"], "h")))
+        lines.append(("sources", "; ".join(map(_source, card["sources"][:MOST_LINES])) or UNKNOWN))
+        versions = (f"{name} {version}" for name, version in _first(card["packages"]))
+        lines.append(("packages", ", ".join(versions)))
+    if "date" in card:
+        lines.append(("date", card["date"]))
+    lines += [
+        (f"evidence {group}", _accuracy(scores)) for group, scores in card.get("evidence_groups", {}).items()
+    ]
+    return lines
+
+
+def _numbers(values: list[float], unit: str) -> str:
+    return f"{shortlist([f'{value:g}' for value in values])} {unit}" if values else UNKNOWN
+
+
+def _source(source: dict[str, str | None]) -> str:
+    return f"{source['name']} ({source['licence'] or 'licence not known'}), {source['url'] or 'no address'}"
+
+
+def _accuracy(scores: dict[str, Any]) -> str:
+    """Return what is known of a group's macro-F1: measured in the target, and expected by source lines."""
+    said = []
+    if "macro_f1" in scores:
+        said.append(f"macro-F1 {scores['macro_f1']:.3f} on {scores.get('drugs', 'the')} test drugs")
+    if "expected" in scores:
+        told = scores["expected"]
+        said.append(
+            f"expected {told['macro_f1']:.3f} ({told['low']:.3f} to {told['high']:.3f} in eight of ten of "
+            f"{told['lines']} source lines with {told['anchors']} anchors)"
+        )
+    return "; ".join(said) or UNKNOWN
 
 
 def _first(entries: dict[str, Any]) -> list[tuple[str, Any]]:
