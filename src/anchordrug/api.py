@@ -20,7 +20,7 @@ from anchordrug.atlas.tables import atlas_of
 from anchordrug.errors import TableError, near, shortlist
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.features.bundle import blocks_of
-from anchordrug.files.atomic import write_bytes
+from anchordrug.files.checksums import sum_of, write_with_sum
 from anchordrug.files.outputs import require_outputs
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, model_bytes
 from anchordrug.prediction.frames import predict
@@ -285,15 +285,17 @@ class FittedTarget:
         return predict(self.onnx, smiles, ids, coverage=coverage)
 
     def write_onnx(self, path: Path | str) -> None:
-        """Write the predictor as one ONNX file, whole or not at all; docs/onnx.md describes it.
+        """Write the predictor as one ONNX file, whole or not at all, and its SHA-256 beside it.
+
+        docs/onnx.md describes both.
 
         Raises
         ------
         OutputError
             There is a folder, a link or a device of this name, or its folder cannot be written to.
         """
-        require_outputs([("path", Path(path))], [])
-        write_bytes(self._file, Path(path))
+        require_outputs([("path", Path(path))], [], beside=[sum_of(Path(path))])
+        write_with_sum(self._file, Path(path))
 
 
 def open_project(root: Path | str = ".") -> Reference:

@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.structures import standardise
+from anchordrug.files.checksums import checked
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.graph.onnx_ops import Graph, GraphOps
 from anchordrug.labels import LABELS, decide
@@ -283,7 +284,9 @@ def test_exporting_again_gives_the_same_bytes(exported, share, tmp_path):
     export(fit, tmp_path / "anew.onnx", card(), world().atlas.genes, atlas_drugs())
     assert (tmp_path / "anew.onnx").read_bytes() == before
     assert write(tmp_path / "other.onnx", share, anchors=11).read_bytes() != before
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["again.onnx", "anew.onnx", "other.onnx"]
+    models = ["again.onnx", "anew.onnx", "other.onnx"]
+    assert {path.name for path in tmp_path.iterdir()} == {*models, *(f"{name}.sha256" for name in models)}
+    assert all(checked(tmp_path / name) == "matches" for name in models)
 
 
 def test_prediction_from_structures_agrees_with_the_library(case):

@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from anchordrug.errors import printable, shortlist
+from anchordrug.errors import LibraryError, printable, shortlist
+from anchordrug.files.checksums import checked, sum_of
 from anchordrug.prediction.card import GENE_IDS
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 
@@ -16,6 +17,11 @@ WIDTH, INDENT = 110, 20
 MOST_CHARACTERS, MOST_LINES = 2000, 50
 
 UNKNOWN = "not known"
+_CHECKSUMS = {
+    "matches": "matches {}",
+    "differs": "DIFFERS from {}: one of the two files is damaged, or of another export",
+    "absent": "absent: there is no {} beside the model",
+}
 
 
 def card(model: Path) -> dict:
@@ -44,6 +50,20 @@ def run(model: Path) -> None:
         typer.echo(f"{name:<{INDENT}}{first}")
         for line in rest:
             typer.echo(" " * INDENT + line)
+
+
+def require_sum(model: Path) -> None:
+    """Check a model against the SHA-256 in the file beside it, if there is one.
+
+    Raises
+    ------
+    LibraryError
+        The two differ.
+    """
+    if checked(model) == "differs":
+        raise LibraryError(
+            f"{model}: differs from its checksum in {sum_of(model).name}; copy or export both of them again"
+        )
 
 
 def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
@@ -86,6 +106,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
         ),
         ("intended use", card["intended_use"]),
         ("limits", card["limits"]),
+        ("checksum", _CHECKSUMS[checked(predictor.path)].format(sum_of(predictor.path).name)),
     ]
 
 
