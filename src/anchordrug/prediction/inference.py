@@ -184,8 +184,8 @@ class OnnxPredictor:
             )
         if len(inchikeys) != len(bits):
             raise LibraryError(
-                f"{self.path}: {len(inchikeys)} InChIKeys for {len(bits)} fingerprints; give one per drug, '' "
-                "for an unknown one"
+                f"{self.path}: {len(inchikeys)} InChIKeys for {len(bits)} fingerprints; give one per "
+                "drug, '' for an unknown one"
             )
         if bits.dtype == bool:
             return
