@@ -52,7 +52,7 @@ NOT_RUN = {
     "cd examples && node": "needs what npm installs: "
     "tests/prediction/test_consumers.py runs the words of the page",
     "cd examples/java && mvn": f"{_NETWORK}tests/prediction/test_examples.py compiles the program",
-    "cd examples/java && java": "needs what Maven fetches: tests/prediction/test_examples.py runs the program",
+    "cd examples/java && java": "needs what Maven fetches: tests/prediction/test_examples.py runs it",
     "MODEL=": "serves until it is ended: tests/prediction/test_examples.py asks the service",
     "curl -s localhost": "needs the service: tests/prediction/test_examples.py asks it",
     "podman ": f"{_NETWORK}tests/prediction/test_examples.py reads the Containerfile",
