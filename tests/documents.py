@@ -52,6 +52,11 @@ NOT_RUN = {
     "cd examples && npm install": f"{_NETWORK}tests/prediction/test_consumers.py runs the words of the page",
     "cd examples && node": "needs what npm installs: "
     "tests/prediction/test_consumers.py runs the words of the page",
+    "cd examples/java && mvn": f"{_NETWORK}tests/prediction/test_examples.py compiles the program",
+    "cd examples/java && java": "needs what Maven fetches: tests/prediction/test_examples.py runs it",
+    "MODEL=": "serves until it is ended: tests/prediction/test_examples.py asks the service",
+    "curl -s localhost": "needs the service: tests/prediction/test_examples.py asks it",
+    "podman ": f"{_NETWORK}tests/prediction/test_examples.py reads the Containerfile",
     "anchordrug predict --engine ray": "needs S3: tests/prediction/test_ray.py has folders instead",
     "anchordrug predict --model models/onnx/SIM-T1.onnx --model": "the small project has one model: "
     "tests/prediction/test_engine.py makes a second",

@@ -12,7 +12,8 @@ import pytest
 
 import anchordrug
 from anchordrug import AnchorDrugError
-from anchordrug.errors import LibraryError, SettingsError, TableError
+from anchordrug.errors import LibraryError, OutputError, SettingsError, TableError
+from anchordrug.files.checksums import checked
 from tests.conftest import DEMO, ROOT, project_at
 
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"]
@@ -112,6 +113,11 @@ def test_a_written_file_predicts_the_same(fitted, tmp_path):
     fitted.write_onnx(tmp_path / "own.onnx")
     ours = anchordrug.load_onnx(tmp_path / "own.onnx")
     pd.testing.assert_frame_equal(anchordrug.predict(ours, SMILES), fitted.predict(SMILES))
+    assert checked(tmp_path / "own.onnx") == "matches"
+    (tmp_path / "own.onnx.sha256").unlink()
+    (tmp_path / "own.onnx.sha256").mkdir()
+    with pytest.raises(OutputError, match=r"own\.onnx\.sha256: is a folder"):
+        fitted.write_onnx(tmp_path / "own.onnx")
 
 
 @pytest.mark.parametrize(("smiles", "ids"), [("CCO", None), (["CCO"], "A"), ("drugs.csv", None)])

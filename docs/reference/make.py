@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -9,9 +10,11 @@ from pydantic import BaseModel
 from typer.cli import app as typer_cli
 from typer.testing import CliRunner
 
+import anchordrug
 from anchordrug.files.yaml_values import read_yaml
 from anchordrug.predictors.registry import params_class
 from anchordrug.settings import Settings
+from docs.reference.docstrings import described
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -58,6 +61,29 @@ PARAMS = """# Parameters
 The values in the repository, shown here, run the demo.
 """
 
+PYTHON = """# Python
+
+The names of `anchordrug.*`, and the contracts that [plugins](../../CONTRIBUTING.md) are written against. [In Python](../python.md) shows
+how to use the names. All other modules may change between versions.
+"""  # noqa: E501
+
+# Titles of the contracts, with the module and the names of each.
+CONTRACTS = {
+    "Predictions as arrays": ("anchordrug.prediction.inference", "Prediction"),
+    "Predictors": (
+        "anchordrug.predictors.base",
+        *("Task", "Work", "PredictorParams", "NoParams", "Predictor", "State", "NoState", "Fitted"),
+        *("Expectation", "Outlook", "Forecaster", "FittedNetwork"),
+    ),
+    "Registration of predictors": ("anchordrug.predictors.registry", "register", "register_at"),
+    "What strategies see": ("anchordrug.acquisition.view", "PoolView", "Catalogue"),
+    "Strategies": ("anchordrug.acquisition.registry", "Selection", "register"),
+    "Assay formats": ("anchordrug.bench.assays.reader", "Format", "AssayFile"),
+    "Contents of assay files": ("anchordrug.bench.assays.contents", "Counts", "Profiles"),
+    "Output formats": ("anchordrug.prediction.writers", "TableWriter"),
+    "Registries": ("anchordrug.registry", "Registry"),
+}
+
 PREDICTORS = """## predictors
 
 Each predictor has a block of settings, `predictors.<name>`. Only the block of the chosen `predictor` has an
@@ -100,6 +126,19 @@ def params_page() -> str:
         elif name == "predictors":
             parts += [PREDICTORS, *_predictors(shipped[name])]
     return _linked("\n".join(parts))
+
+
+def python_page() -> str:
+    """Return the reference of the library: its public names, and the contracts of plugins."""
+    names = sorted(set(anchordrug.__all__) - {"__version__"}, key=str.lower)
+    parts = [PYTHON.replace("\n\n", f"\n\n{MADE}\n", 1), "## anchordrug\n"]
+    parts += [described(name, getattr(anchordrug, name), 3) for name in names]
+    for title, (place, *contract) in CONTRACTS.items():
+        module = import_module(place)
+        said = " ".join((module.__doc__ or "").split("\n\n")[0].split())
+        parts.append(f"## {title}\n\nModule `{place}`. {said}\n")
+        parts += [described(name, getattr(module, name), 3) for name in contract]
+    return _linked("\n".join(parts).rstrip() + "\n")
 
 
 def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
@@ -165,3 +204,4 @@ def _linked(text: str) -> str:
 if __name__ == "__main__":
     (HERE / "cli.md").write_text(cli_page(), encoding="utf-8")
     (HERE / "params.md").write_text(params_page(), encoding="utf-8")
+    (HERE / "python.md").write_text(python_page(), encoding="utf-8")

@@ -1,7 +1,7 @@
 """The library for notebooks and scripts: learn a target, choose drugs, fit, predict, export."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,16 +20,19 @@ from anchordrug.atlas.tables import atlas_of
 from anchordrug.errors import TableError, near, shortlist
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.features.bundle import blocks_of
-from anchordrug.files.atomic import write_bytes
+from anchordrug.files.checksums import sum_of, write_with_sum
 from anchordrug.files.outputs import require_outputs
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, model_bytes
 from anchordrug.prediction.frames import predict
 from anchordrug.prediction.inference import OnnxPredictor, opened
+from anchordrug.prediction.provenance import evidence_entry, provenance
 from anchordrug.predictors.base import Fitted, Predictor, Say, Task, Work
+from anchordrug.predictors.expectations import expected_groups
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.registry import check_predictors, params_of, predictor_class, predictors
 from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle
+from anchordrug.raw.published import published_in
 from anchordrug.settings import Settings, read_settings
 
 # With fewer genes the anchors say too little.
@@ -262,6 +265,10 @@ class FittedTarget:
             "seed": self.seed,
             "training_data": {},
             "metrics": {},
+            "evidence_groups": evidence_entry(
+                {}, expected_groups(model.predictor.expectations(), len(self.anchors))
+            ),
+            **provenance(atlas, [model.task.sources]),
         }
         drugs = AtlasDrugs.of(atlas, model.task.features.drugs, model.task.sources, self.anchors)
         return model_bytes(self.fitted, card, atlas.genes, drugs)
@@ -278,15 +285,17 @@ class FittedTarget:
         return predict(self.onnx, smiles, ids, coverage=coverage)
 
     def write_onnx(self, path: Path | str) -> None:
-        """Write the predictor as one ONNX file, whole or not at all; docs/onnx.md describes it.
+        """Write the predictor as one ONNX file, whole or not at all, and its SHA-256 beside it.
+
+        docs/onnx.md describes both.
 
         Raises
         ------
         OutputError
             There is a folder, a link or a device of this name, or its folder cannot be written to.
         """
-        require_outputs([("path", Path(path))], [])
-        write_bytes(self._file, Path(path))
+        require_outputs([("path", Path(path))], [], beside=[sum_of(Path(path))])
+        write_with_sum(self._file, Path(path))
 
 
 def open_project(root: Path | str = ".") -> Reference:
@@ -330,6 +339,7 @@ def open_atlas(bundle: Path | str, params: Path | str = "params.yaml") -> Refere
         curated = curate(raw, rules, Path(work))
         curated = curated._replace(z=np.array(curated.z))
     atlas = atlas_of(curated.responses, curated.z, curated.drugs, curated.genes, curated.cell_lines)
+    atlas = replace(atlas, published=published_in(Path(bundle)))
     annotated_as = curated.genes["annotated_as"].tolist()
     smiles = atlas.drugs["smiles"].tolist()
     features = blocks_of(raw, smiles, annotated_as, atlas.cell_lines, settings.featurize).scaled()

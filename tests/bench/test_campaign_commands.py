@@ -19,6 +19,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError, SettingsError
+from anchordrug.files.checksums import checked
 from tests.conftest import DEMO, run_cli, write_params
 
 LIBRARY = "tables/atlas/drugs.parquet"
@@ -975,6 +976,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     assert "&lt;b&gt;&amp;amp;" in report
     assert not re.search(r"(src|href)\s*=\s*['\"]?https?:", report)
     model = bench.campaign / "finish/NEWLINE.onnx"
+    assert checked(model) == "matches"
     card = json.loads(run_cli("inspect", model, "--json").output)
     assert len(card["anchors"]) == 3
     left_out = metrics["NEWLINE"]["anchors_correlation_left_out"]

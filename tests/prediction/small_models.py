@@ -34,6 +34,14 @@ CARD = {
     "limits": "None.",
     "drugs_a_run": 4,
     "package_version": "0.1.0",
+    "gene_ids": {"ensembl": ["ENSG00000141510", None], "entrez": ["7157", "4609"]},
+    "concentration_um": [10.0],
+    "time_h": [6.0, 24.0],
+    "assays": ["L1000"],
+    "packages": {"numpy": "2.0.0"},
+    "sources": [{"name": "a release", "licence": None, "url": "https://example.org"}],
+    "evidence_groups": {"seen": {"macro_f1": 0.5, "drugs": 9}},
+    "date": "2026-01-31",
 }
 # What the model says of every drug.
 ANSWERS = {

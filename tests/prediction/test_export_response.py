@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.structures import standardise
+from anchordrug.files.checksums import checked
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.graph.onnx_ops import Graph, GraphOps
 from anchordrug.labels import LABELS, decide
@@ -27,6 +28,8 @@ CARD = {
     **{"target": "L0", "threshold": 1.5, "fingerprint": FINGERPRINT, "anchors": ["D1"], "strategy": None},
     **{"predictor": "response_gp", "seed": 0, "metrics": {}, "training_data": {}},
     "source_cell_lines": [f"L{number}" for number in range(1, 9)],
+    **{"concentration_um": [], "time_h": [], "assays": []},
+    **{"sources": [], "packages": {}, "evidence_groups": {}},
 }
 # Chains with a group at their end: chains of some length share all bits.
 SMILES = [
@@ -41,6 +44,12 @@ def world():
     drugs = [standardise(one) for one in SMILES]
     bits = fingerprints([one.molecule for one in drugs], 2, BITS)
     return random_world(seed=1, bits=bits, inchikeys=[one.inchikey for one in drugs])
+
+
+def card():
+    """The card of a model of the world's genes, whose ids nobody knows."""
+    unknown = [None] * len(world().atlas.genes)
+    return CARD | {"gene_ids": {"ensembl": unknown, "entrez": unknown}}
 
 
 @cache
@@ -63,8 +72,8 @@ def atlas_drugs(anchors=12):
     )
 
 
-def write(path, share, anchors=12, card=CARD):
-    export(fitted(share, anchors), path, card, world().atlas.genes, atlas_drugs(anchors))
+def write(path, share, anchors=12):
+    export(fitted(share, anchors), path, card(), world().atlas.genes, atlas_drugs(anchors))
     return path
 
 
@@ -242,7 +251,7 @@ def test_drugs_that_no_source_line_has_seen_can_have_a_decision_of_their_own(cas
     assert "decision_offsets_unseen" not in load_onnx(case.path).card
     offsets = np.array([[0, -2.5, 0], [0, 0.75, 0]], np.float32)
     fitted, path = replace(case.fitted, decision_offsets=offsets), tmp_path / "by_group.onnx"
-    export(fitted, path, CARD, world().atlas.genes, atlas_drugs())
+    export(fitted, path, card(), world().atlas.genes, atlas_drugs())
     predictor, drugs = load_onnx(path), world().everything
     assert predictor.card["decision_offsets"] == offsets[0].tolist()
     assert predictor.card["decision_offsets_unseen"] == offsets[1].tolist()
@@ -272,10 +281,12 @@ def test_exporting_again_gives_the_same_bytes(exported, share, tmp_path):
     assert write(tmp_path / "again.onnx", share).read_bytes() == before
     # Of the same fit made anew, too; not of another one.
     fit = world().predictor(share).fit(*world().anchors(12), seed=3)
-    export(fit, tmp_path / "anew.onnx", CARD, world().atlas.genes, atlas_drugs())
+    export(fit, tmp_path / "anew.onnx", card(), world().atlas.genes, atlas_drugs())
     assert (tmp_path / "anew.onnx").read_bytes() == before
     assert write(tmp_path / "other.onnx", share, anchors=11).read_bytes() != before
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["again.onnx", "anew.onnx", "other.onnx"]
+    models = ["again.onnx", "anew.onnx", "other.onnx"]
+    assert {path.name for path in tmp_path.iterdir()} == {*models, *(f"{name}.sha256" for name in models)}
+    assert all(checked(tmp_path / name) == "matches" for name in models)
 
 
 def test_prediction_from_structures_agrees_with_the_library(case):

@@ -1,6 +1,7 @@
 """anchordrug inspect: what a model file says of itself."""
 
 import json
+import shutil
 
 import onnx
 import pandas as pd
@@ -129,3 +130,24 @@ def test_another_file_is_told_in_one_line(tmp_path, options):
         assert isinstance(result.exception, LibraryError)
         assert str(result.exception) == f"{path}: {message}"
         assert result.output == ""
+
+
+def last_line(text):
+    return entries(text)[-1]
+
+
+def test_a_model_is_checked_against_the_sum_beside_it(project, tmp_path):
+    model = shutil.copyfile(project / MODEL, tmp_path / "m.onnx")
+    assert last_line(shown(model)) == ["checksum", "absent: there is no m.onnx.sha256 beside the model"]
+    beside = shutil.copyfile(project / f"{MODEL}.sha256", tmp_path / "m.onnx.sha256")
+    assert last_line(shown(model)) == ["checksum", "matches m.onnx.sha256"]
+    shown(model, "--json")
+    beside.write_text(f"{'0' * 64}  m.onnx\n")
+    result = run_cli("inspect", model)
+    assert last_line(result.output)[1].startswith("DIFFERS from m.onnx.sha256: ")
+    for found in (result, run_cli("inspect", model, "--json")):
+        assert isinstance(found.exception, LibraryError)
+        assert str(found.exception) == (
+            f"{model}: differs from its checksum in m.onnx.sha256; copy or export both of them again"
+        )
+        assert "SIM-T1" in found.output

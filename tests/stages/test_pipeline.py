@@ -48,6 +48,13 @@ def test_scores_equal_a_computation_by_hand(either_project):
     assert summary["macro_f1"]["drugs-10"]["SIM-T1"] == pytest.approx(
         scores.loc["drugs-10", "macro_f1"], abs=1e-4
     )
+    figures = read_json(either_project / "metrics/key_figures.json")
+    shown = ["consensus", "pretrained", "drugs-10", "drugs-20", "whole-pool"]
+    assert figures == {
+        "macro_f1": {name: pytest.approx(scores.loc[name, "macro_f1"], abs=1e-4) for name in shown},
+        "macro_f1_unseen": pytest.approx(scores.loc["drugs-20", "macro_f1_unseen"], abs=1e-4),
+        "ece": pytest.approx(scores.loc["drugs-20", "ece"], abs=1e-4),
+    }
 
 
 def test_the_target_is_no_source_line(project):

@@ -1,6 +1,6 @@
 """The response atlas: z-scores measured so far, drug x cell line x gene."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -33,6 +33,8 @@ class ResponseAtlas:
     experiments
         One row per experiment, in the order of `z`: replicates, assay, dose_um, time_h, and origin (the
         release's matrix, or the name of an addition). None if unknown.
+    published
+        Name, licence and url of the published data that the responses are from; empty if unknown.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class ResponseAtlas:
     genes: list[str]
     gene_table: pd.DataFrame = field(default=None)  # type: ignore[assignment]  # __post_init__ makes one
     experiments: pd.DataFrame | None = None
+    published: Sequence[Mapping[str, str | None]] = ()
 
     def __post_init__(self) -> None:
         if self.experiments is not None and len(self.experiments) != len(self.z):

@@ -7,11 +7,9 @@ import pandas as pd
 
 from anchordrug import schemas
 from anchordrug.bench.model import Model
-from anchordrug.chem.similarity import tanimoto
+from anchordrug.chem.similarity import nearest_similarity
 from anchordrug.evidence_group import GROUPS, evidence_groups
-from anchordrug.predictors.base import Expectation
-
-ROWS_AT_ONCE = 2048
+from anchordrug.predictors.expectations import expected_at
 
 
 def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
@@ -30,11 +28,12 @@ def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
     for target, predictor, measured in zip(world.campaign.targets, model.predictors, anchors, strict=True):
         queries = world.queries[~np.isin(world.queries, measured)]
         seen = np.isin(queries, world.sources.measured_drugs())
-        similarity = _nearest(model, queries, np.union1d(world.sources.measured_drugs(), measured))
+        known = np.union1d(world.sources.measured_drugs(), measured)
+        similarity = nearest_similarity(model.catalogue.fingerprints, queries, known)
         groups = evidence_groups(seen, similarity)
         for group in GROUPS:
             row = {"cell_line": target, "group": group, "drugs": int((groups == group).sum())}
-            expected = _expected_at(predictor.expectations(), group, len(measured))
+            expected = expected_at(predictor.expectations(), group, len(measured))
             about = {name: getattr(expected, name, np.nan) for name in ("macro_f1", "low", "high")}
             tables.append({**row, "anchors": len(measured), **about})
     return pd.DataFrame(tables)[list(schemas.EVIDENCE.columns)]
@@ -59,17 +58,3 @@ def evidence_in_words(table: pd.DataFrame) -> list[str]:
                 )
             lines.append(said)
     return lines
-
-
-def _nearest(model: Model, drugs: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the Tanimoto similarity of `drugs` to the nearest of the `known` ones, [drugs]."""
-    fingerprints = model.catalogue.fingerprints
-    blocks = np.split(drugs, range(ROWS_AT_ONCE, len(drugs), ROWS_AT_ONCE))
-    return np.concatenate(
-        [tanimoto(fingerprints[block], fingerprints[known]).max(axis=1, initial=0) for block in blocks]
-    )
-
-
-def _expected_at(expectations: Sequence[Expectation], group: str, anchors: int) -> Expectation | None:
-    own = [entry for entry in expectations if entry.group == group and entry.anchors <= anchors]
-    return max(own, key=lambda entry: entry.anchors, default=None)

@@ -133,7 +133,7 @@ def export(target: Target, params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug summarise")
 def summarise(params: Params = None) -> None:
-    """Collect the scores of all campaigns into metrics/summary.json and the plots' tables."""
+    """Collect the scores of all campaigns into key figures, a summary and the plots' tables, in metrics/."""
     project = project_of(params)
     from anchordrug.stages import summarise as stage
 

@@ -138,3 +138,4 @@ def inspect(
         print_json(context, stage.card(model))
     else:
         stage.run(model)
+    stage.require_sum(model)

@@ -3,7 +3,10 @@
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
+from anchordrug import schemas
+from anchordrug.evaluation.bootstrap import macro_f1_of
 from anchordrug.evaluation.calibration_error import expected_calibration_error
 from anchordrug.evaluation.metrics import (
     confusion,
@@ -13,6 +16,7 @@ from anchordrug.evaluation.metrics import (
     per_drug_macro_f1,
     strength_thirds,
 )
+from anchordrug.evidence_group import GROUPS
 
 
 class Scored(Protocol):
@@ -79,3 +83,21 @@ def scores_of(truth: np.ndarray, z: np.ndarray, prediction: Scored, seen: np.nda
     if prediction.probabilities is not None:
         calibration = expected_calibration_error(truth, prediction.probabilities)
     return scores | {"ece": calibration, "f1_down": down, "f1_none": none, "f1_up": up}
+
+
+def scores_by_evidence(tested: pd.DataFrame, groups: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return macro-F1 and number of test drugs of every evidence group that has some, by its name.
+
+    Parameters
+    ----------
+    tested
+        Rows of schemas.TEST_DRUGS, one per drug, of one predictor.
+    groups
+        The evidence group of each row's drug.
+    """
+    found = {}
+    for group in GROUPS:
+        own = tested.loc[groups == group, list(schemas.CONFUSION)].to_numpy()
+        if len(own):
+            found[group] = {"macro_f1": round(float(macro_f1_of(own.sum(axis=0))), 4), "drugs": len(own)}
+    return found

@@ -8,6 +8,8 @@ from anchordrug.evaluation.bootstrap import interval, macro_f1_of, resampled_mac
 
 # Names of predictors fitted to a budget begin with it.
 BUDGET = "drugs-"
+# Predictors among the key figures, besides those of the budgets.
+_COMPARED = ("consensus", "pretrained", "whole-pool")
 
 
 def spread_of(scores: pd.DataFrame) -> pd.DataFrame:
@@ -16,7 +18,7 @@ def spread_of(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(spread: pd.DataFrame, predictor: str, strategy: str) -> dict[str, object]:
-    """Return macro-F1 by predictor and target with the mean over targets, as DVC shows it."""
+    """Return macro-F1 by predictor and target, with the mean over targets."""
     macro: dict[str, dict[str, float]] = {}
     deviation: dict[str, dict[str, float]] = {}
     for (target, name), mean, deviates in zip(
@@ -27,6 +29,37 @@ def summary(spread: pd.DataFrame, predictor: str, strategy: str) -> dict[str, ob
     for values in macro.values():
         values["mean"] = round(float(np.mean(list(values.values()))), 4)
     return {"predictor": predictor, "strategy": strategy, "macro_f1": macro, "macro_f1_sd": deviation}
+
+
+def key_figures(scores: pd.DataFrame) -> dict[str, object]:
+    """Return the few figures by which people choose between runs, means over targets and seeds.
+
+    Parameters
+    ----------
+    scores
+        Rows of schemas.SCORES of all campaigns.
+
+    Returns
+    -------
+    dict
+        `macro_f1` by predictor, for every budget and the predictors to compare with; of the largest budget
+        also `macro_f1_unseen` and `ece`, unless no test drug is unseen.
+    """
+    names = [name for name in scores["predictor"].unique() if name in _COMPARED or name.startswith(BUDGET)]
+    figures: dict[str, object] = {
+        "macro_f1": {name: _mean_of(scores[scores["predictor"] == name], "macro_f1") for name in names}
+    }
+    largest = largest_budget(scores)
+    for column in ("macro_f1_unseen", "ece"):
+        value = _mean_of(largest, column)
+        if np.isfinite(value):
+            figures[column] = value
+    return figures
+
+
+def _mean_of(scores: pd.DataFrame, column: str) -> float:
+    """Return the mean over targets of the mean over seeds; NaN where no target has a value."""
+    return round(float(scores.groupby("target")[column].mean().mean()), 4)
 
 
 def learning_curves(curves: pd.DataFrame) -> pd.DataFrame:

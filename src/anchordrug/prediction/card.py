@@ -16,6 +16,8 @@ from anchordrug.files.json_text import parsed
 
 SCHEMA = Path(__file__).with_name("card.schema.json")
 REMEDY = "export it again"
+# Kinds of ids that a card of format 6 has of every gene.
+GENE_IDS = ("ensembl", "entrez")
 # Of a value of the card in a message.
 _SHOWN_CHARACTERS = 60
 
@@ -49,9 +51,13 @@ def _require_valid(card: Mapping[str, Any], path: Path) -> None:
         raise LibraryError(f"{path}: {_problem(error, card)}; {REMEDY}") from error
     except RecursionError as error:
         raise LibraryError(f"{path}: its card is nested too deeply; {REMEDY}") from error
-    # No rule of JSON Schema.
+    # No rules of JSON Schema.
     if card["margins"] != sorted(card["margins"]):
         raise LibraryError(f"{path}: {_not_as_described(('margins',), card)}; {REMEDY}")
+    for kind, ids in card.get("gene_ids", {}).items():
+        if kind in GENE_IDS and len(ids) != len(card["genes"]):
+            problem = f"its card has {len(ids)} ids in 'gene_ids.{kind}' for {len(card['genes'])} genes"
+            raise LibraryError(f"{path}: {problem}; {REMEDY}")
 
 
 @cache

@@ -13,7 +13,7 @@ import anchordrug
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.chem.parents import KINDS, PARENT_RULE, counter_ions
 from anchordrug.evidence_group import NEAR_SIMILARITY
-from anchordrug.files.atomic import write_bytes
+from anchordrug.files.checksums import write_with_sum
 from anchordrug.graph.onnx_ops import Graph, GraphOps, Tensor
 from anchordrug.labels import LABELS, margins
 from anchordrug.prediction.inference import FORMAT_VERSION, opened
@@ -128,7 +128,9 @@ class Fingerprint:
 def export(
     fitted: Exportable, path: Path, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs
 ) -> None:
-    """Write `fitted` as an ONNX file that predicts the atlas' first drugs; parameters as `model_bytes`.
+    """Write `fitted` as an ONNX file that predicts the atlas' first drugs, and its SHA-256 beside it.
+
+    Parameters as `model_bytes`.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def export(
     data = model_bytes(fitted, card, genes, drugs)
     few = slice(0, fitted.drugs_a_run)
     opened(data, path, threads=1).predict(drugs.bits[few], drugs.inchikeys[few])
-    write_bytes(data, path)
+    write_with_sum(data, path)
 
 
 def model_bytes(fitted: Exportable, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs) -> bytes:

@@ -20,10 +20,10 @@ from anchordrug.prediction.inside import holds_all_its_data
 from anchordrug.prediction.onnx_reasons import reason_of, why_it_failed
 from anchordrug.prediction.runtime import onnxruntime
 
-FORMAT_VERSION = "5"
-# Files of format 4 name their drugs by another rule of the parent, those of 3 have one decision for all
-# drugs, too. They are otherwise the same.
-READABLE_VERSIONS = ("3", "4", FORMAT_VERSION)
+FORMAT_VERSION = "6"
+# Files of format 5 tell less of what they were made from. Those of 4 also name their drugs by another rule of
+# the parent, those of 3 also have one decision for all drugs. They are otherwise the same.
+READABLE_VERSIONS = ("3", "4", "5", FORMAT_VERSION)
 # What files before format 5 name their drugs by.
 FORMER_RULE = "rdkit ChargeParent"
 # The answer where the predictor abstains, after down, none, up.
@@ -136,7 +136,7 @@ class OnnxPredictor:
         return float(np.interp(100 * (1 - coverage), range(101), self.card["margins"]))
 
     def predict(self, bits: np.ndarray, inchikeys: Sequence[str]) -> Prediction:
-        """Predict n drugs.
+        """Predict n drugs; for n = 0 the model is not asked.
 
         Parameters
         ----------
@@ -148,8 +148,10 @@ class OnnxPredictor:
         Raises
         ------
         LibraryError
-            The model fails, or gives values that cannot be.
+            The two differ in length, a bit is neither 0 nor 1 (NaN, say), the number of bits is another one,
+            or the model fails or gives values that cannot be.
         """
+        self._require_inputs(bits, inchikeys)
         at_once = self.card["drugs_a_run"]
         # Always as many drugs a call: the arithmetic, to its last digit, may depend on their number.
         n, short = len(bits), -len(bits) % at_once
@@ -173,6 +175,28 @@ class OnnxPredictor:
             found["source_lines"],
             self._evidence(found["nearest"], found["similarity"], found["source_lines"]),
         )
+
+    def _require_inputs(self, bits: np.ndarray, inchikeys: Sequence[str]) -> None:
+        wanted = self.fingerprint[1]
+        if bits.ndim != 2 or bits.shape[1] != wanted:
+            raise LibraryError(
+                f"{self.path}: fingerprints of shape {bits.shape}; its card asks for [n, {wanted}]"
+            )
+        if len(inchikeys) != len(bits):
+            raise LibraryError(
+                f"{self.path}: {len(inchikeys)} InChIKeys for {len(bits)} fingerprints; give one per "
+                "drug, '' for an unknown one"
+            )
+        if bits.dtype == bool:
+            return
+        (wrong,) = np.nonzero(~((bits == 0) | (bits == 1)).all(axis=1))
+        if len(wrong):
+            row = bits[wrong[0]]
+            value = row[(row != 0) & (row != 1)][0]
+            raise LibraryError(
+                f"{self.path}: the fingerprint of drug {wrong[0]} (counted from 0) has the value {value:g}; "
+                "give 0 or 1"
+            )
 
     def _answers(self, bits: np.ndarray, keys: np.ndarray) -> dict[str, np.ndarray]:
         """Return the checked outputs of one call by name."""

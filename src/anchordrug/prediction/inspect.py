@@ -7,12 +7,21 @@ from typing import Any
 
 import typer
 
-from anchordrug.errors import printable, shortlist
+from anchordrug.errors import LibraryError, printable, shortlist
+from anchordrug.files.checksums import checked, sum_of
+from anchordrug.prediction.card import GENE_IDS
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 
 WIDTH, INDENT = 110, 20
 # Of a text of the card, and of its lists of files and scores; --json prints all of it.
 MOST_CHARACTERS, MOST_LINES = 2000, 50
+
+UNKNOWN = "not known"
+_CHECKSUMS = {
+    "matches": "matches {}",
+    "differs": "DIFFERS from {}: one of the two files is damaged, or of another export",
+    "absent": "absent: there is no {} beside the model",
+}
 
 
 def card(model: Path) -> dict:
@@ -43,6 +52,20 @@ def run(model: Path) -> None:
             typer.echo(" " * INDENT + line)
 
 
+def require_sum(model: Path) -> None:
+    """Check a model against the SHA-256 in the file beside it, if there is one.
+
+    Raises
+    ------
+    LibraryError
+        The two differ.
+    """
+    if checked(model) == "differs":
+        raise LibraryError(
+            f"{model}: differs from its checksum in {sum_of(model).name}; copy or export both of them again"
+        )
+
+
 def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
     card, session = predictor.card, predictor.session
     kind, learned = card["fingerprint"], card["learned_drugs"]
@@ -55,6 +78,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
             f"{card['predictor']}, format {card['format_version']}, anchordrug {card['package_version']}",
         ),
         ("genes", f"{len(card['genes'])}: {shortlist(card['genes'])}"),
+        *_provenance(card),
         ("labels", f"{', '.join(card['labels'])} at |z| > {card['threshold']:g}"),
         (
             "structures",
@@ -82,7 +106,54 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
         ),
         ("intended use", card["intended_use"]),
         ("limits", card["limits"]),
+        ("checksum", _CHECKSUMS[checked(predictor.path)].format(sum_of(predictor.path).name)),
     ]
+
+
+def _provenance(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the lines on what the model was made from; cards before format 6 have none of it."""
+    lines = []
+    if "gene_ids" in card:
+        counts = [
+            f"{sum(text is not None for text in card['gene_ids'][kind])} with {kind.capitalize()}"
+            for kind in GENE_IDS
+        ]
+        lines.append(("gene ids", f"{', '.join(counts)}, of {len(card['genes'])} genes"))
+    if "assays" in card:
+        lines.append(("assays", shortlist(card["assays"]) or UNKNOWN))
+        lines.append(("dose", _numbers(card["concentration_um"], "uM")))
+        lines.append(("time", _numbers(card["time_h"], "h")))
+        lines.append(("sources", "; ".join(map(_source, card["sources"][:MOST_LINES])) or UNKNOWN))
+        versions = (f"{name} {version}" for name, version in _first(card["packages"]))
+        lines.append(("packages", ", ".join(versions)))
+    if "date" in card:
+        lines.append(("date", card["date"]))
+    lines += [
+        (f"evidence {group}", _accuracy(scores)) for group, scores in card.get("evidence_groups", {}).items()
+    ]
+    return lines
+
+
+def _numbers(values: list[float], unit: str) -> str:
+    return f"{shortlist([f'{value:g}' for value in values])} {unit}" if values else UNKNOWN
+
+
+def _source(source: dict[str, str | None]) -> str:
+    return f"{source['name']} ({source['licence'] or 'licence not known'}), {source['url'] or 'no address'}"
+
+
+def _accuracy(scores: dict[str, Any]) -> str:
+    """Return what is known of a group's macro-F1: measured in the target, and expected by source lines."""
+    said = []
+    if "macro_f1" in scores:
+        said.append(f"macro-F1 {scores['macro_f1']:.3f} on {scores.get('drugs', 'the')} test drugs")
+    if "expected" in scores:
+        told = scores["expected"]
+        said.append(
+            f"expected {told['macro_f1']:.3f} ({told['low']:.3f} to {told['high']:.3f} in eight of ten of "
+            f"{told['lines']} source lines with {told['anchors']} anchors)"
+        )
+    return "; ".join(said) or UNKNOWN
 
 
 def _first(entries: dict[str, Any]) -> list[tuple[str, Any]]:

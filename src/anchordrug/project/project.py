@@ -1,6 +1,6 @@
 """A project's folder: where its files are, and its tables, read and written with their schemas."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,12 @@ from anchordrug.features.blocks import FeatureBlocks, unit_rows
 from anchordrug.files.atomic import require_file
 from anchordrug.files.digests import sha256
 from anchordrug.files.experiments import seen_from
-from anchordrug.files.tables import read_matrix, read_table, write_table
+from anchordrug.files.tables import read_json, read_matrix, read_table, write_table
 from anchordrug.settings import Settings
 
 WHOLE_POOL = "whole-pool"
+# The key of AtlasTables.published.
+PUBLISHED = "published"
 # The first folder that holds a file tells which stage writes it.
 _WRITERS = {
     "tables/curated": "curate",
@@ -77,6 +79,11 @@ class AtlasTables:
     def cell_lines(self) -> Path:
         """One row per cell line."""
         return self.folder / "cell_lines.csv"
+
+    @property
+    def published(self) -> Path:
+        """The published data of the raw bundle: name, licence, url."""
+        return self.folder / "published.json"
 
 
 @dataclass(frozen=True)
@@ -290,7 +297,10 @@ class Project:
             raise TableError(
                 f"{path}: its gene columns are not those of {tables.genes}; run {self._writer(path)} again"
             )
-        return atlas_of(responses, z.astype(np.float32), drugs, genes, lines)
+        atlas = atlas_of(responses, z.astype(np.float32), drugs, genes, lines)
+        # Tables of former versions do not have it.
+        known = read_json(tables.published, PUBLISHED)[PUBLISHED] if tables.published.is_file() else []
+        return replace(atlas, published=known)
 
     def read_added_expression(self) -> pd.DataFrame:
         """Load the untreated expression from the additions: log2 [cell lines x genes]; errors as `read`."""

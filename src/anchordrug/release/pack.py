@@ -19,6 +19,7 @@ from anchordrug.files.tables import write_json
 from anchordrug.raw.depmap import Lines, read_line_names, write_expression
 from anchordrug.raw.gene_ontology import GoAnnotation, annotate
 from anchordrug.raw.hgnc import read_other_names
+from anchordrug.raw.published import SOURCES
 from anchordrug.raw.repurposing import read_mechanisms
 from anchordrug.raw.tables import read_compounds, read_genes
 from anchordrug.raw.text import open_text
@@ -28,7 +29,6 @@ from anchordrug.release.params import GoTerms
 BLOCK = 2**22
 # Of a larger file the checksum stands in dvc.lock, which took minutes to compute it.
 LARGEST_HASHED = 2**30
-SOURCES = "SOURCES.json"
 
 
 class Packed(NamedTuple):

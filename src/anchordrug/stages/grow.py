@@ -17,8 +17,8 @@ def run(project: Project) -> None:
     """Write the atlas; without additions its tables are the curated ones, byte for byte."""
     additions = read_additions(project.additions)
     curated, own = project.curated_tables, project.atlas_tables
-    # Genes are never added.
-    pairs = [(curated.genes, own.genes)]
+    # Genes and published data are never added.
+    pairs = [(curated.genes, own.genes), (curated.published, own.published)]
     if not additions:
         pairs += [
             (curated.responses, own.responses),

@@ -6,6 +6,7 @@ import typer
 from anchordrug import schemas
 from anchordrug.evaluation.summary import (
     headline,
+    key_figures,
     learning_curves,
     mean_reliability,
     mean_risk,
@@ -17,7 +18,7 @@ from anchordrug.project.project import Project
 
 
 def run(project: Project) -> None:
-    """Write summary.json and the tables that dvc plots into metrics/."""
+    """Write the key figures, summary.json and the tables that dvc plots into metrics/."""
     settings, metrics = project.settings, project.metrics
     scores = project.read_campaigns("scores", schemas.SCORES)
     curves = project.read_campaigns("rounds", schemas.LEARNING_CURVE)
@@ -25,6 +26,7 @@ def run(project: Project) -> None:
     others = compared[compared["strategy"] != settings.select.strategy]
     spread = spread_of(scores)
     write_json(summary(spread, settings.predictor, settings.select.strategy), metrics / "summary.json")
+    write_json(key_figures(scores), metrics / "key_figures.json")
     tested = headline(project.read_campaigns("test_drugs", schemas.TEST_DRUGS))
     project.write(tested, schemas.HEADLINE, metrics / "headline.csv", digits=6)
     write_table(learning_curves(pd.concat([curves, others])), metrics / "learning_curve.csv")

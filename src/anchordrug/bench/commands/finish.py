@@ -19,7 +19,9 @@ from anchordrug.files.tables import read_table, write_json, write_table
 from anchordrug.labels import LABELS, labels_of
 from anchordrug.prediction import engine
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
+from anchordrug.prediction.provenance import evidence_entry, provenance
 from anchordrug.predictors.base import Predictor, Task
+from anchordrug.predictors.expectations import expected_groups
 from anchordrug.predictors.response.prior import clipped
 from anchordrug.project.project import Project
 
@@ -57,7 +59,12 @@ def run(folder: Path, project: Project) -> None:
             model.tasks, model.predictors, fitted.parts, measured.drugs, measured.z, strict=True
         ):
             metrics[task.target] = _metrics(model, predictor, drugs, z)
-            card = _card(model, task, drugs) | about | {"metrics": _on_card(metrics[task.target])}
+            expected = expected_groups(predictor.expectations(), len(drugs))
+            about |= {
+                "metrics": _on_card(metrics[task.target]),
+                "evidence_groups": evidence_entry({}, expected),
+            }
+            card = _card(model, task, drugs) | about
             path = here / f"{task.target}.onnx"
             known = AtlasDrugs.of(world.atlas, task.features.drugs, task.sources, drugs)
             export(part, path, card, world.atlas.genes, known)
@@ -93,7 +100,17 @@ def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
         "fingerprint": Fingerprint(drug.radius, drug.bits).card(),
         "source_cell_lines": task.sources.measured_lines(),
         "anchors": model.world.atlas.drugs["drug_id"].iloc[anchors].tolist(),
+        **_provenance(model.world, task),
     }
+
+
+def _provenance(world: World, task: Task) -> dict[str, object]:
+    """Return what the predictor of a target was made from; in a rehearsal all of it is the atlas'."""
+    campaign, experiments = world.campaign, [task.sources]
+    if task.target in world.atlas.measured_lines():
+        experiments.append(world.atlas.of(task.target))
+    doses = [] if campaign.rehearsal else [campaign.plates.concentration_um]
+    return provenance(world.atlas, experiments, doses)
 
 
 def _compounds(world: World) -> pd.DataFrame:

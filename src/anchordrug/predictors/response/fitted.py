@@ -94,7 +94,7 @@ class ResponseFitted(Fitted):
         return self._rows(drugs)[0]
 
     def z(self, drugs: np.ndarray) -> np.ndarray:
-        """Return the posterior mean of z, float32 [drugs, genes]; sizes beyond 4 are not learned."""
+        """Return the posterior mean of z, float32 [drugs, genes]; learned z are clipped at 4, it is not."""
         return self._rows(drugs)[1]
 
     def deciding_for(self, drugs: np.ndarray) -> Self:

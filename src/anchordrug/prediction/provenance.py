@@ -1,0 +1,89 @@
+"""Entries of a card that tell what a model was made from: genes, assays, dose, time, sources, packages."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import pandas as pd
+from packaging.version import Version
+
+from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.errors import SettingsError, printable
+from anchordrug.evidence_group import GROUPS
+
+# The packages that compute a model or write its file.
+PACKAGES = ("numpy", "onnx", "onnxruntime", "rdkit", "scipy", "torch")
+EPOCH = "SOURCE_DATE_EPOCH"
+
+
+def provenance(
+    atlas: ResponseAtlas, experiments: Sequence[ResponseAtlas], doses: Iterable[float] = ()
+) -> dict[str, object]:
+    """Return the entries of a model that learned from some experiments of `atlas`.
+
+    Parameters
+    ----------
+    experiments
+        Those of the source cell lines, and those of the anchors where the atlas has them.
+    doses
+        Doses in uM of anchors that are not in the atlas.
+
+    Raises
+    ------
+    SettingsError
+        SOURCE_DATE_EPOCH is not a number of seconds.
+    """
+    tables = [part.experiments for part in experiments if part.experiments is not None]
+    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["assay", "dose_um", "time_h"])
+    return {
+        "gene_ids": {
+            "ensembl": _or_none(atlas.gene_table["ensembl_id"]),
+            "entrez": _or_none(atlas.gene_table["gene_id"]),
+        },
+        "concentration_um": sorted({*map(float, rows["dose_um"].dropna().unique()), *map(float, doses)}),
+        "time_h": sorted(map(float, rows["time_h"].dropna().unique())),
+        "assays": sorted(rows["assay"].dropna().unique().tolist()),
+        "sources": list(atlas.published),
+        "packages": _packages(),
+        **_date(),
+    }
+
+
+def _or_none(ids: pd.Series) -> list[str | None]:
+    return [None if pd.isna(text) else str(text) for text in ids]
+
+
+def _packages() -> dict[str, str]:
+    """Return the public versions; the build of a package (`+cpu`) is no part of them."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = Version(version(name)).public
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _date() -> dict[str, str]:
+    """Return the day of SOURCE_DATE_EPOCH; without it no date, so that the same input gives the same file."""
+    seconds = os.environ.get(EPOCH)
+    if seconds is None:
+        return {}
+    try:
+        return {"date": datetime.fromtimestamp(int(seconds), UTC).date().isoformat()}
+    except (ValueError, OverflowError, OSError) as error:
+        raise SettingsError(
+            f"{EPOCH}: '{printable(seconds, 40)}' is not a number of seconds since 1970; correct or unset it"
+        ) from error
+
+
+def evidence_entry(
+    measured: Mapping[str, Mapping[str, float]], expected: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, object]]:
+    """Return the card's `evidence_groups`: of each group what was measured, and what is expected of it."""
+    return {
+        group: {**measured.get(group, {}), **({"expected": expected[group]} if group in expected else {})}
+        for group in GROUPS
+        if group in measured or group in expected
+    }
