@@ -11,7 +11,7 @@ import pandas as pd
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
-from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
+from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5, require_written
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, require_readable
 from anchordrug.raw.unpacked import require_sane_size
@@ -112,7 +112,7 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
             raise RawDataError(f"{path}: has no matrix of numbers at /{_MATRIX}; {_other_than_gctx(file)}")
         signatures = _metadata(path, file, _SIGNATURES, "sig_id")
         genes = _metadata(path, file, _GENES, "gene_id")
-        _check_written(path, matrix)
+        require_written(path, matrix)
         if matrix.chunks and np.prod(matrix.chunks, dtype=float) * matrix.dtype.itemsize > _MOST_CHUNK_BYTES:
             raise RawDataError(
                 f"{path}: the matrix lies in pieces of more than {_MOST_CHUNK_BYTES // 2**20} MiB; write the "
@@ -140,25 +140,10 @@ def _other_than_gctx(file: h5py.File) -> str:
     """Return what an HDF5 file without GCTX's layout is, as far as its groups tell, with a remedy."""
     groups = set(file)
     if {"obs", "var"} <= groups:
-        return "it is an h5ad file (AnnData): save adata.to_df().T as CSV, genes x samples"
+        return "it is AnnData, which has no signatures: save adata.to_df().T as CSV, genes x samples"
     if "matrix" in groups or {"barcodes", "genes", "data"} <= groups:
         return "it looks like a matrix of 10x: write one table with its names, genes x samples"
     return "is it a GCTX file?"
-
-
-def _check_written(path: Path, matrix: h5py.Dataset) -> None:
-    """Refuse a matrix that its writer did not finish: HDF5 reads what was never written as zeros."""
-    if matrix.chunks:
-        expected = int(
-            np.prod([-(-size // chunk) for size, chunk in zip(matrix.shape, matrix.chunks, strict=True)])
-        )
-        present = matrix.id.get_num_chunks()
-    else:
-        expected, present = matrix.nbytes, matrix.id.get_storage_size()
-    if present < expected:
-        raise RawDataError(
-            f"{path}: only {present} of {expected} parts of the matrix were written; download it again"
-        )
 
 
 def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 from h5py import h5d, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from anchordrug.errors import RawDataError, printable
@@ -49,6 +50,27 @@ def damaged(path: Path, error: Exception) -> RawDataError:
     return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")
 
 
+def require_written(path: Path, dataset: h5py.Dataset) -> None:
+    """Refuse a dataset that its writer did not finish: HDF5 reads values that were never written as zeros.
+
+    Raises
+    ------
+    RawDataError
+        A part of it is missing.
+    """
+    if dataset.chunks:
+        expected = int(
+            np.prod([-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)])
+        )
+        present = dataset.id.get_num_chunks()
+    else:
+        expected, present = dataset.nbytes, dataset.id.get_storage_size()
+    if present < expected:
+        raise RawDataError(
+            f"{path}: only {present} of {expected} parts of the matrix were written; download it again"
+        )
+
+
 def _problem(file: h5py.File) -> str | None:
     """Return which object stands for another file, or of what there is too much, with a remedy; or None.
 
@@ -61,10 +83,10 @@ def _problem(file: h5py.File) -> str | None:
         nonlocal count
         count += 1
         if count > _MOST_LINKS:
-            return f"has more than {_MOST_LINKS:,} datasets and groups; is it a GCTX file?"
+            return f"has more than {_MOST_LINKS:,} datasets and groups, as no matrix has; write it again"
         # Each place is looked up from the root, so a file of one group in another would take for ever.
         if name.count(b"/") > _MOST_LEVELS:
-            return f"has groups nested deeper than {_MOST_LEVELS} levels; is it a GCTX file?"
+            return f"has groups nested deeper than {_MOST_LEVELS} levels, as no matrix has; write it again"
         if link.type == h5l.TYPE_SOFT:
             return None
         what = "an external link" if link.type != h5l.TYPE_HARD else _layout_outside(file, name)

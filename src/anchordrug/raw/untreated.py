@@ -14,6 +14,7 @@ from anchordrug.raw.expression_table import read_expression_table
 from anchordrug.raw.gene_names import dates_problem, excel_dates
 from anchordrug.raw.line_names import Identities, core_name, near_line, plain_name, rows_of
 from anchordrug.raw.no_genes import is_no_gene
+from anchordrug.raw.sample_columns import LINE_HEADERS
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet
 
 Unit = Literal["counts", "TPM", "log2"]
@@ -24,11 +25,6 @@ _LEAST_LARGE_LOG2 = 8.0  # of a sample's most expressed gene, if others are nega
 _PER_MILLION = 1e6
 _NEAR_A_MILLION = 0.2  # relative: some tables leave out mitochondrial or non-coding genes
 _UNITS = "give raw counts, TPM of all genes, or log2 values"
-
-_LINE_HEADERS = (
-    *("cellline", "celliname", "cellid", "cell", "strippedcelllinename", "celllinename"),
-    *("celllinedisplayname", "cclename", "modelid", "depmapid", "rrid", "cellosaurusid"),
-)
 
 # Rank correlation over the bundle's genes. Replicates lie above it from 20,000 reads a sample on (.97 at a
 # million). Of the 13,366 pairs of lines in LINCS' untreated expression, 273 do, nearly all of them pools of
@@ -137,7 +133,7 @@ def _samples(sheet: Sheet, cell_lines: Sequence[str], known: Known) -> _Samples:
         return sum(line is not None for line in _lines_of(names, cell_lines, known))
 
     gene_column = _gene_column(sheet)
-    line_columns = [*sheet.columns_named(_LINE_HEADERS), 0]
+    line_columns = [*sheet.columns_named(LINE_HEADERS), 0]
     line_column = max(line_columns, key=lambda column: named(sheet.names(column)))
     down, across = named(sheet.names(line_column)), named(sheet.header)
     rows, columns = len(sheet.cells), len(sheet.header) - 1
@@ -179,7 +175,7 @@ def _genes_down(sheet: Sheet, gene_column: int) -> _Samples:
 
 def _genes_across(sheet: Sheet, line_column: int) -> _Samples:
     width = len(sheet.header)
-    described = {line_column, 0, *sheet.columns_named((*_LINE_HEADERS, *SAMPLE_DESCRIPTIONS))}
+    described = {line_column, 0, *sheet.columns_named((*LINE_HEADERS, *SAMPLE_DESCRIPTIONS))}
     # DepMap's tables have the lineage of a line before its genes.
     described |= set(takewhile(lambda column: column in described or sheet.is_text(column), range(width)))
     columns = [column for column in range(width) if column not in described]

@@ -1,4 +1,4 @@
-"""Names of columns in tables of assay results: drugs, wells, plates; and which columns hold values."""
+"""Which columns of a long table of assay results hold values."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,6 @@ from anchordrug.bench.assays.gene_columns import gene_hits
 from anchordrug.errors import AssayError
 from anchordrug.raw.changes import columns_by_role
 from anchordrug.raw.sheet import Sheet
-
-# As `Sheet.columns_named` wants them, the preferred first.
-DRUG_HEADERS = (
-    *("drugid", "pertid", "drug", "drugname", "compoundid", "compound", "compoundname", "pertiname"),
-    *("cmapname", "treatment", "perturbation", "perturbagen", "perturbator", "contrast", "condition"),
-    *("comparison", "group"),
-)
-WELL_HEADERS = ("wellposition", "well", "wellid", "wellname", "detwell", "rnawell")
-PLATE_HEADERS = ("plate", "plateid", "platename", "platebarcode", "detplate", "rnaplate")
 
 
 def value_columns(sheet: Sheet, is_gene: Callable[[str], bool]) -> dict[str, int]:

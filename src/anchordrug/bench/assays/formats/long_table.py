@@ -7,7 +7,7 @@ import pandas as pd
 
 from anchordrug.bench.assays.contents import Kind, Profiles
 from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes, require_no_dates
-from anchordrug.bench.assays.headers import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, value_columns
+from anchordrug.bench.assays.headers import value_columns
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.raw.changes import (
@@ -17,6 +17,7 @@ from anchordrug.raw.changes import (
     signed_statistic,
     without_direction,
 )
+from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS
 from anchordrug.raw.sheet import Sheet
 from anchordrug.raw.text import MISSING_TEXT
 

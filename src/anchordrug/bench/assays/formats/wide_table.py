@@ -7,10 +7,11 @@ import numpy as np
 
 from anchordrug.bench.assays.contents import Counts, Profiles
 from anchordrug.bench.assays.gene_columns import LOOKED_FOR, gene_column_of, gene_hits, no_genes
-from anchordrug.bench.assays.headers import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, value_columns
+from anchordrug.bench.assays.headers import value_columns
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.bench.assays.wide import WideTable, contents_of
 from anchordrug.errors import AssayError
+from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet
 
 
