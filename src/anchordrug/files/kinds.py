@@ -47,11 +47,11 @@ _GEO_SERIES = Kind(
     "symbol instead of by probe",
 )
 _GEO_SOFT = Kind("a GEO SOFT file, which is no table", "download the series' table of counts or values")
-_MARKET = Kind(
+MARKET = Kind(
     "a Matrix Market matrix (.mtx), which has no names of genes and samples",
-    "write one table with the names, genes x samples",
+    "give its folder with barcodes.tsv and features.tsv, or write one table with the names, genes x samples",
 )
-_MARKET_FOLDER = Kind(
+MARKET_FOLDER = Kind(
     "a folder with a Matrix Market matrix (.mtx), as 10x and STARsolo write it",
     "write one table with the names, genes x samples",
 )
@@ -99,7 +99,7 @@ _STARTS = (
     ),
     (b"version https://git-lfs.github.com/spec/", GIT_LFS),
     (b"/annex/objects/", _ANNEX),
-    (b"%%MatrixMarket", _MARKET),
+    (b"%%MatrixMarket", MARKET),
     *((start, _GEO_SERIES) for start in (b"!Series_", b'"!Series_', b"!series_matrix_table_begin")),
     *((b"^" + word, _GEO_SOFT) for word in (b"DATABASE", b"SERIES", b"SAMPLE", b"PLATFORM", b"DATASET")),
 )
@@ -200,7 +200,7 @@ def _is_utf8(head: bytes) -> bool:
 
 def _kind_of_folder(path: Path) -> Kind:
     if any(entry.name.lower().endswith((".mtx", ".mtx.gz")) for entry in path.iterdir()):
-        return _MARKET_FOLDER
+        return MARKET_FOLDER
     return _ZARR if (path / ".zgroup").exists() or (path / "zarr.json").exists() else _FOLDER
 
 

@@ -1,4 +1,4 @@
-"""What a file of assay results holds: counts of wells, or profiles of drugs or wells."""
+"""What a file of assay results holds: counts of wells or of samples, or profiles of drugs or wells."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,3 +65,26 @@ class Profiles:
     def genes(self) -> list[str]:
         """Names of the genes, in order."""
         return self.values.columns.tolist()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Raw counts of samples of which no well is known, such as the summed cells of one drug.
+
+    Attributes
+    ----------
+    path
+        The file.
+    values
+        int64 [genes x samples]. The index is gene names as the file has them; a name may occur twice.
+    table
+        One row per sample, in the order of the columns of `values`: plate, cell_line, drug, dose, replicate
+        (text, "" where the file does not say), dose_um (NaN where it does not), is_control, cells.
+    notes
+        What the user should know of how the file was read.
+    """
+
+    path: Path
+    values: pd.DataFrame
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.bench.assays.contents import Counts, Profiles
+from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.from_counts import counts_of_wells, joined_counts, result_from_counts
 from anchordrug.bench.assays.from_profiles import cell_line_of, result_from_profiles
+from anchordrug.bench.assays.placement import placed
 from anchordrug.bench.assays.reader import read_assay
 from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, belonging
 from anchordrug.bench.assays.result import FEWEST_GENES, MISSING, OK, AssayResult
@@ -47,12 +48,14 @@ def take_in(
     parts: dict[str, list[AssayResult]] = {cell_line: [] for cell_line in request.cell_lines}
     for file in files:
         file = belonging(file, request.plates, request.cell_lines)
-        contents = read_assay(file.path, is_gene, plates=request.plates)
+        contents = read_assay(file.path, is_gene, plates=request.plates, layer=file.layer)
+        if not isinstance(contents, Profiles) and request.plate_map.empty:
+            raise AssayError(f"{file.path}: holds counts of wells; give their plate map, too")
+        if isinstance(contents, Samples):
+            contents = placed(contents, file, request)
         match = match_genes(contents.genes, reference.genes)
         _require_genes(contents, match, reference)
         if isinstance(contents, Counts):
-            if request.plate_map.empty:
-                raise AssayError(f"{file.path}: holds counts of wells; give their plate map, too")
             counts[file.path] = counts_of_wells(contents, match, file, request, reference)
             told += [*contents.notes, *_repeat_notes(match, "added up")]
         else:

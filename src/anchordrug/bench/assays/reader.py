@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from anchordrug.bench.assays.contents import Counts, Profiles
+from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.errors import AssayError, RawDataError
 from anchordrug.files.atomic import require_file
 from anchordrug.files.kinds import OTHER, STAND_INS
@@ -24,11 +24,14 @@ class AssayFile:
         Whether a name may denote a gene. It only serves to find the genes in the file.
     plates
         Names of plates; a well's text that starts with one belongs to it.
+    layer
+        Which matrix of a file that may have several, None if the user does not say.
     """
 
     path: Path
     is_gene: Callable[[str], bool]
     plates: Collection[str] = ()
+    layer: str | None = None
 
     @property
     def is_sheet(self) -> bool:
@@ -59,11 +62,14 @@ class Format:
         Returns the contents of such a file; an AssayError or RawDataError tells what is wrong with it.
     general
         Whether any other format that owns a file goes before this one.
+    has_layers
+        Whether a file may have several matrices, of which the user may name one.
     """
 
     owns: Callable[[AssayFile], bool]
-    read: Callable[[AssayFile], Counts | Profiles]
+    read: Callable[[AssayFile], Counts | Profiles | Samples]
     general: bool = False
+    has_layers: bool = False
 
 
 FORMATS: Registry[Format] = Registry(
@@ -72,8 +78,12 @@ FORMATS: Registry[Format] = Registry(
 
 
 def read_assay(
-    path: Path, known: Collection[str] | Callable[[str], bool], *, plates: Collection[str] = ()
-) -> Counts | Profiles:
+    path: Path,
+    known: Collection[str] | Callable[[str], bool],
+    *,
+    plates: Collection[str] = (),
+    layer: str | None = None,
+) -> Counts | Profiles | Samples:
     """Read assay results in the format that owns the file.
 
     Parameters
@@ -85,6 +95,8 @@ def read_assay(
         serves to find the genes in the file; genes that are not known are returned, too.
     plates
         Names of plates; a well's text that starts with one belongs to it.
+    layer
+        Which matrix of AnnData or of a folder of matrices; None to find out.
 
     Raises
     ------
@@ -94,11 +106,14 @@ def read_assay(
         drug or a pair of drug and gene occurs twice; genes have become dates; a table lacks a column.
     """
     is_gene = known if callable(known) else frozenset(known).__contains__
-    file = AssayFile(path, is_gene, plates)
+    file = AssayFile(path, is_gene, plates, layer)
     try:
         if not path.is_dir():
             require_file(path, "check the name")
-        return _format_of(file).read(file)
+        form = _format_of(file)
+        if layer is not None and not form.has_layers:
+            raise AssayError(f"{path}: has one table, so it has no matrix '{layer}'; leave out --layer")
+        return form.read(file)
     except RawDataError as error:
         raise AssayError(str(error)) from error
 

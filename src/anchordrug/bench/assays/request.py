@@ -1,7 +1,7 @@
 """The drugs, wells and cell lines that an assay was asked for, and the atlas whose scale its results take."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +77,19 @@ class Reference:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A file of results, and the plate or cell line that it belongs to (None: the file says so itself)."""
+    """A file or folder of results.
+
+    Attributes
+    ----------
+    belongs_to
+        The plate or cell line that it belongs to, None if it says so itself.
+    layer
+        Which of its matrices is read, None to find out.
+    """
 
     path: Path
     belongs_to: str | None = None
+    layer: str | None = None
 
 
 class BelongsError(AssayError):
@@ -104,4 +113,4 @@ def belonging(file: ResultFile, plates: Sequence[str], cell_lines: Sequence[str]
             f"{file.path}: is said to be of '{file.belongs_to}', which is neither a plate nor a cell line "
             f"that was asked for{near_line(file.belongs_to, known)}; name one of them: {shortlist(known)}"
         )
-    return ResultFile(file.path, match.found[file.belongs_to])
+    return replace(file, belongs_to=match.found[file.belongs_to])

@@ -46,8 +46,7 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
         The values are neither; there is none; a gene has become a date; a well is on no 96- or 384-well
         plate; a well or a drug occurs twice.
     """
-    wide, notes = _genes_only(wide)
-    require_no_dates(wide.path, wide.genes, wide.gene_place)
+    wide, notes = genes_only(wide)
     if not np.isfinite(wide.values).any():
         raise AssayError(f"{wide.path}: holds no value; export it again")
     if _are_counts(wide):
@@ -65,8 +64,14 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
     return Profiles(wide.path, pd.DataFrame(wide.values.T, names, genes), "z", notes=notes)
 
 
-def _genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
-    """Return `wide` without the rows that are no genes or have no name, and what to tell of them."""
+def genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
+    """Return `wide` without the rows that are no genes or have no name, and what to tell of them.
+
+    Raises
+    ------
+    AssayError
+        A gene has become a date.
+    """
     unnamed = np.array([name in MISSING_TEXT for name in wide.genes], dtype=bool)
     others = np.array([is_no_gene(name) for name in wide.genes], dtype=bool)
     kept = np.flatnonzero(~others & ~unnamed)
@@ -80,6 +85,7 @@ def _genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
         values=wide.values[kept],
         gene_place=lambda row: wide.gene_place(int(kept[row])),
     )
+    require_no_dates(only.path, only.genes, only.gene_place)
     return only, tuple(notes)
 
 

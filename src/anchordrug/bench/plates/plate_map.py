@@ -10,6 +10,7 @@ import pandas as pd
 from anchordrug.bench.plates.wells import parse_well
 from anchordrug.errors import TableError, shortlist
 from anchordrug.raw.line_names import match_lines
+from anchordrug.raw.sample_columns import PER_UM
 from anchordrug.raw.sheet import Sheet, read_sheet
 from anchordrug.schemas import PLATE_MAP, validate
 
@@ -47,8 +48,6 @@ _PERT_TYPES = {
     **{name: name for name in ("trt", "negcon", "poscon")},
     **{"trt_cp": "trt", "ctl_vehicle": "negcon", "trt_poscon": "poscon"},
 }
-
-_PER_UM = {"um": 1.0, "nm": 1000.0, "mm": 0.001}
 
 
 def replicates(table: pd.DataFrame) -> pd.Series:
@@ -209,10 +208,10 @@ def _read_um(row: dict[str, str], place: str, in_um: bool, decimal_comma: bool) 
             f"{place}: units missing for concentration '{row['concentration']}'; "
             "add a column 'unit' with uM, nM or mM in every line"
         )
-    if unit not in _PER_UM or in_um:
+    if unit not in PER_UM or in_um:
         problem = "contradicts the column name of the concentration" if in_um else "is unknown"
         raise TableError(f"{place}: unit '{row['unit']}' {problem}; write uM, nM or mM in a column 'unit'")
-    return value / _PER_UM[unit]
+    return value / PER_UM[unit]
 
 
 def _read_replicate(text: str, place: str) -> int:
