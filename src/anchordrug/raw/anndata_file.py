@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,13 @@ from anchordrug.errors import AnchorDrugError, RawDataError, near, shortlist
 from anchordrug.files.kinds import HDF5
 from anchordrug.raw.anndata_matrix import blocks_of
 from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
+from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import Sheet
 from anchordrug.raw.text import kind_of_file, one_line, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
+SUFFIX = ".h5ad"
 # What people call a layer of raw counts, or of z-scores, without case and punctuation.
 COUNT_LAYERS = ("counts", "rawcounts", "rawcount", "count", "umicounts", "umis", "umi", "raw")
 Z_LAYERS = ("z", "zscore", "zscores", "modz")
@@ -112,11 +113,7 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
     kind = require_readable(path, (HDF5,))
     if kind is not HDF5:
         raise RawDataError(f"{path}: is no HDF5 file, so no AnnData; {_REMEDY}")
-    if find_spec("anndata") is None:
-        raise AnchorDrugError(
-            f"{path}: is AnnData, for which the package anndata is not installed; run: pip install "
-            "'anchordrug[pipeline]'"
-        )
+    require_anndata(path)
     with open_hdf5(path) as file:
         try:
             if not _is_anndata(file):
@@ -130,7 +127,7 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
 
 
 def is_anndata(path: Path) -> bool:
-    """Return whether a file is HDF5 with AnnData's tables; a file that cannot be opened is not.
+    """Return whether a file is HDF5 with AnnData's tables; the name tells where its layout does not.
 
     Raises
     ------
@@ -141,9 +138,11 @@ def is_anndata(path: Path) -> bool:
         return False
     try:
         with open_hdf5(path) as file:
-            return _is_anndata(file)
+            if _is_anndata(file):
+                return True
     except (RawDataError, *DAMAGE):
-        return path.suffix.lower() == ".h5ad"
+        pass
+    return path.suffix.lower() == SUFFIX
 
 
 def read_obs(path: Path) -> Sheet:

@@ -1,15 +1,18 @@
-"""A table of expression, genes x samples or samples x genes, from a sheet, GCT or GCTX."""
+"""A table of expression, genes x samples or samples x genes, from a sheet, GCT, GCTX or AnnData."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
+from anchordrug.raw.anndata_file import is_anndata, open_anndata
 from anchordrug.raw.matrix import SignatureMatrix, open_matrix
+from anchordrug.raw.sample_columns import is_control, is_vehicle, sample_columns
 from anchordrug.raw.sheet import GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
 from anchordrug.raw.text import is_number, require_readable
 
@@ -19,6 +22,7 @@ _CHANGE_HEADERS = (
     *("log2foldchange", "logfc", "log2fc", "avglog2fc", "lfcse", "basemean", "pvalue", "pval", "padj"),
     *("adjpval", "fdr", "qvalue"),
 )
+_MOST_SAMPLES = 1000  # more are single cells
 _MOST_WITHOUT_HEADER = 4  # columns of a table without header: a gene and its counts
 
 # Fields of a matrix that name its genes, the preferred first.
@@ -28,8 +32,18 @@ _LINE_FIELDS = ("cell_iname", "cell_id", "cell_line", "ccle_name", "stripped_cel
 _GENE_LIKE = re.compile(r"[A-Za-z][A-Za-z0-9.-]*|\d+|[A-Z]*ENS[A-Z]*\d{6,}(\.\d+)?(_[A-Za-z0-9.-]+)?")
 
 
-def read_expression_table(path: Path) -> Sheet:
-    """Read a table of expression; a matrix (GCT, GCTX) becomes a sheet with a column per signature.
+class ExpressionTable(NamedTuple):
+    """A table of expression, and what the user should know of how it was read."""
+
+    sheet: Sheet
+    notes: tuple[str, ...] = ()
+
+
+def read_expression_table(path: Path) -> ExpressionTable:
+    """Read a table of expression; a matrix (GCT, GCTX, AnnData) becomes a sheet with a column per sample.
+
+    Of AnnData only controls are read, if its table of samples tells them from treated samples. Single cells
+    (more than `_MOST_SAMPLES` samples) are added up by cell line, plate and replicate.
 
     Raises
     ------
@@ -38,14 +52,60 @@ def read_expression_table(path: Path) -> Sheet:
         gene and sample), or compares samples (fold changes and p-values).
     """
     kind = require_readable(path, (WORKBOOK, PARQUET, GCT, HDF5))
+    if kind is HDF5 and is_anndata(path):
+        return _of_anndata(path)
     if kind in (GCT, HDF5):
         with open_matrix(path) as matrix:
-            return _sheet_of(matrix)
+            return ExpressionTable(_sheet_of(matrix))
     sheet = read_sheet(path)
     _require_header(sheet)
     _require_no_comparison(sheet)
     _require_wide(sheet)
-    return sheet
+    return ExpressionTable(sheet)
+
+
+def _of_anndata(path: Path) -> ExpressionTable:
+    with open_anndata(path) as opened:
+        columns = sample_columns(opened.obs)
+        matrix = opened.matrix()
+        used = _untreated(opened.obs, columns)
+        shown, lost = f"read {matrix.name} of {len(used):,} samples", len(opened.obs.cells) - len(used)
+        notes = [f"{shown}; {lost:,} treated samples are left out" if lost else shown]
+        names = _named_samples(opened.obs, columns, used)
+        if len(used) > _MOST_SAMPLES:
+            numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+            groups = np.full(len(opened.obs.cells), -1)
+            groups[used] = [numbers[name] for name in names]
+            values, names = matrix.sums(groups, len(numbers)), list(numbers)
+            notes.append(f"they are added up to {len(names)} by cell line, plate and replicate")
+        else:
+            values = matrix.rows(used)
+    fields = [matrix.genes.names(column) for column in range(len(matrix.genes.header))]
+    genes = max(fields, key=_gene_like)  # the first of equals
+    table = pd.DataFrame(values.T).set_axis(range(1, len(names) + 1), axis=1)
+    table.insert(0, 0, pd.Series(genes, dtype="str"))
+    rows = np.arange(1, len(genes) + 1)
+    return ExpressionTable(Sheet(path, ["gene", *names], table, rows, "gene", False), tuple(notes))
+
+
+def _untreated(obs: Sheet, columns: dict[str, int]) -> list[int]:
+    """Return the controls; all samples, where no column tells controls."""
+    told = [
+        [row for row, text in enumerate(obs.names(columns[role])) if rule(text)]
+        for role, rule in (("control", is_control), ("drug", is_vehicle))
+        if role in columns
+    ]
+    return next(filter(None, told), list(range(len(obs.cells))))
+
+
+def _named_samples(obs: Sheet, columns: dict[str, int], used: list[int]) -> list[str]:
+    """Return names of samples that begin with the cell line, if it is known; those of cells repeat."""
+    roles = ["cell line"] if "cell line" in columns else []
+    roles += [role for role in ("plate", "replicate") if role in columns and len(used) > _MOST_SAMPLES]
+    parts = [obs.names(columns[role]) for role in roles]
+    if len(used) <= _MOST_SAMPLES or not roles:
+        parts.append(obs.names(0) if len(used) <= _MOST_SAMPLES else ["cells"] * len(obs.cells))
+    return ["_".join(filter(None, (part[row] for part in parts))) for row in used]
 
 
 def _sheet_of(matrix: SignatureMatrix) -> Sheet:

@@ -16,6 +16,7 @@ from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
+_OF_ANNDATA = ".h5ad"
 _MATRIX = "0/DATA/0/matrix"
 _SIGNATURES = "0/META/COL"
 _GENES = "0/META/ROW"
@@ -44,12 +45,15 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
 
 
 def is_gctx(path: Path) -> bool:
-    """Return whether an HDF5 file has the layout of GCTX, or is none to be read, as `open_gctx` says."""
+    """Return whether an HDF5 file has the layout of GCTX, or cannot be read, as `open_gctx` says.
+
+    By its name, a file that cannot be read may be AnnData instead.
+    """
     try:
         with open_hdf5(path) as file:
             return _MATRIX in file
     except (RawDataError, *DAMAGE):
-        return True
+        return path.suffix.lower() != _OF_ANNDATA
 
 
 def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from anchordrug.bench.assays.reader import AssayFile
 from anchordrug.bench.assays.wide import WideTable, contents_of, genes_only
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
+from anchordrug.raw.anndata_file import is_anndata, open_anndata
+from anchordrug.raw.matrix_market import is_matrix_folder, read_matrix_folder
 from anchordrug.raw.sample_columns import ROLES, doses_in_um, is_control, is_vehicle, sample_columns
 from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import Sheet
@@ -67,6 +70,32 @@ def contents_of_samples(
     wide, more = genes_only(_wide(matrix, gene_column, list(map(str, groups.table.index)), sums))
     values = pd.DataFrame(wide.values.astype(np.int64), pd.Index(wide.genes, name="gene"))
     return Samples(file.path, values, groups.table, (*notes, *_summed(groups), *more))
+
+
+def samples_of_counts(path: Path, layer: str | None) -> pd.DataFrame | None:
+    """Return the table of samples, as `Samples.table`, of a file of counts without wells; None of others.
+
+    Raises
+    ------
+    AssayError
+        As `sample_groups`.
+    RawDataError
+        The file cannot be read.
+    """
+    if is_matrix_folder(path):
+        matrix = read_matrix_folder(path, layer)
+        return _samples_if_counts(matrix)
+    if not path.is_file() or not is_anndata(path):
+        return None
+    with open_anndata(path) as opened:
+        return _samples_if_counts(opened.matrix(layer))
+
+
+def _samples_if_counts(matrix: SampleMatrix) -> pd.DataFrame | None:
+    columns = sample_columns(matrix.samples)
+    if _wells(matrix.samples, columns, ()) is not None or not matrix.looks_like_counts():
+        return None
+    return sample_groups(matrix.samples).table
 
 
 def sample_groups(samples: Sheet) -> Groups:
