@@ -1,4 +1,4 @@
-"""A table of expression, genes x samples or samples x genes, from a sheet, GCT, GCTX or AnnData."""
+"""A table of expression, genes x samples or samples x genes, from any file of samples."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.anndata_file import is_anndata, open_anndata
 from anchordrug.raw.matrix import SignatureMatrix, open_matrix
+from anchordrug.raw.matrix_market import is_matrix_folder, read_matrix_folder
 from anchordrug.raw.sample_columns import is_control, is_vehicle, sample_columns
+from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
 from anchordrug.raw.text import is_number, require_readable
 
@@ -40,10 +42,11 @@ class ExpressionTable(NamedTuple):
 
 
 def read_expression_table(path: Path) -> ExpressionTable:
-    """Read a table of expression; a matrix (GCT, GCTX, AnnData) becomes a sheet with a column per sample.
+    """Read a table of expression; a matrix (GCT, GCTX, AnnData, a folder) becomes a sheet with a column per sample.
 
-    Of AnnData only controls are read, if its table of samples tells them from treated samples. Single cells
-    (more than `_MOST_SAMPLES` samples) are added up by cell line, plate and replicate.
+    Of AnnData and of folders of matrices only controls are read, if its table of samples tells them from treated samples. Single cells
+    (counts of more than `_MOST_SAMPLES` samples whose cell line is told) are added up by cell line, plate and
+    replicate.
 
     Raises
     ------
@@ -51,9 +54,12 @@ def read_expression_table(path: Path) -> ExpressionTable:
         The file is missing, damaged or of another kind; or its table has no header, is long (one row per
         gene and sample), or compares samples (fold changes and p-values).
     """
+    if is_matrix_folder(path):
+        return _of_samples(read_matrix_folder(path))
     kind = require_readable(path, (WORKBOOK, PARQUET, GCT, HDF5))
     if kind is HDF5 and is_anndata(path):
-        return _of_anndata(path)
+        with open_anndata(path) as opened:
+            return _of_samples(opened.matrix())
     if kind in (GCT, HDF5):
         with open_matrix(path) as matrix:
             return ExpressionTable(_sheet_of(matrix))
@@ -64,28 +70,29 @@ def read_expression_table(path: Path) -> ExpressionTable:
     return ExpressionTable(sheet)
 
 
-def _of_anndata(path: Path) -> ExpressionTable:
-    with open_anndata(path) as opened:
-        columns = sample_columns(opened.obs)
-        matrix = opened.matrix()
-        used = _untreated(opened.obs, columns)
-        shown, lost = f"read {matrix.name} of {len(used):,} samples", len(opened.obs.cells) - len(used)
-        notes = [f"{shown}; {lost:,} treated samples are left out" if lost else shown]
-        names = _named_samples(opened.obs, columns, used)
-        if len(used) > _MOST_SAMPLES:
-            numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-            groups = np.full(len(opened.obs.cells), -1)
-            groups[used] = [numbers[name] for name in names]
-            values, names = matrix.sums(groups, len(numbers)), list(numbers)
-            notes.append(f"they are added up to {len(names)} by cell line, plate and replicate")
-        else:
-            values = matrix.rows(used)
+def _of_samples(matrix: SampleMatrix) -> ExpressionTable:
+    """Return the untreated samples of a matrix as a table, genes x samples."""
+    obs, columns = matrix.samples, sample_columns(matrix.samples)
+    used = _untreated(obs, columns)
+    shown, lost = f"read {matrix.name} of {len(used):,} samples", len(obs.cells) - len(used)
+    notes = [f"{shown}; {lost:,} treated samples are left out" if lost else shown]
+    are_cells = len(obs.cells) > _MOST_SAMPLES and "cell line" in columns and matrix.looks_like_counts()
+    every = _named_samples(obs, columns, are_cells)
+    names = [every[row] for row in used]
+    if are_cells:
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        groups = np.full(len(obs.cells), -1)
+        groups[used] = [numbers[name] for name in names]
+        values, names = matrix.sums(groups, len(numbers)), list(numbers)
+        notes.append(f"they are added up to {len(names)} samples by cell line, plate and replicate")
+    else:
+        values = matrix.rows(used)
     fields = [matrix.genes.names(column) for column in range(len(matrix.genes.header))]
     genes = max(fields, key=_gene_like)  # the first of equals
     table = pd.DataFrame(values.T).set_axis(range(1, len(names) + 1), axis=1)
     table.insert(0, 0, pd.Series(genes, dtype="str"))
     rows = np.arange(1, len(genes) + 1)
-    return ExpressionTable(Sheet(path, ["gene", *names], table, rows, "gene", False), tuple(notes))
+    return ExpressionTable(Sheet(matrix.path, ["gene", *names], table, rows, "gene", False), tuple(notes))
 
 
 def _untreated(obs: Sheet, columns: dict[str, int]) -> list[int]:
@@ -98,14 +105,12 @@ def _untreated(obs: Sheet, columns: dict[str, int]) -> list[int]:
     return next(filter(None, told), list(range(len(obs.cells))))
 
 
-def _named_samples(obs: Sheet, columns: dict[str, int], used: list[int]) -> list[str]:
+def _named_samples(obs: Sheet, columns: dict[str, int], are_cells: bool) -> list[str]:
     """Return names of samples that begin with the cell line, if it is known; those of cells repeat."""
-    roles = ["cell line"] if "cell line" in columns else []
-    roles += [role for role in ("plate", "replicate") if role in columns and len(used) > _MOST_SAMPLES]
-    parts = [obs.names(columns[role]) for role in roles]
-    if len(used) <= _MOST_SAMPLES or not roles:
-        parts.append(obs.names(0) if len(used) <= _MOST_SAMPLES else ["cells"] * len(obs.cells))
-    return ["_".join(filter(None, (part[row] for part in parts))) for row in used]
+    roles = ("cell line", "plate", "replicate") if are_cells else ("cell line",)
+    parts = [obs.names(columns[role]) for role in roles if role in columns]
+    parts += [] if are_cells else [obs.names(0)]
+    return ["_".join(filter(None, names)) for names in zip(*parts, strict=True)]
 
 
 def _sheet_of(matrix: SignatureMatrix) -> Sheet:
