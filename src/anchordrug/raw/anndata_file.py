@@ -1,6 +1,5 @@
 """AnnData in .h5ad: tables of samples (obs) and genes (var), and one of its matrices, read in blocks."""
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from anchordrug.raw.anndata_matrix import blocks_of
 from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
 from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.sample_matrix import SampleMatrix
-from anchordrug.raw.sheet import Sheet
+from anchordrug.raw.sheet import Sheet, plain_header
 from anchordrug.raw.text import kind_of_file, one_line, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
@@ -162,7 +161,7 @@ def _is_anndata(file: h5py.File) -> bool:
 
 
 def _called(layers: list[str], names: tuple[str, ...]) -> list[str]:
-    keys = {re.sub(r"[^a-z0-9]", "", layer.lower()): layer for layer in reversed(layers)}
+    keys = {plain_header(layer): layer for layer in reversed(layers)}
     return [keys[name] for name in names if name in keys]
 
 

@@ -42,11 +42,11 @@ class ExpressionTable(NamedTuple):
 
 
 def read_expression_table(path: Path) -> ExpressionTable:
-    """Read a table of expression; a matrix (GCT, GCTX, AnnData, a folder) becomes a sheet with a column per sample.
+    """Read a table of expression; a matrix (GCT, GCTX, AnnData, a folder) becomes a sheet of its samples.
 
-    Of AnnData and of folders of matrices only controls are read, if its table of samples tells them from treated samples. Single cells
-    (counts of more than `_MOST_SAMPLES` samples whose cell line is told) are added up by cell line, plate and
-    replicate.
+    Of AnnData and of folders of matrices only controls are read, if their table of samples tells them from
+    treated samples. Single cells (counts of more than `_MOST_SAMPLES` samples whose cell line is told) are
+    added up by cell line, plate and replicate.
 
     Raises
     ------

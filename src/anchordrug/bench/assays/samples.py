@@ -64,7 +64,7 @@ def contents_of_samples(
     if wells is not None:
         return _by_well(matrix, file, gene_column, wells, notes)
     if not matrix.looks_like_counts():
-        return _profiles(matrix, file, gene_column, columns, notes)
+        return _profiles(matrix, file, gene_column, notes)
     groups = sample_groups(matrix.samples)
     sums = matrix.sums(groups.of_sample, len(groups.table))
     wide, more = genes_only(_wide(matrix, gene_column, list(map(str, groups.table.index)), sums))
@@ -177,13 +177,27 @@ def _is_named(key: tuple[str, str]) -> bool:
     return bool(key[1])
 
 
-def _profiles(
-    matrix: SampleMatrix, file: AssayFile, gene_column: int, columns: dict[str, int], notes: tuple[str, ...]
-) -> Counts | Profiles:
-    names = matrix.samples.names(columns.get("drug", 0))
+def names_of_samples(samples: Sheet, plates: Collection[str]) -> list[str]:
+    """Return the drug of every sample, or else its well, or else its own name.
+
+    Raises
+    ------
+    AssayError
+        A sample has none.
+    """
+    columns = sample_columns(samples)
+    names = samples.names(columns["drug"]) if "drug" in columns else _wells(samples, columns, plates)
+    names = samples.names(0) if names is None else names
     if "" in names:
-        place = matrix.samples.row_place(names.index(""))
-        raise AssayError(f"{file.path}: {place} names no drug; fill it in or remove it")
+        place = samples.row_place(names.index(""))
+        raise AssayError(f"{samples.path}: {place} names no drug; fill it in or remove it")
+    return names
+
+
+def _profiles(
+    matrix: SampleMatrix, file: AssayFile, gene_column: int, notes: tuple[str, ...]
+) -> Counts | Profiles:
+    names = names_of_samples(matrix.samples, file.plates)
     wide = _wide(matrix, gene_column, names, matrix.values(), matrix.samples.row_place)
     return _noted(contents_of(wide, file.plates), notes)
 
