@@ -137,9 +137,8 @@ class SampleMatrix:
         sample = self.samples.names(0)[rows.start + used[row]]
         gene = self.genes.names(0)[columns.start + column]
         value = numbers[place]
-        fault = (
-            "is negative" if value < 0 else "is missing" if not np.isfinite(value) else "is no whole number"
-        )
+        fault = "is negative" if value < 0 else "is no whole number"
+        fault = "is missing" if np.isnan(value) else fault
         raise RawDataError(
             f"{self.path}: {self.name}: '{sample[:60]}', gene '{gene[:60]}': {value:.6g} {fault}, so these "
             "are no raw counts; give the matrix of raw counts"
