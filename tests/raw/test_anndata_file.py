@@ -7,8 +7,9 @@ import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
 from anchordrug.errors import AnchorDrugError, RawDataError
-from anchordrug.raw.anndata_file import is_anndata, open_anndata, read_obs
+from anchordrug.raw.anndata_file import open_anndata, read_obs
 from anchordrug.raw.gctx import is_gctx, write_gctx
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.sample_columns import doses_in_um, sample_columns
 from tests.raw.anndata_made import write_h5ad
 

@@ -14,14 +14,13 @@ import pandas as pd
 from anchordrug.errors import AnchorDrugError, RawDataError, near, shortlist
 from anchordrug.files.kinds import HDF5
 from anchordrug.raw.anndata_matrix import blocks_of
-from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
+from anchordrug.raw.hdf5 import DAMAGE, damaged, has_anndata, open_hdf5
 from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import Sheet, plain_header
-from anchordrug.raw.text import kind_of_file, one_line, require_readable
+from anchordrug.raw.text import one_line, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
-SUFFIX = ".h5ad"
 # What people call a layer of raw counts, or of z-scores, without case and punctuation.
 COUNT_LAYERS = ("counts", "rawcounts", "rawcount", "count", "umicounts", "umis", "umi", "raw")
 Z_LAYERS = ("z", "zscore", "zscores", "modz")
@@ -115,7 +114,7 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
     require_anndata(path)
     with open_hdf5(path) as file:
         try:
-            if not _is_anndata(file):
+            if not has_anndata(file):
                 raise RawDataError(f"{path}: has no tables /obs and /var, so it is no AnnData; {_REMEDY}")
             layers = file.get("layers")
             names = [name for name, place in (("X", "X"), ("raw", "raw/X")) if file.get(place) is not None]
@@ -123,25 +122,6 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
         except DAMAGE as error:
             raise damaged(path, error) from error
         yield AnnDataFile(path, _table(path, file, "obs", "observation"), tuple(names), file)
-
-
-def is_anndata(path: Path) -> bool:
-    """Return whether a file is HDF5 with AnnData's tables; the name tells where its layout does not.
-
-    Raises
-    ------
-    RawDataError
-        The file cannot be read at all.
-    """
-    if kind_of_file(path) is not HDF5:
-        return False
-    try:
-        with open_hdf5(path) as file:
-            if _is_anndata(file):
-                return True
-    except (RawDataError, *DAMAGE):
-        pass
-    return path.suffix.lower() == SUFFIX
 
 
 def read_obs(path: Path) -> Sheet:
@@ -154,10 +134,6 @@ def read_obs(path: Path) -> Sheet:
     """
     with open_anndata(path) as opened:
         return opened.obs
-
-
-def _is_anndata(file: h5py.File) -> bool:
-    return "obs" in file and "var" in file
 
 
 def _called(layers: list[str], names: tuple[str, ...]) -> list[str]:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
-from anchordrug.raw.anndata_file import is_anndata, open_anndata
+from anchordrug.raw.anndata_file import open_anndata
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.matrix import SignatureMatrix, open_matrix
 from anchordrug.raw.matrix_market import is_matrix_folder, read_matrix_folder
 from anchordrug.raw.sample_columns import is_control, is_vehicle, sample_columns

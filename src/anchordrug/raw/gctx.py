@@ -11,12 +11,11 @@ import pandas as pd
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
-from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5, require_written
+from anchordrug.raw.hdf5 import ANNDATA_SUFFIX, DAMAGE, damaged, open_hdf5, require_written
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
-_OF_ANNDATA = ".h5ad"
 _MATRIX = "0/DATA/0/matrix"
 _SIGNATURES = "0/META/COL"
 _GENES = "0/META/ROW"
@@ -53,7 +52,7 @@ def is_gctx(path: Path) -> bool:
         with open_hdf5(path) as file:
             return _MATRIX in file
     except (RawDataError, *DAMAGE):
-        return path.suffix.lower() != _OF_ANNDATA
+        return path.suffix.lower() != ANNDATA_SUFFIX
 
 
 def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.DataFrame) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from anchordrug.errors import RawDataError
 from anchordrug.files.kinds import GCT, HDF5
-from anchordrug.raw.anndata_file import is_anndata
 from anchordrug.raw.gct import open_gct
 from anchordrug.raw.gctx import is_gctx, open_gctx
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import kind_of_file, require_readable
 

@@ -302,7 +302,8 @@ def _from_anndata(
     path: Path, column: str | None, tell: Callable[[str], object]
 ) -> tuple[list[str], np.ndarray]:
     require_anndata(path)
-    from anchordrug.raw.anndata_file import is_anndata, open_anndata
+    from anchordrug.raw.anndata_file import open_anndata
+    from anchordrug.raw.hdf5 import is_anndata
 
     if not is_anndata(path):
         raise RawDataError(f"{path}: is {HDF5.words}; {HDF5.remedy}")

@@ -14,7 +14,8 @@ from anchordrug.bench.assays.reader import AssayFile
 from anchordrug.bench.assays.wide import WideTable, contents_of, genes_only
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
-from anchordrug.raw.anndata_file import is_anndata, open_anndata
+from anchordrug.raw.anndata_file import open_anndata
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.matrix_market import is_matrix_folder, read_matrix_folder
 from anchordrug.raw.sample_columns import ROLES, doses_in_um, is_control, is_vehicle, sample_columns
 from anchordrug.raw.sample_matrix import SampleMatrix

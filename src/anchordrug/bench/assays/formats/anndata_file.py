@@ -12,8 +12,9 @@ from anchordrug.bench.assays.gene_columns import gene_column_of
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.bench.assays.samples import contents_of_samples, names_of_samples
 from anchordrug.errors import shortlist
-from anchordrug.raw.anndata_file import is_anndata, open_anndata
+from anchordrug.raw.anndata_file import open_anndata
 from anchordrug.raw.changes import VALUE_HEADERS
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import Sheet, plain_header
 
