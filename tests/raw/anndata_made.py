@@ -45,7 +45,7 @@ def write_folder(folder: Path, counts: pd.DataFrame, *, packed: bool = False, na
         f"{name}.mtx": buffer.getvalue(),
         "barcodes.tsv": "".join(f"{barcode}\n" for barcode in counts.columns).encode(),
         "features.tsv": "".join(
-            f"ID{n}\t{g}\tGene Expression\n" for n, g in enumerate(counts.index)
+            f"id_{n}\t{g}\tGene Expression\n" for n, g in enumerate(counts.index)
         ).encode(),
     }
     for file, content in files.items():

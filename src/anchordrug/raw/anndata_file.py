@@ -143,10 +143,15 @@ def _called(layers: list[str], names: tuple[str, ...]) -> list[str]:
 
 def _table(path: Path, file: h5py.File, place: str, noun: str) -> Sheet:
     """Return the table at `place`; `noun` calls one of its rows."""
-    group = file.get(place)
-    if not isinstance(group, h5py.Group) or group.attrs.get("encoding-type") != "dataframe":
-        raise RawDataError(f"{path}: /{place} is not a table as anndata 0.7 and later write it; {_REMEDY}")
-    _require_sane(path, group)
+    try:
+        group = file.get(place)
+        if not isinstance(group, h5py.Group) or group.attrs.get("encoding-type") != "dataframe":
+            raise RawDataError(
+                f"{path}: /{place} is not a table as anndata 0.7 and later write it; {_REMEDY}"
+            )
+        _require_sane(path, group)
+    except DAMAGE as error:
+        raise damaged(path, error) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of formats that will change
