@@ -1,6 +1,7 @@
 """Results of an assay as they come from the bench, mostly wrong: what `campaign ingest` says and does."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from importlib.resources import files
@@ -10,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.stats import norm
 
 from anchordrug.atlas.responses import EXPERIMENT_COLUMNS
@@ -17,6 +19,7 @@ from anchordrug.errors import AnchorDrugError
 from anchordrug.prediction.inference import load_onnx
 from tests.bench.conftest import at_bench, must, rehearsal
 from tests.conftest import DEMO, run_cli
+from tests.raw.anndata_made import write_folder, write_h5ad
 
 PLATE = "R01-SIM-T1-P1"
 
@@ -857,3 +860,26 @@ def test_wells_that_could_be_of_either_cell_line(two, two_lines, tmp_path):
     assert "R01-SIM-T1-P1" in message
     accepted(two, path, "--of", "R01-SIM-T2-P1")
     assert responses(two).index.tolist() == [("SIM-T2", drug) for drug in asked(two)]
+
+
+# ---- AnnData and folders of matrices ----
+
+
+def test_every_form_of_the_same_counts_gives_the_same_responses(taken, played, counts, tmp_path):
+    expected = (taken / "rounds/01/responses.csv").read_bytes()
+    obs, var = pd.DataFrame(index=counts.columns), pd.DataFrame(index=counts.index)
+    x = csr_matrix(counts.T.to_numpy(np.float32))
+    path = write_h5ad(tmp_path / "counts.h5ad", np.log1p(x), obs, var, umi=x, counts=x * 2)
+    folder = write_folder(tmp_path / "counts", counts, packed=True)
+    assert "read umi of " in accepted(played, path, "--layer", "umi")
+    assert (played / "rounds/01/responses.csv").read_bytes() == expected
+    record = json.loads((played / "rounds/01/ingest.json").read_text())
+    assert record["layers"] == {"counts.h5ad": "umi"}
+    assert "taken up already; nothing to do" in accepted(played)
+    (played / "results/01/counts.h5ad").unlink()
+    assert "read matrix of " in accepted(played, folder)
+    assert (played / "rounds/01/responses.csv").read_bytes() == expected
+    kept = sorted(file.name for file in (played / "results/01/counts").iterdir())
+    assert kept == ["barcodes.tsv.gz", "features.tsv.gz", "matrix.mtx.gz"]
+    assert "layers" not in json.loads((played / "rounds/01/ingest.json").read_text())
+    assert "taken up already; nothing to do" in accepted(played, folder)

@@ -25,6 +25,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
+from scipy.sparse import csc_matrix, csr_matrix
 
 from anchordrug.bench.assays.reader import read_assay
 from anchordrug.bench.plates.plate_map import read_plate_map
@@ -48,6 +49,7 @@ from anchordrug.settings import read_settings
 from tests.conftest import small_params
 from tests.fuzz.mutations import TOKENS, mutated
 from tests.prediction.small_models import write_model
+from tests.raw.anndata_made import write_folder, write_h5ad
 
 SECONDS = float(os.environ.get("ANCHORDRUG_FUZZ_SECONDS", "0"))
 EXAMPLES = 100
@@ -176,6 +178,37 @@ def test_gctx(tmp_path):
     z = np.array([[1, 2], [3, -666], [5, 6]], np.float32)
     write_gctx(path, z, names, pd.DataFrame({"id": ["g1", "g2"], "symbol": ["a", "b"]}))
     fuzz(mutated([path.read_bytes()]), Written(path, whole_matrix))
+
+
+def anndata_of(folder: Path, x: object) -> bytes:
+    obs = pd.DataFrame({"drug": ["a", "b", "DMSO"], "dose": [1.0, 2.0, np.nan]}, ["s1", "s2", "s3"])
+    var = pd.DataFrame({"symbol": ["a", "b"]}, ["g1", "g2"])
+    return write_h5ad(folder / "made.h5ad", x, obs, var).read_bytes()
+
+
+def test_anndata(tmp_path):
+    def read(path: Path) -> None:
+        read_assay(path, {"a", "b"}.__contains__)
+
+    x = np.array([[1, 2], [0, 3], [5, 6]], np.float32)
+    corpus = [anndata_of(tmp_path, values) for values in (x, x - 2.5, csr_matrix(x), csc_matrix(x))]
+    fuzz(mutated(corpus), Written(tmp_path / "a.h5ad", read))
+
+
+def test_folder_of_a_matrix(tmp_path):
+    folder = write_folder(tmp_path / "raw", pd.DataFrame([[1, 0], [2, 3]], ["a", "b"], ["A1", "A2"]))
+    (folder / "wells.csv").write_text("barcode,well\nA1,A1\nA2,B1\n")
+    parts = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def read(changed: tuple[str, bytes]) -> None:
+        name, content = changed
+        (folder / name).write_bytes(content)
+        try:
+            read_assay(folder, {"a", "b"}.__contains__)
+        finally:
+            (folder / name).write_bytes(parts[name])
+
+    fuzz(st.one_of([st.tuples(st.just(name), mutated([parts[name]])) for name in sorted(parts)]), read)
 
 
 SHEET = ["gene", "logFC", "padj"]

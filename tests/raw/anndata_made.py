@@ -11,9 +11,16 @@ import scipy.sparse
 
 
 def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose texts are objects, which every version of anndata writes."""
-    texts = {name: column.astype(object) for name, column in table.items() if column.dtype.kind not in "fiub"}
-    return table.assign(**texts).set_axis(table.index.astype(object))
+    """Return a table whose texts are of types that every version of anndata writes."""
+    texts = {
+        name: column
+        for name, column in table.items()
+        if pd.api.types.is_string_dtype(column) and not isinstance(column.dtype, pd.CategoricalDtype)
+    }
+    types = {
+        name: pd.StringDtype("python") if column.isna().any() else object for name, column in texts.items()
+    }
+    return table.astype(types).set_axis(table.index.astype(object))
 
 
 def write_h5ad(path: Path, x, obs: pd.DataFrame, var: pd.DataFrame, *, raw=None, **layers) -> Path:
@@ -38,7 +45,7 @@ def write_folder(folder: Path, counts: pd.DataFrame, *, packed: bool = False, na
         f"{name}.mtx": buffer.getvalue(),
         "barcodes.tsv": "".join(f"{barcode}\n" for barcode in counts.columns).encode(),
         "features.tsv": "".join(
-            f"ID{n}\t{g}\tGene Expression\n" for n, g in enumerate(counts.index)
+            f"id_{n}\t{g}\tGene Expression\n" for n, g in enumerate(counts.index)
         ).encode(),
     }
     for file, content in files.items():

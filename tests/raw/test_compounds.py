@@ -6,7 +6,9 @@ import pytest
 
 from anchordrug.errors import LibraryError
 from anchordrug.raw.compounds import COLUMNS, read_compounds_for_sale
+from anchordrug.raw.gctx import write_gctx
 from anchordrug.raw.molecules import open_compounds
+from tests.raw.anndata_made import write_h5ad
 
 
 def write(folder, content, name="shop.csv", encoding="utf-8"):
@@ -306,3 +308,38 @@ def test_a_row_with_more_cells_than_the_header_moves_no_cell_to_another_column(t
         return
     assert table["smiles"].tolist() == ["CCO"]
     assert table["name"].tolist() == ["ethanol"]
+
+
+# ---- AnnData ----
+
+
+def test_obs_of_anndata_names_compounds_once_each(tmp_path):
+    cells = pd.DataFrame(
+        {
+            "drug": ["x", "x", "y", "x"],
+            "canonical_smiles": ["CCO", "CCO", "CCN", "CCO"],
+            "depth": [1.0, 2, 3, 4],
+            "code": ["1", "1", "2", "3"],
+        },
+        index=["c1", "c2", "c3", "c4"],
+    )
+    path = write_h5ad(tmp_path / "a.h5ad", np.zeros((4, 1)), cells, pd.DataFrame(index=["g"]))
+    table = read_compounds_for_sale(path)
+    assert table["smiles"].tolist() == ["CCO", "CCN", "CCO"]
+    assert table["name"].tolist() == ["x", "y", "x"]
+    assert table["line"].tolist() == [1, 3, 4]
+    assert read_compounds_for_sale(path, "depth")["drug_id"].tolist() == ["1", "2", "3", "4"]
+
+
+def test_names_of_samples_are_ids_where_nothing_else_is(tmp_path):
+    cells = pd.DataFrame({"depth": [1.0, 2]}, index=["x", "y"])
+    path = write_h5ad(tmp_path / "a.h5ad", np.zeros((2, 1)), cells, pd.DataFrame(index=["g"]))
+    assert read_compounds_for_sale(path)["drug_id"].tolist() == ["x", "y"]
+
+
+def test_other_hdf5_is_no_list_of_compounds(tmp_path):
+    write_gctx(
+        tmp_path / "a.gctx", np.zeros((1, 1)), pd.DataFrame({"id": ["x"]}), pd.DataFrame({"id": ["g"]})
+    )
+    with pytest.raises(LibraryError, match=r"a.gctx: is an HDF5 file .*; save its matrix as CSV"):
+        read_compounds_for_sale(tmp_path / "a.gctx")

@@ -108,7 +108,7 @@ def test_tables_that_hold_no_expression_of_samples(tmp_path, content, message):
 
 
 def test_a_cell_line_with_a_number_for_a_name_is_no_missing_header(tmp_path):
-    assert read_expression_table(write(tmp_path, "gene,5637\nTSPAN6,1.5\n")).header == ["gene", "5637"]
+    assert read_expression_table(write(tmp_path, "gene,5637\nTSPAN6,1.5\n")).sheet.header == ["gene", "5637"]
 
 
 def test_replicates_are_no_long_table(tmp_path):

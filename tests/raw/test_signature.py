@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
+from tests.raw.anndata_made import write_h5ad
 
 
 def text_file(folder, content, name="de.csv"):
@@ -513,3 +514,36 @@ def test_a_name_alone_goes_before_one_beside_an_id():
 def test_gct_by_any_name(tmp_path, name):
     content = "#1.2\n3\t1\nName\tDescription\tS\nSIMG1\tna\t1.5\nSIMG2\tna\t-2\nSIMG3\tna\t1\n"
     assert read_signature(text_file(tmp_path, content, name))[0] == {"SIMG1": 1.5, "SIMG2": -2, "SIMG3": 1}
+
+
+# ---- AnnData ----
+
+
+@pytest.fixture
+def profiles(tmp_path):
+    """Three profiles of two drugs, z-scores in a layer."""
+    z = np.array([[1.5, -2, 0.5], [-1, 2, 0.25], [3, -3, 1]])
+    obs = pd.DataFrame({"drug": ["a", "b", "b"]}, index=["s1", "s2", "s3"])
+    var = pd.DataFrame({"gene_symbol": ["G1", "G2", "G3"]}, index=["ENSG00000000001", "ENSG00000000002", "x"])
+    return write_h5ad(tmp_path / "a.h5ad", np.ones((3, 3)), obs, var, z=z)
+
+
+@pytest.mark.parametrize("column", ["s1", "a"])
+def test_a_sample_of_anndata_by_its_name_or_drug(profiles, column):
+    told = []
+    found = read_signature(profiles, column, tell=told.append)
+    assert found == ({"G1": 1.5, "G2": -2, "G3": 0.5}, None)
+    assert told == ["read z of sample 's1'"]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (None, r"has 3 samples \(s1, s2, s3\); name one of them with --column"),
+        ("b", r"has 2 samples of 'b' \(s2, s3\); name one of them with --column"),
+        ("s4", r"no sample 's4' \(found a, b\); give one of them with --column"),
+    ],
+)
+def test_a_sample_of_anndata_that_is_unclear(profiles, column, message):
+    with pytest.raises(RawDataError, match=message):
+        read_signature(profiles, column)

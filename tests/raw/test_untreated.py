@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from anchordrug.errors import RawDataError
 from anchordrug.raw.line_tables import read_identities
 from anchordrug.raw.untreated import Known, read_untreated
+from tests.raw.anndata_made import write_folder, write_h5ad
 
 COUNTS = "gene,A549_1,A549_2\nSIMG1,0,10\nSIMG2,750,500\nSIMG3,250,490\n"
 
@@ -322,3 +324,41 @@ def test_a_sample_of_a_line_whose_name_is_longer_is_not_the_target_s(tmp_path):
     path = table_of(tmp_path, {"A549_1": line(1), "A549.101_1": line(1, of=1)})
     read = read_untreated(path, ["A549"], Known(lines=["A549.101"]))
     assert read.attrs["samples"] == {"A549": ["A549_1"]}
+
+
+# ---- AnnData and folders of matrices ----
+
+VAR = pd.DataFrame({"symbol": ["SIMG1", "SIMG2", "SIMG3"]}, index=["a_1", "a_2", "a_3"])
+
+
+def test_untreated_samples_of_anndata(tmp_path):
+    obs = pd.DataFrame(
+        {"cell_line": ["A549", "A549", "MCF7", "A549"], "drug": ["DMSO", "dmso", "DMSO", "x"]},
+        index=["s1", "s2", "s3", "s4"],
+    )
+    x = csr_matrix(np.array([[0, 750, 250], [10, 500, 490], [9, 9, 900], [900, 0, 9]], np.float32))
+    table = read_untreated(write_h5ad(tmp_path / "a.h5ad", np.log1p(x), obs, VAR, counts=x), ["A549"])
+    pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))
+    assert table.attrs["samples"] == {"A549": ["A549_s1", "A549_s2"]}
+    assert table.attrs["notes"] == ("read counts of 3 samples; 1 treated samples are left out",)
+
+
+def test_single_cells_are_added_up_by_cell_line_and_replicate(tmp_path, monkeypatch):
+    monkeypatch.setattr("anchordrug.raw.expression_table._MOST_SAMPLES", 5)
+    obs = pd.DataFrame(
+        {"cell_type": "A549", "replicate": [1, 1, 2, 2, 2, 1], "vehicle": [True] * 5 + [False]},
+        index=[f"c{n}" for n in range(6)],
+    )
+    x = np.array([[0, 700, 250], [0, 50, 0], [5, 250, 200], [5, 0, 290], [0, 250, 0], [9, 9, 9]], np.float32)
+    table = read_untreated(write_h5ad(tmp_path / "a.h5ad", csr_matrix(x), obs, VAR), ["A549"])
+    pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))
+    assert table.attrs["samples"] == {"A549": ["A549_1", "A549_2"]}
+    assert table.attrs["notes"][1] == "they are added up to 2 samples by cell line, plate and replicate"
+
+
+def test_a_folder_of_a_matrix(tmp_path):
+    counts = pd.DataFrame(
+        [[0, 10], [750, 500], [250, 490]], ["SIMG1", "SIMG2", "SIMG3"], ["A549_1", "A549_2"]
+    )
+    table = read_untreated(write_folder(tmp_path / "raw", counts), ["A549"])
+    pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))

@@ -63,6 +63,7 @@ def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
         f"untreated expression: {profiles.attrs['unit']} by {match.naming}, {len(genes) - len(missing)} of "
         f"{len(genes)} genes found"
         + (f"; the atlas' median for {shortlist(missing, 3)}" if missing else "")
+        + "".join(f"; {told}" for told in profiles.attrs["notes"])
         + (f"; {left_out_note(left_out)}" if left_out else "")
     )
     return Described(

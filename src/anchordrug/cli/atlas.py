@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import IdColumn, Params, options_of_columns, project_of
+from anchordrug.cli.options import IdColumn, Layer, Params, options_of_columns, project_of
 from anchordrug.cli.turns import reading_atlas
 from anchordrug.files.lock import reading
 
@@ -38,7 +38,8 @@ def add(
     ] = None,
     cell_line: Annotated[str | None, typer.Option(help="Of tables: the cell line.")] = None,
     plate_map: Annotated[
-        Path | None, typer.Option(help="Of tables by well, such as counts: the plate map.")
+        Path | None,
+        typer.Option(help="Of tables by well, such as counts: the plate map; single cells need none."),
     ] = None,
     expression: Annotated[
         Path | None, typer.Option(help="Of tables: the untreated expression of a new cell line.")
@@ -54,6 +55,7 @@ def add(
         float | None, typer.Option(help="The time in hours; default: that of the campaign or the settings.")
     ] = None,
     id_column: IdColumn = None,
+    layer: Layer = None,
     params: Params = None,
 ) -> None:
     """Add the accepted responses of a campaign, or tables of results, to the atlas."""
@@ -61,7 +63,7 @@ def add(
     from anchordrug.bench.additions import command
 
     asked = command.NewAddition(
-        name, source, compounds, cell_line, plate_map, expression, assay, dose_um, time_h, id_column
+        name, source, compounds, cell_line, plate_map, expression, assay, dose_um, time_h, id_column, layer
     )
     with options_of_columns(), reading_atlas(project):
         command.add(asked, project)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import IdColumn, Params, Seed, options_of_columns, project_of
+from anchordrug.cli.options import IdColumn, Layer, Params, Seed, options_of_columns, project_of
 from anchordrug.cli.screen import print_json
 from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import AnchorDrugError
@@ -100,7 +100,8 @@ def ingest(
     results: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Counts, a DE table, z-scores, GCT or GCTX; default: what lies in FOLDER/results/."
+            help="Counts, a DE table, z-scores, GCT, GCTX, .h5ad or a folder with matrix.mtx; default: the "
+            "files in FOLDER/results/."
         ),
     ] = None,
     round_: Annotated[
@@ -109,6 +110,7 @@ def ingest(
     of: Annotated[
         str | None, typer.Option(help="The plate or cell line, where a file does not say it itself.")
     ] = None,
+    layer: Layer = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept without asking.")] = False,
     params: Params = None,
 ) -> None:
@@ -122,7 +124,7 @@ def ingest(
         return yes or typer.confirm("accept these results?")
 
     with reading_atlas(project):
-        command.run(folder, results or [], project, number=round_, belongs_to=of, accept=accept)
+        command.run(folder, results or [], project, number=round_, belongs_to=of, layer=layer, accept=accept)
 
 
 @app.command(epilog="Example: anchordrug campaign status campaigns/my-line")

@@ -49,6 +49,10 @@ IdColumn = Annotated[
     str | None,
     typer.Option(help="Column (SDF: property) of the compounds' ids, if its name does not say so."),
 ]
+Layer = Annotated[
+    str | None,
+    typer.Option(help="Matrix of an .h5ad (X, raw or a layer) or of a folder (default: found out)."),
+]
 
 
 @contextmanager

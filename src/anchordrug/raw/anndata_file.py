@@ -1,11 +1,9 @@
 """AnnData in .h5ad: tables of samples (obs) and genes (var), and one of its matrices, read in blocks."""
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ import pandas as pd
 from anchordrug.errors import AnchorDrugError, RawDataError, near, shortlist
 from anchordrug.files.kinds import HDF5
 from anchordrug.raw.anndata_matrix import blocks_of
-from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5
+from anchordrug.raw.hdf5 import DAMAGE, damaged, has_anndata, open_hdf5
+from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.sample_matrix import SampleMatrix
-from anchordrug.raw.sheet import Sheet
-from anchordrug.raw.text import kind_of_file, one_line, require_readable
+from anchordrug.raw.sheet import Sheet, plain_header
+from anchordrug.raw.text import one_line, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
 # What people call a layer of raw counts, or of z-scores, without case and punctuation.
@@ -112,14 +111,10 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
     kind = require_readable(path, (HDF5,))
     if kind is not HDF5:
         raise RawDataError(f"{path}: is no HDF5 file, so no AnnData; {_REMEDY}")
-    if find_spec("anndata") is None:
-        raise AnchorDrugError(
-            f"{path}: is AnnData, for which the package anndata is not installed; run: pip install "
-            "'anchordrug[pipeline]'"
-        )
+    require_anndata(path)
     with open_hdf5(path) as file:
         try:
-            if not _is_anndata(file):
+            if not has_anndata(file):
                 raise RawDataError(f"{path}: has no tables /obs and /var, so it is no AnnData; {_REMEDY}")
             layers = file.get("layers")
             names = [name for name, place in (("X", "X"), ("raw", "raw/X")) if file.get(place) is not None]
@@ -127,23 +122,6 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
         except DAMAGE as error:
             raise damaged(path, error) from error
         yield AnnDataFile(path, _table(path, file, "obs", "observation"), tuple(names), file)
-
-
-def is_anndata(path: Path) -> bool:
-    """Return whether a file is HDF5 with AnnData's tables; a file that cannot be opened is not.
-
-    Raises
-    ------
-    RawDataError
-        The file cannot be read at all.
-    """
-    if kind_of_file(path) is not HDF5:
-        return False
-    try:
-        with open_hdf5(path) as file:
-            return _is_anndata(file)
-    except (RawDataError, *DAMAGE):
-        return path.suffix.lower() == ".h5ad"
 
 
 def read_obs(path: Path) -> Sheet:
@@ -158,21 +136,22 @@ def read_obs(path: Path) -> Sheet:
         return opened.obs
 
 
-def _is_anndata(file: h5py.File) -> bool:
-    return "obs" in file and "var" in file
-
-
 def _called(layers: list[str], names: tuple[str, ...]) -> list[str]:
-    keys = {re.sub(r"[^a-z0-9]", "", layer.lower()): layer for layer in reversed(layers)}
+    keys = {plain_header(layer): layer for layer in reversed(layers)}
     return [keys[name] for name in names if name in keys]
 
 
 def _table(path: Path, file: h5py.File, place: str, noun: str) -> Sheet:
     """Return the table at `place`; `noun` calls one of its rows."""
-    group = file.get(place)
-    if not isinstance(group, h5py.Group) or group.attrs.get("encoding-type") != "dataframe":
-        raise RawDataError(f"{path}: /{place} is not a table as anndata 0.7 and later write it; {_REMEDY}")
-    _require_sane(path, group)
+    try:
+        group = file.get(place)
+        if not isinstance(group, h5py.Group) or group.attrs.get("encoding-type") != "dataframe":
+            raise RawDataError(
+                f"{path}: /{place} is not a table as anndata 0.7 and later write it; {_REMEDY}"
+            )
+        _require_sane(path, group)
+    except DAMAGE as error:
+        raise damaged(path, error) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of formats that will change

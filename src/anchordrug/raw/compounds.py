@@ -1,21 +1,25 @@
 """A list of compounds that can be bought, as a lab or a vendor writes it."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from anchordrug.errors import LibraryError, RawDataError, shortlist
-from anchordrug.files.kinds import PARQUET, WORKBOOK
+from anchordrug.files.kinds import HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.compound_columns import (
     ID_NAMES,
     NAME_NAMES,
     SMILES_NAMES,
     columns_called,
     given_column,
+    is_smiles_name,
     no_ids,
     smiles_column,
 )
 from anchordrug.raw.molecule_text import is_sdf
+from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.sheet import Sheet, read_sheet
 from anchordrug.raw.text import open_text, require_readable
 
@@ -32,12 +36,16 @@ COLUMNS = {
     "source_plate": ("source_plate", "source_plate_name", "source_plate_barcode"),
     "source_well": ("source_well", "source_well_position"),
 }
+_IDENTITIES = ("drug_id", "smiles", "inchikey", "name")
 IN_STOCK = {"yes": 1.0, "true": 1.0, "y": 1.0, "in stock": 1.0}
 OUT_OF_STOCK = {"no": 0.0, "false": 0.0, "n": 0.0, "out of stock": 0.0}
 
 
 def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.DataFrame:
     """Read a table (CSV, TSV, semicolons, .xlsx, parquet) with any of `COLUMNS`, found by name in any case.
+
+    Of AnnData (.h5ad) the table is obs, of whose samples those of one compound count as one row. Without a
+    column that identifies compounds, the names of the samples are their ids.
 
     Parameters
     ----------
@@ -59,8 +67,7 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
         two columns for one thing, or a cost or stock that is no number.
     """
     try:
-        _require_no_sdf(path)
-        sheet = read_sheet(path, fewest_columns=1, row_names=False)
+        sheet = _sheet(path, id_column)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
     found = {}
@@ -76,7 +83,7 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
             raise LibraryError(f"{path}: columns {alike} all look like {ours}; rename all but one")
         cells = sheet.names(columns[0]) if columns else [""] * len(sheet.cells)
         found[ours] = pd.Series([cell or None for cell in cells], dtype=object)
-    if all(found[name].isna().all() for name in ("drug_id", "smiles", "inchikey", "name")):
+    if all(found[name].isna().all() for name in _IDENTITIES):
         raise LibraryError(
             f"{path}: no column identifies a compound (found {shortlist(sheet.header)}); "
             "add 'smiles', 'inchikey', 'drug_id' or 'name'"
@@ -90,9 +97,42 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     return result
 
 
+def _sheet(path: Path, id_column: str | None) -> Sheet:
+    kind = require_readable(path, (WORKBOOK, PARQUET, HDF5))
+    if kind is HDF5:
+        return _distinct(_obs(path), id_column)
+    if kind is None:
+        _require_no_sdf(path)
+    return read_sheet(path, fewest_columns=1, row_names=False)
+
+
+def _obs(path: Path) -> Sheet:
+    require_anndata(path)
+    from anchordrug.raw.anndata_file import read_obs
+    from anchordrug.raw.hdf5 import is_anndata
+
+    if not is_anndata(path):
+        raise RawDataError(f"{path}: is {HDF5.words}; {HDF5.remedy}")
+    return read_obs(path)
+
+
+def _distinct(obs: Sheet, id_column: str | None) -> Sheet:
+    """Return the first sample of every compound; the samples' names are ids if nothing else tells."""
+
+    def called(names: Iterable[str]) -> list[int]:
+        return [column for name in names for column in columns_called(COLUMNS[name], obs.header) if column]
+
+    own = [column for column, name in enumerate(obs.header) if name == id_column or is_smiles_name(name)]
+    if not own and not called(_IDENTITIES):
+        return replace(obs, header=["drug_id", *obs.header[1:]])
+    kept = ~obs.cells[sorted({*own, *called(COLUMNS)})].astype(object).duplicated()
+    cells = obs.cells[kept].reset_index(drop=True)
+    return replace(
+        obs, header=["", *obs.header[1:]], cells=cells, numbers_of_rows=obs.numbers_of_rows[kept.to_numpy()]
+    )
+
+
 def _require_no_sdf(path: Path) -> None:
-    if require_readable(path, (WORKBOOK, PARQUET)) is not None:
-        return
     with open_text(path) as text:
         if is_sdf(text):
             raise RawDataError(

@@ -1,15 +1,21 @@
-"""A table of expression, genes x samples or samples x genes, from a sheet, GCT or GCTX."""
+"""A table of expression, genes x samples or samples x genes, from any file of samples."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
+from anchordrug.raw.anndata_file import open_anndata
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.matrix import SignatureMatrix, open_matrix
+from anchordrug.raw.matrix_market import is_matrix_folder, read_matrix_folder
+from anchordrug.raw.sample_columns import is_control, is_vehicle, sample_columns
+from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
 from anchordrug.raw.text import is_number, require_readable
 
@@ -19,6 +25,7 @@ _CHANGE_HEADERS = (
     *("log2foldchange", "logfc", "log2fc", "avglog2fc", "lfcse", "basemean", "pvalue", "pval", "padj"),
     *("adjpval", "fdr", "qvalue"),
 )
+_MOST_SAMPLES = 1000  # more are single cells
 _MOST_WITHOUT_HEADER = 4  # columns of a table without header: a gene and its counts
 
 # Fields of a matrix that name its genes, the preferred first.
@@ -28,8 +35,19 @@ _LINE_FIELDS = ("cell_iname", "cell_id", "cell_line", "ccle_name", "stripped_cel
 _GENE_LIKE = re.compile(r"[A-Za-z][A-Za-z0-9.-]*|\d+|[A-Z]*ENS[A-Z]*\d{6,}(\.\d+)?(_[A-Za-z0-9.-]+)?")
 
 
-def read_expression_table(path: Path) -> Sheet:
-    """Read a table of expression; a matrix (GCT, GCTX) becomes a sheet with a column per signature.
+class ExpressionTable(NamedTuple):
+    """A table of expression, and what the user should know of how it was read."""
+
+    sheet: Sheet
+    notes: tuple[str, ...] = ()
+
+
+def read_expression_table(path: Path) -> ExpressionTable:
+    """Read a table of expression; a matrix (GCT, GCTX, AnnData, a folder) becomes a sheet of its samples.
+
+    Of AnnData and of folders of matrices only controls are read, if their table of samples tells them from
+    treated samples. Single cells (counts of more than `_MOST_SAMPLES` samples whose cell line is told) are
+    added up by cell line, plate and replicate.
 
     Raises
     ------
@@ -37,15 +55,63 @@ def read_expression_table(path: Path) -> Sheet:
         The file is missing, damaged or of another kind; or its table has no header, is long (one row per
         gene and sample), or compares samples (fold changes and p-values).
     """
+    if is_matrix_folder(path):
+        return _of_samples(read_matrix_folder(path))
     kind = require_readable(path, (WORKBOOK, PARQUET, GCT, HDF5))
+    if kind is HDF5 and is_anndata(path):
+        with open_anndata(path) as opened:
+            return _of_samples(opened.matrix())
     if kind in (GCT, HDF5):
         with open_matrix(path) as matrix:
-            return _sheet_of(matrix)
+            return ExpressionTable(_sheet_of(matrix))
     sheet = read_sheet(path)
     _require_header(sheet)
     _require_no_comparison(sheet)
     _require_wide(sheet)
-    return sheet
+    return ExpressionTable(sheet)
+
+
+def _of_samples(matrix: SampleMatrix) -> ExpressionTable:
+    """Return the untreated samples of a matrix as a table, genes x samples."""
+    obs, columns = matrix.samples, sample_columns(matrix.samples)
+    used = _untreated(obs, columns)
+    shown, lost = f"read {matrix.name} of {len(used):,} samples", len(obs.cells) - len(used)
+    notes = [f"{shown}; {lost:,} treated samples are left out" if lost else shown]
+    are_cells = len(obs.cells) > _MOST_SAMPLES and "cell line" in columns and matrix.looks_like_counts()
+    every = _named_samples(obs, columns, are_cells)
+    names = [every[row] for row in used]
+    if are_cells:
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        groups = np.full(len(obs.cells), -1)
+        groups[used] = [numbers[name] for name in names]
+        values, names = matrix.sums(groups, len(numbers)), list(numbers)
+        notes.append(f"they are added up to {len(names)} samples by cell line, plate and replicate")
+    else:
+        values = matrix.rows(used)
+    fields = [matrix.genes.names(column) for column in range(len(matrix.genes.header))]
+    genes = max(fields, key=_gene_like)  # the first of equals
+    table = pd.DataFrame(values.T).set_axis(range(1, len(names) + 1), axis=1)
+    table.insert(0, 0, pd.Series(genes, dtype="str"))
+    rows = np.arange(1, len(genes) + 1)
+    return ExpressionTable(Sheet(matrix.path, ["gene", *names], table, rows, "gene", False), tuple(notes))
+
+
+def _untreated(obs: Sheet, columns: dict[str, int]) -> list[int]:
+    """Return the controls; all samples, where no column tells controls."""
+    told = [
+        [row for row, text in enumerate(obs.names(columns[role])) if rule(text)]
+        for role, rule in (("control", is_control), ("drug", is_vehicle))
+        if role in columns
+    ]
+    return next(filter(None, told), list(range(len(obs.cells))))
+
+
+def _named_samples(obs: Sheet, columns: dict[str, int], are_cells: bool) -> list[str]:
+    """Return names of samples that begin with the cell line, if it is known; those of cells repeat."""
+    roles = ("cell line", "plate", "replicate") if are_cells else ("cell line",)
+    parts = [obs.names(columns[role]) for role in roles if role in columns]
+    parts += [] if are_cells else [obs.names(0)]
+    return ["_".join(filter(None, names)) for names in zip(*parts, strict=True)]
 
 
 def _sheet_of(matrix: SignatureMatrix) -> Sheet:

@@ -15,7 +15,7 @@ import pandas as pd
 from anchordrug.errors import RawDataError
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
-from anchordrug.raw.hdf5 import DAMAGE, damaged, open_hdf5, require_written
+from anchordrug.raw.hdf5 import ANNDATA_SUFFIX, DAMAGE, damaged, open_hdf5, require_written
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import LATIN1_BYTES, MISSING_NUMBER, clean_text, require_readable
 from anchordrug.raw.unpacked import require_sane_size
@@ -58,12 +58,15 @@ def open_gctx_of(path: Path, file: io.RawIOBase) -> Iterator[SignatureMatrix]:
 
 
 def is_gctx(path: Path) -> bool:
-    """Return whether an HDF5 file has the layout of GCTX, or is none to be read, as `open_gctx` says."""
+    """Return whether an HDF5 file has the layout of GCTX, or cannot be read, as `open_gctx` says.
+
+    By its name, a file that cannot be read may be AnnData instead.
+    """
     try:
         with open_hdf5(path) as file:
             return _MATRIX in file
     except (RawDataError, *DAMAGE):
-        return True
+        return path.suffix.lower() != ANNDATA_SUFFIX
 
 
 def write_gctx(path: Path, z: np.ndarray, signatures: pd.DataFrame, genes: pd.DataFrame) -> None:

@@ -10,10 +10,13 @@ import numpy as np
 from h5py import h5d, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from anchordrug.errors import RawDataError, printable
-from anchordrug.raw.text import one_line
+from anchordrug.files.kinds import HDF5
+from anchordrug.raw.text import kind_of_file, one_line
 
 # What h5py raises for a damaged file depends on the part that is damaged; some is Python's complaint of h5py.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, SystemError)
+
+ANNDATA_SUFFIX = ".h5ad"
 
 _MOST_LINKS, _MOST_LEVELS = 1_000_000, 100
 
@@ -49,6 +52,30 @@ def damaged(path: Path, error: Exception) -> RawDataError:
     """Return the error for a file that h5py cannot read."""
     reason = one_line(error).strip("'\"")
     return RawDataError(f"{path}: cannot be read ({reason}); the file is damaged or cut, download it again")
+
+
+def is_anndata(path: Path) -> bool:
+    """Return whether a file is HDF5 with AnnData's tables; the name tells where its layout does not.
+
+    Raises
+    ------
+    RawDataError
+        The file cannot be read at all.
+    """
+    if kind_of_file(path) is not HDF5:
+        return False
+    try:
+        with open_hdf5(path) as file:
+            if has_anndata(file):
+                return True
+    except (RawDataError, *DAMAGE):
+        pass
+    return path.suffix.lower() == ANNDATA_SUFFIX
+
+
+def has_anndata(file: h5py.File) -> bool:
+    """Return whether an open file has AnnData's tables of samples and of genes."""
+    return "obs" in file and "var" in file
 
 
 def require_written(path: Path, dataset: h5py.Dataset) -> None:

@@ -7,6 +7,7 @@ from anchordrug.errors import RawDataError
 from anchordrug.files.kinds import GCT, HDF5
 from anchordrug.raw.gct import open_gct
 from anchordrug.raw.gctx import is_gctx, open_gctx
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import kind_of_file, require_readable
 
@@ -32,7 +33,9 @@ def open_matrix(path: Path) -> AbstractContextManager[SignatureMatrix]:
 def is_matrix(path: Path) -> bool:
     """Return whether a file is GCT or GCTX by its contents or its name."""
     kind = kind_of_file(path)
-    return _is_named(path) or kind is GCT or (kind is HDF5 and is_gctx(path))
+    if kind is HDF5:
+        return is_gctx(path) or (_is_named(path) and not is_anndata(path))
+    return _is_named(path) or kind is GCT
 
 
 def _is_named(path: Path) -> bool:

@@ -92,11 +92,13 @@ def doses_in_um(sheet: Sheet, columns: Mapping[str, int]) -> np.ndarray:
 
 
 def _in_um(text: str, unit: str, named: str) -> float:
-    found = _DOSE.search(text.replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u"))
-    if found is None:
+    # Case folding turns the micro sign into the Greek letter.
+    found = _DOSE.findall(text.casefold().replace("\N{GREEK SMALL LETTER MU}", "u"))
+    if not found:
         return float("nan")
-    unit = (found[2] or unit or named).casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
-    return float(found[1]) / PER_UM.get(unit, float("nan"))
+    number, own = next((pair for pair in found if pair[1]), found[0])
+    unit = (own or unit or named).casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
+    return float(number) / PER_UM.get(unit, float("nan"))
 
 
 def is_vehicle(name: str) -> bool:

@@ -1,6 +1,6 @@
 """Matrices of samples x genes that may be too large or too sparse to be held whole: blocks, sums, checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,18 @@ class SampleMatrix:
             whole[rows, columns] = values if isinstance(values, np.ndarray) else values.toarray()
         return whole
 
+    def rows(self, wanted: Sequence[int]) -> np.ndarray:
+        """Return the values of some samples, float64 [wanted, genes], NaN where missing.
+
+        Raises
+        ------
+        RawDataError
+            They are more than `MOST_VALUES`, or cannot be read.
+        """
+        groups = np.full(self.shape[0], -1)
+        groups[list(wanted)] = np.arange(len(wanted))
+        return self._added(groups, len(wanted))
+
     def sums(self, groups: np.ndarray, count: int) -> np.ndarray:
         """Return the sums of counts over groups of samples, float64 [count, genes].
 
@@ -74,6 +86,12 @@ class SampleMatrix:
             A value of a sample in a group is negative, fractional or missing; or there are more than
             `MOST_VALUES` sums.
         """
+        return self._added(groups, count, require=self._require_counts)
+
+    def _added(
+        self, groups: np.ndarray, count: int, require: Callable[..., None] | None = None
+    ) -> np.ndarray:
+        """Return sums over groups; `require` checks every block before."""
         from scipy.sparse import csr_array
 
         if count * self.shape[1] > MOST_VALUES:
@@ -85,7 +103,8 @@ class SampleMatrix:
         for rows, columns, values in self.blocks():
             own = groups[rows]
             used = np.flatnonzero(own >= 0)
-            self._require_counts(values, used, rows, columns)
+            if require is not None:
+                require(values, used, rows, columns)
             adder = csr_array((np.ones(len(used)), (own[used], used)), shape=(count, len(own)))
             added = adder @ values
             sums[:, columns] += added if isinstance(added, np.ndarray) else added.toarray()
@@ -118,9 +137,8 @@ class SampleMatrix:
         sample = self.samples.names(0)[rows.start + used[row]]
         gene = self.genes.names(0)[columns.start + column]
         value = numbers[place]
-        fault = (
-            "is negative" if value < 0 else "is missing" if not np.isfinite(value) else "is no whole number"
-        )
+        fault = "is negative" if value < 0 else "is no whole number"
+        fault = "is missing" if np.isnan(value) else fault
         raise RawDataError(
             f"{self.path}: {self.name}: '{sample[:60]}', gene '{gene[:60]}': {value:.6g} {fault}, so these "
             "are no raw counts; give the matrix of raw counts"

@@ -77,7 +77,7 @@ class Sheet:
 
     def columns_named(self, names: Sequence[str]) -> list[int]:
         """Return the columns with a header of `names`, without case and punctuation, in their order."""
-        keys = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in self.header]
+        keys = [plain_header(name) for name in self.header]
         return [column for name in names for column, key in enumerate(keys) if key == name]
 
     def names(self, column: int) -> list[str]:
@@ -142,6 +142,11 @@ class Sheet:
                 np.isnan(values), np.asarray(pd.to_numeric(dotted, errors="coerce"), dtype=np.float64), values
             )
         return values
+
+
+def plain_header(name: str) -> str:
+    """Return the name of a column without case and punctuation."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def is_sheet(path: Path) -> bool:

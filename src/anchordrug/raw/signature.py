@@ -1,4 +1,4 @@
-"""A signature to search with: gene lists, a table of differential expression, or GCT."""
+"""A signature to search with: gene lists, a table of differential expression, GCT or AnnData."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, near, shortlist
-from anchordrug.files.kinds import GCT, PARQUET, WORKBOOK
+from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.changes import (
     columns_by_role,
@@ -21,6 +21,8 @@ from anchordrug.raw.changes import (
 from anchordrug.raw.gct import open_gct
 from anchordrug.raw.gene_names import dates_problem, excel_dates, match_genes
 from anchordrug.raw.gene_sets import is_gene_sets, read_gene_sets
+from anchordrug.raw.optional import require_anndata
+from anchordrug.raw.sample_columns import DRUG_HEADERS
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
 from anchordrug.raw.text import MISSING_TEXT, is_number, open_text, require_readable
 
@@ -104,7 +106,7 @@ def read_signature(
     genes: Sequence[str] | None = None,
     tell: Callable[[str], object] = _silent,
 ) -> tuple[dict[str, float], set[str] | None]:
-    """Read a value per gene from a table of differential expression (any sheet) or GCT.
+    """Read a value per gene from a table of differential expression (any sheet), GCT or AnnData.
 
     The value is a signed statistic; else, where a statistic has no direction (F, likelihood ratio, rank sum),
     the normal quantile of the p-value with the sign of the fold change; else the log2 fold change. Rows of
@@ -113,7 +115,8 @@ def read_signature(
     Parameters
     ----------
     column
-        The column of values; of GCT the signature, the first by default.
+        The column of values; of GCT the signature, the first by default; of AnnData the sample, by its name
+        or its drug, the only one by default.
     genes
         Symbols that are asked for; only their repeats are told. All by default.
     tell
@@ -131,7 +134,10 @@ def read_signature(
         The file is missing or damaged, or has no such column, no genes, a value that is none, values that
         tell no direction, or the same genes in several comparisons.
     """
-    kind = require_readable(path, (GCT, WORKBOOK, PARQUET))
+    kind = require_readable(path, (GCT, WORKBOOK, PARQUET, HDF5))
+    if kind is HDF5:
+        names, values = _from_anndata(path, column, tell)
+        return _by_name(path, names, values, genes, tell), None
     if kind is GCT or path.name.lower().endswith((".gct", ".gct.gz")):
         names, values = _from_gct(path, column)
         return _by_name(path, names, values, genes, tell), None
@@ -296,6 +302,48 @@ def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
         names = matrix.genes[field].fillna("").tolist()
     _require_direction(path, f"signature '{ids[place]}'", values)
     return names, values
+
+
+def _from_anndata(
+    path: Path, column: str | None, tell: Callable[[str], object]
+) -> tuple[list[str], np.ndarray]:
+    require_anndata(path)
+    from anchordrug.raw.anndata_file import open_anndata
+    from anchordrug.raw.hdf5 import is_anndata
+
+    if not is_anndata(path):
+        raise RawDataError(f"{path}: is {HDF5.words}; {HDF5.remedy}")
+    with open_anndata(path) as opened:
+        row = _sample_called(opened.obs, column)
+        matrix = opened.matrix(of_z=True)
+        values = matrix.rows([row])[0]
+        named = _gene_names(matrix.genes)
+    place = f"'{opened.obs.names(0)[row][:60]}'"
+    tell(f"read {matrix.name} of sample {place}")
+    _require_direction(path, f"{matrix.name} of sample {place}", values)
+    return named, values
+
+
+def _sample_called(obs: Sheet, column: str | None) -> int:
+    """Return the row of the sample that has this name or drug, of several the only one."""
+    names = obs.names(0)
+    drugs = [obs.names(place) for place in obs.columns_named(DRUG_HEADERS)[:1]]
+    rows = list(range(len(names)))
+    if column is not None:
+        found = ([row for row, name in enumerate(known) if name == column] for known in (names, *drugs))
+        rows = next(filter(None, found), [])
+    if len(rows) == 1:
+        return rows[0]
+    shown = drugs[0] if drugs else names
+    if not rows:
+        raise RawDataError(
+            f"{obs.path}: no sample '{column}' (found {shortlist(dict.fromkeys(shown))}); give one of them "
+            f"with --column{near(str(column), shown)}"
+        )
+    raise RawDataError(
+        f"{obs.path}: has {len(rows)} samples{'' if column is None else f' of {column!r}'} "
+        f"({shortlist(names[row] for row in rows)}); name one of them with --column"
+    )
 
 
 def on_genes(names: Sequence[str], genes: Sequence[str]) -> dict[str, str]:

@@ -81,7 +81,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     ----------
     path
         Text with any separator, .xlsx or parquet: genes x samples, samples x genes, or two columns (gene,
-        value); or GCT or GCTX. Text may be packed with gzip and start with comments (#, !).
+        value); or GCT, GCTX or AnnData. Text may be packed with gzip and start with comments (#, !).
     cell_lines
         Names, at least one.
     known
@@ -93,7 +93,8 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
         twice, and rows that are no genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
         `attrs['samples']` lists the samples of every cell line, `attrs['likeness']` has the lowest rank
-        correlation between them, NaN of a single one, and `attrs['left_out']` the rows left out.
+        correlation between them, NaN of a single one, `attrs['left_out']` the rows left out, and
+        `attrs['notes']` what the user should know of how the file was read.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
         differs between samples; genes have become dates; a cell line has no sample; samples without its
         name differ or have another line's; or it is unclear whether genes stand in rows or columns.
     """
-    sheet = read_expression_table(path)
+    sheet, notes = read_expression_table(path)
     known = known or Known()
     samples = _samples(sheet, cell_lines, known)
     members = _members(samples.names, cell_lines, known)
@@ -125,6 +126,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     )
     taken = {line: [samples.names[position] for position in members[line]] for line in cell_lines}
     table.attrs = {"unit": unit, "samples": taken, "likeness": likeness, "left_out": samples.left_out}
+    table.attrs["notes"] = notes
     return table
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.sparse import csr_matrix
 from scipy.stats import norm
 
 from anchordrug.atlas.additions import read_additions
@@ -16,6 +17,7 @@ from anchordrug.bench.world import load_world
 from anchordrug.errors import AnchorDrugError
 from tests.bench.conftest import at_bench, must
 from tests.conftest import DEMO, project_at, run_cli
+from tests.raw.anndata_made import write_h5ad
 
 NEW_SMILES = {"LAB1": "CCOC(=O)c1ccc(N)cc1F", "LAB2": "CC(C)NCC(O)c1ccc(Cl)c(Cl)c1"}
 
@@ -130,6 +132,25 @@ def test_counts_with_a_plate_map_take_its_dose_and_count_the_good_wells(home, pl
     assert set(found.responses["drug_id"]) == set(wells["drug_id"])
     assert set(found.responses["replicates"]) == {3}
     assert found.source == "counts.csv"
+
+
+def test_single_cells_need_no_plate_map(home, plate):
+    """Two cells per well, of which only drug, dose and replicate are known."""
+    counts, wells = pd.read_csv(plate[0], index_col="gene"), pd.read_csv(plate[1])
+    wells = wells.set_index(wells["plate"] + "_" + wells["well_position"]).loc[counts.columns]
+    obs = wells[["drug_id", "replicate", "cell_line"]].assign(dose_um=wells["concentration"])
+    first = np.random.default_rng(0).binomial(counts.T, 0.5)
+    every = [table.set_axis([f"{name}-{k}" for name in table.index]) for k, table in enumerate((obs, obs))]
+    x = csr_matrix(np.vstack([first, counts.T - first]).astype(np.float32))
+    cells = write_h5ad(home / "cells.h5ad", x, pd.concat(every), pd.DataFrame(index=counts.index))
+    options = ("--compounds", home / "tables/atlas/drugs.parquet", "--cell-line", "NEW")
+    shown = must("atlas", "add", "lab", cells, *options, folder=home).output
+    assert f"{2 * len(obs)} cells are added up to {len(obs)} samples of 2 to 2 cells by" in shown
+    found, treated = addition(home), wells[wells["pert_type"] == "trt"]
+    assert (found.assay, found.dose_um) == ("RNA counts", treated["concentration"].iloc[0])
+    assert found.source == "cells.h5ad"
+    assert set(found.responses["drug_id"]) == set(treated["drug_id"])
+    assert set(found.responses["replicates"]) == {3}
 
 
 def test_counts_without_a_plate_map_ask_for_it(home, plate):

@@ -21,6 +21,7 @@ from anchordrug.errors import SettingsError, near, shortlist
 from anchordrug.files.atomic import PARTIAL, remove_partial
 from anchordrug.files.lock import locked
 from anchordrug.project.project import Project
+from anchordrug.raw.matrix_market import is_matrix_folder
 
 THEN = "then: anchordrug grow ('dvc repro' runs it and the stages that follow)"
 
@@ -39,6 +40,7 @@ class NewAddition:
     dose_um: float | None
     time_h: float | None
     id_column: str | None = None
+    layer: str | None = None
 
 
 def add(asked: NewAddition, project: Project) -> None:
@@ -65,7 +67,7 @@ def add(asked: NewAddition, project: Project) -> None:
             (line,) = as_in_atlas([asked.cell_line], known, project.raw, "--cell-line")
             asked = replace(asked, cell_line=line)
         usual_time_h = project.settings.curate.time_h
-        if _is_folder(asked):
+        if _is_campaign(asked.sources[0]):
             addition = addition_from_campaign(
                 asked.name,
                 asked.sources[0],
@@ -160,8 +162,9 @@ def _check(asked: NewAddition) -> None:
         "--plate-map": asked.plate_map,
         "--expression": asked.expression,
         "--id-column": asked.id_column,
+        "--layer": asked.layer,
     }
-    folders = [source for source in asked.sources if source.is_dir()]
+    folders = [source for source in asked.sources if _is_campaign(source)]
     if folders and len(asked.sources) > 1:
         raise SettingsError(f"{folders[0]}: is a folder; add one campaign at a time, or name files alone")
     if folders:
@@ -178,15 +181,17 @@ def _check(asked: NewAddition) -> None:
         )
 
 
-def _is_folder(asked: NewAddition) -> bool:
-    return asked.sources[0].is_dir()
+def _is_campaign(source: Path) -> bool:
+    return source.is_dir() and not is_matrix_folder(source)
 
 
 def _tables(asked: NewAddition) -> Tables:
     assert asked.compounds is not None
     assert asked.cell_line is not None
     require_name(asked.cell_line, "--cell-line")
-    return Tables(asked.sources, asked.compounds, asked.cell_line, asked.plate_map, asked.id_column)
+    return Tables(
+        asked.sources, asked.compounds, asked.cell_line, asked.plate_map, asked.id_column, asked.layer
+    )
 
 
 def _expression(asked: NewAddition, project: Project) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """From assay results and a list of compounds to an addition, by the readers and rules of a campaign."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from anchordrug.atlas.additions import Addition
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.bench.assay_request import names_of_drugs
 from anchordrug.bench.assays.intake import take_in
+from anchordrug.bench.assays.placement import own_plate_map
 from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile
 from anchordrug.bench.assays.result import AssayResult, assay_in_words
+from anchordrug.bench.assays.samples import samples_of_counts
 from anchordrug.bench.library import Resolved, resolve_library
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.errors import AssayError, LibraryError, shortlist
@@ -26,7 +28,8 @@ from anchordrug.settings import Curate
 class Tables:
     """What is added: files of results, the list of their compounds, the cell line, a plate map or None.
 
-    `id_column` names the compounds' column of ids, if its name does not say so.
+    `id_column` names the compounds' column of ids, if its name does not say so, and `layer` the matrix of
+    files that have several.
     """
 
     results: Sequence[Path]
@@ -34,6 +37,7 @@ class Tables:
     cell_line: str
     plate_map: Path | None
     id_column: str | None
+    layer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,9 @@ def addition_from_tables(
             f"{tables.compounds}: none of its {len(resolved.rejects)} compounds can be used "
             f"({resolved.rejects['reason'].iloc[0]}); correct them"
         )
-    wells = _plate_map(tables)
-    request = AssayRequest(
-        wells,
-        (tables.cell_line,),
-        library["drug_id"].tolist(),
-        names_of_drugs(library),
-        tables.compounds,
-    )
+    names = names_of_drugs(library)
+    wells = _plate_map(tables, names, dose_um, curate.dose_um)
+    request = AssayRequest(wells, (tables.cell_line,), library["drug_id"].tolist(), names, tables.compounds)
     result = _result(tables, request, _reference(curated, library, tables.cell_line), curate.threshold)
     addition = Addition(
         name,
@@ -109,9 +108,15 @@ def addition_from_tables(
     return TakenIn(addition, result, resolved)
 
 
-def _plate_map(tables: Tables) -> pd.DataFrame:
-    """Return the wells of the cell line; none without a plate map."""
+def _plate_map(
+    tables: Tables, names: Mapping[str, str], dose_um: float | None, usual_um: float
+) -> pd.DataFrame:
+    """Return the wells of the cell line; without a plate map those of its samples of counts, or none."""
     if tables.plate_map is None:
+        of_samples = [samples_of_counts(path, tables.layer) for path in tables.results]
+        found = [table for table in of_samples if table is not None]
+        if len(found) == 1 == len(of_samples):
+            return own_plate_map(tables.results[0], found[0], tables.cell_line, names, dose_um, usual_um)
         return pd.DataFrame(columns=list(schemas.PLATE_MAP.columns))
     table = read_plate_map(tables.plate_map, [tables.cell_line])
     lines = table["cell_line"].unique().tolist()
@@ -144,7 +149,8 @@ def _reference(curated: ResponseAtlas, library: pd.DataFrame, cell_line: str) ->
 
 
 def _result(tables: Tables, request: AssayRequest, reference: Reference, threshold: float) -> AssayResult:
-    found = take_in([ResultFile(path) for path in tables.results], request, reference, threshold)
+    given = [ResultFile(path, layer=tables.layer) for path in tables.results]
+    found = take_in(given, request, reference, threshold)
     files = shortlist(path.name for path in tables.results)
     if not found:
         raise AssayError(f"{files}: no well is of cell line '{tables.cell_line}'; check the plate map")

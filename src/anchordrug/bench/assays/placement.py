@@ -1,6 +1,7 @@
 """Counts of samples without wells: placed in the wells of a plate map, or of a plate map of their own."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -72,12 +73,19 @@ def _places(samples: Samples, table: pd.DataFrame, plate_map: pd.DataFrame) -> d
 
 
 def own_plate_map(
-    table: pd.DataFrame, cell_line: str, names: Mapping[str, str], dose_um: float | None, usual_um: float
+    path: Path,
+    table: pd.DataFrame,
+    cell_line: str,
+    names: Mapping[str, str],
+    dose_um: float | None,
+    usual_um: float,
 ) -> pd.DataFrame:
     """Return a plate map in which each sample of a cell line has a well of its own (schemas.PLATE_MAP).
 
     Parameters
     ----------
+    path
+        The file of the samples, for errors.
     table
         As `Samples.table`.
     names
@@ -97,7 +105,7 @@ def own_plate_map(
     own = table[table["cell_line"].map(lambda line: not line or line in found)]
     if own.empty:
         raise AssayError(
-            f"no sample is of cell line '{cell_line}' (cell lines: {shortlist(lines)})"
+            f"{path}: no sample is of cell line '{cell_line}' (cell lines: {shortlist(lines)})"
             f"{near(cell_line, lines)}; name one of them with --cell-line"
         )
     dose = own["dose_um"].fillna(usual_um if dose_um is None else dose_um)
@@ -105,13 +113,13 @@ def own_plate_map(
         kept = own["is_control"] | np.isclose(dose, dose_um, rtol=_SAME_DOSE, atol=0)
         own, dose = own[kept], dose[kept]
     if own["is_control"].all():
-        raise AssayError(f"no sample of a drug has the dose {dose_um:g} uM; name another with --dose-um")
+        raise AssayError(f"{path}: no sample of a drug has the dose {dose_um:g} uM; correct --dose-um")
     number = own.groupby("plate").cumcount()
     rows, columns = SHAPES[384]
     if number.max() >= rows * columns:
         raise AssayError(
-            f"{int(number.max()) + 1} samples of one plate are more than {rows * columns} wells; keep the "
-            "samples of one dose, or give a plate map"
+            f"{path}: {int(number.max()) + 1} samples of a plate are more than {rows * columns} wells; keep "
+            "those of one dose, or give a plate map"
         )
     is_control = own["is_control"].to_numpy()
     result = pd.DataFrame(

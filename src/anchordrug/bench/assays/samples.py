@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,9 @@ from anchordrug.bench.assays.reader import AssayFile
 from anchordrug.bench.assays.wide import WideTable, contents_of, genes_only
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
+from anchordrug.raw.anndata_file import open_anndata
+from anchordrug.raw.hdf5 import is_anndata
+from anchordrug.raw.matrix_market import is_matrix_folder, read_matrix_folder
 from anchordrug.raw.sample_columns import ROLES, doses_in_um, is_control, is_vehicle, sample_columns
 from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import Sheet
@@ -61,12 +65,38 @@ def contents_of_samples(
     if wells is not None:
         return _by_well(matrix, file, gene_column, wells, notes)
     if not matrix.looks_like_counts():
-        return _profiles(matrix, file, gene_column, columns, notes)
+        return _profiles(matrix, file, gene_column, notes)
     groups = sample_groups(matrix.samples)
     sums = matrix.sums(groups.of_sample, len(groups.table))
     wide, more = genes_only(_wide(matrix, gene_column, list(map(str, groups.table.index)), sums))
     values = pd.DataFrame(wide.values.astype(np.int64), pd.Index(wide.genes, name="gene"))
     return Samples(file.path, values, groups.table, (*notes, *_summed(groups), *more))
+
+
+def samples_of_counts(path: Path, layer: str | None) -> pd.DataFrame | None:
+    """Return the table of samples, as `Samples.table`, of a file of counts without wells; None of others.
+
+    Raises
+    ------
+    AssayError
+        As `sample_groups`.
+    RawDataError
+        The file cannot be read.
+    """
+    if is_matrix_folder(path):
+        matrix = read_matrix_folder(path, layer)
+        return _samples_if_counts(matrix)
+    if not path.is_file() or not is_anndata(path):
+        return None
+    with open_anndata(path) as opened:
+        return _samples_if_counts(opened.matrix(layer))
+
+
+def _samples_if_counts(matrix: SampleMatrix) -> pd.DataFrame | None:
+    columns = sample_columns(matrix.samples)
+    if _wells(matrix.samples, columns, ()) is not None or not matrix.looks_like_counts():
+        return None
+    return sample_groups(matrix.samples).table
 
 
 def sample_groups(samples: Sheet) -> Groups:
@@ -148,13 +178,27 @@ def _is_named(key: tuple[str, str]) -> bool:
     return bool(key[1])
 
 
-def _profiles(
-    matrix: SampleMatrix, file: AssayFile, gene_column: int, columns: dict[str, int], notes: tuple[str, ...]
-) -> Counts | Profiles:
-    names = matrix.samples.names(columns.get("drug", 0))
+def names_of_samples(samples: Sheet, plates: Collection[str]) -> list[str]:
+    """Return the drug of every sample, or else its well, or else its own name.
+
+    Raises
+    ------
+    AssayError
+        A sample has none.
+    """
+    columns = sample_columns(samples)
+    names = samples.names(columns["drug"]) if "drug" in columns else _wells(samples, columns, plates)
+    names = samples.names(0) if names is None else names
     if "" in names:
-        place = matrix.samples.row_place(names.index(""))
-        raise AssayError(f"{file.path}: {place} names no drug; fill it in or remove it")
+        place = samples.row_place(names.index(""))
+        raise AssayError(f"{samples.path}: {place} names no drug; fill it in or remove it")
+    return names
+
+
+def _profiles(
+    matrix: SampleMatrix, file: AssayFile, gene_column: int, notes: tuple[str, ...]
+) -> Counts | Profiles:
+    names = names_of_samples(matrix.samples, file.plates)
     wide = _wide(matrix, gene_column, names, matrix.values(), matrix.samples.row_place)
     return _noted(contents_of(wide, file.plates), notes)
 

@@ -1,7 +1,6 @@
 """anchordrug campaign ingest: take up the results of a round, after showing what they say."""
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,14 @@ from anchordrug.bench.assays.intake import take_in
 from anchordrug.bench.assays.request import BelongsError, ResultFile, belonging
 from anchordrug.bench.assays.result import FAILED, MISSING, OK, AssayResult
 from anchordrug.bench.plates.plate_map import read_plate_map
+from anchordrug.bench.result_files import digest, inputs_of, keep, kept_files, new_files, result_file
 from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import AssayError, RawDataError, SettingsError, shortlist
-from anchordrug.files.atomic import atomic_path, require_file
+from anchordrug.errors import AssayError, SettingsError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import read_json, write_json, write_table
 from anchordrug.project.project import Project
-from anchordrug.raw.text import require_readable
 
 
 def run(
@@ -33,12 +31,14 @@ def run(
     *,
     number: int | None,
     belongs_to: str | None,
+    layer: str | None,
     accept: Callable[[], bool],
 ) -> None:
     """Take up results of round `number` (default: the last one), after showing what they say.
 
     The files are kept under results/; those that lie there already are taken up too. `belongs_to` names
-    the plate or the cell line of files that do not say it themselves.
+    the plate or the cell line of files that do not say it themselves, `layer` the matrix of those that have
+    several (without files: of those that are kept).
 
     Raises
     ------
@@ -49,9 +49,9 @@ def run(
     """
     with files.working_in(folder):
         number = _round(folder, number)
-        given = [ResultFile(path, belongs_to) for path in results]
+        given = [ResultFile(path, belongs_to, layer) for path in results]
         try:
-            taken = _take_in(folder, number, given, project, accept)
+            taken = _take_in(folder, number, given, project, layer, accept)
         except BelongsError as error:
             place = files.results_of(folder, number)
             raise AssayError(f"{error} (with --of, or by a folder of this name in {place})") from error
@@ -60,18 +60,29 @@ def run(
 
 
 def _take_in(
-    folder: Path, number: int, given: list[ResultFile], project: Project, accept: Callable[[], bool]
+    folder: Path,
+    number: int,
+    given: list[ResultFile],
+    project: Project,
+    layer: str | None,
+    accept: Callable[[], bool],
 ) -> bool:
     """Take up the given files and those under results/; return whether anything was written."""
     here = files.round_of(folder, number)
     targets = read_campaign(folder / files.SETTINGS).targets
     plate_map = read_plate_map(here / files.PLATE_MAP, targets)
     given = [belonging(file, plate_map["plate"].unique().tolist(), targets) for file in given]
-    kept = _kept(folder, number)
-    new = _new_files(folder, number, given, kept)
+    kept = kept_files(folder, number)
+    named = new_files(folder, number, given, kept)
+    new = {name: file.path for name, file in named.items() if name not in kept}
     together = {**kept, **new}
-    hashes = {name: sha256(path) for name, path in together.items()}
-    key = {"files": hashes, "plate_map": sha256(here / files.PLATE_MAP)}
+    hashes = {name: digest(path) for name, path in together.items()}
+    layers = _layers(here / files.INGEST, hashes, layer, named or kept)
+    key = {
+        "files": hashes,
+        "plate_map": sha256(here / files.PLATE_MAP),
+        **({"layers": layers} if layers else {}),
+    }
     if not hashes:
         place = files.results_of(folder, number)
         typer.echo(f"round {number}: no results yet; give a file, or put it into {place}")
@@ -80,11 +91,12 @@ def _take_in(
         typer.echo(f"round {number}: these results are taken up already; nothing to do")
         return False
     written = (files.RESPONSES, files.OUTCOME, files.WELLS, files.INGEST)
-    require_outputs([("file of results", here / name) for name in written], new.values())
+    inputs = [part for path in new.values() for part in inputs_of(path)]
+    require_outputs([("file of results", here / name) for name in written], inputs)
     world = load_world(folder, project)
     request = request_of(world, number, plate_map)
     accepted = take_in(
-        [_result_file(name, path) for name, path in together.items()],
+        [result_file(name, path, layers.get(name)) for name, path in together.items()],
         request,
         reference_of(world, request),
         world.settings.curate.threshold,
@@ -94,16 +106,9 @@ def _take_in(
         typer.echo("not accepted; nothing was changed")
         return False
     for name, path in new.items():
-        with atomic_path(files.results_of(folder, number) / name) as temporary:
-            shutil.copyfile(path, temporary)
+        keep(path, files.results_of(folder, number) / name)
     _write(world, number, accepted, key)
     return True
-
-
-def _result_file(name: str, path: Path) -> ResultFile:
-    """Return a file by its name under results/NN/, whose folder is the plate or cell line it belongs to."""
-    belongs_to = Path(name).parent.as_posix()
-    return ResultFile(path, None if belongs_to == "." else belongs_to)
 
 
 def _round(folder: Path, number: int | None) -> int:
@@ -115,53 +120,27 @@ def _round(folder: Path, number: int | None) -> int:
     return number or rounds[-1]
 
 
-def _kept(folder: Path, number: int) -> dict[str, Path]:
-    """Return the files under results/ of a round, by their name there."""
-    here = files.results_of(folder, number)
-    found = sorted(path for path in here.rglob("*") if path.is_file()) if here.is_dir() else []
-    return {path.relative_to(here).as_posix(): path for path in found if not path.name.startswith(".")}
+def _layers(
+    record: Path, hashes: dict[str, str], layer: str | None, asked: Collection[str]
+) -> dict[str, str]:
+    """Return the matrix named for each file: `layer` for those `asked`, else as when it was taken up."""
+    before = read_json(record) if record.exists() else {}
+    known = before.get("layers", {})
+    same = {name for name, value in before.get("files", {}).items() if hashes.get(name) == value}
+    named = dict.fromkeys(asked, layer) if layer is not None else {}
+    return {
+        name: found
+        for name in hashes
+        if (found := named.get(name) or (known.get(name) if name in same else None))
+    }
 
 
 def _is_record(path: Path, key: dict[str, object]) -> bool:
     """Return whether ingest.json says that just these files and this plate map were taken up."""
-    return path.exists() and {name: read_json(path).get(name) for name in key} == key
-
-
-def _new_files(folder: Path, number: int, given: list[ResultFile], kept: dict[str, Path]) -> dict[str, Path]:
-    """Return the given files that are not there yet, by their name there; refuse those of another round."""
-    rounds = files.round_numbers(folder)
-    known = {sha256(path): n for n in rounds for path in _kept(folder, n).values()}
-    new: dict[str, Path] = {}
-    for file in given:
-        path = file.path
-        _require_file(path)
-        key = sha256(path)
-        if known.get(key, number) != number:
-            raise AssayError(
-                f"{path}: is the file that gave the results of round {known[key]}; "
-                f"give the file of round {number}"
-            )
-        if key in known:
-            typer.echo(f"{path}: was given before; counted once")
-            continue
-        name = f"{file.belongs_to}/{path.name}" if file.belongs_to else path.name
-        if name in kept or name in new:
-            raise AssayError(
-                f"{path}: round {number} has another file of this name; rename it, or, if it replaces "
-                f"the other, delete {files.results_of(folder, number) / name}"
-            )
-        known[key] = number
-        new[name] = path
-    return new
-
-
-def _require_file(path: Path) -> None:
-    try:
-        if path.is_dir():
-            require_readable(path)
-        require_file(path, "name the results of the round")
-    except RawDataError as error:
-        raise AssayError(str(error)) from error
+    if not path.exists():
+        return False
+    record = read_json(path)
+    return {name: record.get(name) for name in (*key, "layers")} == {"layers": None, **key}
 
 
 def _show(number: int, accepted: list[AssayResult]) -> None:

@@ -25,7 +25,12 @@ def owns(file: AssayFile) -> bool:
 
 
 def read(file: AssayFile) -> Profiles:
-    """Read the best values that the table has.
+    """Read the table as `profiles_of` does."""
+    return profiles_of(file.sheet, file.is_gene)
+
+
+def profiles_of(sheet: Sheet, is_gene: Callable[[str], bool]) -> Profiles:
+    """Return the best values that the table has.
 
     z-scores where there are no fold changes; else a signed statistic, then the normal quantile of the p-value
     with the sign of the fold change, then the fold change with its standard error.
@@ -41,9 +46,8 @@ def read(file: AssayFile) -> Profiles:
     RawDataError
         A cell is not a number.
     """
-    sheet = file.sheet
-    columns = value_columns(sheet, file.is_gene)
-    gene_column, hits = gene_column_of(sheet, file.is_gene)
+    columns = value_columns(sheet, is_gene)
+    gene_column, hits = gene_column_of(sheet, is_gene)
     if not hits:
         raise no_genes(sheet.path, sheet.names(gene_column), sheet.header)
     drugs, genes = _names_of_drugs(sheet), sheet.names(gene_column)
@@ -58,7 +62,7 @@ def read(file: AssayFile) -> Profiles:
         {"drug": drugs, "gene": genes, "value": values, "error": 1.0 if errors is None else errors}
     )
     rows = rows[named]
-    notes = (*notes, *_repeats(sheet, rows, file.is_gene))
+    notes = (*notes, *_repeats(sheet, rows, is_gene))
     # A fold change counts with its error alone.
     rows.loc[rows[["value", "error"]].isna().any(axis=1), ["value", "error"]] = np.nan
     by_pair = rows.groupby(["drug", "gene"], sort=False)[["value", "error"]].mean()
