@@ -917,9 +917,10 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     evil = "<script>alert('x')</script>"
     more = [
         {"drug_id": "<b>&amp;", "smiles": "CCCCCCCCCCCO", "name": evil, "moa": '"><img src=x onerror=1>'},
-        {"drug_id": "N2", "smiles": "CCCCCCCCCCCCO", "name": "two\nlines"},
+        {"drug_id": "N2", "smiles": "CCCCCCCCCCCCO", "name": "two\nlines", "CAS": "007", "colour": "red"},
     ]
-    start(library=bench.write(pd.concat([shop, pd.DataFrame(more)])), budget=6, rounds=2)
+    told = start(library=bench.write(pd.concat([shop, pd.DataFrame(more)])), budget=6, rounds=2)
+    assert "shop.csv: ignored columns: colour\n" in told
     bench.edit("constraints", include=["<b>&amp;", "N2"])
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")
     bench.ok("next")
@@ -937,6 +938,11 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     library = pd.read_csv(bench.campaign / "library.csv")
     assert len(found) == len(library) * len(genes)
     assert set(found["drug_id"]) == set(library["drug_id"])
+    # Names, and ids as the list gave them.
+    assert found.columns.tolist()[:5] == ["target", "drug_id", "name", "CAS", "gene"]
+    of_compound = found.drop_duplicates("drug_id").set_index("drug_id")
+    assert of_compound.loc["N2", ["name", "CAS"]].tolist() == ["two\nlines", "007"]
+    assert of_compound.loc["<b>&amp;", "name"] == evil
     assert (found.groupby("drug_id")["gene"].nunique() == len(genes)).all()
     assert np.isfinite(found.select_dtypes("number")).all(axis=None)
     metrics = json.loads((bench.campaign / "finish/metrics.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 FEW = f"drug_id,smiles\na,{ASPIRIN}\nb,CCO\nc,CCN\nd,c1ccccc1\n"
 PERMUTATIONS = 40
 COLUMNS = [
-    *("rank", "drug_id", "connectivity", "p_connectivity", "fdr_connectivity"),
+    *("rank", "drug_id", "name", "connectivity", "p_connectivity", "fdr_connectivity"),
     *("cosine", "p_cosine", "fdr_cosine"),
     *("confidence", "strength", "nearest_drug", "similarity", "source_lines", "evidence"),
 ]
@@ -245,9 +245,9 @@ def test_the_ten_best_are_shown(rank, signature, predicted):
     lines = result.output.splitlines()
     assert f"{out}: {len(table)} drugs by how well each mimics" in result.output
     for line, row in zip(lines[-10:], table.head(10).to_dict("records"), strict=True):
-        shown = line.split()
-        assert shown[:4] == [str(row["rank"]), row["drug_id"], "cosine", f"{row['cosine']:+.3f}"]
-        assert shown[-1] == f"{row['connectivity']:+.3f}"
+        called = f"{row['drug_id']} {row['name']}"
+        assert line.startswith(f"{row['rank']:>4}  {called:<24.24}  cosine {row['cosine']:+.3f}  ")
+        assert line.split()[-1] == f"{row['connectivity']:+.3f}"
 
 
 def test_a_predictor_without_z_is_ranked_by_its_probabilities(rank, signature, library, mlp_project):

@@ -22,16 +22,18 @@ from anchordrug.files.outputs import require_outputs, side_files
 from anchordrug.files.progress import stream
 from anchordrug.prediction.inference import OnnxPredictor, Prediction, load_onnx
 from anchordrug.prediction.ledger import Ledger
-from anchordrug.prediction.tables import TableShape, tables
+from anchordrug.prediction.tables import TableShape, drugs_table, identity_columns, tables
 from anchordrug.prediction.writers import require_format, write_tables
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, CompoundFile, open_compounds
 
 DRUGS_A_BLOCK = 2048
 BLOCKS_AHEAD = 2
+# Name and further ids follow.
 REJECTS = ("place", "drug_id", "structure", "reason")
 DUPLICATES = ("place", "drug_id", "same_as", "same_place")
-TableOf = Callable[[list[str], list[Prediction]], pa.Table]
+# Makes a block's table from who the drugs are and, for each predictor, predictions.
+TableOf = Callable[[pa.Table, list[Prediction]], pa.Table]
 
 
 def run(
@@ -60,14 +62,14 @@ def run(
     predictors = load_predictors(models)
     require_possible(shape, predictors)
 
-    def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
-        return tables(shape, predictors, drug_ids, predictions)
+    def table_of(drugs: pa.Table, predictions: list[Prediction]) -> pa.Table:
+        return tables(shape, predictors, drugs, predictions)
 
     about = ["predict", [sha256(model) for model in models], asdict(shape)]
     ledger = predicted(out, about, predictors, library, (smiles_column, id_column), table_of)
     drugs = write_rest(ledger, library, out)
     groups: Counter[tuple[str, str]] = Counter()
-    write_tables(out, shape.schema(predictors), _counted(ledger.tables(), shape, predictors, groups))
+    write_tables(out, ledger.schema(), _counted(ledger.tables(), shape, predictors, groups))
     ledger.remove()
     genes = len(dict.fromkeys(gene for predictor in predictors for gene in predictor.genes))
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
@@ -113,7 +115,7 @@ def predicted(
     columns
         Names of the columns of SMILES and ids, None to find them.
     table_of
-        Makes a block's table from ids and, for each predictor, predictions.
+        As `TableOf` says.
 
     Raises
     ------
@@ -205,6 +207,7 @@ def _went_on(
     kinds = list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
     blocks = _blocks(source.rows)
     try:
+        ledger.begin(identity_columns(source.further))
         for block in islice(blocks, ledger.blocks):
             ledger.has_read(block)
         if ledger.blocks and not ledger.is_same_input():
@@ -219,7 +222,7 @@ def _went_on(
                 predictions = predict_each(predictors, kinds, [drug for _, drug in chosen], done)
                 done += len(chosen)
                 ledger.has_read(block)
-                ledger.add(table_of([row.drug_id for row, _ in chosen], predictions))
+                ledger.add(table_of(drugs_table((row for row, _ in chosen), ledger.identity), predictions))
     except BaseException:
         ledger.leave()
         raise
@@ -286,8 +289,8 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
     """
     drugs, rejected, repeated = (ledger.count(kind) for kind in ("structures", "rejects", "duplicates"))
     rejects, duplicates = side_files(out)
-    _write_rows(rejects, REJECTS, ledger.rows("rejects"))
-    _write_rows(duplicates, DUPLICATES, ledger.rows("duplicates"))
+    _write_rows(rejects, (*REJECTS, *ledger.identity[1:]), ledger.rows("rejects"))
+    _write_rows(duplicates, (*DUPLICATES, *ledger.identity[1:]), ledger.rows("duplicates"))
     if not drugs:
         ledger.remove()
         raise LibraryError(f"{library}: none of its {rejected} structures can be read; see {rejects}")

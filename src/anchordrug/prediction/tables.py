@@ -1,6 +1,6 @@
 """Predictions as Arrow tables: a row per drug and gene, or a row per drug with a column per gene."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from anchordrug.evidence_group import GROUPS
 from anchordrug.prediction.inference import OnnxPredictor, Prediction
+from anchordrug.raw.compound_columns import free_names
+from anchordrug.raw.molecule_text import Compound
 
 Layout = Literal["long", "wide"]
 Values = Literal["label", "z", "p_down", "p_none", "p_up"]
@@ -61,27 +63,55 @@ class TableShape:
             return 1
         return genes if self.top is None else min(self.top, genes)
 
-    def schema(self, predictors: Sequence[OnnxPredictor]) -> pa.Schema:
-        """Return the columns of the table that several predictors give together."""
-        drug = [("target", CODED), ("drug_id", pa.string())]
+    def schema(self, predictors: Sequence[OnnxPredictor], drugs: pa.Schema) -> pa.Schema:
+        """Return the columns of the table that several predictors give together of such `drugs`."""
+        drug = [("target", CODED), *drugs]
         if self.layout == "long":
             return pa.schema([*drug, ("gene", CODED), *OF_PAIR, *OF_DRUG])
-        genes = dict.fromkeys(gene for predictor in predictors for gene in predictor.genes)
         kind = dict(OF_PAIR)[self.values]
-        return pa.schema([*drug, *OF_DRUG, *((gene, kind) for gene in genes)])
+        return pa.schema(
+            [*drug, *OF_DRUG, *((name, kind) for name in gene_columns(predictors, drugs.names).values())]
+        )
+
+
+def gene_columns(predictors: Sequence[OnnxPredictor], drug_columns: Sequence[str]) -> dict[str, str]:
+    """Return the column of every gene in a wide table: its name, marked where another column has that."""
+    taken = {"target", *drug_columns, *(name for name, _ in OF_DRUG)}
+    genes = dict.fromkeys(gene for predictor in predictors for gene in predictor.genes)
+    return {gene: f"{gene} (gene)" if gene in taken else gene for gene in genes}
+
+
+def identity_columns(further: Sequence[str]) -> list[str]:
+    """Return the columns that tell drugs apart: drug_id, name, `further` ids as the user calls them."""
+    return free_names(["drug_id", "name", *further], ())
+
+
+def drugs_table(compounds: Iterable[Compound], names: Sequence[str]) -> pa.Table:
+    """Return the `identity_columns`, called `names`, of compounds; what a compound lacks is null."""
+    rows = [(row.drug_id, row.name or None, *(cell or None for cell in row.further)) for row in compounds]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    return pa.table([pa.array(column, pa.string()) for column in columns], names)
 
 
 def tables(
     shape: TableShape,
     predictors: Sequence[OnnxPredictor],
-    drug_ids: Sequence[str],
+    drugs: pa.Table,
     predictions: Sequence[Prediction],
 ) -> pa.Table:
-    """Return the predictions of n drugs by each predictor, drug by drug in the order given."""
-    schema = shape.schema(predictors)
-    make = _long if shape.layout == "long" else _wide
+    """Return the predictions of n drugs by each predictor, drug by drug in the order given.
+
+    Parameters
+    ----------
+    drugs
+        Columns of text that tell who the drugs are, as `drugs_table` gives them.
+    """
+    schema = shape.schema(predictors, drugs.schema)
+    names = gene_columns(predictors, drugs.column_names)
     parts = [
-        make(shape, predictor, drug_ids, prediction)
+        _long(shape, predictor, drugs, prediction)
+        if shape.layout == "long"
+        else _wide(shape, predictor, drugs, prediction, names)
         for predictor, prediction in zip(predictors, predictions, strict=True)
     ]
     if len(parts) == 1:
@@ -89,7 +119,7 @@ def tables(
     rows_of = [shape.rows_of(predictor) for predictor in predictors]
     starts = np.cumsum([0, *(len(part) for part in parts)])
     order = [
-        np.arange(len(drug_ids))[:, None] * rows + np.arange(rows) + start
+        np.arange(len(drugs))[:, None] * rows + np.arange(rows) + start
         for rows, start in zip(rows_of, starts[:-1], strict=True)
     ]
     whole = pa.concat_tables(parts, promote_options="default").unify_dictionaries().combine_chunks()
@@ -122,9 +152,7 @@ def _text(codes: np.ndarray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(ANSWERS))
 
 
-def _long(
-    shape: TableShape, predictor: OnnxPredictor, drug_ids: Sequence[str], prediction: Prediction
-) -> pa.Table:
+def _long(shape: TableShape, predictor: OnnxPredictor, drugs: pa.Table, prediction: Prediction) -> pa.Table:
     n, genes = prediction.labels.shape
     chosen = np.broadcast_to(np.arange(genes), (n, genes))
     if shape.top is not None and shape.top < genes:
@@ -137,7 +165,7 @@ def _long(
     z = prediction.z
     columns = {
         "target": _repeated(predictor.card["target"], len(drug)),
-        "drug_id": pa.array(drug_ids, pa.string()).take(drug),
+        **columns_of(drugs.take(drug)),
         "gene": pa.DictionaryArray.from_arrays(
             pa.array(chosen.astype(np.int32).ravel()), pa.array(predictor.genes)
         ),
@@ -153,11 +181,15 @@ def _long(
 
 
 def _wide(
-    shape: TableShape, predictor: OnnxPredictor, drug_ids: Sequence[str], prediction: Prediction
+    shape: TableShape,
+    predictor: OnnxPredictor,
+    drugs: pa.Table,
+    prediction: Prediction,
+    names: Mapping[str, str],
 ) -> pa.Table:
     columns = {
-        "target": _repeated(predictor.card["target"], len(drug_ids)),
-        "drug_id": pa.array(drug_ids, pa.string()),
+        "target": _repeated(predictor.card["target"], len(drugs)),
+        **columns_of(drugs),
         **of_drugs(predictor, prediction),
     }
     if shape.values == "label":
@@ -170,7 +202,13 @@ def _wide(
     else:
         label = VALUES.index(shape.values) - 2
         of_genes = (pa.array(column) for column in np.asfortranarray(prediction.probabilities[..., label]).T)
-    return pa.table({**columns, **dict(zip(predictor.genes, of_genes, strict=True))})
+    own = (names[gene] for gene in predictor.genes)
+    return pa.table({**columns, **dict(zip(own, of_genes, strict=True))})
+
+
+def columns_of(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Return the columns of a table by name."""
+    return dict(zip(table.column_names, table.columns, strict=True))
 
 
 def _repeated(text: str, times: int) -> pa.Array:

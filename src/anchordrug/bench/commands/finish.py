@@ -8,6 +8,7 @@ import typer
 
 from anchordrug.bench import folder as files
 from anchordrug.bench.evidence import evidence_table
+from anchordrug.bench.library import further_ids, read_library
 from anchordrug.bench.measurements import measured_so_far
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
@@ -15,7 +16,7 @@ from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations
 from anchordrug.files.digests import sha256
-from anchordrug.files.tables import read_table, write_json, write_table
+from anchordrug.files.tables import write_json, write_table
 from anchordrug.labels import LABELS, labels_of
 from anchordrug.prediction import engine
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
@@ -97,14 +98,14 @@ def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
 
 
 def _compounds(world: World) -> pd.DataFrame:
-    """Return drug_id, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
+    """Return ids, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
     lists = [world.library]
     if (world.folder / files.QUERIES).exists():
-        lists.append(read_table(world.folder / files.QUERIES, files.TEXT))
+        lists.append(read_library(world.folder / files.QUERIES))
     table = pd.concat(lists, ignore_index=True).drop_duplicates("inchikey")
     repeated = table["drug_id"].duplicated()
     table.loc[repeated, "drug_id"] = table["inchikey"]
-    return table[["drug_id", "name", "smiles", "inchikey"]].reset_index(drop=True)
+    return table[["drug_id", "name", *further_ids(table), "smiles", "inchikey"]].reset_index(drop=True)
 
 
 def _metrics(model: Model, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:
