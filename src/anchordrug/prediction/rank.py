@@ -11,9 +11,9 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import load_predictors, predicted, require_out, write_rest
+from anchordrug.prediction.engine import contents_of, load_predictors, predicted, require_out, write_rest
 from anchordrug.prediction.inference import Prediction
-from anchordrug.prediction.tables import columns_of, of_drugs
+from anchordrug.prediction.tables import TableShape, columns_of, of_drugs
 from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
 
@@ -55,7 +55,10 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
-    require_out(out, library, (model, signature, *lists))
+    kind = require_out(out, library, (model, signature, *lists))
+    if kind.whole:
+        raise LibraryError(f"{out}: a ranking has no genes; write .csv, .xlsx, .parquet or .arrow instead")
+    shape = TableShape(certain=kind.certain)
     (predictor,) = load_predictors([model])
     asked = _signature(predictor.genes, signature, column, lists, sets)
 
@@ -75,7 +78,7 @@ def run(
                 "p_connectivity": scores.p_connectivity,
                 "cosine": scores.cosine,
                 "p_cosine": scores.p_cosine,
-                **of_drugs(predictor, prediction),
+                **of_drugs(shape, predictor, prediction),
             }
         )
 
@@ -83,7 +86,8 @@ def run(
     ledger = predicted(out, [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
     drugs = write_rest(ledger, library, out)
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
-    write_tables(out, table.schema, iter([table]))
+    contents = contents_of(ledger, table.schema, table.column_names, [predictor])
+    write_tables(out, contents, iter([table]))
     ledger.remove()
     verb, genes = "mimics" if mimic else "reverses", f"{len(asked.up)} up and {len(asked.down)} down genes"
     typer.echo(f"{out}: {drugs:,} drugs by how well each {verb} {genes} in {predictor.card['target']}")

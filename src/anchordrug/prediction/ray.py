@@ -7,7 +7,6 @@ predicted each, and rows that cannot be predicted stay in the table with a `reas
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from os.path import realpath
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ import anchordrug
 from anchordrug.chem.fingerprints import packed_fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import AnchorDrugError, OutputError, WorkerError
+from anchordrug.errors import AnchorDrugError, OutputError, WorkerError, require_packages
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.prediction.engine import load_predictors, predict_each, require_possible
 from anchordrug.prediction.inference import OnnxPredictor, opened
@@ -150,10 +149,7 @@ def run(
     AnchorDrugError
         Ray is not installed.
     """
-    if find_spec("ray") is None:
-        raise AnchorDrugError(
-            "--engine ray needs ray, which is not installed; run: pip install 'anchordrug[ray]'"
-        )
+    require_packages(("ray",), "--engine ray", "ray")
     import fsspec
 
     predictors = load_predictors(models)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from anchordrug.chem.workers import Fingerprinted
 from anchordrug.evidence_group import GROUPS
 from anchordrug.prediction.inference import OnnxPredictor, Prediction
 from anchordrug.raw.compound_columns import free_names
@@ -28,6 +29,8 @@ OF_DRUG = (
     ("source_lines", pa.int64()),
     ("evidence", FEW),
 )
+STRUCTURES = ("smiles", "inchikey")
+CERTAIN = ("up", "down")
 OF_PAIR = (
     ("label", FEW),
     *((f"p_{name}", pa.float32()) for name in ANSWERS[:3]),
@@ -49,12 +52,20 @@ class TableShape:
         Of each drug only so many genes, those likeliest to change, in that order; None for all. Long only.
     coverage
         The share of labels to be answered; the least certain ones are "unknown".
+    certain
+        So many of the most certain genes that go up, and that go down, are columns of the drug.
     """
 
     layout: Layout = "long"
     values: Values = "label"
     top: int | None = None
     coverage: float = 0.8
+    certain: int = 0
+
+    def of_drug(self, drugs: pa.Schema) -> pa.Schema:
+        """Return the columns that say something of a drug, whatever the gene; `drugs` tell who they are."""
+        certain = ((name, pa.string()) for name in CERTAIN if self.certain)
+        return pa.schema([("target", CODED), *drugs, *OF_DRUG, *certain])
 
     def rows_of(self, predictor: OnnxPredictor) -> int:
         """Return the number of rows that `predictor` gives per drug."""
@@ -65,18 +76,18 @@ class TableShape:
 
     def schema(self, predictors: Sequence[OnnxPredictor], drugs: pa.Schema) -> pa.Schema:
         """Return the columns of the table that several predictors give together of such `drugs`."""
-        drug = [("target", CODED), *drugs]
+        of_drug = self.of_drug(drugs)
         if self.layout == "long":
-            return pa.schema([*drug, ("gene", CODED), *OF_PAIR, *OF_DRUG])
+            place = 1 + len(drugs)
+            columns = list(of_drug)
+            return pa.schema([*columns[:place], ("gene", CODED), *OF_PAIR, *columns[place:]])
         kind = dict(OF_PAIR)[self.values]
-        return pa.schema(
-            [*drug, *OF_DRUG, *((name, kind) for name in gene_columns(predictors, drugs.names).values())]
-        )
+        genes = gene_columns(predictors, of_drug.names).values()
+        return pa.schema([*of_drug, *((name, kind) for name in genes)])
 
 
-def gene_columns(predictors: Sequence[OnnxPredictor], drug_columns: Sequence[str]) -> dict[str, str]:
+def gene_columns(predictors: Sequence[OnnxPredictor], taken: Sequence[str]) -> dict[str, str]:
     """Return the column of every gene in a wide table: its name, marked where another column has that."""
-    taken = {"target", *drug_columns, *(name for name, _ in OF_DRUG)}
     genes = dict.fromkeys(gene for predictor in predictors for gene in predictor.genes)
     return {gene: f"{gene} (gene)" if gene in taken else gene for gene in genes}
 
@@ -93,6 +104,14 @@ def drugs_table(compounds: Iterable[Compound], names: Sequence[str]) -> pa.Table
     return pa.table([pa.array(column, pa.string()) for column in columns], names)
 
 
+def with_structures(drugs: pa.Table, found: Iterable[Fingerprinted]) -> pa.Table:
+    """Return the table of drugs with the columns `STRUCTURES`, of the standardised structures."""
+    pairs = [(drug.smiles, drug.inchikey) for drug in found]
+    for place, name in enumerate(STRUCTURES):
+        drugs = drugs.append_column(name, pa.array([pair[place] for pair in pairs], pa.string()))
+    return drugs
+
+
 def tables(
     shape: TableShape,
     predictors: Sequence[OnnxPredictor],
@@ -107,7 +126,7 @@ def tables(
         Columns of text that tell who the drugs are, as `drugs_table` gives them.
     """
     schema = shape.schema(predictors, drugs.schema)
-    names = gene_columns(predictors, drugs.column_names)
+    names = gene_columns(predictors, shape.of_drug(drugs.schema).names)
     parts = [
         _long(shape, predictor, drugs, prediction)
         if shape.layout == "long"
@@ -126,8 +145,11 @@ def tables(
     return whole.take(pa.array(np.concatenate(order, axis=1).ravel())).select(schema.names).cast(schema)
 
 
-def of_drugs(predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.Array]:
-    """Return the columns `OF_DRUG` of n drugs: how far to trust what is predicted for them."""
+def of_drugs(shape: TableShape, predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.Array]:
+    """Return the columns `OF_DRUG` of n drugs: how far to trust what is predicted for them.
+
+    If `shape` asks for their most certain genes, those are columns too.
+    """
     learned = pa.array(predictor.card["learned_drugs"], pa.string())
     return {
         "confidence": pa.array(prediction.confidence),
@@ -136,7 +158,26 @@ def of_drugs(predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.A
         "similarity": pa.array(prediction.similarity),
         "source_lines": pa.array(prediction.source_lines),
         "evidence": _grouped(prediction.evidence),
+        **(_certain(shape, predictor, prediction) if shape.certain else {}),
     }
+
+
+def _certain(shape: TableShape, predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.Array]:
+    """Return for n drugs the genes that are most certain to go up, and down, each with its probability."""
+    answers = _answers(shape, predictor, prediction)
+    columns = {}
+    for name in CERTAIN:
+        label = ANSWERS.index(name)
+        chance = np.where(answers == label, prediction.probabilities[..., label], 0)
+        best = np.argsort(-chance, axis=1, kind="stable")[:, : shape.certain]
+        columns[name] = pa.array(
+            [
+                ", ".join(f"{predictor.genes[gene]} {own[gene]:.2f}" for gene in places if own[gene])
+                for own, places in zip(chance, best, strict=True)
+            ],
+            pa.string(),
+        )
+    return columns
 
 
 def _grouped(evidence: np.ndarray) -> pa.Array:
@@ -175,7 +216,7 @@ def _long(shape: TableShape, predictor: OnnxPredictor, drugs: pa.Table, predicti
             for label, name in enumerate(ANSWERS[:3])
         },
         "z": pa.nulls(len(drug), pa.float32()) if z is None else pa.array(of_pair(z)),
-        **{name: values.take(drug) for name, values in of_drugs(predictor, prediction).items()},
+        **{name: values.take(drug) for name, values in of_drugs(shape, predictor, prediction).items()},
     }
     return pa.table(columns)
 
@@ -190,7 +231,7 @@ def _wide(
     columns = {
         "target": _repeated(predictor.card["target"], len(drugs)),
         **columns_of(drugs),
-        **of_drugs(predictor, prediction),
+        **of_drugs(shape, predictor, prediction),
     }
     if shape.values == "label":
         codes = np.asfortranarray(_answers(shape, predictor, prediction))
