@@ -603,7 +603,7 @@ def test_a_library_without_a_readable_structure(predict, tmp_path):
 def test_a_missing_library_and_an_unknown_format(project, tmp_path):
     model = ["predict", "--model", project / MODEL, "--drugs", tmp_path / "no.csv"]
     assert "no.csv: no such file" in str(run_cli(*model, "--out", tmp_path / "o.csv").exception)
-    assert "cannot write '.xlsx'" in str(run_cli(*model, "--out", tmp_path / "o.xlsx").exception)
+    assert "cannot write '.xls'" in str(run_cli(*model, "--out", tmp_path / "o.xls").exception)
     assert leftovers(tmp_path) == set()
 
 

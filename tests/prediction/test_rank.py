@@ -379,7 +379,9 @@ def test_other_files_that_cannot_be_used(rank, signature, predicted, tmp_path):
     path = signature(genes, prediction.z[5])
     assert "no.onnx: no such model" in complaint(rank("--signature", path, model="no.onnx"))
     assert "no.csv: no such file" in complaint(rank("--signature", path, drugs="no.csv"))
-    assert "cannot write '.xlsx' files" in complaint(rank("--signature", path, out="rank.xlsx"))
+    assert "cannot write '.xls' files" in complaint(rank("--signature", path, out="rank.xls"))
+    told = "a ranking has no genes; write .csv, .xlsx, .parquet or .arrow instead"
+    assert told in complaint(rank("--signature", path, out="rank.h5ad"))
     text = complaint(rank("--signature", path, drugs="id,smiles\na,C(C\n"))
     assert "drugs.csv: none of its 1 structures can be read; see " in text
     assert not list(tmp_path.glob("*.part"))

@@ -29,7 +29,12 @@ def predict(
     drugs: Annotated[
         str, typer.Option(help="Table, SMILES file, SDF (each also .gz), parquet, .xlsx; - for a pipe.")
     ],
-    out: Annotated[str, typer.Option(help="Where to write: .parquet, .csv or .arrow; with ray, a folder.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="Where to write: .parquet, .csv, .arrow, .xlsx or .h5ad (AnnData); with ray, a folder."
+        ),
+    ],
     layout: Annotated[
         str, typer.Option(help="long: a row per drug and gene; wide: a row per drug, a column per gene.")
     ] = "long",
@@ -87,7 +92,7 @@ def predict(
 def rank(
     model: Annotated[Path, typer.Option(help="An exported model, models/onnx/TARGET.onnx.")],
     drugs: Annotated[Path, typer.Option(help="Compounds, as for predict.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .csv, .parquet or .arrow.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .csv, .xlsx, .parquet or .arrow.")],
     signature: Annotated[
         Path | None, typer.Option(help="A table of differential expression, or GCT.")
     ] = None,

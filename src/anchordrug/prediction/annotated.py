@@ -63,7 +63,7 @@ class Annotated:
         layers = {name: self._layer(name, len(obs), var.index) for name in (*NUMBERS, "label")}
         has_z = bool(np.isfinite(layers["z"][layers["label"] != NO_GENE]).all())
         X = layers["z"] if has_z else layers["p_up"] - layers["p_down"]
-        if not np.isfinite(layers["z"]).any():
+        if not has_z and not np.isfinite(layers["z"]).any():
             del layers["z"]
         about = {
             "X": "z" if has_z else "p_up - p_down",

@@ -1,20 +1,31 @@
-"""Predictions of structures as a pandas table, for notebooks and other programs."""
+"""Predictions of structures as a pandas table or as AnnData, for notebooks and other programs."""
 
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import LibraryError
+from anchordrug.errors import LibraryError, require_packages
 from anchordrug.prediction.engine import predict_each
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
-from anchordrug.prediction.tables import TableShape, drugs_table, identity_columns, tables
+from anchordrug.prediction.tables import (
+    STRUCTURES,
+    TableShape,
+    drugs_table,
+    identity_columns,
+    tables,
+    with_structures,
+)
+from anchordrug.prediction.writers import Contents
 from anchordrug.raw.molecule_text import ColumnNames, Compound
 from anchordrug.raw.molecules import text_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 def predict(
@@ -52,7 +63,7 @@ def predict(
         The file cannot be used, ids and structures differ in number, structures or ids are a single text, a
         table has no column of structures, or `coverage` is not in (0, 1].
     """
-    found = _predicted(model, smiles, ids, coverage)
+    found = _predicted(model, smiles, ids, TableShape(coverage=coverage), "column 'reason'")
     frame = found.table.to_pandas().assign(reason=None)
     if found.bad:
         target = found.predictor.card["target"]
@@ -61,6 +72,47 @@ def predict(
         rejects["reason"] = [reason for _, reason in found.bad]
         frame = pd.concat([frame, rejects], ignore_index=True)
     return frame
+
+
+def predict_anndata(
+    model: OnnxPredictor | Path | str,
+    smiles: Sequence[str] | pd.DataFrame,
+    ids: Sequence[str] | None = None,
+    *,
+    coverage: float = 0.8,
+) -> "AnnData":
+    """Predict structures as `predict` does, and return AnnData; needs the package anndata.
+
+    Returns
+    -------
+    anndata.AnnData
+        One observation per drug, in the order given, without those whose structure cannot be read, which are
+        in `uns["rejects"]`; one variable per gene. docs/prediction.md describes it.
+
+    Raises
+    ------
+    LibraryError
+        As `predict`.
+    AnchorDrugError
+        anndata is not installed.
+    """
+    require_packages(("anndata",), "predict_anndata", "formats")
+    from anchordrug.prediction.annotated import Annotated
+
+    shape = TableShape(coverage=coverage)
+    found = _predicted(model, smiles, ids, shape, "uns['rejects']", structures=True)
+    rows = [
+        [compound.drug_id, compound.structure, reason, compound.name, *compound.further]
+        for compound, reason in found.bad
+    ]
+    header = ["drug_id", "structure", "reason", *found.identity[1:]]
+    drugs = pa.schema([(name, pa.string()) for name in [*found.identity, *STRUCTURES]])
+    of_drug = tuple(shape.of_drug(drugs).names)
+    annotated = Annotated(
+        Contents(found.table.schema, of_drug, [found.predictor.card], (header, lambda: rows))
+    )
+    annotated.add(found.table)
+    return annotated.anndata()
 
 
 class _Found(NamedTuple):
@@ -76,10 +128,14 @@ def _predicted(
     model: OnnxPredictor | Path | str,
     smiles: Sequence[str] | pd.DataFrame,
     ids: Sequence[str] | None,
-    coverage: float,
+    shape: TableShape,
+    told: str,
+    *,
+    structures: bool = False,
 ) -> _Found:
-    if not 0 < coverage <= 1:
-        raise LibraryError(f"coverage {coverage:g}: give a share above 0 and up to 1")
+    """Predict compounds; a warning says that `told` lists those that cannot be read."""
+    if not 0 < shape.coverage <= 1:
+        raise LibraryError(f"coverage {shape.coverage:g}: give a share above 0 and up to 1")
     compounds, further = _compounds(smiles, ids)
     identity = identity_columns(further)
     predictor = model if isinstance(model, OnnxPredictor) else load_onnx(Path(model))
@@ -87,8 +143,8 @@ def _predicted(
         warnings.warn(f"the model {predictor.remark}", stacklevel=3)
     kinds = [predictor.fingerprint]
     with Fingerprinter(kinds) as workers:
-        structures = [compound.structure for compound in compounds]
-        (found,) = workers.of([structures], ahead=1) if structures else ([],)
+        texts = [compound.structure for compound in compounds]
+        (found,) = workers.of([texts], ahead=1) if texts else ([],)
     good: list[tuple[Compound, Fingerprinted]] = []
     bad: list[tuple[Compound, str]] = []
     for compound, result in zip(compounds, found, strict=True):
@@ -97,14 +153,12 @@ def _predicted(
         else:
             good.append((compound, result))
     if bad:
-        warnings.warn(
-            f"{len(bad)} of {len(compounds)} structures cannot be read; see column 'reason'", stacklevel=3
-        )
+        warnings.warn(f"{len(bad)} of {len(compounds)} structures cannot be read; see {told}", stacklevel=3)
     predictions = predict_each([predictor], kinds, [drug for _, drug in good])
     drugs = drugs_table((compound for compound, _ in good), identity)
-    return _Found(
-        predictor, identity, tables(TableShape(coverage=coverage), [predictor], drugs, predictions), bad
-    )
+    if structures:
+        drugs = with_structures(drugs, (drug for _, drug in good))
+    return _Found(predictor, identity, tables(shape, [predictor], drugs, predictions), bad)
 
 
 def _compounds(

@@ -7,8 +7,8 @@ import pyarrow as pa
 from anchordrug.prediction.annotated import Annotated
 from anchordrug.prediction.writers import FORMATS, Contents, Format
 
-# anndata writes from memory, where each value of a gene takes 21 bytes: 2.6 GiB in all.
-MOST_ROWS = 2**27
+# anndata writes from memory, where a row takes some 40 bytes at the peak: 2.5 GiB in all.
+MOST_ROWS = 2**26
 
 
 class H5adWriter:

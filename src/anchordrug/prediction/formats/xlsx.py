@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 import pyarrow as pa
 
-from anchordrug.files.formulas import escaped
+from anchordrug.files.formulas import MARK, escaped
 from anchordrug.prediction.writers import FORMATS, Contents, Format
 
 # Excel's own limits; the header is a row too.
@@ -24,6 +24,8 @@ DECIMALS = 6
 _KEYS = ("target", "drug_id", "name")
 # XML has no place for them.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Excel takes such a text for a failed formula.
+_ERROR = re.compile("#(N/A|[A-Z0/]+[!?])")
 # The first date that a ZIP file can have, lest the same predictions give other bytes tomorrow.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -119,7 +121,8 @@ def _cells(column: pa.ChunkedArray) -> Iterable[Any]:
 
 
 def _safe(text: str) -> str:
-    return escaped(_ILLEGAL.sub("\ufffd", text))
+    text = _ILLEGAL.sub("\ufffd", text)
+    return MARK + text if _ERROR.fullmatch(text) else escaped(text)
 
 
 FORMATS.register(
