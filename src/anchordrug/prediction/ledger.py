@@ -20,6 +20,7 @@ from pyarrow import ipc
 from anchordrug.chem.workers import Fingerprinted
 from anchordrug.errors import LibraryError, SettingsError
 from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.files.json_text import parsed
 from anchordrug.files.lock import hold
 from anchordrug.raw.molecule_text import Compound
 
@@ -192,7 +193,7 @@ class Ledger:
     def rows(self, table: str) -> Iterator[tuple[str, ...]]:
         """Yield the `rejects` or `duplicates` in the order of the input, with names and further ids."""
         for *cells, names in self.database.execute(f"SELECT * FROM {table} ORDER BY rowid"):
-            yield (*cells, *json.loads(names))
+            yield (*cells, *parsed(names))
 
 
 def _names(row: Compound) -> str:

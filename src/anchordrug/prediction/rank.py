@@ -64,13 +64,8 @@ def run(
 
     def table_of(drugs: pa.Table, predictions: list[Prediction]) -> pa.Table:
         (prediction,) = predictions
-        scores = score(
-            expected_change(prediction.probabilities, prediction.z),
-            asked,
-            permutations,
-            seed,
-            reverse=not mimic,
-        )
+        expected = expected_change(prediction.probabilities, prediction.z)
+        scores = score(expected, asked, permutations, seed, reverse=not mimic)
         return pa.table(
             {
                 **columns_of(drugs),
@@ -86,8 +81,7 @@ def run(
     ledger = predicted(out, [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
     drugs = write_rest(ledger, library, out)
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
-    contents = contents_of(ledger, table.schema, table.column_names, [predictor])
-    write_tables(out, contents, iter([table]))
+    write_tables(out, contents_of(ledger, table.schema, table.column_names, [predictor]), iter([table]))
     ledger.remove()
     verb, genes = "mimics" if mimic else "reverses", f"{len(asked.up)} up and {len(asked.down)} down genes"
     typer.echo(f"{out}: {drugs:,} drugs by how well each {verb} {genes} in {predictor.card['target']}")
