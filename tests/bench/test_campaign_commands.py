@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -976,6 +977,16 @@ def test_a_list_of_drugs_to_be_predicted_is_predicted_too(start, bench, home):
     assert "drugs to predict: 3 of 4 usable" in output
     bench.play(1)
     assert {"AIM1", "AIM2"}.isdisjoint(bench.table("selection")["drug_id"])
+    assert bench.error(LibraryError, "finish", "--also", "xls").startswith("--also .xls: cannot write '.xls'")
+    bench.ok("finish", "--also", "h5ad", "--also", ".xlsx")
+    found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
+    assert set(found["drug_id"]) == {*pd.read_csv(bench.campaign / "library.csv")["drug_id"], "AIM1", "AIM2"}
+    annotated = anndata.read_h5ad(bench.campaign / "finish/NEWLINE.h5ad")
+    assert annotated.obs_names.tolist() == found["drug_id"].unique().tolist()
+    np.testing.assert_array_equal(annotated.layers["p_up"].ravel(), found["p_up"])
+    sheet = pd.read_excel(bench.campaign / "finish/NEWLINE.xlsx", sheet_name="drugs")
+    assert sheet["drug_id"].tolist() == annotated.obs_names.tolist()
+    # Predictions in a format that nobody asks for any more would be those of another model.
     bench.ok("finish")
-    found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet", columns=["drug_id"])["drug_id"]
-    assert set(found) == {*pd.read_csv(bench.campaign / "library.csv")["drug_id"], "AIM1", "AIM2"}
+    assert [path.name for path in (bench.campaign / "finish").glob("NEWLINE.*")].count("NEWLINE.parquet") == 1
+    assert not list((bench.campaign / "finish").glob("NEWLINE.[hx]*"))
