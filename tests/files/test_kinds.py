@@ -69,7 +69,7 @@ KINDS = {
     "zip": (archive("table.csv"), ZIP),
     "GCT": (b"#1.3\n1\t1\t0\t0\n", GCT),
     "GCT 1.2 of Windows": (b"\xef\xbb\xbf#1.2\r\n1\t1\r\n", GCT),
-    "GCT in gzip": (gzip.compress(b"#1.2\n1\t1\n"), GCT),
+    "GCT in gzip": (gzip.compress(b"#1.2\n1\t1\n", mtime=0), GCT),
     "UTF-16": ("gene,A\n".encode("utf-16"), UTF16),
     "UTF-16 without mark": ("gene,A01,A02\n".encode("utf-16-le"), UTF16),
     "LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", GIT_LFS),
@@ -90,11 +90,11 @@ def test_kinds_that_have_a_reader_or_a_remedy_of_their_own(tmp_path, name, conte
 
 OTHERS = {
     "series matrix": (SERIES, "a GEO series matrix.*!series_matrix_table_begin"),
-    "series matrix in gzip": (gzip.compress(SERIES), "a GEO series matrix"),
+    "series matrix in gzip": (gzip.compress(SERIES, mtime=0), "a GEO series matrix"),
     "SOFT": (b"^DATABASE = GeoMiame\n", "a GEO SOFT file"),
     "Matrix Market": (MARKET, "a Matrix Market matrix .*genes x samples"),
-    "Matrix Market in gzip": (gzip.compress(MARKET), "a Matrix Market matrix"),
-    "RDS": (gzip.compress(b"X\n\0\0\0\3\0\4"), "a file of R .*write.csv"),
+    "Matrix Market in gzip": (gzip.compress(MARKET, mtime=0), "a Matrix Market matrix"),
+    "RDS": (gzip.compress(b"X\n\0\0\0\3\0\4", mtime=0), "a file of R .*write.csv"),
     "RData": (bz2.compress(b"RDX3\nX\n"), "a bzip2 file; unpack it"),
     "page": (b"\n\n<!DOCTYPE HTML>\n<html>", r"a web page \(HTML\)"),
     "page as XML": (b'<?xml version="1.0"?><html xmlns="x">', r"a web page \(HTML\)"),
@@ -106,8 +106,8 @@ OTHERS = {
     "xlsb": (archive("[Content_Types].xml", "xl/workbook.bin"), "a binary Excel workbook"),
     "npz": (npz(), "a file of numpy arrays"),
     "pickle": (pickle.dumps({"a": 1}), "a Python pickle"),
-    "workbook in gzip": (gzip.compress(workbook()), "a zip archive packed with gzip; unpack it"),
-    "parquet in gzip": (gzip.compress(parquet()), "a parquet table packed with gzip; unpack it"),
+    "workbook in gzip": (gzip.compress(workbook(), mtime=0), "a zip archive packed with gzip; unpack it"),
+    "parquet in gzip": (gzip.compress(parquet(), mtime=0), "a parquet table packed with gzip; unpack it"),
     "bytes": (bytes(range(256)) * 9, "a binary file of an unknown kind"),
 }
 
@@ -137,7 +137,7 @@ def test_kinds_that_nobody_reads(tmp_path, content, words):
 def test_text_has_no_kind(tmp_path, content):
     (tmp_path / "a.gct").write_bytes(content)
     assert refuse_kinds(tmp_path / "a.gct") is None
-    (tmp_path / "a.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "a.gz").write_bytes(gzip.compress(content, mtime=0))
     assert refuse_kinds(tmp_path / "a.gz") is None
 
 
@@ -149,6 +149,6 @@ def test_names_of_any_language_are_text(name):
 def test_folders(tmp_path):
     with pytest.raises(RawDataError, match="is a folder; give a file in it"):
         refuse_kinds(tmp_path)
-    (tmp_path / "matrix.mtx.gz").write_bytes(gzip.compress(MARKET))
+    (tmp_path / "matrix.mtx.gz").write_bytes(gzip.compress(MARKET, mtime=0))
     with pytest.raises(RawDataError, match=r"is a folder with a Matrix Market matrix .*10x"):
         refuse_kinds(tmp_path)

@@ -255,7 +255,7 @@ HOSTILE = {
         b'gene,A01\nSIMG1,"1\nSIMG2,"2"\nSIMG3,3\n',
         "line 2: .*; correct its quotation marks or export it again",
     ),
-    "cut gzip": ("t.csv", gzip.compress(CSV.encode())[:-9], "the file is damaged or cut"),
+    "cut gzip": ("t.csv", gzip.compress(CSV.encode(), mtime=0)[:-9], "the file is damaged or cut"),
     "utf-16": ("t.csv", CSV.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
     "no workbook": ("t.xlsx", b"PK\3\4gene,A01", "cannot be read as a workbook .*; save it as .xlsx again"),
     "no parquet": ("t.csv", b"PAR1gene,A01", "cannot be read as parquet .*; write it again"),

@@ -215,7 +215,7 @@ def test_tables_that_cannot_be_used(tmp_path, content, message):
         ("de.csv", "gene,stat\nSIMG1,1\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
         (
             "de.csv",
-            gzip.compress(b"gene,stat\nSIMG1,1\n")[:-9],
+            gzip.compress(b"gene,stat\nSIMG1,1\n", mtime=0)[:-9],
             "the file is damaged or cut, download it again",
         ),
         ("de.gct", b"gene\tS1\nSIMG1\t1\n", "line 1 is 'gene S1', expected '#1.3'; is it a GCT file?"),
@@ -431,7 +431,7 @@ def test_lists_that_cannot_be_read(tmp_path):
     assert "no such file; check the name" in complaint(read_gene_list, tmp_path / "up.txt")
     (tmp_path / "up.txt").write_bytes("SIMG1\n".encode("utf-16"))
     assert "is UTF-16 text; save it as UTF-8" in complaint(read_gene_list, tmp_path / "up.txt")
-    (tmp_path / "up.gz").write_bytes(gzip.compress(b"SIMG1\n")[:-9])
+    (tmp_path / "up.gz").write_bytes(gzip.compress(b"SIMG1\n", mtime=0)[:-9])
     assert "the file is damaged or cut" in complaint(read_gene_list, tmp_path / "up.gz")
 
 
