@@ -153,7 +153,7 @@ def test_an_output_format_is_found_by_its_file_alone_and_has_the_rows_of_the_oth
     (tmp_path / "formats").mkdir()
     path = "src/anchordrug/prediction/formats/json_lines.py"
     (tmp_path / "formats/json_lines.py").write_text(EXAMPLES[path], encoding="utf-8")
-    (tmp_path / "drugs.csv").write_text("id,smiles\na,CCO\nb,CCN\n", encoding="utf-8")
+    (tmp_path / "drugs.csv").write_text("id,name,smiles\na,x,CCO\nb,y,CCN\n", encoding="utf-8")
     for name in ("out.jsonl", "out.parquet"):
         files = ["--drugs", str(tmp_path / "drugs.csv"), "--out", str(tmp_path / name)]
         model = ["--model", str(project / "models/onnx/SIM-T1.onnx")]

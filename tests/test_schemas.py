@@ -198,14 +198,15 @@ CASES = {
         wrong=[("drugs", -1), ("macro_f1", 1.001), ("low", -0.001), ("high", np.inf)],
     ),
     "PREDICTIONS": Case(
-        {"target": ["A"] * 3, "drug_id": ["D1", "D1", "D2"], "gene": ["JUN", "MYC", "JUN"]}
+        {"target": ["A"] * 3, "drug_id": ["D1", "D1", "D2"], "name": ["aspirin", "aspirin", None]}
+        | {"gene": ["JUN", "MYC", "JUN"]}
         | {"label": ["down", "unknown", "up"]}
         | {f"p_{name}": np.array([0.0, 0.25, 1.0], np.float32) for name in ("down", "none", "up")}
         | {"z": np.array([-4.0, 0.5, np.nan], np.float32)}
         | {"confidence": np.array([0.3, 1, 0.5], np.float32), "strength": np.array([0, 2, 9], np.float32)}
         | {"nearest_drug": ["D1", "D1", "D9"], "similarity": np.array([1, 1, 0], np.float32)}
         | {"source_lines": [0, 3, 20], "evidence": ["near", "far", "seen"]},
-        nullable={"z"},
+        nullable={"z", "name"},
         wrong=[
             ("label", "same"),
             ("label", "Up"),

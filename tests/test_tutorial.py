@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import anndata
 import pandas as pd
 import pytest
 
@@ -60,6 +61,10 @@ def test_the_how_to_pages(home):
         assert table["drug_id"].unique().tolist() == expected, name
     assert set(pd.read_csv(home / "water.csv")["drug_id"]) == {"W-1"}
     assert said.count("C1CC(") == 2
+    assert anndata.read_h5ad(home / "predictions.h5ad").obs["name"].tolist() == expected
+    sheets = pd.read_excel(home / "predictions.xlsx", sheet_name=None)
+    assert [sheets[name]["name"].unique().tolist() for name in ("drugs", "predictions")] == [expected] * 2
+    assert sheets["rejects"]["structure"].tolist() == ["C1CC("]
     # Signatures.
     assert {"ranking.csv", "by_fold_change.csv", "like.csv"} <= {path.name for path in home.iterdir()}
     # The campaign: each kind of results takes the place of the one before.

@@ -21,6 +21,7 @@ _PLACES = {
     "open_atlas": "anchordrug.api",
     "open_project": "anchordrug.api",
     "predict": "anchordrug.prediction.frames",
+    "predict_anndata": "anchordrug.prediction.frames",
 }
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         open_project,
     )
     from anchordrug.errors import AnchorDrugError
-    from anchordrug.prediction.frames import predict
+    from anchordrug.prediction.frames import predict, predict_anndata
     from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "open_atlas",
     "open_project",
     "predict",
+    "predict_anndata",
 ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from anchordrug.features.bundle import blocks_of
 from anchordrug.files.checksums import sum_of, write_with_sum
 from anchordrug.files.outputs import require_outputs
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, model_bytes
-from anchordrug.prediction.frames import predict
+from anchordrug.prediction.frames import predict, predict_anndata
 from anchordrug.prediction.inference import OnnxPredictor, opened
 from anchordrug.prediction.provenance import evidence_entry, provenance
 from anchordrug.predictors.base import Fitted, Predictor, Say, Task, Work
@@ -34,6 +35,9 @@ from anchordrug.project.project import Project
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.published import published_in
 from anchordrug.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 # With fewer genes the anchors say too little.
 FEWEST_GENES = 20
@@ -279,10 +283,16 @@ class FittedTarget:
         return opened(self._file, Path(f"{self.model.target}.onnx"), threads=0)
 
     def predict(
-        self, smiles: Sequence[str], ids: Sequence[str] | None = None, *, coverage: float = 0.8
+        self, smiles: Sequence[str] | pd.DataFrame, ids: Sequence[str] | None = None, *, coverage: float = 0.8
     ) -> pd.DataFrame:
         """Predict structures; see `anchordrug.predict`."""
         return predict(self.onnx, smiles, ids, coverage=coverage)
+
+    def predict_anndata(
+        self, smiles: Sequence[str] | pd.DataFrame, ids: Sequence[str] | None = None, *, coverage: float = 0.8
+    ) -> "AnnData":
+        """Predict structures; see `anchordrug.predict_anndata`."""
+        return predict_anndata(self.onnx, smiles, ids, coverage=coverage)
 
     def write_onnx(self, path: Path | str) -> None:
         """Write the predictor as one ONNX file, whole or not at all, and its SHA-256 beside it.

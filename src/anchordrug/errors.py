@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 # Of a longer message the middle is left out: it begins with the file, and ends with the remedy.
 MOST_BEGINNING, MOST_END = 280, 160
@@ -78,3 +79,18 @@ def printable(text: str, most: int) -> str:
     """Return `text` in one line that a terminal only shows, shortened to `most` characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * most]).split())
     return line if len(line) <= most and len(text) <= 2 * most else f"{line[:most]}..."
+
+
+def require_packages(names: Iterable[str], needed_by: str, extra: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    Raises
+    ------
+    AnchorDrugError
+        One is missing; the message begins with `needed_by` and tells which `extra` of anchordrug brings it.
+    """
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise AnchorDrugError(
+            f"{needed_by} needs {missing[0]}, which is not installed; run: pip install 'anchordrug[{extra}]'"
+        )

@@ -239,6 +239,7 @@ PREDICTIONS = pa.DataFrameSchema(
     {
         "target": _text(),
         "drug_id": _text(),
+        "name": _text(nullable=True),
         "gene": _text(),
         "label": _text(checks=[pa.Check.isin(["down", "none", "up", "unknown"])]),
         **{name: pa.Column("float32", pa.Check.in_range(0, 1)) for name in ("p_down", "p_none", "p_up")},

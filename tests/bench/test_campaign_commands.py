@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -944,9 +945,10 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     evil = "<script>alert('x')</script>"
     more = [
         {"drug_id": "<b>&amp;", "smiles": "CCCCCCCCCCCO", "name": evil, "moa": '"><img src=x onerror=1>'},
-        {"drug_id": "N2", "smiles": "CCCCCCCCCCCCO", "name": "two\nlines"},
+        {"drug_id": "N2", "smiles": "CCCCCCCCCCCCO", "name": "two\nlines", "CAS": "007", "colour": "red"},
     ]
-    start(library=bench.write(pd.concat([shop, pd.DataFrame(more)])), budget=6, rounds=2)
+    told = start(library=bench.write(pd.concat([shop, pd.DataFrame(more)])), budget=6, rounds=2)
+    assert "shop.csv: ignored columns: colour\n" in told
     bench.edit("constraints", include=["<b>&amp;", "N2"])
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")
     bench.ok("next")
@@ -964,6 +966,11 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     library = pd.read_csv(bench.campaign / "library.csv")
     assert len(found) == len(library) * len(genes)
     assert set(found["drug_id"]) == set(library["drug_id"])
+    # Names, and ids as the list gave them.
+    assert found.columns.tolist()[:5] == ["target", "drug_id", "name", "CAS", "gene"]
+    of_compound = found.drop_duplicates("drug_id").set_index("drug_id")
+    assert of_compound.loc["N2", ["name", "CAS"]].tolist() == ["two\nlines", "007"]
+    assert of_compound.loc["<b>&amp;", "name"] == evil
     assert (found.groupby("drug_id")["gene"].nunique() == len(genes)).all()
     assert np.isfinite(found.select_dtypes("number")).all(axis=None)
     metrics = json.loads((bench.campaign / "finish/metrics.json").read_text(encoding="utf-8"))
@@ -998,6 +1005,16 @@ def test_a_list_of_drugs_to_be_predicted_is_predicted_too(start, bench, home):
     assert "drugs to predict: 3 of 4 usable" in output
     bench.play(1)
     assert {"AIM1", "AIM2"}.isdisjoint(bench.table("selection")["drug_id"])
+    assert bench.error(LibraryError, "finish", "--also", "xls").startswith("--also .xls: cannot write '.xls'")
+    bench.ok("finish", "--also", "h5ad", "--also", ".xlsx")
+    found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
+    assert set(found["drug_id"]) == {*pd.read_csv(bench.campaign / "library.csv")["drug_id"], "AIM1", "AIM2"}
+    annotated = anndata.read_h5ad(bench.campaign / "finish/NEWLINE.h5ad")
+    assert annotated.obs_names.tolist() == found["drug_id"].unique().tolist()
+    np.testing.assert_array_equal(annotated.layers["p_up"].ravel(), found["p_up"])
+    sheet = pd.read_excel(bench.campaign / "finish/NEWLINE.xlsx", sheet_name="drugs")
+    assert sheet["drug_id"].tolist() == annotated.obs_names.tolist()
+    # Predictions in a format that nobody asks for any more would be those of another model.
     bench.ok("finish")
-    found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet", columns=["drug_id"])["drug_id"]
-    assert set(found) == {*pd.read_csv(bench.campaign / "library.csv")["drug_id"], "AIM1", "AIM2"}
+    assert [path.name for path in (bench.campaign / "finish").glob("NEWLINE.*")].count("NEWLINE.parquet") == 1
+    assert not list((bench.campaign / "finish").glob("NEWLINE.[hx]*"))

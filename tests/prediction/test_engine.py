@@ -92,11 +92,11 @@ def duplicates(out: Path) -> list[list[str]]:
 
 
 def cells(path: Path, header: tuple[str, ...]) -> list[list[str]]:
-    """Return the cells of a CSV file as they stand, without its header."""
+    """Return the cells under `header` as they stand; names and further ids are in columns after them."""
     with path.open(encoding="utf-8", newline="") as file:
         first, *rows = csv.reader(file)
-    assert tuple(first) == header
-    return rows
+    assert first[: len(header) + 1] == [*header, "name"]
+    return [row[: len(header)] for row in rows]
 
 
 def of_gene(frame: pd.DataFrame, genes: list[str], column: str) -> np.ndarray:
@@ -283,8 +283,10 @@ def test_given_columns(predict):
     text = "smiles,id,mol,nr\nC,x,CCO,1\nC,y,CCN,2\n"
     found = table(predict(text, "--smiles-column", "mol", "--id-column", "nr"))
     assert found["drug_id"].unique().tolist() == ["1", "2"]
+    # A column of ids that is not the one asked for is kept as it is.
+    assert found["id"].unique().tolist() == ["x", "y"]
     same = table(predict("id,smiles\n1,CCO\n2,CCN\n", out="other.parquet"))
-    pd.testing.assert_frame_equal(found, same)
+    pd.testing.assert_frame_equal(found.drop(columns="id"), same)
 
 
 def test_a_structure_has_the_same_numbers_from_every_kind_of_file(predict, tmp_path):
@@ -310,7 +312,7 @@ def test_a_wide_table_has_the_long_ones_numbers(predict, value):
     long = table(predict(TWO))
     genes = long["gene"].unique().tolist()
     wide = table(predict(TWO, "--layout", "wide", "--values", value, out="wide.parquet"))
-    assert wide.columns.tolist() == ["target", "drug_id", *OF_DRUG, *genes]
+    assert wide.columns.tolist() == ["target", "drug_id", "name", *OF_DRUG, *genes]
     np.testing.assert_array_equal(wide[genes].to_numpy(), of_gene(long, genes, value))
     first = long.drop_duplicates("drug_id").reset_index(drop=True)
     pd.testing.assert_frame_equal(
@@ -325,6 +327,61 @@ def test_top_genes_are_those_likeliest_to_change(predict):
     top = table(predict(TWO, "--top", 5, out="top.parquet"))
     pd.testing.assert_frame_equal(top, expected)
     pd.testing.assert_frame_equal(table(predict(TWO, "--top", 10_000, out="all.parquet")), whole)
+
+
+LAB = """Cat No.,Compound name,CAS,smiles,MW,drug_id
+A1,aspirin,50-78-2,CC(=O)Oc1ccccc1C(=O)O,180,007
+A2,,64-17-5,CCO,46,
+,ethylamine,,CCN,45,
+,again,,NCC,45,
+A5,bad,1,C(C,1,
+"""
+NAMES = ["aspirin", None, "ethylamine"]
+
+
+@pytest.mark.parametrize("options", [(), ("--layout", "wide"), ("--top", "2")], ids=["long", "wide", "top"])
+@pytest.mark.parametrize("out", ["out.parquet", "out.csv", "out.arrow"])
+def test_names_and_further_ids_are_in_every_table(predict, options, out):
+    result, path = predict(LAB, "--id-column", "Cat No.", *options, out=out)
+    found = table((result, path)).drop_duplicates("drug_id")
+    assert found.columns.tolist()[:5] == ["target", "drug_id", "name", "CAS", "drug_id_"]
+    shown = found.astype(object).where(found.notna() & (found != ""), None)
+    # Who has no id is called by the name.
+    assert shown["drug_id"].tolist() == ["A1", "A2", "ethylamine"]
+    assert shown["name"].tolist() == NAMES
+    assert shown["CAS"].tolist() == ["50-78-2", "64-17-5", None]
+    if out != "out.csv":
+        assert shown["drug_id_"].tolist() == ["007", None, None]
+    assert "drugs.csv: ignored columns: MW\n" in result.output
+    rejected, repeated = (list(csv.reader(side.open(encoding="utf-8"))) for side in side_files(path))
+    assert rejected[0][4:] == repeated[0][4:] == ["name", "CAS", "drug_id_"]
+    assert rejected[1][1:2] + rejected[1][4:] == ["A5", "bad", "1", ""]
+    assert repeated[1][1:2] + repeated[1][4:] == ["again", "again", "", ""]
+
+
+def test_a_gene_named_like_a_column_of_the_drug_does_not_replace_it(predict, project, tmp_path):
+    model = onnx.load(project / MODEL)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == "genes")
+    genes = json.loads(entry.value)
+    entry.value = json.dumps(["target", "similarity", "CAS", *genes[3:]])
+    onnx.save(model, tmp_path / "odd.onnx")
+    text = "drug_id,smiles,CAS\na,CCO,64-17-5\n"
+    plain = table(predict(text, "--layout", "wide", "--values", "z"))
+    odd = table(
+        predict(text, "--layout", "wide", "--values", "z", models=(tmp_path / "odd.onnx",), out="odd.parquet")
+    )
+    renamed = {genes[0]: "target (gene)", genes[1]: "similarity (gene)", genes[2]: "CAS (gene)"}
+    pd.testing.assert_frame_equal(odd, plain.rename(columns=renamed))
+
+
+def test_other_names_of_the_same_drugs_are_another_library(predict, monkeypatch):
+    monkeypatch.setattr(stage, "DRUGS_A_BLOCK", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "write_tables", lambda *_: 1 / 0)
+        assert predict(LAB)[0].exit_code == 1
+    result, out = predict(LAB.replace("CAS", "Chembl ID"))
+    assert "starting over" in result.output
+    assert "Chembl ID" in table((result, out)).columns
 
 
 def test_several_models_at_once_say_what_each_says_alone(predict, other_model):
@@ -546,7 +603,7 @@ def test_a_library_without_a_readable_structure(predict, tmp_path):
 def test_a_missing_library_and_an_unknown_format(project, tmp_path):
     model = ["predict", "--model", project / MODEL, "--drugs", tmp_path / "no.csv"]
     assert "no.csv: no such file" in str(run_cli(*model, "--out", tmp_path / "o.csv").exception)
-    assert "cannot write '.xlsx'" in str(run_cli(*model, "--out", tmp_path / "o.xlsx").exception)
+    assert "cannot write '.xls'" in str(run_cli(*model, "--out", tmp_path / "o.xls").exception)
     assert leftovers(tmp_path) == set()
 
 

@@ -16,7 +16,7 @@ ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 FEW = f"drug_id,smiles\na,{ASPIRIN}\nb,CCO\nc,CCN\nd,c1ccccc1\n"
 PERMUTATIONS = 40
 COLUMNS = [
-    *("rank", "drug_id", "connectivity", "p_connectivity", "fdr_connectivity"),
+    *("rank", "drug_id", "name", "connectivity", "p_connectivity", "fdr_connectivity"),
     *("cosine", "p_cosine", "fdr_cosine"),
     *("confidence", "strength", "nearest_drug", "similarity", "source_lines", "evidence"),
 ]
@@ -245,9 +245,9 @@ def test_the_ten_best_are_shown(rank, signature, predicted):
     lines = result.output.splitlines()
     assert f"{out}: {len(table)} drugs by how well each mimics" in result.output
     for line, row in zip(lines[-10:], table.head(10).to_dict("records"), strict=True):
-        shown = line.split()
-        assert shown[:4] == [str(row["rank"]), row["drug_id"], "cosine", f"{row['cosine']:+.3f}"]
-        assert shown[-1] == f"{row['connectivity']:+.3f}"
+        called = f"{row['drug_id']} {row['name']}"
+        assert line.startswith(f"{row['rank']:>4}  {called:<24.24}  cosine {row['cosine']:+.3f}  ")
+        assert line.split()[-1] == f"{row['connectivity']:+.3f}"
 
 
 def test_a_predictor_without_z_is_ranked_by_its_probabilities(rank, signature, library, mlp_project):
@@ -379,7 +379,9 @@ def test_other_files_that_cannot_be_used(rank, signature, predicted, tmp_path):
     path = signature(genes, prediction.z[5])
     assert "no.onnx: no such model" in complaint(rank("--signature", path, model="no.onnx"))
     assert "no.csv: no such file" in complaint(rank("--signature", path, drugs="no.csv"))
-    assert "cannot write '.xlsx' files" in complaint(rank("--signature", path, out="rank.xlsx"))
+    assert "cannot write '.xls' files" in complaint(rank("--signature", path, out="rank.xls"))
+    told = "a ranking has no genes; write .csv, .xlsx, .parquet or .arrow instead"
+    assert told in complaint(rank("--signature", path, out="rank.h5ad"))
     text = complaint(rank("--signature", path, drugs="id,smiles\na,C(C\n"))
     assert "drugs.csv: none of its 1 structures can be read; see " in text
     assert not list(tmp_path.glob("*.part"))

@@ -246,7 +246,7 @@ def test_ids_and_names_of_vendors_and_databases(tmp_path, header, key, name):
     table = read(tmp_path, f"{header}\n{separator.join(cells)}\n")
     assert table.loc[0, ["drug_id", "smiles"]].tolist() == [f"x {key}", "CCO"]
     assert table.loc[0, "name"] == (None if name is None else f"x {name}")
-    assert table.attrs["note"] is None
+    assert not any("called row_N" in note for note in table.attrs["notes"])
 
 
 def test_a_column_of_ids_that_the_user_names(tmp_path):
@@ -257,8 +257,22 @@ def test_a_column_of_ids_that_the_user_names(tmp_path):
 
 
 def test_compounds_without_ids_and_names_are_noted(tmp_path):
-    note = read(tmp_path, "smiles,MW\nCCO,46\n").attrs["note"]
-    assert note == "no id column (found smiles, MW): called row_N; name one with --id-column"
+    assert read(tmp_path, "smiles,MW\nCCO,46\n").attrs["notes"] == [
+        "no id column (found smiles, MW): called row_N; name one with --id-column",
+        "ignored columns: MW",
+    ]
+
+
+def test_further_ids_and_names_are_kept_as_the_file_calls_them(tmp_path):
+    text = "Cat No.,CAS,Compound name,smiles,name,drug_id,price,InChI Key,colour\nA1,,x,CCO,y,007,2,,red\n"
+    table = read(tmp_path, text)
+    assert table.loc[0, ["drug_id", "name", "cost"]].tolist() == ["007", "y", 2]
+    assert table.columns.tolist()[-3:] == ["Cat No.", "CAS", "Compound name"]
+    assert table.iloc[0, -3:].tolist() == ["A1", None, "x"]
+    assert table.attrs["notes"] == ["ignored columns: colour"]
+    named = read_compounds_for_sale(write(tmp_path, text), "Cat No.")
+    assert named.columns.tolist()[-3:] == ["CAS", "Compound name", "drug_id_"]
+    assert named.loc[0, ["drug_id", "drug_id_"]].tolist() == ["A1", "007"]
 
 
 def test_empty_ids_are_not_repeated(tmp_path):

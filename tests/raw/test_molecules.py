@@ -147,8 +147,10 @@ def test_given_columns(tmp_path):
     assert named(read(tmp_path, text, "d.csv", "mol", "nr")) == [("1", "CCO"), ("2", "CCN")]
     assert named(read(tmp_path, text, "d.txt", "mol", None)) == [("x", "CCO"), ("y", "CCN")]
     assert named(read(tmp_path, text, "d.txt", None, "nr")) == [("1", "C"), ("2", "C")]
-    # One column for both is no id.
-    assert named(read(tmp_path, text, "d.csv", "mol", "mol")) == [("row_1", "CCO"), ("row_2", "CCN")]
+    # One column for both is no id; the name is there.
+    assert named(read(tmp_path, text, "d.csv", "mol", "mol")) == [("x", "CCO"), ("y", "CCN")]
+    without = text.replace("name", "note")
+    assert named(read(tmp_path, without, "d.csv", "mol", "mol")) == [("row_1", "CCO"), ("row_2", "CCN")]
 
 
 def test_given_columns_of_a_pipe_make_it_a_table(monkeypatch):
@@ -338,7 +340,9 @@ def test_a_cut_sdf_keeps_its_whole_records_wherever_it_is_cut(tmp_path, v3000):
         rows = read(tmp_path, text[:cut], "d.sdf")
         assert rows[0].drug_id == "x"
         assert Chem.MolFromMolBlock(rows[0].structure) is not None
-        assert len(rows) == 1 or rows[1:] == [Compound("record 2", rows[1].drug_id, "", rows[1].problem)]
+        assert len(rows) == 1 or rows[1:] == [
+            Compound("record 2", rows[1].drug_id, "", rows[1].problem, rows[1].name)
+        ]
         assert all("M  END" in str(row.problem) for row in rows[1:])
 
 
@@ -431,10 +435,11 @@ def test_ids_of_vendors_and_databases(tmp_path, header, key):
 def test_files_without_ids_say_what_compounds_are_called(tmp_path):
     note = "no id column (found smiles, MW): called row_N; name one with --id-column"
     for name in ("d.csv", "d.txt", "d.csv.gz"):
-        assert notes_of(write(tmp_path, "smiles,MW\nCCO,46\n", name)) == (note,)
+        assert notes_of(write(tmp_path, "smiles,MW\nCCO,46\n", name)) == (note, "ignored columns: MW")
     pd.DataFrame({"smiles": ["CCO"], "MW": [46]}).to_parquet(tmp_path / "d.parquet")
-    assert notes_of(tmp_path / "d.parquet") == (note,)
-    assert notes_of(workbook(tmp_path, [["smiles", "MW"], ["CCO", 46]])) == (note,)
+    assert notes_of(tmp_path / "d.parquet") == (note, "ignored columns: MW")
+    sheet = workbook(tmp_path, [["smiles", "MW"], ["CCO", 46]])
+    assert notes_of(sheet) == (note, "ignored columns: MW")
     assert notes_of(tmp_path / "d.xlsx", None, "MW") == ()
     assert notes_of(write(tmp_path, "CCO\nCCN\n", "d.smi")) == ("no id after the SMILES: called row_N",)
     assert notes_of(write(tmp_path, "CCO a\nCCN\n", "d.smi")) == ()
@@ -462,16 +467,22 @@ def test_ids_in_properties_of_sdf(tmp_path, properties, drug_id):
     for name in ("d.sdf", "d.csv", "d.txt.gz", "d"):
         path = write(tmp_path, record("title", **properties) * 2, name)
         assert [row.drug_id for row in compounds(path)] == [drug_id, drug_id]
-        assert notes_of(path) == ()
+        assert notes_of(path) == (("ignored properties: Comment",) if "Comment" in properties else ())
 
 
 def test_sdf_without_an_id_says_what_compounds_are_called(tmp_path):
     path = write(tmp_path, record("ethanol", MW="46"), "d.sdf")
     told = "no id property (found MW): called by title; name one with --id-column"
-    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (["ethanol"], (told,))
+    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (
+        ["ethanol"],
+        (told, "ignored properties: MW"),
+    )
     path = write(tmp_path, record("", MW="46"), "d.sdf")
     told = "no id property (found MW): called row_N; name one with --id-column"
-    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (["row_1"], (told,))
+    assert ([row.drug_id for row in compounds(path)], notes_of(path)) == (
+        ["row_1"],
+        (told, "ignored properties: MW"),
+    )
     assert ([row.drug_id for row in compounds(path, None, "MW")], notes_of(path, None, "MW")) == (["46"], ())
 
 
@@ -734,3 +745,38 @@ def test_what_fails_while_the_rows_are_worked_on_is_not_blamed_on_the_file(tmp_p
     path = write(tmp_path, TABLE, name)
     with pytest.raises(OSError, match="No space left"), open_compounds(path):
         raise OSError(28, "No space left on device")
+
+
+IDENTITY = (
+    "CAS,Compound name,smiles,Cat No.,MW,name,InChIKey\n50,,CCO,,1,e,K\n,prop,CCC,C3,2,,K\n,,CCN,,3,,K\n"
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "xlsx"])
+def test_names_and_further_ids_are_kept(tmp_path, kind):
+    path = write(tmp_path, IDENTITY)
+    table = pd.read_csv(path, dtype=str)
+    if kind == "parquet":
+        table.to_parquet(path := tmp_path / "d.parquet", index=False)
+    if kind == "xlsx":
+        table.to_excel(path := tmp_path / "d.xlsx", index=False)
+    with open_compounds(path) as opened:
+        rows = [(row.drug_id, row.name, row.further) for row in opened.rows]
+        assert opened.further == ("CAS", "Compound name")
+        assert opened.notes == ("ignored columns: MW",)
+    # The column of ids is "Cat No.", that of names "name"; who has no id goes by the name, then by the row.
+    assert rows == [("e", "e", ("50", "")), ("C3", "", ("", "prop")), ("row_3", "", ("", ""))]
+
+
+def test_names_and_further_ids_of_sdf_are_kept(tmp_path):
+    first = record("title", ID="7", CAS="64-17-5", name="ethanol", MW="46")
+    path = write(tmp_path, first + record("second", ID="8"), "d.sdf")
+    with open_compounds(path) as opened:
+        rows = [(row.drug_id, row.name, row.further) for row in opened.rows]
+        assert (opened.further, opened.notes) == (("CAS",), ("ignored properties: MW",))
+    assert rows == [("7", "ethanol", ("64-17-5",)), ("8", "second", ("",))]
+
+
+def test_a_long_name_is_shown_in_part(tmp_path):
+    (row,) = read(tmp_path, f"id,name,smiles\na,{'n' * 300},CCO\n")
+    assert row.name == "n" * 247 + "..."

@@ -8,11 +8,14 @@ compound is taken for the atlas' drug of the same skeleton (first block of the I
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
+from anchordrug.files.tables import read_table
+from anchordrug.raw.compounds import COLUMNS as FOR_SALE
 
 # The second block of the InChIKey of a structure without stereo, isotopes and the like.
 NO_STEREO = "UHFFFAOYSA"
@@ -37,16 +40,17 @@ class Resolved:
     Attributes
     ----------
     library
-        `COLUMNS`; `match` says by what the compound was found in the atlas, as drug `atlas_id` (None: new).
+        `COLUMNS`, and the further ids as the file calls them; `match` says by what the compound was found in
+        the atlas, as drug `atlas_id` (None: new).
     rejects
-        line, drug_id, name, smiles, inchikey, reason.
-    note
-        Says that the compounds have neither ids nor names; else None.
+        line, drug_id, name, smiles, inchikey, reason, and the further ids.
+    notes
+        Say that the compounds have neither ids nor names, and which columns are ignored.
     """
 
     library: pd.DataFrame
     rejects: pd.DataFrame
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class _UnusableError(Exception):
@@ -76,6 +80,8 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
         The file gives one drug_id to two compounds.
     """
     atlas = _indexed(atlas_drugs)
+    further = [name for name in compounds.columns if name not in {*FOR_SALE, "line"}]
+    about_reject = ["line", "drug_id", "name", "smiles", "inchikey", "reason", *further]
     rows, rejects = [], []
     taken: dict[str, tuple[str, int]] = {}
     ids: dict[str, int] = {}
@@ -89,18 +95,32 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
                 _require_own_id(compounds, compound, row["drug_id"], ids[row["drug_id"]])
                 raise _UnusableError(f"drug_id '{row['drug_id']}' stands for another compound too; rename it")
         except _UnusableError as reason:
-            about = {key: compound[key] for key in ("line", "drug_id", "name", "smiles", "inchikey")}
-            rejects.append({**about, "reason": str(reason)})
+            rejects.append({**compound, "reason": str(reason)})
             continue
         taken[row["inchikey"]] = row["drug_id"], compound["line"]
         ids[row["drug_id"]] = compound["line"]
         rows.append(row)
-    columns = ["line", "drug_id", "name", "smiles", "inchikey", "reason"]
     return Resolved(
-        pd.DataFrame(rows, columns=list(COLUMNS)),
-        pd.DataFrame(rejects, columns=columns),
-        compounds.attrs.get("note"),
+        pd.DataFrame(rows, columns=[*COLUMNS, *further]),
+        pd.DataFrame(rejects, columns=about_reject),
+        tuple(compounds.attrs.get("notes", ())),
     )
+
+
+def read_library(path: Path) -> pd.DataFrame:
+    """Read a library as `resolve_library` gave it and a campaign wrote it.
+
+    Raises
+    ------
+    RawDataError
+        The file does not exist or cannot be parsed.
+    """
+    return read_table(path, numbers=("cost", "stock"))
+
+
+def further_ids(library: pd.DataFrame) -> list[str]:
+    """Return the names of the columns of further ids."""
+    return [name for name in library.columns if name not in {*COLUMNS, "row"}]
 
 
 def _require_own_id(compounds: pd.DataFrame, compound: dict, drug_id: str, line: int) -> None:

@@ -13,11 +13,11 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.atlas.tables import positions
 from anchordrug.bench import folder as files
+from anchordrug.bench.library import read_library
 from anchordrug.bench.settings import CampaignSettings, read_campaign
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import require_file
-from anchordrug.files.tables import read_table
 from anchordrug.project.project import Project
 from anchordrug.settings import Settings
 
@@ -128,7 +128,7 @@ def _require_rehearsable(folder: Path, campaign: CampaignSettings, atlas: Respon
 
 def _library(path: Path) -> pd.DataFrame:
     require_file(path, "make the campaign again with 'anchordrug campaign new'")
-    table = read_table(path, files.TEXT)
+    table = read_library(path)
     missing = [name for name in ("drug_id", "inchikey", "smiles") if name not in table.columns]
     if missing or table[["drug_id", "inchikey", "smiles"]].isna().to_numpy().any():
         raise TableError(

@@ -145,13 +145,23 @@ def status(
 
 
 @app.command(epilog="Example: anchordrug campaign finish campaigns/my-line")
-def finish(folder: Campaign, params: Params = None) -> None:
+def finish(
+    folder: Campaign,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A format of the predictions beside .parquet: .h5ad, .xlsx, .csv or .arrow; several by "
+            "repetition."
+        ),
+    ] = None,
+    params: Params = None,
+) -> None:
     """Fit to everything measured, export ONNX, predict the library, write the report."""
     project = project_of(params)
     from anchordrug.bench.commands import finish as command
 
     with reading_atlas(project):
-        command.run(folder, project)
+        command.run(folder, project, also or ())
 
 
 @app.command(epilog="Example: anchordrug campaign rehearse campaigns/try --out counts.csv")

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anchordrug.errors import AnchorDrugError, LibraryError, SettingsError
+from anchordrug.errors import LibraryError, SettingsError, require_packages
 
 # pydantic takes as long to import as all of the help takes to show.
 if TYPE_CHECKING:
@@ -66,16 +65,6 @@ def options_of_columns() -> Iterator[None]:
         raise LibraryError(f"{error} (--{error.argument.replace('_', '-')})") from error
 
 
-def require_packages(*names: str) -> None:
-    """Raise an error that says what to install, where a package is missing."""
-    missing = [name for name in names if find_spec(name) is None]
-    if missing:
-        raise AnchorDrugError(
-            f"this command needs {missing[0]}, which is not installed; "
-            "run: pip install 'anchordrug[pipeline]'"
-        )
-
-
 def root_of() -> Path:
     """Return the folder of the project that the running command is for."""
     return ROOT.get()
@@ -86,7 +75,7 @@ def project_of(params: Path | None) -> "Project":
 
     Its settings are `params`, or else params.yaml in its folder.
     """
-    require_packages("pydantic", "pandera", "torch", "h5py", "onnx")
+    require_packages(("pydantic", "pandera", "torch", "h5py", "onnx"), "this command", "pipeline")
     from anchordrug.predictors.registry import check_predictors
     from anchordrug.project.project import Project
     from anchordrug.settings import read_settings

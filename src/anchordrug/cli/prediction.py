@@ -29,7 +29,9 @@ def predict(
     drugs: Annotated[
         str, typer.Option(help="Table, SMILES file, SDF (each also .gz), parquet, .xlsx; - for a pipe.")
     ],
-    out: Annotated[str, typer.Option(help="Where to write: .parquet, .csv or .arrow; with ray, a folder.")],
+    out: Annotated[
+        str, typer.Option(help="Where to write: .parquet, .csv, .arrow, .xlsx, .h5ad; with ray, a folder.")
+    ],
     layout: Annotated[
         str, typer.Option(help="long: a row per drug and gene; wide: a row per drug, a column per gene.")
     ] = "long",
@@ -67,14 +69,13 @@ def predict(
     if values not in VALUES:
         raise LibraryError(f"--values {values}: not one of {', '.join(VALUES)}{near(values, VALUES)}")
     shape = TableShape(layout, values, top, coverage)
-    if engine == "ray":
-        from anchordrug.prediction import ray as predict_ray
-
-        with options_of_columns():
-            predict_ray.run(model, drugs, out, shape, smiles_column, id_column)
-        return
     with options_of_columns():
-        stage.run(model, Path(drugs), Path(out), shape, smiles_column, id_column)
+        if engine == "ray":
+            from anchordrug.prediction import ray as predict_ray
+
+            predict_ray.run(model, drugs, out, shape, smiles_column, id_column)
+        else:
+            stage.run(model, Path(drugs), Path(out), shape, smiles_column, id_column)
 
 
 @app.command(
@@ -87,7 +88,7 @@ def predict(
 def rank(
     model: Annotated[Path, typer.Option(help="An exported model, models/onnx/TARGET.onnx.")],
     drugs: Annotated[Path, typer.Option(help="Compounds, as for predict.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .csv, .parquet or .arrow.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .csv, .xlsx, .parquet or .arrow.")],
     signature: Annotated[
         Path | None, typer.Option(help="A table of differential expression, or GCT.")
     ] = None,

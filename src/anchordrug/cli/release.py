@@ -42,7 +42,7 @@ def fetch(
     into: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("downloads"),
 ) -> None:
     """Download a file of the release; run again after a cut, it goes on."""
-    require_packages("pydantic", "requests")
+    require_packages(("pydantic", "requests"), "this command", "pipeline")
     from anchordrug.stages import fetch as stage
 
     stage.run(key, manifest, params, into)
@@ -73,7 +73,7 @@ def pack(
     if (release is None) == (table is None):
         raise typer.BadParameter("give either the name of a release or --table")
     if table is not None:
-        require_packages("h5py")
+        require_packages(("h5py",), "this command", "pipeline")
         from anchordrug.raw.profile_columns import Usual
         from anchordrug.release.pack_profiles import Beside
         from anchordrug.stages import pack_profiles
@@ -89,7 +89,7 @@ def pack(
         )
         return
     assert release is not None
-    require_packages("pydantic", "obonet")
+    require_packages(("pydantic", "obonet"), "this command", "pipeline")
     from anchordrug.stages import pack as stage
 
     stage.run(release, downloads, out or Path("bundles") / release, params)
@@ -105,7 +105,7 @@ def slice_(
     params: ReleaseParams = Path("params.yaml"),
 ) -> None:
     """Make a raw bundle of some cell lines, by fetching their rows; run again after a cut, it goes on."""
-    require_packages("pydantic", "requests", "obonet", "h5py")
+    require_packages(("pydantic", "requests", "obonet", "h5py"), "this command", "pipeline")
     from anchordrug.stages import slice as stage
 
     stage.run(downloads, out, manifest, params)

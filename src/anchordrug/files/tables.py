@@ -1,6 +1,7 @@
 """Tables and matrices as parquet, CSV and TSV, records as JSON."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,11 +54,11 @@ def require_table_suffix(path: Path) -> None:
         raise TableError(f"{path}: cannot write '{path.suffix}' files; use .parquet, .csv or .tsv")
 
 
-def read_table(path: Path, text: Sequence[str] = ()) -> "pd.DataFrame":
+def read_table(path: Path, text: Sequence[str] = (), *, numbers: Sequence[str] = ()) -> "pd.DataFrame":
     """Read a table that a stage wrote.
 
-    Columns named in `text` are read as they stand in CSV and TSV, be they digits or "NA"; only an empty cell
-    is missing then.
+    Columns named in `text`, or all but those named in `numbers`, are read as they stand in CSV and TSV, be
+    they digits or "NA"; only an empty cell is missing then.
 
     Raises
     ------
@@ -71,9 +72,11 @@ def read_table(path: Path, text: Sequence[str] = ()) -> "pd.DataFrame":
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         separator = "\t" if path.suffix == ".tsv" else ","
-        if not text:
+        if not text and not numbers:
             return _with_text(unescaped, pd.read_csv(path, sep=separator))
         types = dict.fromkeys(text, "str")
+        if numbers:
+            types = defaultdict(lambda: "str", dict.fromkeys(numbers, "float"))
         table = pd.read_csv(path, sep=separator, dtype=types, keep_default_na=False, na_values=[""])
         return _with_text(unescaped, table)
     except (ValueError, OSError) as error:

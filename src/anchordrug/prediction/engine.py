@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,16 +23,26 @@ from anchordrug.files.outputs import require_outputs, side_files
 from anchordrug.files.progress import stream
 from anchordrug.prediction.inference import OnnxPredictor, Prediction, load_onnx
 from anchordrug.prediction.ledger import Ledger
-from anchordrug.prediction.tables import TableShape, tables
-from anchordrug.prediction.writers import require_format, write_tables
+from anchordrug.prediction.tables import (
+    STRUCTURES,
+    TableShape,
+    drugs_table,
+    gene_columns,
+    identity_columns,
+    tables,
+    with_structures,
+)
+from anchordrug.prediction.writers import Contents, Format, require_format, write_tables
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, CompoundFile, open_compounds
 
 DRUGS_A_BLOCK = 2048
 BLOCKS_AHEAD = 2
+# Name and further ids follow.
 REJECTS = ("place", "drug_id", "structure", "reason")
 DUPLICATES = ("place", "drug_id", "same_as", "same_place")
-TableOf = Callable[[list[str], list[Prediction]], pa.Table]
+# Makes a block's table from who the drugs are and, for each predictor, predictions.
+TableOf = Callable[[pa.Table, list[Prediction]], pa.Table]
 
 
 def run(
@@ -55,19 +66,25 @@ def run(
     OutputError
         `out` or a side file is an input, or cannot be written.
     """
-    require_out(out, library, models)
-    shape = shape or TableShape()
+    kind = require_out(out, library, models)
+    shape = replace(shape or TableShape(), certain=kind.certain)
     predictors = load_predictors(models)
     require_possible(shape, predictors)
+    _require_fitting(out, kind, shape, predictors)
 
-    def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
-        return tables(shape, predictors, drug_ids, predictions)
+    def table_of(drugs: pa.Table, predictions: list[Prediction]) -> pa.Table:
+        return tables(shape, predictors, drugs, predictions)
 
     about = ["predict", [sha256(model) for model in models], asdict(shape)]
-    ledger = predicted(out, about, predictors, library, (smiles_column, id_column), table_of)
+    rows = sum(map(shape.rows_of, predictors))
+    columns = smiles_column, id_column
+    ledger = predicted(out, about, predictors, library, columns, table_of, rows)
     drugs = write_rest(ledger, library, out)
     groups: Counter[tuple[str, str]] = Counter()
-    write_tables(out, shape.schema(predictors), _counted(ledger.tables(), shape, predictors, groups))
+    told = [*ledger.identity, *(STRUCTURES if kind.structures else ())]
+    of_drug = shape.of_drug(pa.schema([(name, pa.string()) for name in told])).names
+    contents = contents_of(ledger, ledger.schema(), of_drug, predictors)
+    write_tables(out, contents, _counted(ledger.tables(), shape, predictors, groups))
     ledger.remove()
     genes = len(dict.fromkeys(gene for predictor in predictors for gene in predictor.genes))
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
@@ -76,6 +93,15 @@ def run(
         target = predictor.card["target"]
         counts = ", ".join(f"{groups[target, group]:,} {group}" for group in GROUPS)
         typer.echo(f"{target}: {counts} (drugs by evidence)")
+
+
+def contents_of(
+    ledger: Ledger, schema: pa.Schema, of_drug: Sequence[str], predictors: Sequence[OnnxPredictor]
+) -> Contents:
+    """Return what a file is to hold: tables of a schema, and the rejects of a ledger."""
+    cards = [predictor.card for predictor in predictors]
+    header = (*REJECTS, *ledger.identity[1:])
+    return Contents(schema, tuple(of_drug), cards, (header, lambda: ledger.rows("rejects")))
 
 
 def _counted(
@@ -101,6 +127,7 @@ def predicted(
     library: Path,
     columns: tuple[str | None, str | None],
     table_of: TableOf,
+    rows_a_drug: int = 1,
 ) -> Ledger:
     """Predict every drug of `library`, or what a run that was cut has left of them.
 
@@ -113,20 +140,25 @@ def predicted(
     columns
         Names of the columns of SMILES and ids, None to find them.
     table_of
-        Makes a block's table from ids and, for each predictor, predictions.
+        As `TableOf` says.
+    rows_a_drug
+        How many rows a drug has in the tables.
 
     Raises
     ------
     LibraryError
-        The library cannot be used, or `out` is being made by another command.
+        The library cannot be used, has more drugs than a file of this format can hold, or `out` is being made
+        by another command.
     """
+    kind = require_format(out)
+    limit = _Limit(out, library, kind, rows_a_drug)
     key = digest_of(anchordrug.__version__, about, out.suffix, library.as_posix(), columns, DRUGS_A_BLOCK)
     # First of all, so that a wrong name costs nothing that an earlier run has done.
     with open_compounds(library, *columns) as source:
         for note in source.notes:
             typer.echo(f"{library}: {note}")
         ledger = Ledger(out.with_name(f"{out.name}.part"), key)
-        if _went_on(ledger, source, predictors, table_of):
+        if _went_on(ledger, source, predictors, table_of, limit):
             return ledger
     if library == STDIN:
         ledger.leave()
@@ -134,12 +166,34 @@ def predicted(
     typer.echo(f"{library}: is another one than when this was begun; starting over", err=True)
     ledger.start_over(key)
     with open_compounds(library, *columns) as source:
-        _went_on(ledger, source, predictors, table_of)
+        _went_on(ledger, source, predictors, table_of, limit)
     return ledger
 
 
-def require_out(out: Path, library: Path, others: Iterable[Path | None]) -> None:
-    """Check, before any work, that a table can be written to `out`, with its side files.
+class _TooManyError(LibraryError):
+    """A library that has more drugs than its output can hold."""
+
+
+class _Limit(NamedTuple):
+    """How much a file of a format can hold of a library."""
+
+    out: Path
+    library: Path
+    kind: Format
+    rows_a_drug: int
+
+    def require(self, drugs: int) -> None:
+        """Check that so many drugs can be written."""
+        most = self.kind.most_rows
+        if most is not None and drugs * self.rows_a_drug > most:
+            raise _TooManyError(
+                f"{self.out}: holds at most {most:,} rows, and {self.library} has more than "
+                f"{most // self.rows_a_drug:,} drugs, of {self.rows_a_drug:,} rows each; {self.kind.remedy}"
+            )
+
+
+def require_out(out: Path, library: Path, others: Iterable[Path | None]) -> Format:
+    """Check, before any work, that a table can be written to `out`, with its side files; return its format.
 
     Parameters
     ----------
@@ -150,13 +204,30 @@ def require_out(out: Path, library: Path, others: Iterable[Path | None]) -> None
     ------
     LibraryError
         No format has the suffix of `out`.
+    AnchorDrugError
+        A package that the format needs is not installed.
     OutputError
         As `anchordrug.files.outputs.require_outputs`.
     """
-    require_format(out)
+    kind = require_format(out)
     # Standard input may come from a file, too.
     inputs = [0 if library == STDIN else library, *(path for path in others if path is not None)]
     require_outputs([("--out", out)], inputs, side_files(out))
+    return kind
+
+
+def _require_fitting(out: Path, kind: Format, shape: TableShape, predictors: Sequence[OnnxPredictor]) -> None:
+    """Check that the options of a table go with the format of `out`."""
+    if kind.whole and (shape.layout == "wide" or shape.top is not None):
+        raise LibraryError(
+            f"{out}: holds every value of every drug and gene; leave out --layout wide and --top"
+        )
+    genes = len(gene_columns(predictors, ()))
+    if kind.most_genes is not None and shape.layout == "wide" and genes > kind.most_genes:
+        raise LibraryError(
+            f"{out}: holds at most {kind.most_genes:,} columns of genes, and there are {genes:,}; use "
+            "--layout long, or write .parquet instead"
+        )
 
 
 def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
@@ -199,12 +270,17 @@ def _outputs(predictor: OnnxPredictor) -> list[str]:
 
 
 def _went_on(
-    ledger: Ledger, source: CompoundFile, predictors: Sequence[OnnxPredictor], table_of: TableOf
+    ledger: Ledger,
+    source: CompoundFile,
+    predictors: Sequence[OnnxPredictor],
+    table_of: TableOf,
+    limit: _Limit,
 ) -> bool:
     """Predict what is not done yet; return False if the library is not the one that was begun with."""
     kinds = list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
     blocks = _blocks(source.rows)
     try:
+        ledger.begin(identity_columns(source.further))
         for block in islice(blocks, ledger.blocks):
             ledger.has_read(block)
         if ledger.blocks and not ledger.is_same_input():
@@ -218,8 +294,15 @@ def _went_on(
                 chosen = ledger.sort(block, found)
                 predictions = predict_each(predictors, kinds, [drug for _, drug in chosen], done)
                 done += len(chosen)
+                limit.require(done)
                 ledger.has_read(block)
-                ledger.add(table_of([row.drug_id for row, _ in chosen], predictions))
+                drugs = drugs_table((row for row, _ in chosen), ledger.identity)
+                if limit.kind.structures:
+                    drugs = with_structures(drugs, (drug for _, drug in chosen))
+                ledger.add(table_of(drugs, predictions))
+    except _TooManyError:
+        ledger.remove()
+        raise
     except BaseException:
         ledger.leave()
         raise
@@ -286,8 +369,8 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
     """
     drugs, rejected, repeated = (ledger.count(kind) for kind in ("structures", "rejects", "duplicates"))
     rejects, duplicates = side_files(out)
-    _write_rows(rejects, REJECTS, ledger.rows("rejects"))
-    _write_rows(duplicates, DUPLICATES, ledger.rows("duplicates"))
+    _write_rows(rejects, (*REJECTS, *ledger.identity[1:]), ledger.rows("rejects"))
+    _write_rows(duplicates, (*DUPLICATES, *ledger.identity[1:]), ledger.rows("duplicates"))
     if not drugs:
         ledger.remove()
         raise LibraryError(f"{library}: none of its {rejected} structures can be read; see {rejects}")

@@ -5,6 +5,7 @@ seen, rejects and duplicates are a SQLite database. A block counts once its tran
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from pyarrow import ipc
 from anchordrug.chem.workers import Fingerprinted
 from anchordrug.errors import LibraryError, SettingsError
 from anchordrug.files.atomic import PARTIAL, atomic_path
+from anchordrug.files.json_text import parsed
 from anchordrug.files.lock import hold
 from anchordrug.raw.molecule_text import Compound
 
@@ -30,8 +32,8 @@ _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE structures (inchikey TEXT PRIMARY KEY, place TEXT, drug_id TEXT) WITHOUT ROWID;
 CREATE TABLE ids (drug_id TEXT PRIMARY KEY, place TEXT, inchikey TEXT) WITHOUT ROWID;
-CREATE TABLE rejects (place TEXT, drug_id TEXT, structure TEXT, reason TEXT);
-CREATE TABLE duplicates (place TEXT, drug_id TEXT, same_as TEXT, same_place TEXT);
+CREATE TABLE rejects (place TEXT, drug_id TEXT, structure TEXT, reason TEXT, names TEXT);
+CREATE TABLE duplicates (place TEXT, drug_id TEXT, same_as TEXT, same_place TEXT, names TEXT);
 """
 
 
@@ -54,6 +56,7 @@ class Ledger:
             (folder / DATABASE).unlink()
             self.database = _connected(folder)
         self.digest = hashlib.sha256()
+        self.identity: list[str] = []
         if not self._holds(key):
             self.start_over(key)
 
@@ -106,6 +109,11 @@ class Ledger:
     def _about(self, key: str) -> str:
         return self.database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()[0]
 
+    def begin(self, identity: list[str]) -> None:
+        """Take note of what the columns that tell drugs apart are called, before any row is read."""
+        self.identity = identity
+        self.digest.update(repr(identity).encode("utf-8", "backslashreplace"))
+
     def has_read(self, block: Iterable[Compound]) -> None:
         """Take note of the rows of a block, so that another input under the same name is recognised."""
         for row in block:
@@ -141,8 +149,8 @@ class Ledger:
             if place == row.place:
                 chosen.append((row, result))
             else:
-                values = (row.place, row.drug_id, same_as, place)
-                self.database.execute("INSERT INTO duplicates VALUES (?, ?, ?, ?)", values)
+                values = (row.place, row.drug_id, same_as, place, _names(row))
+                self.database.execute("INSERT INTO duplicates VALUES (?, ?, ?, ?, ?)", values)
         return chosen
 
     def _first(self, table: str, column: str, values: tuple[str, str, str]) -> tuple[str, str, str]:
@@ -154,7 +162,7 @@ class Ledger:
         more = "..." if len(row.structure) > SHOWN_CHARACTERS else ""
         shown = row.structure[:SHOWN_CHARACTERS] + more
         self.database.execute(
-            "INSERT INTO rejects VALUES (?, ?, ?, ?)", (row.place, row.drug_id, shown, reason)
+            "INSERT INTO rejects VALUES (?, ?, ?, ?, ?)", (row.place, row.drug_id, shown, reason, _names(row))
         )
 
     def add(self, table: pa.Table) -> None:
@@ -174,13 +182,22 @@ class Ledger:
             with pa.memory_map(str(self._path_of(number))) as file:
                 yield ipc.open_file(file).read_all()
 
+    def schema(self) -> pa.Schema:
+        """Return the columns of the predictions; a block is done at least."""
+        return next(self.tables()).schema
+
     def count(self, table: str) -> int:
         """Return the number of `structures` (drugs predicted), `rejects` or `duplicates`."""
         return self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
     def rows(self, table: str) -> Iterator[tuple[str, ...]]:
-        """Yield the `rejects` or `duplicates` in the order of the input."""
-        return self.database.execute(f"SELECT * FROM {table} ORDER BY rowid")
+        """Yield the `rejects` or `duplicates` in the order of the input, with names and further ids."""
+        for *cells, names in self.database.execute(f"SELECT * FROM {table} ORDER BY rowid"):
+            yield (*cells, *parsed(names))
+
+
+def _names(row: Compound) -> str:
+    return json.dumps([row.name, *row.further])
 
 
 _OPTIONS = ipc.IpcWriteOptions(compression="lz4")

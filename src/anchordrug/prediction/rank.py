@@ -1,7 +1,8 @@
 """anchordrug rank: the drugs of a library by how well they reverse, or mimic, a signature."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,9 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import load_predictors, predicted, require_out, write_rest
+from anchordrug.prediction.engine import contents_of, load_predictors, predicted, require_out, write_rest
 from anchordrug.prediction.inference import Prediction
-from anchordrug.prediction.tables import of_drugs
+from anchordrug.prediction.tables import TableShape, columns_of, of_drugs
 from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
 
@@ -54,27 +55,25 @@ def run(
         As `anchordrug.prediction.engine.run`; or there is no signature, or too few of its genes are
         predicted.
     """
-    require_out(out, library, (model, signature, *lists))
+    kind = require_out(out, library, (model, signature, *lists))
+    if kind.whole:
+        raise LibraryError(f"{out}: a ranking has no genes; write .csv, .xlsx, .parquet or .arrow instead")
+    shape = TableShape(certain=kind.certain)
     (predictor,) = load_predictors([model])
     asked = _signature(predictor.genes, signature, column, lists, sets)
 
-    def table_of(drug_ids: list[str], predictions: list[Prediction]) -> pa.Table:
+    def table_of(drugs: pa.Table, predictions: list[Prediction]) -> pa.Table:
         (prediction,) = predictions
-        scores = score(
-            expected_change(prediction.probabilities, prediction.z),
-            asked,
-            permutations,
-            seed,
-            reverse=not mimic,
-        )
+        expected = expected_change(prediction.probabilities, prediction.z)
+        scores = score(expected, asked, permutations, seed, reverse=not mimic)
         return pa.table(
             {
-                "drug_id": pa.array(drug_ids, pa.string()),
+                **columns_of(drugs),
                 "connectivity": scores.connectivity,
                 "p_connectivity": scores.p_connectivity,
                 "cosine": scores.cosine,
                 "p_cosine": scores.p_cosine,
-                **of_drugs(predictor, prediction),
+                **of_drugs(shape, predictor, prediction),
             }
         )
 
@@ -82,7 +81,7 @@ def run(
     ledger = predicted(out, [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
     drugs = write_rest(ledger, library, out)
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
-    write_tables(out, table.schema, iter([table]))
+    write_tables(out, contents_of(ledger, table.schema, table.column_names, [predictor]), iter([table]))
     ledger.remove()
     verb, genes = "mimics" if mimic else "reverses", f"{len(asked.up)} up and {len(asked.down)} down genes"
     typer.echo(f"{out}: {drugs:,} drugs by how well each {verb} {genes} in {predictor.card['target']}")
@@ -181,6 +180,11 @@ def _ranked(table: pa.Table, *, mimic: bool) -> pa.Table:
 def _best(table: pa.Table) -> Iterator[str]:
     for row in table.slice(0, 10).to_pylist():
         yield (
-            f"{row['rank']:>4}  {row['drug_id']:<24.24}  cosine {row['cosine']:+.3f}  "
+            f"{row['rank']:>4}  {_called(row):<24.24}  cosine {row['cosine']:+.3f}  "
             f"FDR {row['fdr_cosine']:.3f}  connectivity {row['connectivity']:+.3f}"
         )
+
+
+def _called(row: Mapping[str, Any]) -> str:
+    """Return a drug's id, and its name if that is another."""
+    return row["drug_id"] if row["name"] in (None, row["drug_id"]) else f"{row['drug_id']} {row['name']}"

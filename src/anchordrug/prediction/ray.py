@@ -7,9 +7,9 @@ predicted each, and rows that cannot be predicted stay in the table with a `reas
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from os.path import realpath
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import typer
@@ -18,17 +18,33 @@ import anchordrug
 from anchordrug.chem.fingerprints import packed_fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import AnchorDrugError, OutputError, WorkerError
+from anchordrug.errors import AnchorDrugError, OutputError, WorkerError, require_packages
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.prediction.engine import load_predictors, predict_each, require_possible
 from anchordrug.prediction.inference import OnnxPredictor, opened
 from anchordrug.prediction.portions import Library, Output, library_at
-from anchordrug.prediction.tables import TableShape, tables
-from anchordrug.raw.molecule_text import ColumnNames
+from anchordrug.prediction.tables import TableShape, columns_of, drugs_table, identity_columns, tables
+from anchordrug.raw.molecule_text import ColumnNames, Compound
+from anchordrug.raw.molecules import text_of
 
 DRUGS_A_BATCH = 1024
 # A portion that ends its actor so often is not tried again; other programs may have taken the memory once.
 TRIES = 3
+
+
+class _Columns(NamedTuple):
+    """Columns of the library by name, and what the ids are called in the predictions."""
+
+    structure: str
+    key: str | None
+    name: str | None
+    further: tuple[str, ...]
+    identity: list[str]
+
+    def read(self) -> list[str]:
+        """Return the columns to be read, each once."""
+        names = (self.structure, self.key, self.name, *self.further)
+        return list(dict.fromkeys(name for name in names if name is not None))
 
 
 class _Worker:
@@ -38,7 +54,7 @@ class _Worker:
         self,
         models: Sequence[tuple[str, bytes]],
         shape: TableShape,
-        columns: tuple[str, str | None],
+        columns: "_Columns",
         library: Library,
         output: Output,
     ):
@@ -62,42 +78,51 @@ class _Worker:
         return pa.table({"reason": pa.array(reasons, pa.string())})
 
     def _predicted(self, number: int) -> Iterator[pa.Table]:
-        portion = self.library.read(number, [name for name in self.columns if name is not None])
+        portion = self.library.read(number, self.columns.read())
         for first in range(0, len(portion), DRUGS_A_BATCH):
             yield self._table(portion.slice(first, DRUGS_A_BATCH))
 
     def _table(self, batch: pa.Table) -> pa.Table:
-        smiles, key = self.columns
-        structures = [
-            "" if value is None else str(value).strip() for value in batch.column(smiles).to_pylist()
-        ]
-        given = [None] * len(batch) if key is None else batch.column(key).to_pylist()
-        ids = [None if value is None else str(value).strip() for value in given]
-        (results,) = self.fingerprinting.of([structures], ahead=1)
+        compounds = self._compounds(batch)
+        (results,) = self.fingerprinting.of([[compound.structure for compound in compounds]], ahead=1)
         rows = [place for place, result in enumerate(results) if not isinstance(result, str)]
         drugs = [result for result in results if not isinstance(result, str)]
         predictions = predict_each(self.predictors, self.kinds, drugs)
+        identity = self.columns.identity
+        good = drugs_table((compounds[row] for row in rows), identity)
+        table = tables(self.shape, self.predictors, good, predictions)
+        bad = [(compounds[place], result) for place, result in enumerate(results) if isinstance(result, str)]
+        rejects = drugs_table((compound for compound, _ in bad), identity)
+        return _with_reasons(table, rejects, [reason for _, reason in bad])
+
+    def _compounds(self, batch: pa.Table) -> list[Compound]:
+        cells = {
+            name: [text_of(value) for value in batch.column(name).to_pylist()] for name in batch.column_names
+        }
+        nothing = [""] * len(batch)
+        structure, key, name, further, _ = self.columns
+        ids, names = (nothing if column is None else cells[column] for column in (key, name))
+        rows = zip(cells[structure], ids, names, *(cells[column] for column in further), strict=True)
         # Without an id, a drug is called by its structure: a batch does not know which row it starts with.
-        names = [drug_id or structure[:200] for drug_id, structure in zip(ids, structures, strict=True)]
-        table = tables(self.shape, self.predictors, [names[row] for row in rows], predictions)
-        bad = [(names[place], result) for place, result in enumerate(results) if isinstance(result, str)]
-        return _with_reasons(table, bad)
+        return [
+            Compound("", drug_id or called or text[:200], text, None, called, tuple(rest))
+            for text, drug_id, called, *rest in rows
+        ]
 
 
 def _kinds(predictors: Sequence[OnnxPredictor]) -> list[tuple[int, int]]:
     return list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
 
 
-def _with_reasons(table: pa.Table, bad: list[tuple[str, str]]) -> pa.Table:
-    """Return `table` as plain text and numbers, with a column `reason` and a row for each bad structure."""
+def _with_reasons(table: pa.Table, bad: pa.Table, reasons: list[str]) -> pa.Table:
+    """Return `table` as plain text and numbers, with a column `reason` and a row for each `bad` drug."""
     schema = pa.schema(
         (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
         for field in table.schema
     ).append(pa.field("reason", pa.string()))
     good = table.append_column("reason", pa.nulls(len(table), pa.string())).cast(schema)
     rejects = {name: pa.nulls(len(bad), kind) for name, kind in zip(schema.names, schema.types, strict=True)}
-    rejects["drug_id"] = pa.array([name for name, _ in bad], pa.string())
-    rejects["reason"] = pa.array([reason for _, reason in bad], pa.string())
+    rejects |= columns_of(bad) | {"reason": pa.array(reasons, pa.string())}
     return pa.concat_tables([good, pa.table(rejects, schema=schema)])
 
 
@@ -124,10 +149,7 @@ def run(
     AnchorDrugError
         Ray is not installed.
     """
-    if find_spec("ray") is None:
-        raise AnchorDrugError(
-            "--engine ray needs ray, which is not installed; run: pip install 'anchordrug[ray]'"
-        )
+    require_packages(("ray",), "--engine ray", "ray")
     import fsspec
 
     predictors = load_predictors(models)
@@ -139,11 +161,13 @@ def run(
     source = library_at(source_system, path, library)
     names = ColumnNames(Path(library), smiles_column, id_column)
     header = source.headers[0]
-    smiles, key = names.found_in(header, called="by structure")
+    structure, identity = names.found_in(header, called="by structure")
     for note in names.notes:
         typer.echo(f"{library}: {note}")
-    columns = header[smiles], None if key is None else header[key]
-    source.require([name for name in columns if name is not None])
+    key, name = (None if column is None else header[column] for column in identity[:2])
+    further = tuple(names.further)
+    columns = _Columns(header[structure], key, name, further, identity_columns(further))
+    source.require(columns.read())
     output = Output(target, folder, out)
     about = [sha256(model) for model in models], asdict(shape), columns, source.digest()
     done = output.begun(digest_of(anchordrug.__version__, about))
@@ -163,7 +187,9 @@ def _try(predictors: Sequence[OnnxPredictor], shape: TableShape) -> None:
     kinds, drug = _kinds(predictors), standardise("CCO")
     packed = packed_fingerprints(drug.molecule, kinds)
     predictions = predict_each(predictors, kinds, [Fingerprinted(drug.inchikey, drug.smiles, packed)])
-    tables(shape, predictors, ["ethanol"], predictions)
+    tables(
+        shape, predictors, drugs_table([Compound("", "ethanol", "CCO")], identity_columns([])), predictions
+    )
 
 
 def _spread(numbers: list[int], arguments: tuple) -> None:

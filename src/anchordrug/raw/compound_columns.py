@@ -1,9 +1,9 @@
 """Columns of compounds (in SDF: properties) by the names that labs, vendors and databases give them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from anchordrug.errors import LibraryError, near, shortlist
 
@@ -37,6 +37,26 @@ NAME_NAMES = (
     *("molecule_name", "chemical_name", "common_name", "generic_name", "preferred_name", "pref_name"),
     *("compound", "drug"),
 )
+
+
+# A structure tells it.
+INCHIKEY_NAMES = ("inchikey", "inchi_key", "standard_inchikey")
+
+
+class Identity(NamedTuple):
+    """Columns that tell compounds apart, by their position in the header.
+
+    Attributes
+    ----------
+    key, name
+        The columns of ids and of names, None where there is none.
+    further
+        All other columns of ids and names.
+    """
+
+    key: int | None
+    name: int | None
+    further: tuple[int, ...]
 
 
 class ColumnError(LibraryError):
@@ -77,6 +97,40 @@ def smiles_column(path: Path, header: Sequence[str]) -> int | None:
             "smiles_column",
         )
     return rest[0] if rest else None
+
+
+def identity_in(header: Sequence[str], structure: int | None, key: int | None = None) -> Identity:
+    """Return the columns of ids and names; `key` is the column of ids that the user has named."""
+    ids, names = (
+        [column for column in columns_called(wanted, header) if column != structure]
+        for wanted in (ID_NAMES, NAME_NAMES)
+    )
+    key = next(iter(ids), None) if key is None else key
+    name = next(iter(names), None)
+    further = (column for column in sorted({*ids, *names}) if column not in (key, name))
+    return Identity(None if key == structure else key, name, tuple(further))
+
+
+def free_names(given: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Return names of columns as given, with "_" after one that is `taken` or repeated."""
+    used = set(taken)
+    names = []
+    for name in given:
+        while name in used:
+            name += "_"
+        used.add(name)
+        names.append(name)
+    return names
+
+
+def ignored_columns(header: Sequence[str], used: Collection[int | None], noun: str = "columns") -> str | None:
+    """Return the note that lists the columns of `header` that are not used; None where all are.
+
+    InChIKeys count as used: they are those of the structures.
+    """
+    known = {*used, *columns_called(INCHIKEY_NAMES, header)}
+    rest = [name for column, name in enumerate(header) if name and column not in known]
+    return f"ignored {noun}: {shown(rest)}" if rest else None
 
 
 def given_column(

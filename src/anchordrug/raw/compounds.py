@@ -10,10 +10,14 @@ from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.kinds import HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.compound_columns import (
     ID_NAMES,
+    INCHIKEY_NAMES,
     NAME_NAMES,
     SMILES_NAMES,
     columns_called,
+    free_names,
     given_column,
+    identity_in,
+    ignored_columns,
     is_smiles_name,
     no_ids,
     smiles_column,
@@ -27,7 +31,7 @@ from anchordrug.raw.text import open_text, require_readable
 COLUMNS = {
     "drug_id": ID_NAMES,
     "smiles": SMILES_NAMES,
-    "inchikey": ("inchikey", "inchi_key", "standard_inchikey"),
+    "inchikey": INCHIKEY_NAMES,
     "name": NAME_NAMES,
     "moa": ("moa", "mechanism", "mechanism_of_action"),
     "vendor": ("vendor", "supplier"),
@@ -55,10 +59,10 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        A row per row of the file, with `COLUMNS` and `line`, its line in the file: text, None where missing,
-        but `cost` and `stock`, which are float, NaN where missing ("yes" and "no" are a stock of 1 and 0).
-        `attrs['source']` is the file, `attrs['note']` says that compounds have neither ids nor names, else
-        it is None.
+        A row per row of the file, with `COLUMNS`, `line`, its line in the file, and the further columns of
+        ids and names as the file calls them: text, None where missing, but `cost` and `stock`, which are
+        float, NaN where missing ("yes" and "no" are a stock of 1 and 0). `attrs['source']` is the file,
+        `attrs['notes']` say that compounds have neither ids nor names, and which columns are ignored.
 
     Raises
     ------
@@ -70,19 +74,14 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
         sheet = _sheet(path, id_column)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
-    found = {}
+    key = None if id_column is None else given_column(path, id_column, "id_column", sheet.header)
+    structure = smiles_column(path, sheet.header)
+    identity = identity_in(sheet.header, structure, key)
+    places = {"smiles": structure, "drug_id": identity.key, "name": identity.name}
     for ours, names in COLUMNS.items():
-        columns = columns_called(names, sheet.header)
-        if ours == "smiles":
-            column = smiles_column(path, sheet.header)
-            columns = [] if column is None else [column]
-        if ours == "drug_id" and id_column is not None:
-            columns = [given_column(path, id_column, "id_column", sheet.header)]
-        if len(columns) > 1 and ours not in {"drug_id", "name"}:
-            alike = shortlist(sheet.header[column] for column in columns)
-            raise LibraryError(f"{path}: columns {alike} all look like {ours}; rename all but one")
-        cells = sheet.names(columns[0]) if columns else [""] * len(sheet.cells)
-        found[ours] = pd.Series([cell or None for cell in cells], dtype=object)
+        if ours not in places:
+            places[ours] = _only_column(path, columns_called(names, sheet.header), ours, sheet.header)
+    found = {ours: _cells(sheet, places[ours]) for ours in COLUMNS}
     if all(found[name].isna().all() for name in _IDENTITIES):
         raise LibraryError(
             f"{path}: no column identifies a compound (found {shortlist(sheet.header)}); "
@@ -92,9 +91,27 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     for name in ("cost", "stock"):
         result[name] = _numbers(sheet, name, result[name])
     result["line"] = sheet.numbers_of_rows
+    further = free_names((sheet.header[column] for column in identity.further), result.columns)
+    for name, column in zip(further, identity.further, strict=True):
+        result[name] = _cells(sheet, column)
     is_nameless = bool(result[["drug_id", "name"]].isna().all(axis=None))
-    result.attrs = {"source": str(path), "note": no_ids(sheet.header) if is_nameless else None}
+    ignored = ignored_columns(sheet.header, {*places.values(), *identity.further})
+    notes = [no_ids(sheet.header) if is_nameless else None, ignored]
+    result.attrs = {"source": str(path), "notes": [note for note in notes if note is not None]}
     return result
+
+
+def _only_column(path: Path, columns: list[int], ours: str, header: list[str]) -> int | None:
+    if len(columns) > 1:
+        alike = shortlist(header[column] for column in columns)
+        raise LibraryError(f"{path}: columns {alike} all look like {ours}; rename all but one")
+    return next(iter(columns), None)
+
+
+def _cells(sheet: Sheet, column: int | None) -> pd.Series:
+    """Return the cells of a column as text, None where one is empty or there is no such column."""
+    cells = [""] * len(sheet.cells) if column is None else sheet.names(column)
+    return pd.Series([cell or None for cell in cells], dtype=object)
 
 
 def _sheet(path: Path, id_column: str | None) -> Sheet:

@@ -15,12 +15,13 @@ from anchordrug.errors import LibraryError, RawDataError
 from anchordrug.files.formulas import unescaped
 from anchordrug.files.kinds import GZIP, kind_of_bytes
 from anchordrug.raw.compound_columns import (
-    ID_NAMES,
-    NAME_NAMES,
     SMILES_NAMES,
     ColumnError,
+    Identity,
     columns_called,
     given_column,
+    identity_in,
+    ignored_columns,
     is_smiles_name,
     no_ids,
     shown,
@@ -49,12 +50,17 @@ MOST_FIRST_LINES = 1000
 
 
 class Compound(NamedTuple):
-    """A row: its place in the file, id, structure (SMILES or molblock), and why it cannot be read, if so."""
+    """A row: its place in the file, id, structure (SMILES or molblock), and why it cannot be read, if so.
+
+    `name` and `further` are the name and the further ids that the file gives it, "" where a cell is empty.
+    """
 
     place: str
     drug_id: str
     structure: str
     problem: str | None = None
+    name: str = ""
+    further: tuple[str, ...] = ()
 
 
 # Atoms of a SMILES with a bond, a branch or a ring among them, as no name of a column is.
@@ -63,26 +69,48 @@ _LIKE_SMILES = re.compile(r"(?=.*([=#(]|[cn]1))([BCNOPSFIbcnops]|Cl|Br|\[[^\]]+\
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """The columns that the user asked for, if any, and notes on those that were found."""
+    """The columns that the user asked for, if any, and what was found.
+
+    Attributes
+    ----------
+    path, smiles, key
+        The file, and the columns of structures and ids that the user has named, or None.
+    notes
+        For the screen: that there are no ids, and what is ignored.
+    further
+        Headers of the columns (of SDF properties) that `Compound.further` comes from.
+    """
 
     path: Path
     smiles: str | None
     key: str | None
     notes: list[str] = field(default_factory=list)
+    further: list[str] = field(default_factory=list)
 
-    def found_in(self, header: Sequence[str], called: str = "row_N") -> tuple[int, int | None]:
-        """Return the columns of the SMILES and of the ids (None: there is none, which becomes a note).
+    def found_in(self, header: Sequence[str], called: str = "row_N") -> tuple[int, Identity]:
+        """Return the columns of the SMILES, and of ids and names; what is missing or ignored becomes a note.
 
         Raises
         ------
         ColumnError
             There is no column of structures, or none of a name that was given.
         """
-        structure, key = self.structure_in(header), self.key_in(header)
-        if key is None or key == structure:
+        structure = self.structure_in(header)
+        key = None if self.key is None else given_column(self.path, self.key, "id_column", header)
+        identity = identity_in(header, structure, key)
+        if identity.key is None and identity.name is None:
             self.notes.append(no_ids(header, called))
-            return structure, None
-        return structure, key
+        self.takes(header, identity, structure)
+        return structure, identity
+
+    def takes(
+        self, header: Sequence[str], identity: Identity, structure: int | None, noun: str = "columns"
+    ) -> None:
+        """Take note of the further ids, and of what is ignored."""
+        self.further.extend(header[column] for column in identity.further)
+        note = ignored_columns(header, {structure, *identity[:2], *identity.further}, noun)
+        if note is not None:
+            self.notes.append(note)
 
     def structure_in(self, header: Sequence[str]) -> int:
         """Return the column of the SMILES: the one that the user names, or the one whose name says so."""
@@ -102,11 +130,19 @@ class ColumnNames:
             )
         return found
 
-    def key_in(self, header: Sequence[str]) -> int | None:
-        """Return the column of the ids, or else of the names; None where there is neither."""
-        if self.key is not None:
-            return given_column(self.path, self.key, "id_column", header)
-        return next(iter(columns_called((*ID_NAMES, *NAME_NAMES), header)), None)
+
+def compound_of(
+    place: str,
+    number: int,
+    structure: str,
+    cells: Sequence[str],
+    identity: Identity,
+    problem: str | None = None,
+) -> Compound:
+    """Return row `number` of a table, called by its id, or else by its name, or else row_N."""
+    key, name = ("" if column is None else cells[column] for column in identity[:2])
+    further = tuple(cells[column] for column in identity.further)
+    return Compound(place, key or name or f"row_{number}", structure, problem, name, further)
 
 
 def lines_of(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
@@ -175,15 +211,14 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
     line, header, problem = next(records)
     if problem:
         raise LibraryError(f"{names.path}: line {line}: {problem}; close it or remove it")
-    structure, key = names.found_in(header)
+    structure, identity = names.found_in(header)
     tab = "a tab" if separator == "\t" else repr(separator)
     for number, (line, cells, problem) in enumerate(records, start=1):
         cells = [unescaped(cell) for cell in cells]
         if problem is None and any(cells[len(header) :]):
             problem = f"{len(cells)} cells, the header has {len(header)}; quote texts that hold {tab}"
         cells += [""] * (len(header) - len(cells))
-        drug_id = (cells[key] if key is not None else "") or f"row_{number}"
-        yield Compound(f"line {line}", drug_id, cells[structure], problem)
+        yield compound_of(f"line {line}", number, cells[structure], cells, identity, problem)
 
 
 class _RecordLines(Iterator[str]):
@@ -298,16 +333,28 @@ def _record(block: list[str], number: int, size: int, names: ColumnNames) -> Com
         if named:
             properties.setdefault(named.group(1), following.strip())
     header = list(properties)
-    key = names.key_in(header) if names.key is None or names.key in properties else None
-    given = properties[header[key]] if key is not None else ""
+    identity = _identity_of(header, names)
+    key, name = ("" if column is None else properties[header[column]] for column in identity[:2])
     title = block[0].strip() if block else ""
-    if number == 1 and key is None:
-        called = "by title" if title else "row_N"
-        absent = f"no property '{names.key}' in record 1 (found {shown(header)}): called {called}"
-        names.notes.append(no_ids(header, called, "property") if names.key is None else absent)
-    drug_id = given or title or f"row_{number}"
+    if number == 1:
+        if identity.key is None and (identity.name is None or names.key is not None):
+            called = "by name" if name else "by title" if title else "row_N"
+            absent = f"no property '{names.key}' in record 1 (found {shown(header)}): called {called}"
+            names.notes.append(no_ids(header, called, "property") if names.key is None else absent)
+        names.takes(header, identity, None, "properties")
+    drug_id = key or name or title or f"row_{number}"
     if size > MOST_RECORD_CHARACTERS:
         problem = f"a record of {size:,} characters"
     else:
         problem = "no line 'M  END'; the record is cut" if end is None else None
-    return Compound(f"record {number}", drug_id, "\n".join(block[: 0 if end is None else end + 1]), problem)
+    molecule = "\n".join(block[: 0 if end is None else end + 1])
+    further = tuple(properties.get(header, "") for header in names.further)
+    return Compound(f"record {number}", drug_id, molecule, problem, name or title, further)
+
+
+def _identity_of(header: Sequence[str], names: ColumnNames) -> Identity:
+    """Return the properties of ids and names of a record, which may lack the one that the user has named."""
+    if names.key is None:
+        return identity_in(header, None)
+    found = identity_in(header, None, header.index(names.key) if names.key in header else -1)
+    return found._replace(key=None) if found.key == -1 else found

@@ -18,6 +18,7 @@ from anchordrug.raw.molecule_text import (
     MOST_ID_CHARACTERS,
     ColumnNames,
     Compound,
+    compound_of,
     lines_of,
     rows_of_text,
 )
@@ -30,12 +31,14 @@ STDIN = Path("-")
 class CompoundFile:
     """The rows of an open file, and the share of it that is read so far (None where that is not known).
 
-    `notes` say what the compounds are called where there are no ids.
+    `notes` say what the compounds are called where there are no ids, and what is ignored. `further` are the
+    headers of further columns of ids and names, in the order of `Compound.further`.
     """
 
     rows: Iterator[Compound]
     share_read: Callable[[], float | None]
     notes: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -45,10 +48,10 @@ def open_compounds(
     """Open a file of compounds, or standard input (`-`); its first bytes and lines tell its kind.
 
     In tables, columns are found by name without case and punctuation: the structure by 'smiles' and its
-    relatives, the id by `compound_columns.ID_NAMES`, else by a column of names. SMILES files hold a SMILES
-    and, after white space, an id. In SDF the id is a property of such a name, else the title. Without an id a
-    compound's is its row (row_1, ...), and a note says so. Empty lines are no rows, nor are comments (#, !)
-    before the first.
+    relatives, ids and names by `compound_columns.ID_NAMES` and `NAME_NAMES`; a note lists all others. SMILES
+    files hold a SMILES and, after white space, an id. In SDF ids and names are properties of such names, else
+    the title. Without an id a compound is called by its name, else by its row (row_1, ...), and a note says
+    so. Empty lines are no rows, nor are comments (#, !) before the first.
 
     Parameters
     ----------
@@ -71,7 +74,8 @@ def open_compounds(
             raise LibraryError(str(error)) from error
         if first is None:
             raise LibraryError(f"{path}: holds no drugs; add a row per drug")
-        yield CompoundFile(map(_checked, chain([first], rows)), share_read, tuple(names.notes))
+        checked = map(_checked, chain([first], rows))
+        yield CompoundFile(checked, share_read, tuple(names.notes), tuple(names.further))
     finally:
         # Not told what went wrong: a full disk, say, is not damage to this file.
         files.close()
@@ -97,11 +101,16 @@ def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound],
 
 
 def _checked(row: Compound) -> Compound:
+    row = row._replace(name=_shortened(row.name), further=tuple(map(_shortened, row.further)))
     length = len(row.drug_id)
     if length <= MOST_ID_CHARACTERS:
         return row
     problem = f"a drug_id of {length:,} characters; give it one of at most {MOST_ID_CHARACTERS}"
     return row._replace(drug_id=f"{row.drug_id[:60]}...", problem=row.problem or problem)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_ID_CHARACTERS else f"{text[: MOST_ID_CHARACTERS - 3]}..."
 
 
 def _rows_of_parquet(
@@ -121,29 +130,33 @@ def _rows_of_parquet(
         header = file.schema_arrow.names
     except damage as error:
         raise unreadable(error) from error
-    structure, key = names.found_in(header)
+    structure, identity = names.found_in(header)
+    used = sorted({column for column in (structure, *identity[:2], *identity.further) if column is not None})
     done = 0
 
-    def cells() -> Iterator[tuple[object, object]]:
-        wanted = [header[structure], *([] if key is None else [header[key]])]
+    def filled() -> Iterator[list[str]]:
+        wanted = [header[column] for column in used]
         try:
             for batch in file.iter_batches(batch_size=4096, columns=wanted):
-                columns = [batch.column(name).to_pylist() for name in wanted]
-                ids = [None] * len(batch) if key is None else columns[1]
-                yield from zip(columns[0], ids, strict=True)
+                columns = [map(text_of, batch.column(name).to_pylist()) for name in wanted]
+                for row in zip(*columns, strict=True):
+                    cells = [""] * len(header)
+                    for column, cell in zip(used, row, strict=True):
+                        cells[column] = cell
+                    yield cells
         except damage as error:
             raise unreadable(error) from error
 
     def rows() -> Iterator[Compound]:
         nonlocal done
-        for smiles, given in cells():
+        for cells in filled():
             done += 1
-            yield Compound(f"row {done}", _text(given) or f"row_{done}", _text(smiles))
+            yield compound_of(f"row {done}", done, cells[structure], cells, identity)
 
     return rows(), lambda: done / max(1, file.metadata.num_rows)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a cell of parquet as text; ids may be bytes, or whole numbers that became floats beside gaps."""
     if value is None:
         return ""
@@ -161,7 +174,7 @@ def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
         sheet = read_sheet(names.path, fewest_columns=1)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
-    structure, key = names.found_in(sheet.header)
-    ids = [""] * len(sheet.cells) if key is None else sheet.names(key)
-    for row, (smiles, drug_id) in enumerate(zip(sheet.names(structure), ids, strict=True)):
-        yield Compound(sheet.row_place(row), drug_id or f"row_{row + 1}", smiles)
+    structure, identity = names.found_in(sheet.header)
+    columns = [sheet.names(column) for column in range(len(sheet.header))]
+    for row, cells in enumerate(zip(*columns, strict=True)):
+        yield compound_of(sheet.row_place(row), row + 1, cells[structure], cells, identity)

@@ -7,8 +7,9 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, printable, shortlist
 from anchordrug.files.atomic import require_file
-from anchordrug.raw.anndata_file import is_anndata, open_anndata
+from anchordrug.raw.anndata_file import open_anndata
 from anchordrug.raw.changes import best_values, columns_by_role, lacks_direction
+from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.profile_columns import Usual, described
 from anchordrug.raw.profiles import Profiles, Rows, assembled, usable_genes
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet

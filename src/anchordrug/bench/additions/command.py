@@ -210,8 +210,8 @@ def _lines(addition: Addition) -> list[str]:
 def _show_intake(taken: TakenIn) -> None:
     """Tell which compounds and drugs could not be used, and why."""
     library, rejects = taken.resolved.library, taken.resolved.rejects
-    if taken.resolved.note:
-        typer.echo(f"compounds: {taken.resolved.note}")
+    for note in taken.resolved.notes:
+        typer.echo(f"compounds: {note}")
     typer.echo(
         f"compounds: {len(library)} of {len(library) + len(rejects)} usable; "
         + counts_in_words(library["match"])

@@ -10,6 +10,7 @@ from anchordrug import schemas
 from anchordrug.atlas.additions import Addition
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays.result import OK, assay_in_words
+from anchordrug.bench.library import read_library
 from anchordrug.bench.measurements import read_outcome
 from anchordrug.bench.settings import read_campaign
 from anchordrug.errors import SettingsError, TableError, shortlist
@@ -103,7 +104,7 @@ def _responses(folder: Path, rounds: list[int]) -> pd.DataFrame:
 
 def _drugs(folder: Path, measured: pd.Series) -> pd.DataFrame:
     path = folder / files.LIBRARY
-    library = read_table(path, files.TEXT).assign(other_ids=None)
+    library = read_library(path).assign(other_ids=None)
     drugs = library.loc[library["drug_id"].isin(measured), list(schemas.DRUGS.columns)]
     missing = measured[~measured.isin(drugs["drug_id"])]
     if len(missing):

@@ -1,5 +1,6 @@
 """anchordrug campaign finish: fit to everything measured, export, predict the library, report."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import typer
 
 from anchordrug.bench import folder as files
 from anchordrug.bench.evidence import evidence_table
+from anchordrug.bench.library import further_ids, read_library
 from anchordrug.bench.measurements import measured_so_far
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
@@ -15,25 +17,37 @@ from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import correlations
 from anchordrug.files.digests import sha256
-from anchordrug.files.tables import read_table, write_json, write_table
+from anchordrug.files.outputs import side_files
+from anchordrug.files.tables import write_json, write_table
 from anchordrug.labels import LABELS, labels_of
 from anchordrug.prediction import engine
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.prediction.provenance import evidence_entry, provenance
+from anchordrug.prediction.writers import FORMATS, require_format
 from anchordrug.predictors.base import Predictor, Task
 from anchordrug.predictors.expectations import expected_groups
 from anchordrug.predictors.response.prior import clipped
 from anchordrug.project.project import Project
 
 
-def run(folder: Path, project: Project) -> None:
+def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
     """Finish the campaign in `folder` with what is measured so far; run again, it starts over.
+
+    Parameters
+    ----------
+    also
+        Suffixes of the formats in which predictions are written beside parquet, such as ".h5ad".
 
     Raises
     ------
     SettingsError
         The folder is no campaign's, or nothing is measured yet.
+    LibraryError
+        There is no such format, or it cannot hold the library.
     """
+    suffixes = dict.fromkeys([".parquet", *(f".{suffix.removeprefix('.')}" for suffix in also)])
+    for suffix in suffixes:
+        require_format(Path(f"--also {suffix}"))
     with files.working_in(folder):
         world = load_world(folder, project)
         model = load_model(world)
@@ -69,12 +83,22 @@ def run(folder: Path, project: Project) -> None:
             known = AtlasDrugs.of(world.atlas, task.features.drugs, task.sources, drugs)
             export(part, path, card, world.atlas.genes, known)
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(world.atlas.genes)} genes")
-            engine.run([path], here / files.COMPOUNDS, here / f"{task.target}.parquet")
+            _remove_tables(here, task.target, set(FORMATS.names()) - suffixes.keys())
+            for suffix in suffixes:
+                engine.run([path], here / files.COMPOUNDS, here / f"{task.target}{suffix}")
         write_json(metrics, here / files.METRICS)
         evidence = evidence_table(model, measured.drugs)
         strongest = _strongest(world, here, compounds)
         write_report(world, measured, metrics, evidence, strongest, here / files.REPORT)
         typer.echo(f"{here / files.REPORT}: open it in a browser")
+
+
+def _remove_tables(here: Path, target: str, suffixes: Iterable[str]) -> None:
+    """Remove what an earlier `finish` has predicted in formats that nobody asks for now."""
+    for suffix in suffixes:
+        out = here / f"{target}{suffix}"
+        for path in (out, *side_files(out)):
+            path.unlink(missing_ok=True)
 
 
 def _hashes(world: World, rounds: list[int]) -> dict[str, str]:
@@ -114,14 +138,14 @@ def _provenance(world: World, task: Task) -> dict[str, object]:
 
 
 def _compounds(world: World) -> pd.DataFrame:
-    """Return drug_id, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
+    """Return ids, name, smiles, inchikey of the library and the drugs to be predicted, each once."""
     lists = [world.library]
     if (world.folder / files.QUERIES).exists():
-        lists.append(read_table(world.folder / files.QUERIES, files.TEXT))
+        lists.append(read_library(world.folder / files.QUERIES))
     table = pd.concat(lists, ignore_index=True).drop_duplicates("inchikey")
     repeated = table["drug_id"].duplicated()
     table.loc[repeated, "drug_id"] = table["inchikey"]
-    return table[["drug_id", "name", "smiles", "inchikey"]].reset_index(drop=True)
+    return table[["drug_id", "name", *further_ids(table), "smiles", "inchikey"]].reset_index(drop=True)
 
 
 def _metrics(model: Model, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:

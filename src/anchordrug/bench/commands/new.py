@@ -168,8 +168,8 @@ def _resolve(
 ) -> int:
     """Resolve a list of compounds, write it, say what was found; return how many are usable."""
     resolved = resolve_library(read_compounds_for_sale(source, id_column), drugs)
-    if resolved.note:
-        typer.echo(f"{source}: {resolved.note}")
+    for note in resolved.notes:
+        typer.echo(f"{source}: {note}")
     library, rejects = resolved.library, resolved.rejects
     if only is not None:
         unknown = library[~library["inchikey"].isin(only)]

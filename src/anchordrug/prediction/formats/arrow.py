@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow import ipc
 
-from anchordrug.prediction.writers import FORMATS, TableWriter
+from anchordrug.prediction.writers import FORMATS, Contents, Format, TableWriter
 
 
-def open_arrow(path: Path, schema: pa.Schema) -> TableWriter:
+def open_arrow(path: Path, contents: Contents) -> TableWriter:
     """Return a writer of an Arrow file."""
-    return ipc.new_file(str(path), schema)
+    return ipc.new_file(str(path), contents.schema)
 
 
-FORMATS.register(".arrow", open_arrow)
+FORMATS.register(".arrow", Format(open_arrow))

@@ -6,14 +6,14 @@ import pyarrow as pa
 from pyarrow.csv import CSVWriter
 
 from anchordrug.files.formulas import escaped
-from anchordrug.prediction.writers import FORMATS
+from anchordrug.prediction.writers import FORMATS, Contents, Format
 
 
 class SafeCsvWriter:
     """Writes tables as CSV that a spreadsheet does not compute."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.schema = pa.schema([(field.name, _plain(field.type)) for field in schema])
+    def __init__(self, path: Path, contents: Contents) -> None:
+        self.schema = pa.schema([(field.name, _plain(field.type)) for field in contents.schema])
         self.writer = CSVWriter(path, self.schema)
 
     def write_table(self, table: pa.Table) -> None:
@@ -39,4 +39,4 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-FORMATS.register(".csv", SafeCsvWriter)
+FORMATS.register(".csv", Format(SafeCsvWriter))

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
-from anchordrug.prediction.writers import FORMATS, TableWriter
+from anchordrug.prediction.writers import FORMATS, Contents, Format, TableWriter
 
 
-def open_parquet(path: Path, schema: pa.Schema) -> TableWriter:
+def open_parquet(path: Path, contents: Contents) -> TableWriter:
     """Return a writer of a parquet file."""
     # Without Arrow's own schema, every reader sees the names of drugs, genes and labels as text.
-    return ParquetWriter(path, schema, compression="zstd", store_schema=False)
+    return ParquetWriter(path, contents.schema, compression="zstd", store_schema=False)
 
 
-FORMATS.register(".parquet", open_parquet)
+FORMATS.register(".parquet", Format(open_parquet))

@@ -1,0 +1,139 @@
+"""Excel workbooks for people: a sheet of drugs, one of all predictions, one of rejects."""
+
+import re
+import shutil
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+import pyarrow as pa
+
+from anchordrug.files.formulas import MARK, escaped
+from anchordrug.prediction.writers import FORMATS, Contents, Format
+
+# Excel's own limits; the header is a row too.
+MOST_ROWS, MOST_COLUMNS = 2**20 - 1, 2**14
+# Columns in front of the genes of a wide table, further ids among them.
+_NOT_GENES = 100
+CERTAIN_GENES = 10
+DECIMALS = 6
+_KEYS = ("target", "drug_id", "name")
+# XML has no place for them.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Excel takes such a text for a failed formula.
+_ERROR = re.compile("#(N/A|[A-Z0/]+[!?])")
+# The first date that a ZIP file can have, lest the same predictions give other bytes tomorrow.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class XlsxWriter:
+    """Writes each row as it comes; the columns of a drug go to the sheet of drugs, once for each."""
+
+    def __init__(self, path: Path, contents: Contents) -> None:
+        from openpyxl import Workbook
+
+        self.path, self.contents = path, contents
+        self.book = Workbook(write_only=True)
+        self.columns = {"drugs": list(contents.of_drug)}
+        rest = [name for name in contents.schema.names if name not in contents.of_drug]
+        if rest:
+            self.columns["predictions"] = [*(name for name in _KEYS if name in contents.of_drug), *rest]
+        self.sheets = {}
+        for title, names in [*self.columns.items(), ("rejects", contents.rejects[0])]:
+            self.sheets[title] = sheet = self.book.create_sheet(title)
+            sheet.freeze_panes = "A2"
+            sheet.append([_safe(name) for name in names])
+        self.last: tuple[object, ...] | None = None
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append the rows of `table`."""
+        if "predictions" in self.columns:
+            self._append("predictions", table)
+            table = table.take(pa.array(self._first_rows(table)))
+        self._append("drugs", table)
+
+    def _first_rows(self, table: pa.Table) -> np.ndarray:
+        """Return the rows with which a drug of a target begins, int64."""
+        keys = [table.column(name).to_numpy() for name in ("target", "drug_id")]
+        begins = np.ones(len(table), bool)
+        begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+        first = tuple(key[0] for key in keys)
+        begins[0] = first != self.last
+        self.last = tuple(key[-1] for key in keys)
+        return np.flatnonzero(begins)
+
+    def _append(self, title: str, table: pa.Table) -> None:
+        sheet = self.sheets[title]
+        columns = [_cells(table.column(name)) for name in self.columns[title]]
+        for row in zip(*columns, strict=True):
+            sheet.append(row)
+
+    def close(self) -> None:
+        """Add the rejects, and complete the file."""
+        from openpyxl.writer.excel import ExcelWriter
+
+        rows = iter(self.contents.rejects[1]())
+        for row in islice(rows, MOST_ROWS - 1):
+            self.sheets["rejects"].append([_safe(cell) for cell in row])
+        if next(rows, None) is not None:
+            self.sheets["rejects"].append(["and more, in the file of rejects beside this one"])
+        self.book.properties.created = self.book.properties.modified = datetime(*_DATE)
+        ExcelWriter(self.book, _DatelessZip(self.path, "w", ZIP_DEFLATED)).save()
+
+
+class _DatelessZip(ZipFile):
+    """A ZIP file whose members all have the same date."""
+
+    def writestr(self, name: Any, data: Any, *rest: Any) -> None:
+        super().writestr(_member(name), data, *rest)
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+        member = _member(arcname)
+        member.file_size = Path(filename).stat().st_size
+        with Path(filename).open("rb") as source, self.open(member, "w") as target:
+            shutil.copyfileobj(source, target)
+
+
+def _member(name: str) -> ZipInfo:
+    member = ZipInfo(name, _DATE)
+    member.compress_type = ZIP_DEFLATED
+    return member
+
+
+def _cells(column: pa.ChunkedArray) -> Iterable[Any]:
+    """Return the cells of a column: safe texts, rounded numbers, None where there is no value."""
+    if pa.types.is_floating(column.type):
+        values = column.to_numpy().astype(np.float64)
+        if column.type == pa.float32():
+            values = np.round(values, DECIMALS)
+        return [None if value != value else value for value in values.tolist()]
+    if pa.types.is_integer(column.type):
+        return column.to_pylist()
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    coded = column.combine_chunks().dictionary_encode()
+    texts = [*map(_safe, coded.dictionary.to_pylist()), None]
+    return [texts[code] for code in coded.indices.fill_null(len(texts) - 1).to_pylist()]
+
+
+def _safe(text: str) -> str:
+    text = _ILLEGAL.sub("\ufffd", text)
+    return MARK + text if _ERROR.fullmatch(text) else escaped(text)
+
+
+FORMATS.register(
+    ".xlsx",
+    Format(
+        XlsxWriter,
+        structures=True,
+        certain=CERTAIN_GENES,
+        most_rows=MOST_ROWS,
+        most_genes=MOST_COLUMNS - _NOT_GENES,
+        remedy="give predict --layout wide or --top, or write .parquet instead",
+        packages=("openpyxl",),
+    ),
+)
