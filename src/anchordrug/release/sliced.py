@@ -1,5 +1,6 @@
 """A slice of a release: the rows of some signatures and cell lines, read from where the large files are."""
 
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
+from anchordrug.files.lock import locked
 from anchordrug.raw.gctx import open_gctx, open_gctx_of, write_gctx
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import open_text
@@ -73,6 +75,24 @@ class Models(NamedTuple):
     names: list[str]
     write: Callable[[Collection[str], Path], None]
     pieces: Pieces | None
+
+
+@contextmanager
+def work_folder(downloads: Path) -> Iterator[Path]:
+    """Yield an empty folder for the files of a slice; what a killed run has left there is removed.
+
+    Raises
+    ------
+    SettingsError
+        Another process makes a slice of the same downloads.
+    """
+    place = downloads / ".slice"
+    with locked(place):
+        folder = place / "files"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
+        shutil.rmtree(folder)
 
 
 def find_whole(entry: ManifestFile, downloads: Path, mirror: Path | None) -> LargeFile:

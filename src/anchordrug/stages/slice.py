@@ -1,6 +1,5 @@
 """anchordrug slice: some cell lines of a release become a raw bundle, without a download of the whole."""
 
-import tempfile
 from pathlib import Path
 
 import typer
@@ -26,7 +25,7 @@ def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
     ------
     SettingsError
         The manifest or the params have a wrong key or value, no signature is of the slice, or `out` is not a
-        packed bundle.
+        packed bundle, or another process makes a slice of the same downloads.
     OutputError
         `out` is a file or a link, has an input in it, or cannot be written.
     RawDataError
@@ -43,8 +42,7 @@ def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
         sliced.find_whole(file_of(key, manifest), downloads, mirror)
         for key in ("depmap_expression", "lincs2020_matrix")
     ]
-    with tempfile.TemporaryDirectory(dir=downloads, prefix=".slice-") as temporary:
-        folder = Path(temporary)
+    with sliced.work_folder(downloads) as folder:
         matrix, fetched = _write_large(large, settings, downloads, folder)
         for name in tables:
             if not (folder / name).exists():
