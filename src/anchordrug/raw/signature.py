@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.errors import RawDataError, near, printable, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.changes import (
@@ -318,9 +318,9 @@ def _from_anndata(
         matrix = opened.matrix(of_z=True)
         values = matrix.rows([row])[0]
         named = gene_names_of(matrix.genes)
-    place = f"'{opened.obs.names(0)[row][:60]}'"
-    tell(f"read {matrix.name} of sample {place}")
-    _require_direction(path, f"{matrix.name} of sample {place}", values)
+    place = f"{matrix.name} of sample '{opened.obs.names(0)[row][:60]}'"
+    tell(f"read {printable(place, 100)}")
+    _require_direction(path, place, values)
     return named, values
 
 
