@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, near, printable, shortlist
-from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
+from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK, Kind
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.changes import (
     columns_by_role,
@@ -135,12 +135,9 @@ def read_signature(
         tell no direction, or the same genes in several comparisons.
     """
     kind = require_readable(path, (GCT, WORKBOOK, PARQUET, HDF5))
-    if kind is HDF5:
-        names, values = _from_anndata(path, column, tell)
-        return _by_name(path, names, values, genes, tell), None
-    if kind is GCT or path.name.lower().endswith((".gct", ".gct.gz")):
-        names, values = _from_gct(path, column)
-        return _by_name(path, names, values, genes, tell), None
+    from_matrix = _from_matrix(path, kind, column, tell)
+    if from_matrix is not None:
+        return _by_name(path, *from_matrix, genes, tell), None
     if kind is None and is_gene_sets(path):
         raise RawDataError(
             f"{path}: is a GMT of gene sets; give it with --up or --down, and a set of it by --up-set or "
@@ -285,6 +282,16 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
             "that go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name "
             f"a column of signed changes with --column, or list the genes that go {way} with {option}"
         )
+
+
+def _from_matrix(
+    path: Path, kind: Kind | None, column: str | None, tell: Callable[[str], object]
+) -> tuple[list[str], np.ndarray] | None:
+    """Return names of genes and values of one sample of a matrix, None of a table."""
+    if kind is HDF5:
+        return _from_anndata(path, column, tell)
+    is_gct = kind is GCT or path.name.lower().endswith((".gct", ".gct.gz"))
+    return _from_gct(path, column) if is_gct else None
 
 
 def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
