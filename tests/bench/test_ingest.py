@@ -867,11 +867,15 @@ def test_wells_that_could_be_of_either_cell_line(two, two_lines, tmp_path):
 
 def test_every_form_of_the_same_counts_gives_the_same_responses(taken, played, counts, tmp_path):
     expected = (taken / "rounds/01/responses.csv").read_bytes()
-    obs, var = pd.DataFrame(index=counts.columns), pd.DataFrame(index=counts.index)
+    obs = pd.DataFrame(index=counts.columns)
+    var = pd.DataFrame(index=counts.index.rename("gene\x1b[31m"))
     x = csr_matrix(counts.T.to_numpy(np.float32))
     path = write_h5ad(tmp_path / "counts.h5ad", np.log1p(x), obs, var, umi=x, counts=x * 2)
     folder = write_folder(tmp_path / "counts", counts, packed=True)
-    assert "read umi of " in accepted(played, path, "--layer", "umi")
+    shown = accepted(played, path, "--layer", "umi")
+    assert "genes by 'gene [31m'" in shown
+    assert "read umi of " in shown
+    assert "\x1b" not in shown
     assert (played / "rounds/01/responses.csv").read_bytes() == expected
     record = json.loads((played / "rounds/01/ingest.json").read_text())
     assert record["layers"] == {"counts.h5ad": "umi"}

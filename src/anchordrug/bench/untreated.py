@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, message_line, shortlist
 from anchordrug.features.bundle import untreated_expression
 from anchordrug.features.matching import quantile_match
 from anchordrug.raw.aliases import resolve
@@ -68,7 +68,7 @@ def described(path: Path, cell_lines: Sequence[str], raw: Path) -> Described:
     )
     return Described(
         pd.DataFrame(values, pd.Index(list(cell_lines)), pd.Index(genes)),
-        "\n".join([note, *_samples_in_words(profiles)]),
+        "\n".join(map(message_line, [note, *_samples_in_words(profiles)])),
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, near, shortlist
-from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
+from anchordrug.errors import RawDataError, near, printable, shortlist
+from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK, Kind
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.changes import (
     columns_by_role,
@@ -135,12 +135,9 @@ def read_signature(
         tell no direction, or the same genes in several comparisons.
     """
     kind = require_readable(path, (GCT, WORKBOOK, PARQUET, HDF5))
-    if kind is HDF5:
-        names, values = _from_anndata(path, column, tell)
-        return _by_name(path, names, values, genes, tell), None
-    if kind is GCT or path.name.lower().endswith((".gct", ".gct.gz")):
-        names, values = _from_gct(path, column)
-        return _by_name(path, names, values, genes, tell), None
+    from_matrix = _from_matrix(path, kind, column, tell)
+    if from_matrix is not None:
+        return _by_name(path, *from_matrix, genes, tell), None
     if kind is None and is_gene_sets(path):
         raise RawDataError(
             f"{path}: is a GMT of gene sets; give it with --up or --down, and a set of it by --up-set or "
@@ -287,6 +284,16 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
         )
 
 
+def _from_matrix(
+    path: Path, kind: Kind | None, column: str | None, tell: Callable[[str], object]
+) -> tuple[list[str], np.ndarray] | None:
+    """Return names of genes and values of one sample of a matrix, None of a table."""
+    if kind is HDF5:
+        return _from_anndata(path, column, tell)
+    is_gct = kind is GCT or path.name.lower().endswith((".gct", ".gct.gz"))
+    return _from_gct(path, column) if is_gct else None
+
+
 def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
     with open_gct(path) as matrix:
         ids = matrix.signature_ids
@@ -318,9 +325,9 @@ def _from_anndata(
         matrix = opened.matrix(of_z=True)
         values = matrix.rows([row])[0]
         named = gene_names_of(matrix.genes)
-    place = f"'{opened.obs.names(0)[row][:60]}'"
-    tell(f"read {matrix.name} of sample {place}")
-    _require_direction(path, f"{matrix.name} of sample {place}", values)
+    place = f"{matrix.name} of sample '{opened.obs.names(0)[row][:60]}'"
+    tell(f"read {printable(place, 100)}")
+    _require_direction(path, place, values)
     return named, values
 
 

@@ -17,7 +17,7 @@ from anchordrug.bench.assays.result import FAILED
 from anchordrug.bench.library import counts_in_words
 from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.untreated import described
-from anchordrug.errors import SettingsError, near, shortlist
+from anchordrug.errors import SettingsError, message_line, near, shortlist
 from anchordrug.files.atomic import PARTIAL, remove_partial
 from anchordrug.files.lock import locked
 from anchordrug.project.project import Project
@@ -222,7 +222,7 @@ def _show_intake(taken: TakenIn) -> None:
     for reason, count in failed["reason"].value_counts().items():
         typer.echo(f"  failed: {count} drugs ({reason})")
     for note in taken.result.notes:
-        typer.echo(f"  {note}")
+        typer.echo(f"  {message_line(note)}")
 
 
 def _show(addition: Addition, growth: Growth, path: Path) -> None:

@@ -17,7 +17,7 @@ from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.result_files import digest, inputs_of, keep, kept_files, new_files, result_file
 from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import AssayError, SettingsError, shortlist
+from anchordrug.errors import AssayError, SettingsError, message_line, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import read_json, write_json, write_table
@@ -159,7 +159,7 @@ def _show(number: int, accepted: list[AssayResult]) -> None:
         cells = table.round(2).astype(object)
         typer.echo(cells.where(cells.notna(), "-").to_string(index=False))
         for note in result.notes:
-            typer.echo(f"  {note}")
+            typer.echo(f"  {message_line(note)}")
 
 
 def _factor(factor: float) -> str:
