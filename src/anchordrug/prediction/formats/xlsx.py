@@ -100,10 +100,18 @@ class XlsxWriter:
 class _DatelessZip(ZipFile):
     """A ZIP file whose members all have the same date."""
 
-    def writestr(self, name: Any, data: Any, *rest: Any) -> None:
-        super().writestr(_member(name), data, *rest)
+    def writestr(
+        self, zinfo_or_arcname: Any, data: Any, compress_type: Any = None, compresslevel: Any = None
+    ) -> None:
+        super().writestr(_member(zinfo_or_arcname), data, compress_type, compresslevel)
 
-    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+    def write(
+        self,
+        filename: Any,
+        arcname: Any = None,
+        compress_type: Any = None,  # noqa: ARG002
+        compresslevel: Any = None,  # noqa: ARG002
+    ) -> None:
         member = _member(arcname)
         member.file_size = Path(filename).stat().st_size
         with Path(filename).open("rb") as source, self.open(member, "w") as target:
