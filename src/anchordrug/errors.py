@@ -81,7 +81,7 @@ def printable(text: str, most: int) -> str:
     return line if len(line) <= most and len(text) <= 2 * most else f"{line[:most]}..."
 
 
-def require_installed(names: Iterable[str], needed_by: str, extra: str) -> None:
+def require_packages(names: Iterable[str], needed_by: str, extra: str) -> None:
     """Check that packages are installed, without importing them.
 
     Raises

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import LibraryError, require_installed
+from anchordrug.errors import LibraryError, require_packages
 from anchordrug.prediction.engine import predict_each
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 from anchordrug.prediction.tables import (
@@ -96,7 +96,7 @@ def predict_anndata(
     AnchorDrugError
         anndata is not installed.
     """
-    require_installed(("anndata",), "predict_anndata", "formats")
+    require_packages(("anndata",), "predict_anndata", "formats")
     from anchordrug.prediction.annotated import Annotated
 
     shape = TableShape(coverage=coverage)

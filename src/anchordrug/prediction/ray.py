@@ -18,7 +18,7 @@ import anchordrug
 from anchordrug.chem.fingerprints import packed_fingerprints
 from anchordrug.chem.structures import standardise
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import AnchorDrugError, OutputError, WorkerError, require_installed
+from anchordrug.errors import AnchorDrugError, OutputError, WorkerError, require_packages
 from anchordrug.files.digests import digest_of, sha256
 from anchordrug.prediction.engine import load_predictors, predict_each, require_possible
 from anchordrug.prediction.inference import OnnxPredictor, opened
@@ -149,7 +149,7 @@ def run(
     AnchorDrugError
         Ray is not installed.
     """
-    require_installed(("ray",), "--engine ray", "ray")
+    require_packages(("ray",), "--engine ray", "ray")
     import fsspec
 
     predictors = load_predictors(models)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from anchordrug.errors import LibraryError, require_installed
+from anchordrug.errors import LibraryError, require_packages
 from anchordrug.files.atomic import atomic_path
 from anchordrug.registry import Registry
 
@@ -101,7 +101,7 @@ def require_format(out: Path) -> Format:
     if out.suffix not in FORMATS.names():
         raise LibraryError(f"{out}: cannot write '{out.suffix}' files; use {', '.join(FORMATS.names())}")
     found = FORMATS.get(out.suffix)
-    require_installed(found.packages, f"{out}: '{out.suffix}'", "formats")
+    require_packages(found.packages, f"{out}: '{out.suffix}'", "formats")
     return found
 
 
