@@ -1,5 +1,7 @@
 """Predictions as AnnData and as Excel workbooks, from the command line and from Python."""
 
+import errno
+import resource
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import onnx
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import anchordrug
@@ -16,8 +19,8 @@ from anchordrug import errors
 from anchordrug.chem.structures import standardise
 from anchordrug.prediction.formats import h5ad, xlsx
 from anchordrug.prediction.inference import load_onnx
-from anchordrug.prediction.tables import OF_DRUG
-from anchordrug.prediction.writers import FORMATS
+from anchordrug.prediction.tables import OF_DRUG, TableShape, tables
+from anchordrug.prediction.writers import FORMATS, Contents, write_tables
 from tests.conftest import run_cli
 from tests.prediction.small_models import write_model
 
@@ -326,3 +329,23 @@ def test_a_package_that_is_missing_is_said_in_one_line(predict, project, monkeyp
     if package == "anndata":
         with pytest.raises(errors.AnchorDrugError, match=r"^predict_anndata needs anndata, which is not"):
             anchordrug.predict_anndata(project / MODEL, ["CCO"])
+
+
+@pytest.mark.parametrize("suffix", [".h5ad", ".xlsx"])
+def test_a_full_disk_is_an_error_of_the_system_and_leaves_nothing(tmp_path, suffix):
+    predictor = load_onnx(write_model(tmp_path / "m.onnx"))
+    drugs = pa.table({name: ["a"] for name in ("drug_id", "name", "smiles", "inchikey")})
+    prediction = predictor.predict(np.zeros((1, 64)), [""])
+    shape = TableShape()
+    table = tables(shape, [predictor], drugs, [prediction])
+    contents = Contents(table.schema, tuple(shape.of_drug(drugs.schema).names), [predictor.card])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_tables(tmp_path / f"out{suffix}", contents, iter([table]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    write_tables(tmp_path / f"out{suffix}", contents, iter([table]))

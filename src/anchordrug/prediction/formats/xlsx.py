@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -74,6 +75,16 @@ class XlsxWriter:
 
     def close(self) -> None:
         """Add the rejects, and complete the file."""
+        try:
+            self._complete()
+        except BaseException:
+            # A sheet that is left open complains on the screen when Python ends.
+            for sheet in self.sheets.values():
+                with suppress(Exception):
+                    sheet.close()
+            raise
+
+    def _complete(self) -> None:
         from openpyxl.writer.excel import ExcelWriter
 
         rows = iter(self.contents.rejects[1]())
@@ -82,16 +93,25 @@ class XlsxWriter:
         if next(rows, None) is not None:
             self.sheets["rejects"].append(["and more, in the file of rejects beside this one"])
         self.book.properties.created = self.book.properties.modified = datetime(*_DATE)
-        ExcelWriter(self.book, _DatelessZip(self.path, "w", ZIP_DEFLATED)).save()
+        with _DatelessZip(self.path, "w", ZIP_DEFLATED) as archive:
+            ExcelWriter(self.book, archive).save()
 
 
 class _DatelessZip(ZipFile):
     """A ZIP file whose members all have the same date."""
 
-    def writestr(self, name: Any, data: Any, *rest: Any) -> None:
-        super().writestr(_member(name), data, *rest)
+    def writestr(
+        self, zinfo_or_arcname: Any, data: Any, compress_type: Any = None, compresslevel: Any = None
+    ) -> None:
+        super().writestr(_member(zinfo_or_arcname), data, compress_type, compresslevel)
 
-    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+    def write(
+        self,
+        filename: Any,
+        arcname: Any = None,
+        compress_type: Any = None,  # noqa: ARG002
+        compresslevel: Any = None,  # noqa: ARG002
+    ) -> None:
         member = _member(arcname)
         member.file_size = Path(filename).stat().st_size
         with Path(filename).open("rb") as source, self.open(member, "w") as target:
