@@ -317,7 +317,7 @@ def _from_anndata(
         row = _sample_called(opened.obs, column)
         matrix = opened.matrix(of_z=True)
         values = matrix.rows([row])[0]
-        named = _gene_names(matrix.genes)
+        named = gene_names_of(matrix.genes)
     place = f"'{opened.obs.names(0)[row][:60]}'"
     tell(f"read {matrix.name} of sample {place}")
     _require_direction(path, f"{matrix.name} of sample {place}", values)

@@ -133,7 +133,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
 def described_lines(path: Path, cell_lines: Sequence[str], known: Known | None = None) -> list[str]:
     """Return those of `cell_lines` of which a file has samples by name; parameters and errors as above."""
     known = known or Known()
-    samples = _samples(read_expression_table(path), cell_lines, known)
+    samples = _samples(read_expression_table(path).sheet, cell_lines, known)
     members = _members(samples.names, cell_lines, known)
     return [line for line in cell_lines if members[line]]
 
