@@ -1,9 +1,8 @@
 """Packages that only some files need, and that an installation for prediction alone lacks."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
-from anchordrug.errors import AnchorDrugError
+from anchordrug.errors import require_packages
 
 
 def require_anndata(path: Path) -> None:
@@ -14,9 +13,4 @@ def require_anndata(path: Path) -> None:
     AnchorDrugError
         anndata or h5py is not installed.
     """
-    missing = [name for name in ("h5py", "anndata") if find_spec(name) is None]
-    if missing:
-        raise AnchorDrugError(
-            f"{path}: is an HDF5 file, for which {missing[0]} is not installed; run: pip install "
-            "'anchordrug[pipeline]'"
-        )
+    require_packages(("h5py", "anndata"), f"{path}: is an HDF5 file. To read it", "formats")
