@@ -1,14 +1,14 @@
 """Entries of a card that tell what a model was made from: genes, assays, dose, time, sources, packages."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 from packaging.version import Version
 
-from anchordrug.atlas.conditions import conditions_of
+from anchordrug.atlas.conditions import Conditions, conditions_of
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError, printable
 from anchordrug.evidence_group import GROUPS
@@ -19,10 +19,7 @@ EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def provenance(
-    atlas: ResponseAtlas,
-    experiments: Sequence[ResponseAtlas],
-    doses: Iterable[float] = (),
-    times: Iterable[float] = (),
+    atlas: ResponseAtlas, experiments: Sequence[ResponseAtlas], own: Conditions | None = None
 ) -> dict[str, object]:
     """Return the entries of a model that learned from some experiments of `atlas`.
 
@@ -30,23 +27,24 @@ def provenance(
     ----------
     experiments
         Those of the source cell lines, and those of the anchors where the atlas has them.
-    doses, times
-        Doses in uM and times in hours of anchors that are not in the atlas.
+    own
+        Conditions of anchors that are not in the atlas.
 
     Raises
     ------
     SettingsError
         SOURCE_DATE_EPOCH is not a number of seconds.
     """
-    found = conditions_of(*experiments)
+    conditions = [*map(conditions_of, experiments), *([] if own is None else [own])]
     return {
         "gene_ids": {
             "ensembl": _or_none(atlas.gene_table["ensembl_id"]),
             "entrez": _or_none(atlas.gene_table["gene_id"]),
         },
-        "concentration_um": sorted({*found.concentration_um, *map(float, doses)}),
-        "time_h": sorted({*found.time_h, *map(float, times)}),
-        "assays": found.assays,
+        **{
+            name: sorted({value for part in conditions for value in getattr(part, name)})
+            for name in Conditions._fields
+        },
         "sources": list(atlas.published),
         "packages": _packages(),
         **_date(),

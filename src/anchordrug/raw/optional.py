@@ -13,4 +13,4 @@ def require_anndata(path: Path) -> None:
     AnchorDrugError
         anndata or h5py is not installed.
     """
-    require_packages(("h5py", "anndata"), f"{path}: is an HDF5 file. To read it", "formats")
+    require_packages(("h5py", "anndata"), f"{path}: is an HDF5 file, and reading it", "formats")

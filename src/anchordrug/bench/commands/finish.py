@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from anchordrug.atlas.conditions import Conditions
 from anchordrug.bench import folder as files
 from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.library import further_ids, read_library
@@ -137,7 +138,7 @@ def _provenance(world: World, task: Task) -> dict[str, object]:
         return provenance(world.atlas, experiments)
     plates = campaign.plates
     times = [] if plates.time_h is None else [plates.time_h]
-    return provenance(world.atlas, experiments, [plates.concentration_um], times)
+    return provenance(world.atlas, experiments, Conditions([plates.concentration_um], times, []))
 
 
 def _compounds(world: World) -> pd.DataFrame:
