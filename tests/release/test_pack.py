@@ -13,9 +13,11 @@ from anchordrug.errors import OutputError, RawDataError, SettingsError
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 from anchordrug.raw.ontology import read_annotation
+from anchordrug.raw.published import published_in
 from anchordrug.raw.tables import read_compounds
 from anchordrug.release.layouts import RELEASES
-from tests.conftest import DEMO, run_cli, small_params, write_params
+from anchordrug.release.manifest import published_of
+from tests.conftest import DEMO, ROOT, run_cli, small_params, write_params
 from tests.raw.test_gene_ontology import write_gaf, write_obo
 from tests.terminal import Terminal
 
@@ -179,6 +181,25 @@ def test_the_sources_are_listed(packed):
     assert sources["go"] == GO
     assert {one["file"] for one in sources["files"]} >= {"Model.csv", "go-basic.obo"}
     assert all(len(one["sha256"]) == 64 for one in sources["files"])
+
+
+def test_sources_and_licences_come_from_the_manifest_beside_the_params(packed, tmp_path):
+    bundle, _, _, said = packed
+    assert "manifest.yaml: no such file, so the bundle names no sources and licences" in said
+    assert published_in(bundle) == []
+    # All files of a release are in the manifest that comes with the project.
+    manifest = ROOT / "sources/lincs/pipeline/manifest.yaml"
+    names = RELEASES["lincs2020"].files()
+    found = published_of(manifest, names)
+    assert len(found) == len(names)
+    assert all(entry["name"] and entry["licence"] and entry["url"] for entry in found)
+    folder = bundle.parent.parent
+    shutil.copyfile(manifest, folder / "manifest.yaml")
+    assert pack(folder, bundle.name).exit_code == 0
+    (folder / "manifest.yaml").unlink()
+    told = published_in(bundle)
+    assert told
+    assert all(entry in published_of(manifest, RELEASES[bundle.name].files()) for entry in told)
 
 
 def test_packing_again_replaces_a_bundle_and_nothing_else(packed):

@@ -1,5 +1,6 @@
 """The manifest of a release: which files can be fetched, from where, and how each is checked."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from anchordrug.errors import SettingsError, near
 from anchordrug.files.atomic import require_file
+from anchordrug.raw.published import Published
 from anchordrug.settings import Section, checked, validated
 
 # DVC names stages by it and splits names of params at dots.
@@ -52,10 +54,31 @@ def file_of(key: str, manifest: Path) -> ManifestFile:
         There is no manifest.
     """
     require_file(manifest, "run the command in sources/lincs/pipeline or name the file with --manifest")
-    files = {
-        name: checked(values, ManifestFile, f"{manifest}: files.{name}")
-        for name, values in validated(manifest, Manifest).files.items()
-    }
+    files = _files_of(manifest)
     if key not in files:
         raise SettingsError(f"{key}: no such file in {manifest} ({', '.join(files)}){near(key, files)}")
     return files[key]
+
+
+def published_of(manifest: Path, names: Collection[str]) -> list[Published]:
+    """Return name, licence and url of the files that a manifest lists under `names`; none without a manifest.
+
+    Raises
+    ------
+    SettingsError
+        The manifest has a wrong key or value.
+    """
+    if not manifest.is_file():
+        return []
+    return [
+        {"name": entry.what, "licence": entry.licence, "url": entry.url}
+        for entry in _files_of(manifest).values()
+        if entry.file in names
+    ]
+
+
+def _files_of(manifest: Path) -> dict[str, ManifestFile]:
+    return {
+        name: checked(values, ManifestFile, f"{manifest}: files.{name}")
+        for name, values in validated(manifest, Manifest).files.items()
+    }

@@ -25,6 +25,7 @@ from anchordrug.raw.tables import read_compounds, read_genes
 from anchordrug.raw.text import open_text
 from anchordrug.release.bundle_folder import replacing
 from anchordrug.release.layouts import EXPRESSION, GAF, HGNC, MECHANISMS, MODELS, OBO, Release, release_called
+from anchordrug.release.manifest import published_of
 from anchordrug.release.params import GoTerms
 
 BLOCK = 2**22
@@ -40,8 +41,13 @@ class Packed(NamedTuple):
     lines: Lines
 
 
-def pack(name: str, downloads: Path, out: Path, go: GoTerms) -> Packed:
+def pack(name: str, downloads: Path, out: Path, go: GoTerms, manifest: Path) -> Packed:
     """Make the raw bundle `out` of release `name`, whole or not at all.
+
+    Parameters
+    ----------
+    manifest
+        The file that names the sources and their licences; it may be missing.
 
     Raises
     ------
@@ -54,7 +60,8 @@ def pack(name: str, downloads: Path, out: Path, go: GoTerms) -> Packed:
     for file in release.files():
         require_file(downloads / file, f"fetch it: dvc repro pack@{name}, in sources/lincs/pipeline")
     require_packed(out)
-    return put_bundle(release, downloads, out, go, {"release": name})
+    about = {"release": name, "sources": published_of(manifest, release.files())}
+    return put_bundle(release, downloads, out, go, about)
 
 
 def require_packed(out: Path) -> None:

@@ -21,13 +21,16 @@ def run(name: str, downloads: Path, out: Path, params: Path) -> None:
     RawDataError
         A file is missing or damaged, or the disk is too small for the matrix.
     """
-    require_replaceable(out, [downloads, params])
-    packed = pack(name, downloads, out, go_terms_of(params))
+    manifest = params.with_name("manifest.yaml")
+    require_replaceable(out, [downloads, params, manifest])
+    packed = pack(name, downloads, out, go_terms_of(params), manifest)
     annotation, lines = packed.annotation, packed.lines
     typer.echo(
         f"{out}: {lines.written} cell lines with expression, {lines.known} of them in the release; "
         f"{len(annotation.genes)} genes x {len(annotation.terms)} GO terms ({annotation.unknown} annotations "
         f"to obsolete or unknown terms); mechanisms of {packed.mechanisms} drugs from the Repurposing Hub"
     )
+    if not manifest.is_file():
+        typer.echo(f"{manifest}: no such file, so the bundle names no sources and licences")
     if lines.repeated:
         typer.echo(f"left out, because a model of the same name came before: {', '.join(lines.repeated)}")

@@ -11,7 +11,7 @@ from anchordrug.raw.depmap import read_line_names
 from anchordrug.raw.tables import read_compounds, read_genes, read_signatures
 from anchordrug.release import sliced
 from anchordrug.release.layouts import EXPRESSION, MODELS, release_called
-from anchordrug.release.manifest import file_of
+from anchordrug.release.manifest import file_of, published_of
 from anchordrug.release.pack import put_bundle, put_link, require_packed
 from anchordrug.release.params import SliceParams, go_terms_of, mirror_of, slice_of
 
@@ -47,7 +47,12 @@ def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
         for name in tables:
             if not (folder / name).exists():
                 put_link(downloads / name, folder / name)
-        about = {"release": RELEASE, "slice": settings.model_dump(mode="json"), "url": large[1].entry.url}
+        about = {
+            "release": RELEASE,
+            "slice": settings.model_dump(mode="json"),
+            "url": large[1].entry.url,
+            "sources": published_of(manifest, release.files()),
+        }
         put_bundle(release._replace(matrix=matrix), folder, out, go, about)
     typer.echo(f"{out}: a bundle of {matrix}")
     for line in fetched:
