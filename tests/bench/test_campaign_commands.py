@@ -942,7 +942,6 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     told = start("--dose-um", 1, library=library, budget=6, rounds=2)
     assert "shop.csv: ignored columns: colour\n" in told
     bench.edit("constraints", include=["<b>&amp;", "N2"])
-    bench.edit("plates", concentration_um=2.5)
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")
     bench.ok("next")
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")
@@ -980,7 +979,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     assert checked(model) == "matches"
     card = json.loads(run_cli("inspect", model, "--json").output)
     assert len(card["anchors"]) == 3
-    assert card["concentration_um"] == [2.5, 10]
+    assert card["concentration_um"] == [1, 10]
     assert card["time_h"] == [24]
     assert {"seen"} <= set(card["evidence_groups"]) <= {"seen", "near", "far"}
     assert all(set(told) == {"expected"} for told in card["evidence_groups"].values())
