@@ -980,7 +980,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     assert checked(model) == "matches"
     card = json.loads(run_cli("inspect", model, "--json").output)
     assert len(card["anchors"]) == 3
-    assert card["concentration_um"] == [2.5, 10]
+    assert card["concentration_um"] == [1, 10]
     assert card["time_h"] == [24]
     assert {"seen"} <= set(card["evidence_groups"]) <= {"seen", "near", "far"}
     assert all(set(told) == {"expected"} for told in card["evidence_groups"].values())
