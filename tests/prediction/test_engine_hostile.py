@@ -191,11 +191,10 @@ def outcome(out: Path, rows: int) -> tuple[list[str], list[list[str]], list[list
             lines = list(csv.reader(file))
         # Names and further ids are in columns after them.
         assert lines[0][: len(header) + 1] == [*header, "name"]
-        lines = [line[: len(header)] for line in lines]
-        assert all(len(line) == len(header) for line in lines)
+        assert all(len(line) == len(lines[0]) for line in lines)
         # As they stand, no cells are formulas; those of ids and structures have the mark of text.
         assert [cell for line in lines for cell in line if escaped(cell) != cell and cell[0] != "'"] == []
-        rest.append(lines[1:])
+        rest.append([line[: len(header)] for line in lines[1:]])
     rejects, duplicates = rest
     assert len(predicted) + len(rejects) + len(duplicates) == rows
     assert predicted["drug_id"].is_unique
