@@ -189,11 +189,12 @@ def outcome(out: Path, rows: int) -> tuple[list[str], list[list[str]], list[list
     for path, header in zip(side_files(out), (stage.REJECTS, stage.DUPLICATES), strict=True):
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
-        assert tuple(lines[0]) == header
-        assert all(len(line) == len(header) for line in lines)
+        # Names and further ids are in columns after them.
+        assert lines[0][: len(header) + 1] == [*header, "name"]
+        assert all(len(line) == len(lines[0]) for line in lines)
         # As they stand, no cells are formulas; those of ids and structures have the mark of text.
         assert [cell for line in lines for cell in line if escaped(cell) != cell and cell[0] != "'"] == []
-        rest.append(lines[1:])
+        rest.append([line[: len(header)] for line in lines[1:]])
     rejects, duplicates = rest
     assert len(predicted) + len(rejects) + len(duplicates) == rows
     assert predicted["drug_id"].is_unique
