@@ -81,7 +81,7 @@ def test_a_bundle_without_expression_serves_response_gp_alone(tmp_path):
         "no file named basal_expression*.csv or basal_expression*.csv.gz (expression); all " in result.output
     )
     assert "cell line with a name (no untreated expression given)" in result.output
-    run_stages(folder, (*FIRST[1:], *THEN[:3]))
+    run_stages(folder, FIRST[1:])
     assert np.isnan(pd.read_parquet(folder / "tables/features/cell_lines.parquet").iloc[:, 1:]).all(axis=None)
     with_predictor(folder, "ensemble")
     assert "untreated expression of SIM-T1" in refusal(folder, "pretrain", *TARGET)
@@ -92,4 +92,4 @@ def test_a_bundle_without_expression_serves_response_gp_alone(tmp_path):
     new = ("campaign", "new", folder / "c", "--target", "NEW", *library)
     told = refusal(folder, *map(str, new), "--expression", str(expression))
     assert "no file named basal_expression*.csv" in told
-    run_stages(folder, ([str(word) for word in new], ["campaign", "next", str(folder / "c")]))
+    run_stages(folder, [[str(word) for word in new]])
