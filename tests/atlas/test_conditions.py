@@ -24,6 +24,14 @@ def test_conditions_are_distinct_and_ascending():
     assert conditions_of(atlas) == ([1.0, 10.0], [6.0, 24.0], ["L1000", "RNA counts"])
 
 
+def test_conditions_of_several_atlases_are_those_of_all():
+    assert conditions_of(atlas_of([10.0], [24.0]), atlas_of([1.0], [24.0])) == (
+        [1.0, 10.0],
+        [24.0],
+        ["L1000"],
+    )
+
+
 def test_conditions_of_an_atlas_without_a_table_of_experiments_are_unknown():
     atlas = ResponseAtlas(
         np.zeros((1, 1), np.float32), np.zeros(1, int), np.zeros(1, int), pd.DataFrame(), ["A"], ["X"]

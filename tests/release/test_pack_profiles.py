@@ -10,7 +10,7 @@ import pytest
 from anchordrug.atlas.curate import Curated, Rules, curate
 from anchordrug.errors import AnchorDrugError
 from anchordrug.raw.bundle import find_bundle
-from tests.conftest import run_cli
+from tests.conftest import project_at, run_cli, run_stages, small_params, write_params
 from tests.raw.anndata_made import write_h5ad
 
 SMILES = {
@@ -139,6 +139,17 @@ def test_the_same_table_gives_the_same_bytes_and_replaces_its_bundle(tmp_path):
     (tmp_path / "other").mkdir()
     result = run_cli("pack", "--table", path, "--out", tmp_path / "other")
     assert "was not created by 'anchordrug pack'" in str(result.exception)
+
+
+def test_a_missing_value_stays_missing_in_the_atlas_of_a_project(tmp_path):
+    packed(written(long_table(profiles()), tmp_path / "mine.csv"))
+    params = small_params() | {"targets": ["A549"], "predictor": "response_gp"}
+    params["raw"]["dir"] = "bundle"
+    write_params(tmp_path, params)
+    run_stages(tmp_path, (["curate"], ["grow"], ["featurize"], ["split"]))
+    atlas = project_at(tmp_path).atlas()
+    assert np.isnan(atlas.z).sum() == 1
+    assert list(atlas.published) == [{"name": "mine.csv", "licence": None, "url": None}]
 
 
 def test_doses_are_signatures_of_their_own_and_controls_are_left_out(tmp_path):

@@ -22,12 +22,13 @@ class Conditions(NamedTuple):
     assays: list[str]
 
 
-def conditions_of(atlas: ResponseAtlas) -> Conditions:
-    """Return the conditions of all experiments of an atlas."""
-    table = atlas.experiments
-    if table is None:
+def conditions_of(*atlases: ResponseAtlas) -> Conditions:
+    """Return the conditions of all experiments of some atlases."""
+    tables = [atlas.experiments for atlas in atlases if atlas.experiments is not None]
+    if not tables:
         return Conditions([], [], [])
-    return Conditions(*(sorted(table[name].dropna().unique().tolist()) for name in _COLUMNS))
+    together = pd.concat(tables)
+    return Conditions(*(sorted(together[name].dropna().unique().tolist()) for name in _COLUMNS))
 
 
 def is_dose(dose_um: pd.Series, wanted: float) -> pd.Series:

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 from packaging.version import Version
 
+from anchordrug.atlas.conditions import conditions_of
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.errors import SettingsError, printable
 from anchordrug.evidence_group import GROUPS
@@ -18,7 +19,10 @@ EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def provenance(
-    atlas: ResponseAtlas, experiments: Sequence[ResponseAtlas], doses: Iterable[float] = ()
+    atlas: ResponseAtlas,
+    experiments: Sequence[ResponseAtlas],
+    doses: Iterable[float] = (),
+    times: Iterable[float] = (),
 ) -> dict[str, object]:
     """Return the entries of a model that learned from some experiments of `atlas`.
 
@@ -26,24 +30,23 @@ def provenance(
     ----------
     experiments
         Those of the source cell lines, and those of the anchors where the atlas has them.
-    doses
-        Doses in uM of anchors that are not in the atlas.
+    doses, times
+        Doses in uM and times in hours of anchors that are not in the atlas.
 
     Raises
     ------
     SettingsError
         SOURCE_DATE_EPOCH is not a number of seconds.
     """
-    tables = [part.experiments for part in experiments if part.experiments is not None]
-    rows = pd.concat(tables) if tables else pd.DataFrame(columns=["assay", "dose_um", "time_h"])
+    found = conditions_of(*experiments)
     return {
         "gene_ids": {
             "ensembl": _or_none(atlas.gene_table["ensembl_id"]),
             "entrez": _or_none(atlas.gene_table["gene_id"]),
         },
-        "concentration_um": sorted({*map(float, rows["dose_um"].dropna().unique()), *map(float, doses)}),
-        "time_h": sorted(map(float, rows["time_h"].dropna().unique())),
-        "assays": sorted(rows["assay"].dropna().unique().tolist()),
+        "concentration_um": sorted({*found.concentration_um, *map(float, doses)}),
+        "time_h": sorted({*found.time_h, *map(float, times)}),
+        "assays": found.assays,
         "sources": list(atlas.published),
         "packages": _packages(),
         **_date(),

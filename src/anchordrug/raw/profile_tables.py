@@ -7,9 +7,9 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, printable, shortlist
 from anchordrug.files.atomic import require_file
-from anchordrug.raw.anndata_file import open_anndata
 from anchordrug.raw.changes import best_values, columns_by_role, lacks_direction
 from anchordrug.raw.hdf5 import is_anndata
+from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.profile_columns import Usual, described
 from anchordrug.raw.profiles import Profiles, Rows, assembled, usable_genes
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
@@ -152,6 +152,9 @@ def _from_contrasts(sheet: Sheet, column: int, usual: Usual) -> Profiles:
 
 
 def _from_anndata(path: Path, usual: Usual, layer: str | None) -> Profiles:
+    require_anndata(path)
+    from anchordrug.raw.anndata_file import open_anndata
+
     with open_anndata(path) as opened:
         matrix = opened.matrix(layer, of_z=True)
         if matrix.looks_like_counts():

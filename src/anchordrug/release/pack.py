@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from anchordrug.errors import RawDataError, SettingsError
-from anchordrug.files.atomic import PARTIAL, atomic_folder, require_file
+from anchordrug.files.atomic import require_file
 from anchordrug.files.digests import sha256
 from anchordrug.files.progress import stream
 from anchordrug.files.tables import write_json
@@ -23,6 +23,7 @@ from anchordrug.raw.published import SOURCES
 from anchordrug.raw.repurposing import read_mechanisms
 from anchordrug.raw.tables import read_compounds, read_genes
 from anchordrug.raw.text import open_text
+from anchordrug.release.bundle_folder import replacing
 from anchordrug.release.layouts import EXPRESSION, GAF, HGNC, MECHANISMS, MODELS, OBO, Release, release_called
 from anchordrug.release.params import GoTerms
 
@@ -74,17 +75,11 @@ def put_bundle(
     release: Release, downloads: Path, out: Path, go: GoTerms, about: Mapping[str, object]
 ) -> Packed:
     """Make the raw bundle `out` of the files of `release` in `downloads`; `about` heads its SOURCES.json."""
-    new = out.with_name(f"{PARTIAL}{out.name}")
-    # What a killed run has left, which may be 34 GB.
-    shutil.rmtree(new, ignore_errors=True)
-    with atomic_folder(new) as folder:
+    with replacing(out) as folder:
         packed = _put_all(downloads, release, go, folder)
         files = [downloads / file for file in release.files()]
         sources = {**about, "go": go.model_dump(), "files": sources_of(files)}
         write_json(sources, folder / SOURCES)
-    if out.exists():
-        shutil.rmtree(out)
-    new.rename(out)
     return packed
 
 

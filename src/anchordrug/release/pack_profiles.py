@@ -13,9 +13,10 @@ from anchordrug.raw.gctx import write_gctx
 from anchordrug.raw.gene_names import ids_of_names
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.profiles import Profiles
+from anchordrug.raw.published import SOURCES
 from anchordrug.raw.untreated import described_lines, read_untreated
 from anchordrug.release.bundle_folder import replacing
-from anchordrug.release.pack import SOURCES, put_link, require_packed, sources_of
+from anchordrug.release.pack import put_link, require_packed, sources_of
 
 # Fewer drugs have a mean that is mostly their own.
 FEWEST_DRUGS = 5
@@ -77,8 +78,9 @@ def pack_profiles(profiles: Profiles, beside: Beside, out: Path, *, assay: str, 
         )
         notes += _put_beside(beside, signatures["cell_line"].unique().tolist(), folder)
         files = [path for path in (profiles.path, *beside) if path is not None]
-        about = {"assay": assay, "centre_lines": centre_lines, "files": sources_of(files)}
-        write_json(about, folder / SOURCES)
+        published = [{"name": profiles.path.name, "licence": None, "url": None}]
+        about = {"assay": assay, "centre_lines": centre_lines, "sources": published}
+        write_json({**about, "files": sources_of(files)}, folder / SOURCES)
     return Packed(signatures, z, notes)
 
 
@@ -185,7 +187,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 def _put_beside(beside: Beside, lines: list[str], folder: Path) -> list[str]:
     notes = []
     if beside.expression is not None:
-        notes.append(_put_expression(beside.expression, lines, folder / "basal_expression.csv"))
+        notes += _put_expression(beside.expression, lines, folder / "basal_expression.csv")
     if beside.annotation is not None:
         genes, terms, _ = read_annotation(beside.annotation)
         suffix = beside.annotation.name[beside.annotation.name.index(".") :]
@@ -194,8 +196,8 @@ def _put_beside(beside: Beside, lines: list[str], folder: Path) -> list[str]:
     return notes
 
 
-def _put_expression(path: Path, lines: list[str], to: Path) -> str:
-    """Write untreated expression of the cell lines that a file describes; return what was found."""
+def _put_expression(path: Path, lines: list[str], to: Path) -> list[str]:
+    """Write untreated expression of the cell lines that a file describes; return what was found, in words."""
     found = described_lines(path, lines)
     if not found:
         raise RawDataError(
@@ -203,9 +205,11 @@ def _put_expression(path: Path, lines: list[str], to: Path) -> str:
             "with that of their line, or leave --expression out"
         )
     table = read_untreated(path, found)
+    notes = [f"untreated expression: {note}" for note in table.attrs["notes"]]
     ids = ids_of_names(table.columns.tolist())
     named = table.set_axis(ids["gene"], axis=1)
     named.loc[:, ~named.columns.duplicated()].to_csv(to, lineterminator="\n", float_format="%.6g")
     lost = [line for line in lines if line not in found]
     left_out = f"; lines without are left out by curation: {shortlist(lost)}" if lost else ""
-    return f"untreated expression: {table.attrs['unit']} of {len(found)} of {len(lines)} cell lines{left_out}"
+    said = f"untreated expression: {table.attrs['unit']} of {len(found)} of {len(lines)} cell lines{left_out}"
+    return [*notes, said]

@@ -31,7 +31,7 @@ def run(project: Project) -> None:
     project.write(curated.funnel, schemas.FUNNEL, project.funnel)
     project.write(curated.rejects, schemas.REJECTS, project.rejects)
     index = schemas.validate(curated.responses, schemas.RESPONSES, tables.responses)
-    write_matrix(tables.responses, index, curated.genes["gene"].tolist(), curated.z)
+    write_matrix(tables.responses, index, curated.genes["gene"].tolist(), curated.z, missing=True)
     shutil.rmtree(work)
     typer.echo(curated.funnel.to_string(index=False))
     for note in curated.notes:

@@ -133,8 +133,11 @@ def _provenance(world: World, task: Task) -> dict[str, object]:
     campaign, experiments = world.campaign, [task.sources]
     if task.target in world.atlas.measured_lines():
         experiments.append(world.atlas.of(task.target))
-    doses = [] if campaign.rehearsal else [campaign.plates.concentration_um]
-    return provenance(world.atlas, experiments, doses)
+    if campaign.rehearsal:
+        return provenance(world.atlas, experiments)
+    plates = campaign.plates
+    times = [] if plates.time_h is None else [plates.time_h]
+    return provenance(world.atlas, experiments, [plates.concentration_um], times)
 
 
 def _compounds(world: World) -> pd.DataFrame:
