@@ -940,8 +940,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     ]
     library = bench.write(pd.concat([shop, pd.DataFrame(more)]))
     told = start("--dose-um", 1, library=library, budget=6, rounds=2)
-    assert "shop.csv: ignored columns: colour
-" in told
+    assert "shop.csv: ignored columns: colour\n" in told
     bench.edit("constraints", include=["<b>&amp;", "N2"])
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")
     bench.ok("next")
