@@ -164,7 +164,7 @@ def _require_few_repeats(
         pair = int(np.flatnonzero(differ & (of_signature == worst))[0])
         first, second = order[starts[pair]], order[starts[pair] + 1]
         raise RawDataError(
-            f"{path}: {rows.place(first)} and {rows.place(second)} have different values of one drug, cell "
-            f"line, dose, time and gene, and so have {share[worst]:.0%} of that drug's genes; add what tells "
-            "them apart (dose, time or replicate), or keep one of them"
+            f"{path}: {rows.place(int(first))} and {rows.place(int(second))} have different values of one "
+            f"drug, cell line, dose, time and gene, and so have {share[worst]:.0%} of that drug's genes; add "
+            "what tells them apart (dose, time or replicate), or keep one of them"
         )
