@@ -227,7 +227,7 @@ def test_layouts_are_told_apart_by_their_contents(path, tmp_path):
 
 
 def test_without_anndata_the_reader_says_what_to_install(path, monkeypatch):
-    monkeypatch.setattr("anchordrug.raw.optional.find_spec", lambda _: None)
+    monkeypatch.setattr("anchordrug.errors.find_spec", lambda _: None)
     with pytest.raises(
         AnchorDrugError, match=r"a.h5ad: .* and reading it needs h5py, which is not installed"
     ):
