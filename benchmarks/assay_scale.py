@@ -150,6 +150,7 @@ def main() -> None:
     asked = parser.parse_args()
     bundle = find_bundle(asked.raw)
     curated = curate(bundle, Rules(10.0, 24.0, "gold"))
+    assert bundle.expression is not None
     lines, genes, expression = read_expression(bundle.expression)
     profile = pd.Series(expression[lines.index(asked.target)], index=genes)
     table, seconds = measure(curated, profile, asked.target, asked.sets)

@@ -66,6 +66,7 @@ def without(raw: Path, target: str, bundle: Path, *, untreated: bool) -> Path:
     kept = [line for line in lines if line.rstrip("\n").split("\t")[column] != target]
     (bundle / found.siginfo.name).write_text("".join(kept), encoding="utf-8")
     if not untreated:
+        assert found.expression is not None
         table = pd.read_csv(found.expression, index_col=0)
         table[table.index != target].to_csv(bundle / "basal_expression.csv")
     return bundle
@@ -180,7 +181,9 @@ def main() -> None:
     target, seed = asked.target, asked.seed
     treated = curated(work / "with", raw, target, asked.predictor, seed)
     table, z, anchors, scores = retrospective(treated, target, seed)
-    lines, genes, values = read_expression(find_bundle(raw).expression)
+    expression = find_bundle(raw).expression
+    assert expression is not None
+    lines, genes, values = read_expression(expression)
     untreated = pd.Series(values[lines.index(target)], index=genes)
     bundle = without(raw, target, work / "bundle", untreated=True)
     untreated_only = curated(work / "without", bundle, target, asked.predictor, seed)

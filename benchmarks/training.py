@@ -60,6 +60,8 @@ def load(raw: Path, settings: Settings) -> tuple[ResponseAtlas, FeatureBlocks]:
 
 def features_of(bundle: RawBundle, curated: Curated, lines: list[str], settings: Settings) -> FeatureBlocks:
     """Return the three feature blocks in the order of the curated tables."""
+    assert bundle.annotation is not None
+    assert bundle.expression is not None
     names, _, annotation = read_annotation(bundle.annotation)
     known, columns, values = read_expression(bundle.expression)
     expression = pd.DataFrame(values, index=pd.Index(known), columns=pd.Index(columns))
