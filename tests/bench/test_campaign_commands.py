@@ -942,7 +942,6 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     told = start("--dose-um", 1, library=library, budget=6, rounds=2)
     assert "shop.csv: ignored columns: colour\n" in told
     bench.edit("constraints", include=["<b>&amp;", "N2"])
-    bench.edit("plates", concentration_um=2.5)
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")
     bench.ok("next")
     assert "nothing is measured yet" in bench.error(SettingsError, "finish")

@@ -110,7 +110,7 @@ def _texts(sheet: Sheet, column: int) -> pd.Categorical:
     kept = [name for name in names if name not in MISSING_TEXT]
     place = {name: number for number, name in enumerate(sorted(kept))}
     positions = np.array([place.get(name, -1) for name in names], np.int64)[codes]
-    return pd.Categorical.from_codes(positions, dtype=pd.CategoricalDtype(sorted(kept)))
+    return pd.Categorical.from_codes(positions, dtype=pd.CategoricalDtype(sorted(kept)))  # type: ignore[return-value]
 
 
 def _first_known(table: pd.DataFrame, column: str) -> dict[str, str | None]:
