@@ -15,7 +15,7 @@ PAGES = {"cli.md": make.cli_page, "params.md": make.params_page, "python.md": ma
 @pytest.mark.parametrize(("page", "made"), PAGES.items(), ids=PAGES)
 def test_a_page_is_what_the_code_makes(page, made):
     text = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
-    assert text == made(), "run python docs/reference/make.py"
+    assert text == made(), "run python -m docs.reference.make"
 
 
 def test_the_reference_of_python_has_every_public_name_and_contract():

@@ -1,4 +1,4 @@
-"""Write the pages of this folder from the code: python docs/reference/make.py (a test compares them)."""
+"""Write the pages of this folder from the code: python -m docs.reference.make (a test compares them)."""
 
 import re
 from collections.abc import Iterator

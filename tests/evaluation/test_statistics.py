@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from anchordrug.evaluation.statistics import holm, paired_difference
 
@@ -61,6 +62,12 @@ def test_holm_rejects_what_stepping_down_rejects(p, alpha):
     near = np.isclose(adjusted, alpha, rtol=1e-9)
     expected = np.isin(np.arange(len(p)), list(rejected_by_holm(p, alpha)))
     assert ((adjusted <= alpha) == expected)[~near].all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
+def test_holm_is_that_of_statsmodels(p):
+    _, expected, *_ = multipletests(p, method="holm")
+    np.testing.assert_allclose(holm(p), expected)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
