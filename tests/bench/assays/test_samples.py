@@ -249,6 +249,14 @@ def test_doses_are_matched_in_one_unit(tmp_path):
         placed(read_cells(tmp_path, obs, x), ResultFile(tmp_path / "a.h5ad"), request_of(tmp_path))
 
 
+def test_a_drug_at_another_dose_than_the_plate_map_has_is_left_out(tmp_path):
+    obs, x = cells()
+    obs["dose_um"] = np.where(obs["drug"] == "a", 1.0, 10.0)
+    counts = placed(read_cells(tmp_path, obs, x), ResultFile(tmp_path / "a.h5ad"), request_of(tmp_path))
+    assert {well for _, well in counts.values.columns} == {"A02", "A04", "B01", "B02"}
+    assert any("of other drugs, doses or cell lines are left out (a)" in note for note in counts.notes)
+
+
 def test_samples_that_cannot_be_placed(tmp_path):
     file = ResultFile(tmp_path / "a.h5ad")
     obs, x = cells()

@@ -183,15 +183,15 @@ def _plates(samples: Samples, file: ResultFile, request: AssayRequest) -> list[s
 
 
 def _of_dose(samples: Samples, rows: pd.DataFrame, wells: pd.DataFrame) -> pd.DataFrame:
-    """Return the samples of one drug at the dose of its wells; those of a single dose are taken at any."""
-    if rows["dose"].nunique() < 2:
-        return rows
-    wanted = wells["concentration"].unique()
+    """Return the samples of one drug at the dose of its wells; without a unit, those of a single dose."""
     if rows["dose_um"].isna().any():
+        if rows["dose"].nunique() < 2:
+            return rows
         raise AssayError(
             f"{samples.path}: '{rows['drug'].iloc[0]}' has several doses ({shortlist(rows['dose'].unique())})"
             " without a unit; name the column of doses 'dose_um', or keep the samples of one dose"
         )
+    wanted = wells["concentration"].unique()
     near_dose = [np.isclose(dose, wanted, rtol=_SAME_DOSE, atol=0).any() for dose in rows["dose_um"]]
     return rows[near_dose]
 
