@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
@@ -279,3 +280,14 @@ def test_unusable_workbooks(tmp_path):
     pd.DataFrame({"gene": []}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(RawDataError, match="has a header but no rows"):
         read_sheet(tmp_path / "t.parquet")
+
+
+def test_a_parquet_bomb_is_not_unpacked(tmp_path):
+    """Equal values take no room in the file."""
+    path = tmp_path / "t.parquet"
+    rows = pa.array(np.zeros(2**20, np.int8)).dictionary_encode()
+    table = pa.table({f"c{column}": rows for column in range(20)})
+    pq.write_table(table, path)
+    assert path.stat().st_size < 2**17
+    with pytest.raises(RawDataError, match=r"t.parquet: unpacks to more than 200 times its size"):
+        read_sheet(path)

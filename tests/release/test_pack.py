@@ -252,3 +252,14 @@ def test_what_is_missing_is_named_with_the_command_that_fetches_it(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(wrong), encoding="utf-8")
     assert isinstance(pack(tmp_path, "lincs2020").exception, SettingsError)
     assert not (tmp_path / "bundles").exists()
+
+
+def test_a_bomb_in_place_of_the_matrix_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("anchordrug.raw.unpacked.UNPACKED_BYTES", 2**20)
+    write_release(tmp_path, "gse70138")
+    matrix = tmp_path / "downloads" / RELEASES["gse70138"].matrix
+    matrix.write_bytes(gzip.compress(bytes(2**22), mtime=0))
+    error = pack(tmp_path, "gse70138").exception
+    assert isinstance(error, RawDataError)
+    assert f"{matrix}: unpacks to more than 200 times its size" in str(error)
+    assert not (tmp_path / "bundles/gse70138").exists()

@@ -17,6 +17,7 @@ from anchordrug.files.formulas import unescaped
 from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.delimited import Header, cells_of, header_of, holds_cells
 from anchordrug.raw.text import kind_of_file, one_line, open_text, require_readable
+from anchordrug.raw.unpacked import require_sane_size
 from anchordrug.raw.workbook import rows_of_workbook
 
 # Column names without case and punctuation (`Sheet.columns_named`), the preferred first.
@@ -38,6 +39,8 @@ SAMPLE_DESCRIPTIONS = (
     *("perttime", "pertitime", "smiles", "inchikey"),
 )
 
+# Of a value of parquet in memory, at the least.
+_BYTES_PER_VALUE = 8
 _MISSING = frozenset(("", "na", "nan", "n/a", "#n/a", "null", "none", "<na>", "nat"))
 
 
@@ -284,6 +287,7 @@ def _read_workbook(path: Path) -> Sheet:
 
 def _read_parquet(path: Path) -> Sheet:
     try:
+        require_sane_size(path, _BYTES_PER_VALUE * _values_in(path), path.stat().st_size)
         table = pd.read_parquet(path)
     # The file carries notes of pandas, in which anything may stand where pandas looks for something else.
     except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
@@ -295,6 +299,16 @@ def _read_parquet(path: Path) -> Sheet:
     header = [_name(name) for name in table.columns]
     cells = table.set_axis(range(table.shape[1]), axis=1)
     return _trimmed(Sheet(path, header, cells, 1 + np.arange(len(cells)), "data row", decimal_comma=False))
+
+
+def _values_in(path: Path) -> int:
+    """Return how many values a parquet file says that it has; equal ones take hardly any room in it."""
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        about = file.metadata
+        groups = [about.row_group(place) for place in range(about.num_row_groups)]
+        return sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
 
 
 def _trimmed(sheet: Sheet) -> Sheet:

@@ -1,6 +1,5 @@
 """Packing: the fetched files of a release and of other sources become a raw bundle."""
 
-import gzip
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from anchordrug.raw.published import SOURCES
 from anchordrug.raw.repurposing import read_mechanisms
 from anchordrug.raw.tables import read_compounds, read_genes
 from anchordrug.raw.text import open_text
+from anchordrug.raw.unpacked import unpacking
 from anchordrug.release.bundle_folder import replacing
 from anchordrug.release.layouts import EXPRESSION, GAF, HGNC, MECHANISMS, MODELS, OBO, Release, release_called
 from anchordrug.release.manifest import published_of
@@ -130,7 +130,7 @@ def _put_matrix(source: Path, folder: Path) -> None:
     try:
         with (
             source.open("rb") as packed,
-            gzip.open(packed) as unpacked,
+            unpacking(source, packed) as unpacked,
             (folder / source.stem).open("wb") as file,
         ):
             blocks = ((block,) for block in iter(lambda: unpacked.read(BLOCK), b""))
