@@ -94,6 +94,7 @@ OTHERS = {
     "SOFT": (b"^DATABASE = GeoMiame\n", "a GEO SOFT file"),
     "Matrix Market": (MARKET, "a Matrix Market matrix .*genes x samples"),
     "Matrix Market in gzip": (gzip.compress(MARKET, mtime=0), "a Matrix Market matrix"),
+    "ORT": (b"\x14\0\0\0ORTM\0\0" + bytes(40), r"a model in the format of onnxruntime \(.ort\)"),
     "RDS": (gzip.compress(b"X\n\0\0\0\3\0\4", mtime=0), "a file of R .*write.csv"),
     "RData": (bz2.compress(b"RDX3\nX\n"), "a bzip2 file; unpack it"),
     "page": (b"\n\n<!DOCTYPE HTML>\n<html>", r"a web page \(HTML\)"),

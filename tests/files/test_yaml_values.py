@@ -35,8 +35,14 @@ REFUSED = {
     "a bracket": ("a: [1\nb: 2", "line 2 is not YAML; mend its"),
     "a second colon": ("a: b: c", "line 1 is not YAML; mend its"),
     "two documents": ("a: 1\n---\nb: 2\n", "line 2 begins a second document"),
-    "an object": ("a: !!python/object/apply:os.system [ls]\n", r"line 1 is not plain YAML \(a tag"),
-    "a wrong truth": ("a: !!bool maybe\n", "line 1: maybe cannot be read as a value"),
+    "bytes": ("a: !!binary aGk=\n", r"line 1: a tag"),
+    "a set": ("a: 1\nb: !!set {c}\n", r"line 2: a tag"),
+    "a tag of our own": ("a: ! b\n", r"line 1: a tag"),
+    "an object": (
+        "a: !!python/object/apply:os.system [ls]\n",
+        r"line 1: a tag \(!\.\.\.\), which plain YAML has not; remove it",
+    ),
+    "a wrong truth": ("a: !!bool maybe\n", "line 1: a tag"),
     "a control character": ("a: 1\nb: \x1b[31m\n", r"line 2 is not YAML \(a control character\)"),
 }
 

@@ -44,6 +44,7 @@ from anchordrug.raw.molecules import open_compounds
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.sheet import read_sheet
 from anchordrug.raw.signature import read_gene_list, read_signature
+from anchordrug.raw.untreated import read_untreated
 from anchordrug.release.manifest import file_of
 from anchordrug.settings import read_settings
 from tests.conftest import small_params
@@ -170,6 +171,25 @@ def test_gct_of_an_assay(tmp_path):
         read_assay(path, {"a", "b"}.__contains__)
 
     fuzz(mutated([gct("#1.2"), gct("#1.3")]) | gcts(), Written(tmp_path / "a.gct", read))
+
+
+def test_table_of_an_assay(tmp_path):
+    def read(path: Path) -> None:
+        read_assay(path, {"a", "b", "TP53", "EGFR"}.__contains__)
+
+    wide = b"gene,P1:A1,P1:A2,P1:B1\na,1,2,3\nb,0,7,5\n"
+    long = b"drug,gene,log2FoldChange,pvalue,stat\nD1,a,0.5,0.01,2.5\nD1,b,-1,0.2,-1.3\nD2,a,0,1,0\n"
+    corpus = [*SHEETS, wide, long, b"drug\ta\tb\nD1\t1.5\t-2\nD2\t0.1\tNA\n"]
+    fuzz(mutated(corpus) | grids(SHEET) | grids(SHEET, "\t"), Written(tmp_path / "a.csv", read))
+
+
+def test_untreated(tmp_path):
+    def read(path: Path) -> None:
+        read_untreated(path, ["A549"])
+
+    down = b"gene,A549_1,A549_2\nTP53,3,10\nEGFR,0,12000\nMYC,7,5\n"
+    across = b"sample,TP53,EGFR\nA549,1.5,3.25\nMCF7,2,0\n"
+    fuzz(mutated([down, across]) | grids(SHEET), Written(tmp_path / "a.csv", read))
 
 
 def test_gctx(tmp_path):

@@ -67,6 +67,7 @@ _OPEN_DOCUMENT = Kind("an OpenDocument file, such as .ods", "save it as .xlsx or
 _WORD = Kind("a Word document", "save its table as CSV")
 _NUMPY = Kind("a file of numpy arrays", _CSV)
 _PICKLE = Kind("a Python pickle, which could run any program", "save it as CSV or parquet")
+_ORT = Kind("a model in the format of onnxruntime (.ort)", "give the .onnx file that it was made from")
 OTHER = Kind("a binary file of an unknown kind", "save it as a table, such as CSV")
 
 # Their remedy holds whatever the file is wanted for.
@@ -138,6 +139,8 @@ def kind_of_bytes(head: bytes) -> Kind | None:
     found = next((kind for start, kind in _STARTS if head.startswith(start)), None)
     if found is not None:
         return found
+    if head[4:8] == b"ORTM":
+        return _ORT
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     found = next((kind for start, kind in _STARTS if len(start) > 6 and text.startswith(start)), None)
     if found is not None:

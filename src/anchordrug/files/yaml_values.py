@@ -18,7 +18,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses repeated keys, aliases, numbers that are not finite, and deep nesting."""
+    """SafeLoader that refuses repeated keys, aliases, tags, numbers that are not finite, and deep nesting."""
 
     levels = 0
 
@@ -26,6 +26,8 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _problem(event, "an alias or anchor (*, &); write the value out, or put it in quotes")
+        if getattr(event, "tag", None) is not None:
+            raise _problem(event, "a tag (!...), which plain YAML has not; remove it")
         if self.levels == MOST_LEVELS:
             raise _problem(event, f"more than {MOST_LEVELS} levels of nesting; is it the right file?")
         self.levels += 1
@@ -113,8 +115,8 @@ def yaml_values(text: str, source: object) -> Any:
     Raises
     ------
     SettingsError
-        It is not YAML, or holds a key twice or one that is no text, an alias or anchor, a control character,
-        a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or several
+        It is not YAML, or has a key twice or one that is no text, an alias, anchor or tag, a control
+        character, a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or several
         documents. The message names the line.
     """
     try:
@@ -157,8 +159,6 @@ def _in_words(error: yaml.YAMLError, text: str) -> str:
         return f"{place} is not YAML (a tab); indent with spaces"
     if "document" in f"{getattr(error, 'context', '')}{problem}":
         return f"{place} begins a second document; keep one"
-    if "tag" in problem or "tag" in str(getattr(error, "context", "")):
-        return f"{place} is not plain YAML (a tag, '!...'); remove it"
     return f"{place} is not YAML; mend its indentation, brackets, quotation marks or colons"
 
 
