@@ -116,8 +116,8 @@ def yaml_values(text: str, source: object) -> Any:
     ------
     SettingsError
         It is not YAML, or has a key twice or one that is no text, an alias, anchor or tag, a control
-        character, a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or several
-        documents. The message names the line.
+        character, a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or
+        several documents. The message names the line.
     """
     try:
         return _Loader(text).get_single_data()
