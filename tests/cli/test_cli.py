@@ -30,6 +30,7 @@ COMMANDS = [
         "report",
         "select",
         "simulate",
+        "slice",
         "split",
     ),
     "summarise",
@@ -274,8 +275,6 @@ FILES = {
     "siginfo_beta.txt": "siginfo_beta.txt",
     "compoundinfo_beta.txt": "compoundinfo_beta.txt",
     "geneinfo_beta.txt": "geneinfo_beta.txt",
-    "basal_expression*.csv.gz": "basal_expression",
-    "gene_ontology*.csv.gz": "gene_ontology",
 }
 
 
@@ -297,7 +296,7 @@ def test_a_missing_file_is_named(raw, pattern):
 )
 def test_a_file_under_a_near_name_is_named(raw, pattern, name):
     only(raw, pattern).rename(raw / name)
-    assert mistake(raw.parent, "curate").endswith(f"did you mean '{name}'?")
+    assert f"; did you mean '{name}'?" in mistake(raw.parent, "curate")
 
 
 @pytest.mark.parametrize(

@@ -151,3 +151,11 @@ def test_a_model_is_checked_against_the_sum_beside_it(project, tmp_path):
             f"{model}: differs from its checksum in m.onnx.sha256; copy or export both of them again"
         )
         assert "SIM-T1" in found.output
+    drugs = tmp_path / "d.csv"
+    drugs.write_text("smiles\nCCO\n")
+    told = f"{model}: differs from its checksum in m.onnx.sha256"
+    for command in (("predict",), ("rank", "--signature", "no.csv")):
+        found = run_cli(*command, "--model", model, "--drugs", drugs, "--out", tmp_path / "out.csv")
+        assert str(found.exception).startswith(told)
+    with pytest.raises(LibraryError, match=r"differs from its checksum"):
+        anchordrug.predict(model, ["CCO"])

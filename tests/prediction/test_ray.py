@@ -147,14 +147,13 @@ def test_where_it_cannot_read_or_write(cluster, project, library, tmp_path):
 
 def test_what_a_driver_that_died_has_left_is_gone_on_with(cluster, project, library, tmp_path, monkeypatch):
     """The portion that is done keeps its file; the three others are predicted."""
+    columns = engine._Columns("smiles", "pert_id", None, (), ["drug_id", "name"])
     out, command = tmp_path / "out", ("--drugs", library, "--out", tmp_path / "out")
     begun = engine.Output.begun
 
     def begin_alone(output, key):
         begun(output, key)
-        worker = engine._Worker(
-            files, TableShape(), ("smiles", "pert_id"), engine.library_at(*local, "it"), output
-        )
+        worker = engine._Worker(files, TableShape(), columns, engine.library_at(*local, "it"), output)
         assert worker(pa.table({"portion": [1]})).to_pydict() == {"reason": [""]}
         raise KeyboardInterrupt
 
@@ -204,7 +203,8 @@ def test_what_a_worker_cannot_do_is_said_in_a_line(project, library, tmp_path, m
     output = engine.Output(local, str(tmp_path / "out"), "out")
     output.begun("key")
     files, source = [(str(model), model.read_bytes())], engine.library_at(local, str(library), "library")
-    worker = engine._Worker(files, TableShape(), ("smiles", None), source, output)
+    columns = engine._Columns("smiles", None, None, (), ["drug_id", "name"])
+    worker = engine._Worker(files, TableShape(), columns, source, output)
     for fault in (WorkerError("free memory"), LibraryError("out: cannot be written to")):
 
         def fails(*_, fault=fault):

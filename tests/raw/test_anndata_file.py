@@ -106,6 +106,17 @@ def test_what_is_added_up_must_be_counts(tmp_path, kind, value, fault):
         opened.matrix().sums(np.array([0, 0, -1]), 1)  # what is in no group does not matter
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_infinite_value_is_refused_with_its_place(tmp_path, kind):
+    wrong = VALUES.copy()
+    wrong[2, 2] = np.inf
+    with open_anndata(write_h5ad(tmp_path / "a.h5ad", KINDS[kind](wrong), OBS, VAR)) as opened:
+        matrix = opened.matrix()
+        for use in (matrix.values, lambda: matrix.rows([0]), lambda: matrix.sums(np.zeros(3, dtype=int), 1)):
+            with pytest.raises(RawDataError, match=r"a\.h5ad: X: 'c3', gene 'E3': inf is not a number"):
+                use()
+
+
 # ---- files that are damaged or foreign ----
 
 

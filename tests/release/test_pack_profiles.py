@@ -284,6 +284,11 @@ def test_other_refusals(tmp_path):
     obs.index = pd.Index(["s"])
     counts = write_h5ad(tmp_path / "c.h5ad", np.array([[3.0, 0.0]]), obs, pd.DataFrame(index=["JUN", "MYC"]))
     assert "has whole numbers, which are counts and no z-scores" in refused(counts)
+    told = "column 'dose_um' has the values that --dose-um gives; leave out --dose-um"
+    assert told in refused(path, "--dose-um", 3)
+    assert "column 'time_h' has the values that --time-h gives" in refused(path, "--time-h", 6)
+    positive = as_anndata(profiles().abs(), tmp_path / "p.h5ad")
+    assert "p.h5ad: z has hardly a negative value" in refused(positive)
     sheet = pd.DataFrame({"file": ["no.csv"], **obs.iloc[0].to_dict()})
     told = refused(written(sheet, tmp_path / "s.csv"))
     assert told == "no.csv: no such file; s.csv, line 2 names it; correct the name"

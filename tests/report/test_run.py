@@ -232,7 +232,8 @@ def campaign_report(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("campaign") / "report.html"
     table = pd.DataFrame({"cell line": ["SIM-T1", HOSTILE], "value": [0.5, np.nan]})
     names = ("anchors", "evidence", "trust", "rounds", "forecast", "outcomes", "strongest", "files")
-    write_page("campaign.html", path, targets="SIM-T1", summary=HOSTILE, **dict.fromkeys(names, table))
+    texts = {"targets": "SIM-T1", "summary": HOSTILE, "other_conditions": HOSTILE}
+    write_page("campaign.html", path, **texts, **dict.fromkeys(names, table))
     return path
 
 

@@ -134,9 +134,10 @@ def inspect(
 ) -> None:
     """Show what a model is: target, genes, data, metrics, what it is for and where it ends."""
     from anchordrug.prediction import inspect as stage
+    from anchordrug.prediction.inference import require_sum
 
     if as_json:
         print_json(context, stage.card(model))
     else:
         stage.run(model)
-    stage.require_sum(model)
+    require_sum(model)

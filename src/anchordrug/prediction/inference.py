@@ -12,6 +12,7 @@ from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError, printable
 from anchordrug.evidence_group import evidence_groups
+from anchordrug.files.checksums import checked, sum_of
 from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
 from anchordrug.labels import decided
 from anchordrug.prediction.answers import outputs_of, require_ends, require_possible
@@ -224,7 +225,35 @@ class OnnxPredictor:
 
 
 def load_onnx(path: Path | str) -> OnnxPredictor:
-    """Open an exported predictor.
+    """Open an exported predictor; if the file of its SHA-256 is beside it, they have to agree.
+
+    Raises
+    ------
+    LibraryError
+        The SHA-256 beside it is another; or as `open_unchecked`.
+    """
+    path = Path(path)
+    predictor = open_unchecked(path)
+    require_sum(path)
+    return predictor
+
+
+def require_sum(model: Path) -> None:
+    """Check a model against the SHA-256 in the file beside it, if there is one.
+
+    Raises
+    ------
+    LibraryError
+        The two differ.
+    """
+    if checked(model) == "differs":
+        raise LibraryError(
+            f"{model}: differs from its checksum in {sum_of(model).name}; copy or export both of them again"
+        )
+
+
+def open_unchecked(path: Path) -> OnnxPredictor:
+    """Open an exported predictor, whatever its SHA-256 is.
 
     Raises
     ------
@@ -232,7 +261,6 @@ def load_onnx(path: Path | str) -> OnnxPredictor:
         The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, was
         not exported by this version of anchordrug, or its card, inputs or outputs are not those of a model.
     """
-    path = Path(path)
     if path.is_dir():
         raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")
     if not path.is_file():

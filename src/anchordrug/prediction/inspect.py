@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
-from anchordrug.errors import LibraryError, printable, shortlist
+from anchordrug.errors import printable, shortlist
 from anchordrug.files.checksums import checked, sum_of
 from anchordrug.prediction.card import GENE_IDS
-from anchordrug.prediction.inference import OnnxPredictor, load_onnx
+from anchordrug.prediction.inference import OnnxPredictor, open_unchecked
 
 WIDTH, INDENT = 110, 20
 # Of a text of the card, and of its lists of files and scores; --json prints all of it.
@@ -32,7 +32,7 @@ def card(model: Path) -> dict:
     LibraryError
         The file is no model of anchordrug's.
     """
-    return load_onnx(model).card
+    return open_unchecked(model).card
 
 
 def run(model: Path) -> None:
@@ -43,27 +43,13 @@ def run(model: Path) -> None:
     LibraryError
         The file is no model of anchordrug's.
     """
-    predictor = load_onnx(model)
+    predictor = open_unchecked(model)
     typer.echo(f"{model} ({model.stat().st_size / 1e6:.1f} MB)")
     for name, text in _lines(predictor):
         first, *rest = wrap(printable(text, MOST_CHARACTERS), WIDTH - INDENT) or ["-"]
         typer.echo(f"{name:<{INDENT}}{first}")
         for line in rest:
             typer.echo(" " * INDENT + line)
-
-
-def require_sum(model: Path) -> None:
-    """Check a model against the SHA-256 in the file beside it, if there is one.
-
-    Raises
-    ------
-    LibraryError
-        The two differ.
-    """
-    if checked(model) == "differs":
-        raise LibraryError(
-            f"{model}: differs from its checksum in {sum_of(model).name}; copy or export both of them again"
-        )
 
 
 def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:

@@ -62,7 +62,8 @@ def find_bundle(folder: Path) -> RawBundle:
     Raises
     ------
     RawDataError
-        The folder or a file that is not optional is missing, or a name fits two files.
+        The folder or a file that is not optional is missing, a name fits two files, or an optional file has
+        a name that is nearly right.
     """
     if not folder.is_dir():
         raise RawDataError(
@@ -73,8 +74,8 @@ def find_bundle(folder: Path) -> RawBundle:
         siginfo=_optional(folder, "siginfo"),
         compoundinfo=_required(folder, "compoundinfo"),
         geneinfo=_required(folder, "geneinfo"),
-        expression=_optional(folder, "expression"),
-        annotation=_optional(folder, "annotation"),
+        expression=_if_meant(folder, "expression"),
+        annotation=_if_meant(folder, "annotation"),
         panel=_optional(folder, "panel"),
     )
 
@@ -121,6 +122,19 @@ def _required(folder: Path, role: str) -> Path:
     path = _optional(folder, role)
     if path is None:
         raise RawDataError(f"{no_file(folder, role)}; add it")
+    return path
+
+
+def _if_meant(folder: Path, role: str) -> Path | None:
+    """Return a file without which a bundle is usable; a file under a nearly right name is a mistake."""
+    path = _optional(folder, role)
+    if path is None:
+        others = {
+            found for patterns in _PATTERNS.values() for name in patterns for found in folder.glob(name)
+        }
+        hint = near(_PATTERNS[role][0], (entry.name for entry in folder.iterdir() if entry not in others))
+        if hint:
+            raise RawDataError(f"{folder}: no file named {' or '.join(_PATTERNS[role])} ({role}){hint}")
     return path
 
 

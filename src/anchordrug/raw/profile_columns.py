@@ -140,6 +140,7 @@ def _doses(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndar
                 "'dose_um', or give the dose of all rows with --dose-um"
             )
         return usual.dose_um, ()
+    _require_once(sheet, columns["dose"], usual.dose_um, "--dose-um")
     doses = doses_in_um(sheet, columns)
     codes, texts = sheet.distinct(columns["dose"])
     bare = np.array([is_number(text) for text in texts])[codes] & np.isnan(doses)
@@ -155,6 +156,14 @@ def _doses(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndar
     return np.where(bare, numbers, doses), (f"{place} has no unit; its numbers are taken as uM",)
 
 
+def _require_once(sheet: Sheet, column: int, usual: float | None, option: str) -> None:
+    if usual is not None:
+        raise RawDataError(
+            f"{sheet.path}: {sheet.column_place(column)} has the values that {option} gives; leave out "
+            f"{option}, or remove the column"
+        )
+
+
 def _times(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndarray | float, tuple[str, ...]]:
     """Return times in hours, NaN where they cannot be read; a number without unit is in hours, as noted."""
     if "time" not in columns:
@@ -164,6 +173,7 @@ def _times(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndar
                 "'time_h', or give the time of all rows with --time-h"
             )
         return usual.time_h, ()
+    _require_once(sheet, columns["time"], usual.time_h, "--time-h")
     codes, texts = sheet.distinct(columns["time"])
     bare = [is_number(text) for text in texts]
     hours = [float(text) if plain else hours_of(text) for text, plain in zip(texts, bare, strict=True)]

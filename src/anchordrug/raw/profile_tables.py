@@ -90,7 +90,7 @@ def _values(sheet: Sheet) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     ranks = sheet.columns_named(RANK_HEADERS)
     if "z" in roles:
         values = sheet.numbers(roles["z"])
-        _require_direction(sheet, roles["z"], values)
+        _require_direction(sheet.path, sheet.column_place(roles["z"]), values)
         return values, False, ()
     if ranks and not {"statistic", "fold change"} & roles.keys():
         return sheet.numbers(ranks[0]), True, ()
@@ -103,11 +103,11 @@ def _values(sheet: Sheet) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     return values, False, best.notes
 
 
-def _require_direction(sheet: Sheet, column: int, values: np.ndarray) -> None:
+def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
     lacking = lacks_direction(values)
     if lacking:
         raise RawDataError(
-            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell "
+            f"{path}: {place} has hardly a {lacking} value, so it does not tell "
             "genes that go up from genes that go down; give all genes, with signed values"
         )
 
@@ -163,6 +163,7 @@ def _from_anndata(path: Path, usual: Usual, layer: str | None) -> Profiles:
                 "compare drugs with controls first, or name another matrix with --layer"
             )
         values = matrix.values()
+    _require_direction(path, printable(matrix.name, 60), values)
     about = described(matrix.samples, usual)
     genes, of_gene, notes = _genes_of_var(path, matrix.genes)
     used = np.flatnonzero(about.of_row >= 0)

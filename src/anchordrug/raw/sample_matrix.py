@@ -48,7 +48,7 @@ class SampleMatrix:
         Raises
         ------
         RawDataError
-            There are more than `MOST_VALUES`, or they cannot be read.
+            There are more than `MOST_VALUES`, one is infinite, or they cannot be read.
         """
         if self.shape[0] * self.shape[1] > MOST_VALUES:
             raise RawDataError(
@@ -56,7 +56,7 @@ class SampleMatrix:
                 f"{MOST_VALUES:,}; keep fewer samples or genes, or sum single cells first"
             )
         whole = np.zeros(self.shape)
-        for rows, columns, values in self.blocks():
+        for rows, columns, values in self._finite_blocks():
             whole[rows, columns] = values if isinstance(values, np.ndarray) else values.toarray()
         return whole
 
@@ -66,7 +66,7 @@ class SampleMatrix:
         Raises
         ------
         RawDataError
-            They are more than `MOST_VALUES`, or cannot be read.
+            They are more than `MOST_VALUES`, one of the matrix is infinite, or they cannot be read.
         """
         groups = np.full(self.shape[0], -1)
         groups[list(wanted)] = np.arange(len(wanted))
@@ -100,7 +100,7 @@ class SampleMatrix:
                 "sums; keep fewer groups or genes"
             )
         sums = np.zeros((count, self.shape[1]))
-        for rows, columns, values in self.blocks():
+        for rows, columns, values in self._finite_blocks():
             own = groups[rows]
             used = np.flatnonzero(own >= 0)
             if require is not None:
@@ -114,32 +114,51 @@ class SampleMatrix:
         """Return whether the first values are whole, not negative, and not all 0."""
         seen = np.empty(0)
         for _, _, values in self.blocks():
-            numbers = values.ravel() if isinstance(values, np.ndarray) else values.data
-            seen = np.concatenate([seen, numbers[:_LOOKED_AT]])
+            seen = np.concatenate([seen, _numbers(values)[:_LOOKED_AT]])
             if len(seen) >= _LOOKED_AT:
                 break
         known = seen[np.isfinite(seen)]
         return bool(known.any() and (known >= 0).all() and (known == np.floor(known)).all())
 
+    def _finite_blocks(self) -> Iterator[tuple[slice, slice, Any]]:
+        """Yield the blocks, without an infinite value in any."""
+        for rows, columns, values in self.blocks():
+            wrong = np.isinf(_numbers(values))
+            if wrong.any():
+                place, value = self._place(values, int(wrong.argmax()), rows.start, columns.start)
+                raise RawDataError(f"{place}: {value:g} is not a number; leave the value out or correct it")
+            yield rows, columns, values
+
     def _require_counts(self, values: Any, used: np.ndarray, rows: slice, columns: slice) -> None:
         """Refuse the first value of the `used` rows of a block that is no count."""
         part = values[used]
-        numbers = part.ravel() if isinstance(part, np.ndarray) else part.data
+        numbers = _numbers(part)
         wrong = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)))
         if not wrong.any():
             return
-        place = int(wrong.argmax())
+        place, value = self._place(part, int(wrong.argmax()), rows.start + used, columns.start)
+        fault = "is negative" if value < 0 else "is no whole number"
+        fault = "is missing" if np.isnan(value) else fault
+        raise RawDataError(
+            f"{place}: {value:.6g} {fault}, so these are no raw counts; give the matrix of raw counts"
+        )
+
+    def _place(self, part: Any, place: int, rows: int | np.ndarray, first_column: int) -> tuple[str, float]:
+        """Return where a value of a part of the matrix is, in words, and the value.
+
+        `rows` are the samples of the part, or the first of them if they follow each other.
+        """
         if isinstance(part, np.ndarray):
             row, column = divmod(place, part.shape[1])
         else:
             found = part.tocoo()
             row, column = int(found.row[place]), int(found.col[place])
-        sample = self.samples.names(0)[rows.start + used[row]]
-        gene = self.genes.names(0)[columns.start + column]
-        value = numbers[place]
-        fault = "is negative" if value < 0 else "is no whole number"
-        fault = "is missing" if np.isnan(value) else fault
-        raise RawDataError(
-            f"{self.path}: {self.name}: '{sample[:60]}', gene '{gene[:60]}': {value:.6g} {fault}, so these "
-            "are no raw counts; give the matrix of raw counts"
-        )
+        sample = self.samples.names(0)[rows + row if isinstance(rows, int) else rows[row]]
+        gene = self.genes.names(0)[first_column + column]
+        where = f"{self.path}: {self.name}: '{sample[:60]}', gene '{gene[:60]}'"
+        return where, float(_numbers(part)[place])
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """Return the stored values of a block."""
+    return values.ravel() if isinstance(values, np.ndarray) else values.data

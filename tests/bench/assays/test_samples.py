@@ -207,6 +207,8 @@ def test_cells_are_added_up_by_well(tmp_path):
     np.testing.assert_array_equal(found.values["", "A01"], x[is_first].sum(axis=0))
     assert "3 of 12 samples are in no well and left out" in found.notes
     assert "9 cells are added up to 2 wells of 3 to 6 cells" in found.notes
+    assert any(note.endswith("those of the plate map; not used: 'drug'") for note in found.notes)
+    assert not any("drug by" in note for note in found.notes)
 
 
 def test_cells_are_added_up_by_drug_and_placed_in_wells(tmp_path):

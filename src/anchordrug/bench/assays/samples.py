@@ -23,6 +23,7 @@ from anchordrug.raw.sheet import Sheet
 
 # Of the names of samples, from which on they are wells and another name is a mistake.
 _MOST_ARE_WELLS, _LOOKED_AT = 0.5, 1000
+_OF_WELLS, _OF_PLATE_MAP = ("well", "plate"), ("drug", "dose", "cell line", "control")
 _GROUPED_BY = ("plate", "cell_line", "drug", "dose", "replicate")
 
 
@@ -60,9 +61,14 @@ def contents_of_samples(
     gene_column, hits = gene_column_of(matrix.genes, file.is_gene)
     if not hits:
         raise no_genes(file.path, matrix.genes.names(gene_column), matrix.genes.header)
-    notes = (*notes, _as_read(matrix, gene_column, columns))
     wells = _wells(matrix.samples, columns, file.plates)
+    used = _OF_WELLS if wells is not None else tuple(ROLES)
+    notes = (*notes, _as_read(matrix, gene_column, {role: columns[role] for role in used if role in columns}))
     if wells is not None:
+        unused = [_column(matrix.samples, columns[role]) for role in _OF_PLATE_MAP if role in columns]
+        if unused:
+            said = "drugs, doses and cell lines of wells are those of the plate map; not used: "
+            notes = (*notes, said + ", ".join(unused))
         return _by_well(matrix, file, gene_column, wells, notes)
     if not matrix.looks_like_counts():
         return _profiles(matrix, file, gene_column, notes)
