@@ -345,6 +345,7 @@ def test_metrics_plots_and_experiments_tell_the_story(small_clone):
         assert columns <= set(drawn["content"]["data"]["values"][0]), plot
 
 
+@pytest.mark.long
 def test_the_tutorials_of_the_demo_and_of_the_strategies(small_clone):
     """Last, as they change the clone."""
     said = play(PIPELINE_STORY, small_clone)

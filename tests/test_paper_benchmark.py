@@ -85,7 +85,7 @@ def test_every_campaign_of_the_grid_is_played(paper):
     assert sizes[-1] == grown["pool"] == grown["whole_pool"]["drugs"]
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_what_is_done_is_not_played_again_and_what_is_lost_comes_back_the_same(paper, tmp_path, engine):
     folder = tmp_path / "paper"
     shutil.copytree(paper, folder)

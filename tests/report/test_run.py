@@ -232,7 +232,11 @@ def campaign_report(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("campaign") / "report.html"
     table = pd.DataFrame({"cell line": ["SIM-T1", HOSTILE], "value": [0.5, np.nan]})
     names = ("anchors", "evidence", "trust", "rounds", "forecast", "outcomes", "strongest", "files")
-    texts = {"targets": "SIM-T1", "summary": HOSTILE, "other_conditions": HOSTILE}
+    texts = {
+        "targets": "SIM-T1",
+        "summary": HOSTILE,
+        "other_conditions": "dose and time: the campaign has 1 uM & <b>",
+    }
     write_page("campaign.html", path, **texts, **dict.fromkeys(names, table))
     return path
 
