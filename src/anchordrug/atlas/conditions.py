@@ -1,4 +1,4 @@
-"""Under which conditions an atlas was measured: doses, times, assays; and whether a campaign's are others."""
+"""Conditions of experiments (dose, time, quality, assay): which are wanted, and if a campaign has others."""
 
 from typing import NamedTuple
 

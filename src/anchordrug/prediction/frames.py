@@ -21,7 +21,7 @@ from anchordrug.prediction.tables import (
     with_structures,
 )
 from anchordrug.prediction.writers import Contents
-from anchordrug.raw.molecule_text import ColumnNames, Compound
+from anchordrug.raw.molecule_text import ColumnNames, Compound, compound_of
 from anchordrug.raw.molecules import text_of
 
 if TYPE_CHECKING:
@@ -190,10 +190,6 @@ def _of_frame(table: pd.DataFrame) -> tuple[list[Compound], list[str]]:
     names = ColumnNames(Path("table"), None, None)
     structure, identity = names.found_in([str(name) for name in table.columns])
     columns = [[text_of(value) for value in table.iloc[:, column]] for column in range(table.shape[1])]
-    compounds = []
-    for cells in zip(*columns, strict=True):
-        key, name = ("" if column is None else cells[column] for column in identity[:2])
-        further = tuple(cells[column] for column in identity.further)
-        text = cells[structure]
-        compounds.append(Compound("", key or name or text, text, None, name, further))
+    rows = zip(*columns, strict=True)
+    compounds = [compound_of("", cells[structure], cells[structure], cells, identity) for cells in rows]
     return compounds, names.further

@@ -35,7 +35,7 @@ def provenance(
     SettingsError
         SOURCE_DATE_EPOCH is not a number of seconds.
     """
-    conditions = [*map(conditions_of, experiments), *([] if own is None else [own])]
+    conditions = [conditions_of(*experiments), *([] if own is None else [own])]
     return {
         "gene_ids": {
             "ensembl": _or_none(atlas.gene_table["ensembl_id"]),

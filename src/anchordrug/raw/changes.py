@@ -1,5 +1,6 @@
 """Tables of differential expression: which columns tell how a gene changes, and in which direction."""
 
+from pathlib import Path
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -228,13 +229,26 @@ def best_values(
 def _directed(sheet: Sheet, column: int, problem: type[AnchorDrugError]) -> np.ndarray:
     """Return the numbers of a column whose sign tells the direction."""
     values = sheet.numbers(column)
+    require_direction(sheet.path, sheet.column_place(column), values, problem)
+    return values
+
+
+def require_direction(
+    path: Path, place: str, values: np.ndarray, problem: type[AnchorDrugError] = RawDataError
+) -> None:
+    """Check that the sign of the values at `place` of a file tells genes that go up from those that go down.
+
+    Raises
+    ------
+    AnchorDrugError
+        A `problem`: hardly a value has one of the signs.
+    """
     lacking = lacks_direction(values)
     if lacking:
         raise problem(
-            f"{sheet.path}: {sheet.column_place(column)} has hardly a {lacking} value, so it does not tell "
-            "genes that go up from genes that go down; give all genes, with signed values"
+            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes "
+            "that go down; give all genes, with signed values"
         )
-    return values
 
 
 def _statistic_column(columns: dict[str, int]) -> int | None:

@@ -126,10 +126,7 @@ def _sheet(path: Path, id_column: str | None) -> Sheet:
 def _obs(path: Path) -> Sheet:
     require_anndata(path)
     from anchordrug.raw.anndata_file import read_obs
-    from anchordrug.raw.hdf5 import is_anndata
 
-    if not is_anndata(path):
-        raise RawDataError(f"{path}: is {HDF5.words}; {HDF5.remedy}")
     return read_obs(path)
 
 

@@ -133,16 +133,16 @@ class ColumnNames:
 
 def compound_of(
     place: str,
-    number: int,
+    instead: str,
     structure: str,
     cells: Sequence[str],
     identity: Identity,
     problem: str | None = None,
 ) -> Compound:
-    """Return row `number` of a table, called by its id, or else by its name, or else row_N."""
+    """Return a row of a table, called by its id, or else by its name, or else `instead`."""
     key, name = ("" if column is None else cells[column] for column in identity[:2])
     further = tuple(cells[column] for column in identity.further)
-    return Compound(place, key or name or f"row_{number}", structure, problem, name, further)
+    return Compound(place, key or name or instead, structure, problem, name, further)
 
 
 def lines_of(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
@@ -218,7 +218,7 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
         if problem is None and any(cells[len(header) :]):
             problem = f"{len(cells)} cells, the header has {len(header)}; quote texts that hold {tab}"
         cells += [""] * (len(header) - len(cells))
-        yield compound_of(f"line {line}", number, cells[structure], cells, identity, problem)
+        yield compound_of(f"line {line}", f"row_{number}", cells[structure], cells, identity, problem)
 
 
 class _RecordLines(Iterator[str]):

@@ -151,7 +151,7 @@ def _rows_of_parquet(
         nonlocal done
         for cells in filled():
             done += 1
-            yield compound_of(f"row {done}", done, cells[structure], cells, identity)
+            yield compound_of(f"row {done}", f"row_{done}", cells[structure], cells, identity)
 
     return rows(), lambda: done / max(1, file.metadata.num_rows)
 
@@ -177,4 +177,4 @@ def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
     structure, identity = names.found_in(sheet.header)
     columns = [sheet.names(column) for column in range(len(sheet.header))]
     for row, cells in enumerate(zip(*columns, strict=True)):
-        yield compound_of(sheet.row_place(row), row + 1, cells[structure], cells, identity)
+        yield compound_of(sheet.row_place(row), f"row_{row + 1}", cells[structure], cells, identity)

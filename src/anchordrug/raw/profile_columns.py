@@ -133,14 +133,9 @@ def _controls(sheet: Sheet, columns: dict[str, int], table: pd.DataFrame) -> np.
 
 def _doses(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndarray | float, tuple[str, ...]]:
     """Return doses in uM, NaN where they cannot be read; a number without unit is in uM, which is noted."""
-    if "dose" not in columns:
-        if usual.dose_um is None:
-            raise RawDataError(
-                f"{sheet.path}: no column of doses (found {shortlist(sheet.header, 10)}); add a column "
-                "'dose_um', or give the dose of all rows with --dose-um"
-            )
-        return usual.dose_um, ()
-    _require_once(sheet, columns["dose"], usual.dose_um, "--dose-um")
+    of_all = _of_all_rows(sheet, columns, "dose", usual.dose_um, "dose_um")
+    if of_all is not None:
+        return of_all, ()
     doses = doses_in_um(sheet, columns)
     codes, texts = sheet.distinct(columns["dose"])
     bare = np.array([is_number(text) for text in texts])[codes] & np.isnan(doses)
@@ -156,24 +151,29 @@ def _doses(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndar
     return np.where(bare, numbers, doses), (f"{place} has no unit; its numbers are taken as uM",)
 
 
-def _require_once(sheet: Sheet, column: int, usual: float | None, option: str) -> None:
-    if usual is not None:
+def _of_all_rows(
+    sheet: Sheet, columns: dict[str, int], role: str, value: float | None, column: str
+) -> float | None:
+    """Return the dose or time that an option gives for all rows, None where a column has it."""
+    option = f"--{column.replace('_', '-')}"
+    if role in columns and value is not None:
         raise RawDataError(
-            f"{sheet.path}: {sheet.column_place(column)} has the values that {option} gives; leave out "
-            f"{option}, or remove the column"
+            f"{sheet.path}: {sheet.column_place(columns[role])} has the values that {option} gives; leave "
+            f"out {option}, or remove the column"
         )
+    if role not in columns and value is None:
+        raise RawDataError(
+            f"{sheet.path}: no column of {role}s (found {shortlist(sheet.header, 10)}); add a column "
+            f"'{column}', or give the {role} of all rows with {option}"
+        )
+    return value
 
 
 def _times(sheet: Sheet, columns: dict[str, int], usual: Usual) -> tuple[np.ndarray | float, tuple[str, ...]]:
     """Return times in hours, NaN where they cannot be read; a number without unit is in hours, as noted."""
-    if "time" not in columns:
-        if usual.time_h is None:
-            raise RawDataError(
-                f"{sheet.path}: no column of times (found {shortlist(sheet.header, 10)}); add a column "
-                "'time_h', or give the time of all rows with --time-h"
-            )
-        return usual.time_h, ()
-    _require_once(sheet, columns["time"], usual.time_h, "--time-h")
+    of_all = _of_all_rows(sheet, columns, "time", usual.time_h, "time_h")
+    if of_all is not None:
+        return of_all, ()
     codes, texts = sheet.distinct(columns["time"])
     bare = [is_number(text) for text in texts]
     hours = [float(text) if plain else hours_of(text) for text, plain in zip(texts, bare, strict=True)]

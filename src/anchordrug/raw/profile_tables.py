@@ -7,7 +7,7 @@ import pandas as pd
 
 from anchordrug.errors import RawDataError, printable, shortlist
 from anchordrug.files.atomic import require_file
-from anchordrug.raw.changes import best_values, columns_by_role, lacks_direction
+from anchordrug.raw.changes import best_values, columns_by_role, require_direction
 from anchordrug.raw.hdf5 import is_anndata
 from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.profile_columns import Usual, described
@@ -90,7 +90,7 @@ def _values(sheet: Sheet) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     ranks = sheet.columns_named(RANK_HEADERS)
     if "z" in roles:
         values = sheet.numbers(roles["z"])
-        _require_direction(sheet.path, sheet.column_place(roles["z"]), values)
+        require_direction(sheet.path, sheet.column_place(roles["z"]), values)
         return values, False, ()
     if ranks and not {"statistic", "fold change"} & roles.keys():
         return sheet.numbers(ranks[0]), True, ()
@@ -101,15 +101,6 @@ def _values(sheet: Sheet) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     best = best_values(sheet, roles)
     values = best.values if best.errors is None else best.values / best.errors
     return values, False, best.notes
-
-
-def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
-    lacking = lacks_direction(values)
-    if lacking:
-        raise RawDataError(
-            f"{path}: {place} has hardly a {lacking} value, so it does not tell "
-            "genes that go up from genes that go down; give all genes, with signed values"
-        )
 
 
 def _from_contrasts(sheet: Sheet, column: int, usual: Usual) -> Profiles:
@@ -163,7 +154,7 @@ def _from_anndata(path: Path, usual: Usual, layer: str | None) -> Profiles:
                 "compare drugs with controls first, or name another matrix with --layer"
             )
         values = matrix.values()
-    _require_direction(path, printable(matrix.name, 60), values)
+    require_direction(path, printable(matrix.name, 60), values)
     about = described(matrix.samples, usual)
     genes, of_gene, notes = _genes_of_var(path, matrix.genes)
     used = np.flatnonzero(about.of_row >= 0)

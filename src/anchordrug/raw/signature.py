@@ -316,10 +316,7 @@ def _from_anndata(
 ) -> tuple[list[str], np.ndarray]:
     require_anndata(path)
     from anchordrug.raw.anndata_file import open_anndata
-    from anchordrug.raw.hdf5 import is_anndata
 
-    if not is_anndata(path):
-        raise RawDataError(f"{path}: is {HDF5.words}; {HDF5.remedy}")
     with open_anndata(path) as opened:
         row = _sample_called(opened.obs, column)
         matrix = opened.matrix(of_z=True)
