@@ -1,8 +1,8 @@
 """The benchmarks of predictors, on a small project: their records, and the tables made of these."""
 
 import json
-import re
 import os
+import re
 import shutil
 import subprocess
 import sys
