@@ -476,10 +476,12 @@ def test_a_worker_that_cannot_be_started_again_is_not_blamed_on_structures(misch
 
 def test_a_start_that_is_not_waited_for_ends_with_the_context(monkeypatch, tmp_path):
     started = tmp_path / "started"
+    # Other tests may have left a server of processes, which lives as long as this process.
+    before = set(psutil.Process().children(recursive=True))
     monkeypatch.setattr(sys, "executable", executable(tmp_path, f"touch '{started}'; read order; read more"))
     with Fingerprinter(KINDS, workers=1) as running:
         (task,) = running.submitted(["CCO"])
         wait_until(started.exists)
     # It is the caller who ended it; the worker had no fault.
     assert isinstance(task.exception(), CancelledError)
-    assert psutil.Process().children(recursive=True) == []
+    assert set(psutil.Process().children(recursive=True)) <= before
