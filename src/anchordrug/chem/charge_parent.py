@@ -7,6 +7,20 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 
 _CHARGED = "[!+0]"
 _HYDROGEN = "[#1]"
+# Every rule of rdkit's normaliser begins with a charge, with nitrogen, phosphorus, arsenic or antimony of more
+# bonds than three, or with sulphur of four. The last two are rules of later versions.
+_NOT_PLAIN = (
+    "[!+0,!#6&!#7&!#8&!#9&!#16&!#17&!#35&!#53,#7!v3,#16&!v2&!v6,$([OX2H][#6]=[#7]),$([#9,#17,#35,#53;X0])]"
+)
+
+
+def is_plain(fragment: Chem.Mol) -> bool:
+    """Say whether no step of rdkit's ChargeParent can change a fragment, by its atoms and bonds alone.
+
+    It has no charge, no hydrogen of its own, none of the rarer elements, and no group that a rule of the
+    normaliser begins with.
+    """
+    return not fragment.HasSubstructMatch(_pattern(_NOT_PLAIN))
 
 
 def charge_parent(fragment: Chem.Mol) -> Chem.Mol:

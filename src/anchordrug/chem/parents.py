@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, cast
 from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-from anchordrug.chem.charge_parent import charge_parent, cleanup
+from anchordrug.chem.charge_parent import charge_parent, cleanup, is_plain
 
 # Named in exported models. Another rule gives some compounds another identity, and has another name.
 PARENT_RULE = "anchordrug parent 2"
@@ -68,8 +68,11 @@ def parent_of(molecule: Chem.Mol) -> Chem.Mol:
     ValueError
         It is a metal complex, or a salt of which the metal is the point.
     """
+    is_whole = len(Chem.GetMolFrags(molecule)) == 1
+    if is_whole and is_plain(molecule):
+        return molecule
     metals = [molecule.GetAtomWithIdx(atom) for (atom,) in molecule.GetSubstructMatches(_metal())]
-    if not metals and len(Chem.GetMolFrags(molecule)) == 1:
+    if not metals and is_whole:
         return charge_parent(molecule)
     if metals:
         _require_no_complex(molecule, metals)
