@@ -4,6 +4,10 @@ It needs nothing measured in the target, and chooses in a fixed order, whatever 
 hundred drugs are the best ten.
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
@@ -20,6 +24,62 @@ NOISE = 1.0
 # With more drugs than this, the kernel is taken through so many of them (Nystroem): no [drugs, drugs] matrix.
 LANDMARKS = 1024
 ROWS_AT_ONCE = 4096
+# Of more drugs than this, each step looks at the so many that promised most when all were looked at.
+SHORTLIST = 8192
+# From so many drugs on, features are kept in half the bytes.
+MANY = 262_144
+
+
+class _Step(NamedTuple):
+    """What a chosen drug changes, for every drug by its features; vectors are float64 [features].
+
+    Attributes
+    ----------
+    direction
+        Its inner product with a drug's features is the covariance of the two drugs.
+    pull
+        Its inner product with them is what the two together say of the query drugs.
+    variance
+        Of the chosen drug's measurement.
+    gain
+        What the chosen drug's measurement takes off the query drugs, times that variance.
+    """
+
+    direction: np.ndarray
+    pull: np.ndarray
+    variance: float
+    gain: float
+
+
+@dataclass
+class _Candidates:
+    """Drugs to choose from: features [drugs, features], and float64 [drugs] what each would bring.
+
+    The score of a drug is its `gain` over its `variance` plus noise.
+    """
+
+    features: np.ndarray
+    gain: np.ndarray
+    variance: np.ndarray
+
+    def scores(self) -> np.ndarray:
+        """Return float64 [drugs] what the variance of the query drugs loses by measuring each drug."""
+        return np.maximum(self.gain, 0) / (np.maximum(self.variance, 0) + NOISE)
+
+    def learn(self, steps: Sequence[_Step]) -> None:
+        """Take into account that drugs were chosen."""
+        directions = np.stack([step.direction for step in steps], axis=1)
+        pulls = np.stack([step.pull for step in steps], axis=1)
+        total, gain = (np.array([getattr(step, name) for step in steps]) for name in ("variance", "gain"))
+        for rows, part in _blocks(self.features):
+            covariant = part @ directions.astype(part.dtype)
+            self.gain[rows] += covariant**2 @ (gain / total**2)
+            self.gain[rows] -= 2 * (covariant * (part @ pulls.astype(part.dtype))) @ (1 / total)
+            self.variance[rows] -= covariant**2 @ (1 / total)
+
+    def of(self, rows: np.ndarray) -> "_Candidates":
+        """Return some of them."""
+        return _Candidates(self.features[rows].astype(np.float64, copy=False), self.gain[rows], self.variance[rows])
 
 
 @register("a_optimal")
@@ -30,35 +90,83 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     drug is the one whose measurement takes most off the posterior variance summed over the catalogue's
     `queries`, given all drugs chosen before. Without query drugs it is pool and anchors themselves. The score
     is that reduction. A posterior variance does not depend on what was measured, so none of it is needed.
+
+    Of more than `SHORTLIST` drugs, each step compares those of a shortlist. A drug's score hardly ever grows
+    by what others teach, so a drug outside counts with its last score; once that is the largest, all drugs
+    are scored again (the lazy evaluation of Minoux 1978).
     """
     distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.queries]))
     features = _features(view.prior, distinct)
-    pool, anchors, aimed = (
-        features[place] for place in np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
-    )
-    covariance = _posterior(anchors)
-    towards_queries = aimed.T @ aimed
-    towards = pool @ covariance
-    variance = np.einsum("nr,nr->n", towards, pool)
-    gain = np.einsum("nr,nr->n", towards @ towards_queries, towards)
-    positions, scores = [], []
-    for _ in range(batch):
-        value = np.maximum(gain, 0) / (np.maximum(variance, 0) + NOISE)
-        value[positions] = -1
+    pool, anchors, queries = np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
+    covariance = _posterior(features[anchors])
+    towards_queries = _inner(features, np.bincount(queries, minlength=len(features)))
+    every = _candidates(features[: len(pool)], covariance, towards_queries, known=len(anchors) > 0)
+    chosen: list[int] = []
+    scores: list[float] = []
+    steps: list[_Step] = []
+    last = every.scores()
+    rows, own = _shortlist(every, last)
+    while len(chosen) < batch:
+        value = own.scores()
+        value[np.isin(rows, chosen)] = -1
         best = first_of_largest(value)
-        positions.append(best)
+        if steps and len(rows) < len(pool) and last.max() > value[best]:
+            every.learn(steps)
+            steps = []
+            last = every.scores()
+            last[chosen] = -1
+            rows, own = _shortlist(every, last)
+            continue
+        chosen.append(int(rows[best]))
         scores.append(float(value[best]))
-        step = covariance @ pool[best]
-        total = float(pool[best] @ step) + NOISE
-        covariant = pool @ step
-        pull = towards_queries @ step
-        gain += (
-            covariant**2 * float(step @ pull) / total**2
-            - 2 * covariant * (pool @ (covariance @ pull)) / total
-        )
-        variance -= covariant**2 / total
-        covariance -= np.outer(step, step) / total
-    return Selection(np.array(positions), np.array(scores))
+        step = _step(own.features[best], covariance, towards_queries)
+        covariance -= np.outer(step.direction, step.direction) / step.variance
+        own.learn([step])
+        steps.append(step)
+    return Selection(np.array(chosen), np.array(scores))
+
+
+def _shortlist(every: _Candidates, scores: np.ndarray) -> tuple[np.ndarray, _Candidates]:
+    """Return the rows of the candidates that score highest, in order, and these; set their `scores` to -1."""
+    rows = np.arange(len(scores))
+    if len(rows) > SHORTLIST:
+        rows = np.sort(np.argpartition(scores, -SHORTLIST)[-SHORTLIST:])
+    scores[rows] = -1
+    return rows, every.of(rows)
+
+
+def _step(features: np.ndarray, covariance: np.ndarray, towards_queries: np.ndarray) -> _Step:
+    direction = covariance @ features
+    pull = towards_queries @ direction
+    return _Step(direction, covariance @ pull, float(features @ direction) + NOISE, float(direction @ pull))
+
+
+def _candidates(
+    features: np.ndarray, covariance: np.ndarray, towards_queries: np.ndarray, *, known: bool
+) -> _Candidates:
+    """Return the drugs with `features`, of whose `covariance` something is `known` beyond the prior."""
+    gain, variance = np.empty(len(features)), np.empty(len(features))
+    for rows, part in _blocks(features):
+        towards = part @ covariance.astype(part.dtype) if known else part
+        variance[rows] = np.einsum("nr,nr->n", towards, part)
+        gain[rows] = np.einsum("nr,nr->n", towards @ towards_queries.astype(part.dtype), towards)
+    return _Candidates(features, gain, variance)
+
+
+def _blocks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield which rows, and these: float64 where all of them could be on the shortlist, else float32."""
+    dtype = np.float64 if len(features) <= SHORTLIST else np.float32
+    for start in range(0, len(features), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        yield rows, features[rows].astype(dtype, copy=False)
+
+
+def _inner(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return float64 [features, features], the products of each row with itself, `weights` [rows] times."""
+    result = np.zeros((features.shape[1], features.shape[1]))
+    for rows, part in _blocks(features):
+        result += part.T @ (part * weights[rows, None].astype(part.dtype))
+    return result
 
 
 def _distinct(drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +179,8 @@ def _distinct(drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     """Return rows [drugs, landmarks] whose inner products are the process' kernel.
 
-    Exact up to `LANDMARKS` drugs, where every drug is one; beyond, evenly spaced ones are (float32).
+    Exact up to `LANDMARKS` drugs, where every drug is one; beyond, evenly spaced ones are (float32; float16
+    from `MANY` drugs on).
     """
     # Of all drugs, in the order of the drug table: the same in every round, and for every order of the pool.
     landmarks = evenly_spaced(np.unique(drugs), LANDMARKS)
@@ -82,7 +191,8 @@ def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     # Twins make the matrix singular; this much noise on each drug is far below the measurements'.
     factor = cholesky(own + 1e-6 * np.eye(len(own)) * own.diagonal().mean(), lower=True)
     exact = len(landmarks) < LANDMARKS
-    result = np.empty((len(drugs), len(landmarks)), np.float64 if exact else np.float32)
+    dtype = np.float64 if exact else np.float32 if len(drugs) < MANY else np.float16
+    result = np.empty((len(drugs), len(landmarks)), dtype)
     for start in range(0, len(drugs), ROWS_AT_ONCE):
         part = drugs[start : start + ROWS_AT_ONCE]
         rows = _kernel_rows(kernel, prior.evidence_of(part), part)
