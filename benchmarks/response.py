@@ -25,6 +25,7 @@ from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import ResponsePrior
 
 HERE = Path(__file__).resolve().parent
@@ -76,10 +77,12 @@ def simulated_catalogue() -> Catalogue:
     lines = np.zeros(drugs + 1, np.float32)
     lines[rng.permutation(drugs)[:KNOWN]] = 5
     programmes = rng.normal(size=(30, GENES)).astype(np.float32)
-    total = rng.gamma(0.3, 1, (drugs + 1, 30)).astype(np.float32) @ programmes * lines[:, None]
+    known = [*np.flatnonzero(lines), drugs]
+    total = rng.gamma(0.3, 1, (len(known), 30)).astype(np.float32) @ programmes * lines[known, None]
     nothing = np.zeros((1, GENES), np.float32)
-    counts = np.broadcast_to(nothing, (drugs + 1, GENES))
-    prior = ResponsePrior(bits, np.full(drugs, -1), lines, lines[:, None], total, counts, counts)
+    counts = np.broadcast_to(nothing, (len(known), GENES))
+    of_lines = lines[known, None]
+    prior = ResponsePrior(PackedBits.of(bits), np.full(drugs, -1), lines, of_lines, total, counts, counts)
     return Catalogue(bits, [None] * drugs, prior, np.arange(POOL, drugs))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import ResponsePrior, mechanism_codes
 
 MECHANISMS = ["HDAC inhibitor", "EGFR inhibitor", "EGFR inhibitor|HER2 inhibitor", None]
@@ -96,13 +97,15 @@ def catalogue_of(fingerprints, mechanisms, rng, coarse=False):
     lines[0] = max(lines[0], 1)
     total = rng.normal(size=(drugs + 1, genes))
     total = (np.round(total) if coarse else total) * lines[:, None]
-    counts = np.zeros((2, drugs + 1, genes), np.float32)
+    # A row per known drug, and the last.
+    rows = [*np.flatnonzero(lines), drugs]
+    counts = np.zeros((2, len(rows), genes), np.float32)
     prior = ResponsePrior(
-        (fingerprints > 0).astype(np.float32),
+        PackedBits.of(fingerprints),
         mechanism_codes(mechanisms),
         lines,
-        lines[:, None],
-        total.astype(np.float32),
+        lines[rows, None],
+        total[rows].astype(np.float32),
         *counts,
     )
     return Catalogue(fingerprints, mechanisms, prior)
@@ -111,11 +114,12 @@ def catalogue_of(fingerprints, mechanisms, rng, coarse=False):
 def reordered(catalogue, order):
     """The same drugs in another order of the drug table; the prior's last row is nobody's."""
     prior = catalogue.prior
-    rows = np.append(order, len(prior.bits))
+    lines = prior.lines[[*order, -1]]
+    rows = prior.row_of[[*order[lines[:-1] > 0], -1]]
     again = ResponsePrior(
-        prior.bits[order],
+        PackedBits.of(prior.bits[order]),
         prior.mechanism[order],
-        prior.lines[rows],
+        lines,
         prior.counts[rows],
         prior.total[rows],
         prior.down[rows],

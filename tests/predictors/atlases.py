@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas.responses import ResponseAtlas
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import ResponsePrior, mechanism_codes, prior_from
 
 LINES = ["SIM-S1", "SIM-S2", "SIM-S3", "SIM-S4"]
@@ -29,7 +30,7 @@ class Sources:
     @cached_property
     def prior(self) -> ResponsePrior:
         codes = mechanism_codes(self.mechanisms)
-        return prior_from(self.atlas, self.fingerprints, codes, THRESHOLD)
+        return prior_from(self.atlas, PackedBits.of(self.fingerprints), codes, THRESHOLD)
 
     @property
     def drugs(self) -> int:

@@ -42,7 +42,7 @@ def covariance(view):
     everyone = np.arange(len(view.catalogue.mechanisms))
     evidence = prior.evidence_of(everyone)
     kernel = DrugKernel(KernelWeights(), prior, everyone, evidence, scale)
-    return kernel.to(NumpyOps, evidence, prior.bits, everyone)
+    return kernel.to(NumpyOps, evidence, prior.bits[:], everyone)
 
 
 def uncertainty(matrix, measured, queries):

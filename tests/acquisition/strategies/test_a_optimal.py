@@ -92,6 +92,28 @@ def test_fewer_landmarks_still_give_every_drug_once_and_with_most_of_them_scores
         assert first > 0.9 * best
 
 
+@pytest.mark.parametrize("anchors", [0, 3])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_shortlist_of_a_few_and_features_in_half_the_bytes_lose_next_to_nothing(seed, anchors, monkeypatch):
+    view = random_view(seed, pool=40, anchors=anchors, queries=30)
+    exact = choose("a_optimal", view, 15)
+    monkeypatch.setattr(a_optimal, "SHORTLIST", 4)
+    found = choose("a_optimal", view, 15)
+    assert len(set(found.positions.tolist())) == 15
+    matrix, queries, before = covariance(view), view.catalogue.queries.tolist(), view.anchors.tolist()
+    taken, most = (
+        uncertainty(matrix, before, queries)
+        - uncertainty(matrix, before + view.drugs[selection.positions].tolist(), queries)
+        for selection in (found, exact)
+    )
+    assert taken > 0.995 * most
+    assert found.scores.sum() == pytest.approx(taken, rel=1e-2)
+    monkeypatch.setattr(a_optimal, "LANDMARKS", 42)
+    monkeypatch.setattr(a_optimal, "MANY", 0)
+    half = choose("a_optimal", view, 15)
+    assert half.scores.sum() == pytest.approx(found.scores.sum(), rel=0.05)
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("queries", [0, 10])
 def test_rounds_change_nothing_where_the_kernel_is_approximate_either(seed, queries, monkeypatch):

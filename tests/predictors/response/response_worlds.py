@@ -14,6 +14,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.predictors.response.gp import KernelWeights
 from anchordrug.predictors.response.net import NetSettings, pretrain_net, prior_basis
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.predictor import EnsemblePredictor, NetStart
 from anchordrug.predictors.response.prior import mechanism_codes, prior_from
 from anchordrug.predictors.response.pseudo_targets import (
@@ -82,7 +83,7 @@ class SmallAtlas:
         return replace(self, atlas=replace(self.atlas, z=z))
 
     def pseudo_targets(self, hiding=None):
-        return list(pseudo_targets(self.sources, self.bits, self.mechanism, THRESHOLD, hiding))
+        return list(pseudo_targets(self.sources, PackedBits.of(self.bits), self.mechanism, THRESHOLD, hiding))
 
     def hidden(self, seed=0):
         """The pseudo-targets that play again with hidden drugs."""
@@ -93,7 +94,7 @@ class SmallAtlas:
         return fit_to_pseudo_targets(self.pseudo_targets(), hidden, KernelWeights(), rates, THRESHOLD, seed)
 
     def prior(self):
-        return prior_from(self.sources, self.bits, self.mechanism, THRESHOLD)
+        return prior_from(self.sources, PackedBits.of(self.bits), self.mechanism, THRESHOLD)
 
     def basis(self):
         return prior_basis(self.prior().evidence_of(self.everything).prior)

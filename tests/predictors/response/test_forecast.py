@@ -5,6 +5,7 @@ import numpy as np
 from anchordrug.bench.forecast import outlook_table
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.predictors.response.forecast import DRAWS, noise_scale, outlook
+from anchordrug.predictors.response.packed_bits import PackedBits
 from tests.predictors.response.response_worlds import THRESHOLD, fixed_predictor, fixed_world, random_world
 
 
@@ -14,7 +15,9 @@ def fit(world, predictor, anchors):
 
 
 def unit_of(world, predictor):
-    return noise_scale(predictor.source_fit.gp, world.sources, world.bits, world.mechanism, THRESHOLD)
+    return noise_scale(
+        predictor.source_fit.gp, world.sources, PackedBits.of(world.bits), world.mechanism, THRESHOLD
+    )
 
 
 def forecast(world, predictor, anchors, order, steps, queries, seed=0, unit=1.0):

@@ -133,10 +133,10 @@ def test_every_part_of_the_kernel_is_that_of_the_loop(part):
     kernel = DrugKernel(model.kernel, sources.prior, columns, sources.prior.evidence_of(columns), SCALE)
     expected = kernel_by_loop(sources, weights, SCALE)
     assert np.ptp(expected) > 0.1 or part == "constant"
-    found = kernel.to(NumpyOps, evidence, sources.prior.bits, drugs)
+    found = kernel.to(NumpyOps, evidence, sources.prior.bits[:], drugs)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected[:, columns], rtol=1e-5, atol=1e-6)
-    variance = kernel.variance(NumpyOps, evidence, sources.prior.bits, drugs)
+    variance = kernel.variance(NumpyOps, evidence, sources.prior.bits[:], drugs)
     np.testing.assert_allclose(variance[:, 0], expected.diagonal(), rtol=1e-5)
 
 

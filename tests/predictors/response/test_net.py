@@ -101,12 +101,12 @@ def test_every_part_of_the_input_reaches_the_logits(world):
     prior, drugs = world.prior(), world.everything
     evidence = prior.evidence_of(drugs)
 
-    def logits(evidence=evidence, bits=prior.bits, cell=world.cells[0]):
+    def logits(evidence=evidence, bits=prior.bits[:], cell=world.cells[0]):
         return net_fit(network, world.basis(), cell).logits(NumpyOps, evidence, bits)
 
     whole = logits()
     for other in (
-        logits(bits=1 - prior.bits),
+        logits(bits=1 - prior.bits[:]),
         logits(cell=world.cells[1]),
         logits(replace(evidence, prior=-evidence.prior)),
         logits(replace(evidence, lines=evidence.lines + 1)),
@@ -225,9 +225,9 @@ def test_a_drug_without_bits_and_one_that_nobody_measured_have_finite_inputs(wor
 
 def test_the_bits_of_a_drug_weigh_the_same_however_many_there_are(world):
     prior, drugs = world.prior(), world.everything
-    inputs = drug_inputs(NumpyOps, world.basis(), prior.evidence_of(drugs), prior.bits)
+    inputs = drug_inputs(NumpyOps, world.basis(), prior.evidence_of(drugs), prior.bits[:])
     lengths = np.linalg.norm(inputs[:, : world.bits.shape[1]], axis=1)
-    some = prior.bits.any(axis=1)
+    some = prior.bits[:].any(axis=1)
     np.testing.assert_allclose(lengths[some], 4, rtol=1e-5)
     assert (~some).sum() == 1
 

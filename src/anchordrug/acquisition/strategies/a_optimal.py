@@ -79,7 +79,8 @@ class _Candidates:
 
     def of(self, rows: np.ndarray) -> "_Candidates":
         """Return some of them."""
-        return _Candidates(self.features[rows].astype(np.float64, copy=False), self.gain[rows], self.variance[rows])
+        features = self.features[rows].astype(np.float64, copy=False)
+        return _Candidates(features, self.gain[rows], self.variance[rows])
 
 
 @register("a_optimal")

@@ -200,7 +200,7 @@ def load_fitted(
         net = None
         if card["net_share"]:
             net = NetFit(PriorBasis(**part(arrays, "basis")), **part(arrays, "net"))
-            require("net", _fits(net, prior.bits.shape[1], genes))
+            require("net", _fits(net, prior.bits.width, genes))
         scale_of_logits = TemperatureScaling(**card["temperature"])
         return ResponseFitted(
             prior,

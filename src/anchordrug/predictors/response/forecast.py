@@ -21,6 +21,7 @@ from anchordrug.labels import decide
 from anchordrug.predictors.base import Outlook
 from anchordrug.predictors.response.fitted import ResponseFitted
 from anchordrug.predictors.response.gp import GpSettings, fit_gp
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import ResponsePrior, clipped
 from anchordrug.predictors.response.pseudo_targets import pseudo_targets
 
@@ -32,7 +33,7 @@ PSEUDO_TARGETS, PSEUDO_ANCHORS = 3, 30
 def noise_scale(
     settings: GpSettings,
     sources: ResponseAtlas,
-    fingerprints: np.ndarray,
+    bits: PackedBits,
     mechanism: np.ndarray,
     threshold: float,
 ) -> float:
@@ -42,7 +43,7 @@ def noise_scale(
     source lines: each plays the target with 30 anchors, and its other drugs show how far predictions miss.
     """
     missed = expected = 0.0
-    for number, target in enumerate(pseudo_targets(sources, fingerprints, mechanism, threshold)):
+    for number, target in enumerate(pseudo_targets(sources, bits, mechanism, threshold)):
         if number == PSEUDO_TARGETS:
             break
         known = min(PSEUDO_ANCHORS, len(target.drugs) // 2)

@@ -130,7 +130,7 @@ class GpFit:
     slope
         `GpSettings.slope` + w0.
     shift
-        float32 [drugs of the atlas + 1, genes]: the weighted deviations of the drug's source lines.
+        float32 [known drugs + 1, genes]: the weighted deviations of the drug's source lines.
     coefficients
         float64 [anchors, genes]; 0 where an anchor's gene was not measured.
     precision
@@ -153,7 +153,7 @@ class GpFit:
         The deviation is in units of the noise-free kernel: float32 [n, 1] where all genes were measured for
         the same anchors, else [n, genes].
         """
-        mean = evidence.prior * self.slope + ops.rows(self.shift, row)
+        mean = evidence.prior * self.slope + ops.rows(self.shift, ops.rows(self.kernel.tables.row_of, row))
         variance = self.kernel.variance(ops, evidence, bits, row)
         if len(self.kernel.drugs):
             to_anchors = self.kernel.to(ops, evidence, bits, row)
@@ -211,7 +211,7 @@ def deviations(sources: ResponseAtlas, prior: ResponsePrior, drugs: np.ndarray) 
     held = np.flatnonzero(place[sources.drug] >= 0)
     drug = sources.drug[held]
     result[place[drug], :, sources.cell_line[held]] = np.nan_to_num(
-        clipped(sources.z[held]) - prior.mean[drug]
+        clipped(sources.z[held]) - prior.mean[prior.row_of[drug]]
     )
     return result
 
@@ -266,7 +266,8 @@ def fit_gp(
     weights = line_weights(deviation, evidence.prior, residual, settings.ridge)
     residual -= _inputs(deviation, evidence.prior) @ weights
     own = weights[sources.cell_line].astype(np.float32)[:, None]
-    shift = sum_by_drug(sources, own * np.nan_to_num(clipped(sources.z) - prior.mean[sources.drug]))
+    consensus = prior.mean[prior.row_of[sources.drug]]
+    shift = sum_by_drug(sources, own * np.nan_to_num(clipped(sources.z) - consensus))
     noisy = _symmetric(kernel, prior, evidence, settings.noise)
     known, pattern = patterns_of(z)
     precision = np.stack([_inverse(noisy, anchors_of) for anchors_of in known])

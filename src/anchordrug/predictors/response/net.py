@@ -206,7 +206,7 @@ def pretrain_net(
     ]
     data = NetData(*(torch.cat(columns) for columns in zip(*map(_columns, parts), strict=True)))
     genes = data.labels.shape[1]
-    bits = targets[0].prior.bits.shape[1]
+    bits = targets[0].prior.bits.width
     network = ResponseNet(bits, basis.components.shape[1], cells.shape[1], genes, settings, seed)
     network.to(settings.device)
     steps = settings.epochs * math.ceil(len(data.labels) / settings.batch)

@@ -10,6 +10,7 @@ from anchordrug.evaluation.metrics import correlations
 from anchordrug.files.progress import track
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights, fit_gp
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import clipped
 from anchordrug.predictors.response.pseudo_targets import (
     NOISES,
@@ -51,11 +52,12 @@ def predictability(
         No line has enough drugs, or it is the only one.
     """
     lines: list[int] = []
+    bits = PackedBits.of(fingerprints)
 
     def targets() -> Iterator[PseudoTarget]:
         # Made anew for each use, because all of them at once would fill the memory.
         lines.clear()
-        for target in pseudo_targets(sources, fingerprints, mechanism, threshold):
+        for target in pseudo_targets(sources, bits, mechanism, threshold):
             lines.append(target.line)
             yield target
 

@@ -17,6 +17,7 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import Array, NumpyOps
 from anchordrug.labels import DOWN, UP, labels_of
 from anchordrug.predictors.base import Task
+from anchordrug.predictors.response.packed_bits import PackedBits
 
 NEIGHBOURS = 30
 # Similarity is Tanimoto plus this where two drugs share their mechanisms of action.
@@ -67,23 +68,27 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ResponsePrior:
-    """Tables with a row per drug of the atlas, and a last row for a drug that is not in it.
+    """Tables of the drugs of the atlas, and for a drug that is not in it.
+
+    Only drugs that source lines have measured, the `known` ones, have a row with a number per gene: a library
+    may hold a million others.
 
     Attributes
     ----------
     bits
-        float32 [drugs, bits], 0 or 1 (no last row, as for the next).
+        [drugs, bits].
     mechanism
         int64 [drugs], equal for drugs of the same mechanisms, negative where unknown.
     lines
-        float32 [drugs + 1] number of source lines.
+        float32 [drugs + 1] number of source lines; the last is that of a drug outside the atlas.
     counts
-        float32 [drugs + 1, 1]: the same; or [drugs + 1, genes] where some lines measured part of the genes.
+        float32 [known + 1, 1]: the same; or [known + 1, genes] where some lines measured part of the genes.
     total, down, up
-        float32 [drugs + 1, genes]: sum of responses, and number of lines with the label.
+        float32 [known + 1, genes]: sum of responses, and number of lines with the label; the last row, of all
+        other drugs, is 0.
     """
 
-    bits: np.ndarray
+    bits: PackedBits
     mechanism: np.ndarray
     lines: np.ndarray
     counts: np.ndarray
@@ -93,13 +98,20 @@ class ResponsePrior:
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """Consensus float32 [drugs, genes]; 0 where no source line has measured it."""
+        """Consensus of the known drugs, float32 [known, genes]."""
         return (self.total / np.maximum(self.counts, 1))[:-1]
 
     @cached_property
     def known(self) -> np.ndarray:
         """int64 rows of the drugs that source lines have measured."""
         return np.flatnonzero(self.lines[:-1])
+
+    @cached_property
+    def row_of(self) -> np.ndarray:
+        """int64 [drugs + 1], each drug's row in the tables of known drugs."""
+        result = np.full(len(self.lines), len(self.known))
+        result[self.known] = np.arange(len(self.known))
+        return result
 
     def similarity(self, ops: type, bits: Array, row: Array, drugs: np.ndarray) -> Array:
         """Return the similarity [n, m] of n drugs to `drugs`, rows of the atlas; at most 1.1."""
@@ -138,15 +150,16 @@ class ResponsePrior:
         cut = ops.kth_largest(similarity, min(NEIGHBOURS, len(self.known)))
         positive = ops.maximum(similarity, np.float32(0))
         weights = ops.where(similarity >= cut, positive * positive * positive, np.float32(0))
-        neighbours = (weights @ self.mean[self.known]) / ops.maximum(
+        neighbours = (weights @ self.mean) / ops.maximum(
             self._weight_of_neighbours(ops, weights), np.float32(1e-12)
         )
-        counts = ops.rows(self.counts, row)
+        of_known = ops.rows(self.row_of, row)
+        counts = ops.rows(self.counts, of_known)
         seen = ops.maximum(counts, np.float32(1))
         return Evidence(
-            (ops.rows(self.total, row) + neighbours) / (counts + np.float32(1)),
-            ops.rows(self.down, row) / seen,
-            ops.rows(self.up, row) / seen,
+            (ops.rows(self.total, of_known) + neighbours) / (counts + np.float32(1)),
+            ops.rows(self.down, of_known) / seen,
+            ops.rows(self.up, of_known) / seen,
             ops.expand(ops.rows(self.lines, row), 1),
             nearest,
         )
@@ -155,7 +168,7 @@ class ResponsePrior:
         """Return the summed `weights` [n, known] of the neighbours that measured a gene, [n, 1 or genes]."""
         if self.counts.shape[1] == 1:
             return ops.total(weights)
-        return weights @ (self.counts[self.known] > 0).astype(np.float32)
+        return weights @ (self.counts[:-1] > 0).astype(np.float32)
 
     def evidence_of(self, drugs: np.ndarray) -> Evidence:
         """Return what is known of `drugs`, int64 rows of the atlas, as numpy arrays."""
@@ -186,18 +199,18 @@ def mechanisms_of(drugs: pd.DataFrame) -> list[str | None]:
 def prior_of(task: Task) -> ResponsePrior:
     """Return the prior that the source lines of `task` give, with a row per drug of the atlas."""
     mechanism = mechanism_codes(mechanisms_of(task.sources.drugs))
-    return prior_from(task.sources, task.features.drugs, mechanism, task.threshold)
+    return prior_from(task.sources, PackedBits.of(task.features.drugs), mechanism, task.threshold)
 
 
 def prior_from(
-    sources: ResponseAtlas, fingerprints: np.ndarray, mechanism: np.ndarray, threshold: float
+    sources: ResponseAtlas, bits: PackedBits, mechanism: np.ndarray, threshold: float
 ) -> ResponsePrior:
     """Return the prior that the experiments of the source lines give.
 
     Parameters
     ----------
-    fingerprints
-        [drugs, bits], above 0 where a bit is set.
+    bits
+        Those of every drug of the atlas.
     mechanism
         As `mechanism_codes` returns.
     threshold
@@ -205,11 +218,14 @@ def prior_from(
     """
     labels, measured = labels_of(sources.z, threshold), np.isfinite(sources.z)
     lines = np.bincount(sources.drug, minlength=len(sources.drugs) + 1).astype(np.float32)
+    counts = np.append(lines[lines > 0], np.float32(0))[:, None]
+    if not measured.all():
+        counts = sum_by_drug(sources, measured.astype(np.float32))
     return ResponsePrior(
-        (fingerprints > 0).astype(np.float32),
+        bits,
         mechanism,
         lines,
-        lines[:, None] if measured.all() else sum_by_drug(sources, measured.astype(np.float32)),
+        counts,
         sum_by_drug(sources, np.nan_to_num(clipped(sources.z))),
         sum_by_drug(sources, (labels == DOWN).astype(np.float32)),
         sum_by_drug(sources, (labels == UP).astype(np.float32)),
@@ -217,7 +233,12 @@ def prior_from(
 
 
 def sum_by_drug(sources: ResponseAtlas, values: np.ndarray) -> np.ndarray:
-    """Return float32 [drugs + 1, genes] sums of `values` float32 [experiments, genes]; the last row is 0."""
-    shape = (len(sources.drugs) + 1, len(sources.drug))
-    ones = np.ones(shape[1], np.float32)
-    return csr_array((ones, (sources.drug, np.arange(shape[1]))), shape) @ values
+    """Return the sums of `values` float32 [experiments, genes] over the experiments of each drug.
+
+    float32 [known + 1, genes], a row per drug that has an experiment, in the order of the atlas, and a last
+    one of 0.
+    """
+    known, row = np.unique(sources.drug, return_inverse=True)
+    shape = (len(known) + 1, len(row))
+    ones = np.ones(len(row), np.float32)
+    return csr_array((ones, (row, np.arange(len(row)))), shape) @ values

@@ -9,7 +9,7 @@ plays once more, with most of its drugs hidden from all other lines.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -31,6 +31,7 @@ from anchordrug.predictors.response.label_model import (
     fit_label_model,
     probabilities,
 )
+from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import (
     Evidence,
     ResponsePrior,
@@ -82,7 +83,7 @@ class PseudoTarget:
 
 def pseudo_targets(
     sources: ResponseAtlas,
-    fingerprints: np.ndarray,
+    bits: PackedBits,
     mechanism: np.ndarray,
     threshold: float,
     hiding: np.random.Generator | None = None,
@@ -92,7 +93,6 @@ def pseudo_targets(
     With `hiding`, a share `HIDDEN` of the line's drugs, drawn from it, is hidden from the other lines.
     """
     sizes = np.bincount(sources.cell_line, minlength=len(sources.cell_lines))
-    bits = (fingerprints > 0).astype(np.float32)
     if (sizes > 0).sum() < 2:
         return
     for line in np.argsort(-sizes, kind="stable")[:MOST_LINES]:
@@ -106,8 +106,7 @@ def pseudo_targets(
         if away.all():
             continue
         others = sources.restricted_to(~away)
-        # One array of bits for all of them.
-        prior = replace(prior_from(others, bits, mechanism, threshold), bits=bits)
+        prior = prior_from(others, bits, mechanism, threshold)
         evidence = prior.evidence_of(drugs)
         yield PseudoTarget(
             int(line), drugs, sources.z[own], others, prior, evidence, mean_square(evidence.prior)
@@ -123,7 +122,8 @@ def pseudo_targets_of(task: Task, hiding: np.random.Generator | None = None) -> 
         There is none.
     """
     mechanism = mechanism_codes(mechanisms_of(task.sources.drugs))
-    played = list(pseudo_targets(task.sources, task.features.drugs, mechanism, task.threshold, hiding))
+    bits = PackedBits.of(task.features.drugs)
+    played = list(pseudo_targets(task.sources, bits, mechanism, task.threshold, hiding))
     if not played:
         raise SettingsError(
             f"{task.target}: no two source lines have {FEWEST_DRUGS} drugs, from which predictions from "
