@@ -7,8 +7,8 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 
 _CHARGED = "[!+0]"
 _HYDROGEN = "[#1]"
-# Every rule of rdkit's normaliser begins with a charge, with nitrogen, phosphorus, arsenic or antimony of more
-# bonds than three, or with sulphur of four. Rules of later versions begin with the last two groups.
+# Every rule of rdkit's normaliser begins with a charge, with nitrogen, phosphorus, arsenic or antimony of
+# more bonds than three, or with sulphur of four. Rules of later versions begin with the last two groups.
 _NOT_PLAIN = (
     "[!+0,!#6&!#7&!#8&!#9&!#16&!#17&!#35&!#53,#7!v3,#16&!v2&!v6,$([OX2H][#6]=[#7]),$([#9,#17,#35,#53;X0])]"
 )
