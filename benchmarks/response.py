@@ -1,7 +1,9 @@
 """What the response predictors and designs cost, on the tables that predictors.py prepared.
 
 fit: fit to 100 anchors, predict every drug of the atlas, and export to ONNX, for each predictor.
-pool: choose 100 of a pool of 100,000 simulated drugs, with the process' peak memory, for each design.
+pool: choose 100 of a pool of 100,000 simulated drugs, with the process' peak memory, for each design; for
+a_optimal of a million, too.
+loss: what its shortlist and its half-size numbers lose of the score, against every drug in every step.
 ceiling: how well one stereo-isomer's measured labels foretell the other's.
 
     python benchmarks/response.py --target THP1 --out benchmarks/results/response.json
@@ -20,6 +22,7 @@ import numpy as np
 from projects import loaded, opened
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
+from anchordrug.acquisition.strategies import a_optimal
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.files.tables import write_json
@@ -29,7 +32,9 @@ from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import ResponsePrior
 
 HERE = Path(__file__).resolve().parent
-POOL, QUERIES, GENES, BITS, KNOWN, BATCH = 100_000, 5_000, 307, 1024, 5_886, 100
+QUERIES, GENES, BITS, KNOWN, BATCH = 5_000, 307, 1024, 5_886, 100
+POOL, MILLION, COMPARED = 100_000, 1_000_000, 30_000
+ROWS_AT_ONCE = 4096
 THRESHOLD = 1.5
 
 
@@ -69,11 +74,14 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     }
 
 
-def simulated_catalogue() -> Catalogue:
+def simulated_catalogue(pool: int) -> Catalogue:
     """Return a library as large as a vendor's; source lines know as many of its drugs as the full release."""
     rng = np.random.default_rng(0)
-    drugs = POOL + QUERIES
-    bits = (rng.random((drugs, BITS), np.float32) < 0.05).astype(np.float32)
+    drugs = pool + QUERIES
+    packed = np.empty((drugs, BITS // 8), np.uint8)
+    for start in range(0, drugs, ROWS_AT_ONCE):
+        part = packed[start : start + ROWS_AT_ONCE]
+        part[:] = np.packbits(rng.random((len(part), BITS), np.float32) < 0.05, axis=1)
     lines = np.zeros(drugs + 1, np.float32)
     lines[rng.permutation(drugs)[:KNOWN]] = 5
     programmes = rng.normal(size=(30, GENES)).astype(np.float32)
@@ -82,19 +90,40 @@ def simulated_catalogue() -> Catalogue:
     nothing = np.zeros((1, GENES), np.float32)
     counts = np.broadcast_to(nothing, (len(known), GENES))
     of_lines = lines[known, None]
-    prior = ResponsePrior(PackedBits.of(bits), np.full(drugs, -1), lines, of_lines, total, counts, counts)
-    return Catalogue(bits, [None] * drugs, prior, np.arange(POOL, drugs))
+    bits = PackedBits(packed, BITS)
+    prior = ResponsePrior(bits, np.full(drugs, -1), lines, of_lines, total, counts, counts)
+    # Neither design looks at the fingerprints as they are.
+    return Catalogue(np.empty((drugs, 0)), [None] * drugs, prior, np.arange(pool, drugs))
 
 
-def design(name: str) -> dict[str, float]:
+def simulated_view(size: int) -> PoolView:
+    """Return a pool of so many drugs, of which nothing is chosen yet."""
+    pool = np.arange(size)
+    return PoolView(None, pool, pool[:0], simulated_catalogue(size))  # pyright: ignore[reportArgumentType]
+
+
+def design(name: str, size: int) -> dict[str, float]:
     """Return the seconds of one choice and the process' peak memory in GiB."""
-    catalogue = simulated_catalogue()
-    pool = np.arange(POOL)
-    view = PoolView(None, pool, pool[:0], catalogue)  # pyright: ignore[reportArgumentType]
+    view = simulated_view(size)
     start = time.perf_counter()
     strategy(name)(view, BATCH, np.random.default_rng(0))
     seconds = time.perf_counter() - start
     return {"seconds": seconds, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def loss() -> dict[str, float]:
+    """Return which share of the exact greedy choice's score a_optimal reaches in the way of large pools."""
+    view, rng = simulated_view(COMPARED), np.random.default_rng(0)
+    found = strategy("a_optimal")(view, BATCH, rng)
+    a_optimal.MANY = 0
+    half = strategy("a_optimal")(view, BATCH, rng)
+    a_optimal.MANY = a_optimal.SHORTLIST = COMPARED + QUERIES + 1
+    exact = strategy("a_optimal")(view, BATCH, rng)
+    return {
+        "shortlist": found.scores.sum() / exact.scores.sum(),
+        "half": half.scores.sum() / exact.scores.sum(),
+        "same_drugs": len(np.intersect1d(half.positions, exact.positions)),
+    }
 
 
 def ceiling(atlas: ResponseAtlas) -> dict[str, float]:
@@ -128,14 +157,19 @@ def main() -> None:
     work = asked.work.resolve()
     if asked.only:
         kind, _, name = asked.only.partition(":")
-        if kind == "ceiling":
-            print(json.dumps(ceiling(opened(work / "ensemble").atlas())))
-        else:
-            print(json.dumps(fit_seconds(work, name, asked.target) if kind == "fit" else design(name)))
+        measure = {
+            "fit": lambda: fit_seconds(work, name, asked.target),
+            "pool": lambda: design(name, POOL),
+            "million": lambda: design(name, MILLION),
+            "loss": loss,
+            "ceiling": lambda: ceiling(opened(work / "ensemble").atlas()),
+        }
+        print(json.dumps(measure[kind]()))
         return
     results = {}
     jobs = [f"fit:{name}" for name in ("response_gp", "response_net", "ensemble")]
-    for job in [*jobs, "pool:a_optimal", "pool:facility_location", "ceiling"]:
+    designs = ["pool:a_optimal", "pool:facility_location", "million:a_optimal", "loss:a_optimal"]
+    for job in [*jobs, *designs, "ceiling"]:
         command = [sys.executable, __file__, "--target", asked.target, "--work", str(work), "--only", job]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         results[job] = {name: round(value, 4) for name, value in json.loads(done.stdout).items()}
