@@ -4,9 +4,12 @@ It needs nothing measured in the target, and chooses in a fixed order, whatever 
 hundred drugs are the best ten.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
+from anchordrug.acquisition.reasons import lessons
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.spacing import evenly_spaced
@@ -41,7 +44,7 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     towards = pool @ covariance
     variance = np.einsum("nr,nr->n", towards, pool)
     gain = np.einsum("nr,nr->n", towards @ towards_queries, towards)
-    positions, scores = [], []
+    positions, scores, steps = [], [], []
     for _ in range(batch):
         value = np.maximum(gain, 0) / (np.maximum(variance, 0) + NOISE)
         value[positions] = -1
@@ -50,6 +53,7 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
         scores.append(float(value[best]))
         step = covariance @ pool[best]
         total = float(pool[best] @ step) + NOISE
+        steps.append(step / np.sqrt(total))
         covariant = pool @ step
         pull = towards_queries @ step
         gain += (
@@ -58,7 +62,35 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
         )
         variance -= covariant**2 / total
         covariance -= np.outer(step, step) / total
-    return Selection(np.array(positions), np.array(scores))
+    reasons = _reasons(view, aimed, anchors, view.drugs[positions], steps)
+    return Selection(np.array(positions), np.array(scores), tuple(reasons))
+
+
+def _reasons(
+    view: PoolView, aimed: np.ndarray, anchors: np.ndarray, chosen: np.ndarray, steps: list[np.ndarray]
+) -> Iterator[str]:
+    """Yield the reason for each of the `chosen` drugs, given those before it.
+
+    Parameters
+    ----------
+    aimed, anchors
+        Features of the view's queries and anchors, [drugs, features].
+    steps
+        One per chosen drug, float64 [features]: the square of its inner product with a drug's features is the
+        variance that the chosen drug takes from that drug.
+    """
+    queries, places = np.unique(view.queries, return_index=True)
+    aimed = aimed[places]
+    first = np.einsum("nr,nr->n", aimed, aimed, dtype=np.float64)
+    to_anchors = aimed @ anchors.T
+    noisy = anchors @ anchors.T + NOISE * np.eye(len(anchors))
+    before = first - np.einsum("nk,kn->n", to_anchors, np.linalg.solve(noisy, to_anchors.T))
+    mechanisms = np.array([view.catalogue.mechanisms[row] for row in queries], object)
+    for drug, step in zip(chosen, steps, strict=True):
+        taken = np.square(aimed @ step.astype(aimed.dtype), dtype=np.float64)
+        other = queries != drug
+        yield lessons(first[other], before[other], taken[other], mechanisms[other].tolist())
+        before = before - taken
 
 
 def _distinct(drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
