@@ -38,7 +38,7 @@ def lessons(
         return f"{variance[own].sum() / first[own].sum():.0%}"
 
     named = [
-        f"{name} ({_drugs(len(own))}, uncertainty {left(before, own)} to {left(before - taken, own)})"
+        f"{name} ({_drugs(len(own))}, {left(before, own)} to {left(before - taken, own)} uncertain)"
         for name, own in _largest(taken, mechanisms)
     ]
     about = f"; most about {', '.join(named)}" if named else ""

@@ -151,7 +151,7 @@ def test_the_reason_tells_how_many_drugs_and_which_mechanisms_the_exact_posterio
             own = [place for place, other in enumerate(others) if mechanisms[other] == name]
             left = [f"{sum(values[own]) / sum(first[own]):.0%}" for values in (before, after)]
             drugs = "1 drug" if len(own) == 1 else f"{len(own)} drugs"
-            parts[name] = f"{name} ({drugs}, uncertainty {left[0]} to {left[1]})"
+            parts[name] = f"{name} ({drugs}, {left[0]} to {left[1]} uncertain)"
             lost[name] = sum(before[own] - after[own])
         best = sorted(lost, key=lambda name: -lost[name])[:3]
         about = "; most about " + ", ".join(parts[name] for name in best) if best else ""
