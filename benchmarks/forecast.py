@@ -40,7 +40,7 @@ def forecasts(folder: Path, target: str, split: int) -> list[dict[str, float | i
         return predictor.fit(drugs, measured.responses_of(drugs), seed=split)
 
     view = PoolView(fit(pool[:0]), pool, pool[:0], Catalogue.of(task, test))
-    order, _ = choose(view, strategy("a_optimal"), max(ANCHORS) + BATCH, round_seed(split, 1))
+    order = choose(view, strategy("a_optimal"), max(ANCHORS) + BATCH, round_seed(split, 1)).drugs
     fits = {have: fit(order[:have]) for have in (*ANCHORS, max(ANCHORS) + BATCH)}
     scores = {have: macro_f1(truth, fitted.labels(test)) for have, fitted in fits.items()}
     records = []

@@ -210,7 +210,7 @@ def contenders(
     view = PoolView(next(iter(unfitted.values())), pool, nothing[0], Catalogue.of(task, line.library))
     for chosen_by in STRATEGIES:
         count = min(anchors, len(pool))
-        chosen, _ = choose(view, strategy(chosen_by), count, round_seed(half, 1))
+        chosen = choose(view, strategy(chosen_by), count, round_seed(half, 1)).drugs
         z = line.responses_of(chosen)
         yield chosen_by, gene_mean(z, len(truth), task.threshold)
         for name, predictor in predictors.items():

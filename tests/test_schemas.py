@@ -138,7 +138,7 @@ CASES = {
             "rank": [1, 2, 3],
         }
         | DRUG
-        | {"score": [0.5, -0.25, 3.0]},
+        | {"score": [0.5, -0.25, 3.0], "reason": ["Near.", "Far.", "Far."]},
         nullable={"name"},
         keys=[["rank"], ["drug_id"], ["inchikey"]],
         wrong=[*NO_KEYS, ("seed", -1), ("round", 0), ("rank", 0)],
@@ -246,8 +246,9 @@ CASES = {
             "vendor": [None, "Shop", None],
             "cost": [1.5, np.nan, 0.0],
             "score": [0.5, -0.25, np.nan],
+            "reason": ["Near.", None, "Far."],
         },
-        nullable={"name", "moa", "vendor", "cost", "score"},
+        nullable={"name", "moa", "vendor", "cost", "score", "reason"},
         keys=[["rank"], ["drug_id"], ["inchikey"]],
         wrong=[*NO_KEYS, ("round", 0), ("rank", 0), ("cost", -0.5)],
     ),

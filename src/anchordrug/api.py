@@ -152,7 +152,7 @@ class TargetModel:
         strategy: str | None = None,
         seed: int = 0,
     ) -> pd.DataFrame:
-        """Return the drugs to measure next, best first: rank, score, and the drug's columns of the atlas.
+        """Return the drugs to measure next, best first: rank, columns of the atlas, score, reason.
 
         Parameters
         ----------
@@ -183,10 +183,10 @@ class TargetModel:
         name = strategy or self.settings.select.strategy
         view = PoolView(fitted, pool[~np.isin(pool, anchors)], anchors, Catalogue.of(self.task))
         number = len(anchors) + 1
-        drugs, scores = choose(view, strategy_called(name, "strategy"), count, round_seed(seed, number))
-        table = atlas.drugs[DRUG_COLUMNS].iloc[drugs].reset_index(drop=True)
+        choice = choose(view, strategy_called(name, "strategy"), count, round_seed(seed, number))
+        table = atlas.drugs[DRUG_COLUMNS].iloc[choice.drugs].reset_index(drop=True)
         table.insert(0, "rank", np.arange(1, len(table) + 1))
-        return table.assign(score=scores)
+        return table.assign(score=choice.scores, reason=choice.reasons)
 
     def fit(
         self, measured: pd.DataFrame, *, queries: Iterable[str] | None = None, seed: int = 0

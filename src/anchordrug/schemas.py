@@ -131,6 +131,7 @@ SELECTIONS = pa.DataFrameSchema(
         "smiles": _text(),
         "name": _text(nullable=True),
         "score": pa.Column(float),
+        "reason": _text(),
     },
     strict=True,
 )
@@ -283,6 +284,7 @@ BENCH_SELECTION = pa.DataFrameSchema(
         "vendor": _text(nullable=True),
         "cost": pa.Column(float, pa.Check.ge(0), nullable=True, coerce=True),
         "score": pa.Column(float, nullable=True),
+        "reason": _text(nullable=True),
     },
     strict=True,
 )

@@ -325,7 +325,7 @@ def choice(play_by, count, allows=None, *, pool=POOL[:20], anchors=POOL[20:23], 
 @settings(max_examples=100, deadline=None)
 def test_a_limit_takes_what_taking_one_allowed_drug_after_the_other_takes(kinds, most, costs, ceiling, count):
     limits = Limits(kinds, most, costs, ceiling)
-    drugs, scores = choice(one_by_one, count, limits)
+    made = choice(one_by_one, count, limits)
     expected, worths = [], []
     while len(expected) < count:
         free = [d for d in POOL[:20].tolist() if d not in expected and limits(d, expected)]
@@ -335,50 +335,52 @@ def test_a_limit_takes_what_taking_one_allowed_drug_after_the_other_takes(kinds,
         best = one_by_one(view, 1, None)
         expected.append(free[best.positions[0]])
         worths.append(best.scores[0])
-    assert drugs.tolist() == expected
-    assert scores.tolist() == worths
+    assert made.drugs.tolist() == expected
+    assert made.scores.tolist() == worths
 
 
 @every_strategy
 def test_a_limit_that_allows_everything_changes_nothing(name):
     free = choice(strategy(name), 8)
     limited = choice(strategy(name), 8, anything)
-    assert free[0].tolist() == limited[0].tolist()
-    np.testing.assert_array_equal(free[1], limited[1])
+    assert free.drugs.tolist() == limited.drugs.tolist()
+    np.testing.assert_array_equal(free.scores, limited.scores)
+    assert free.reasons == limited.reasons
 
 
 @every_strategy
 def test_every_strategy_keeps_a_limit_and_gets_as_far_as_it_allows(name):
     kind = [drug % 5 for drug in range(DRUGS)]
     limits = Limits(kind, 2, [0] * DRUGS, 0)
-    drugs, scores = choice(strategy(name), 20, limits, pool=POOL[:60])
-    assert len(drugs) == len(set(drugs.tolist())) == len(scores) == 10
-    assert sorted(kind[drug] for drug in drugs) == sorted([*range(5)] * 2)
+    made = choice(strategy(name), 20, limits, pool=POOL[:60])
+    assert len(made.drugs) == len(set(made.drugs.tolist())) == len(made.scores) == len(made.reasons) == 10
+    assert sorted(kind[drug] for drug in made.drugs) == sorted([*range(5)] * 2)
 
 
 def test_more_than_a_limit_allows_gives_fewer():
     allowed = POOL[[3, 11]].tolist()
-    drugs, scores = choice(one_by_one, 5, lambda drug, _: drug in allowed)
-    assert sorted(drugs.tolist()) == sorted(allowed)
-    assert len(scores) == 2
+    made = choice(one_by_one, 5, lambda drug, _: drug in allowed)
+    assert sorted(made.drugs.tolist()) == sorted(allowed)
+    assert len(made.scores) == 2
 
 
 def test_a_limit_that_allows_nothing_asks_no_strategy():
     def never(view, size, rng):
         raise AssertionError("asked")
 
-    drugs, scores = choice(never, 5, lambda *_: False)
-    assert (drugs.dtype, drugs.shape, scores.shape) == (np.int64, (0,), (0,))
+    made = choice(never, 5, lambda *_: False)
+    assert (made.drugs.dtype, made.drugs.shape, made.scores.shape) == (np.int64, (0,), (0,))
+    assert made.reasons == ()
 
 
 def test_a_pool_smaller_than_the_choice_is_used_up_with_a_limit():
-    drugs, _ = choice(one_by_one, 30, anything)
+    drugs = choice(one_by_one, 30, anything).drugs
     assert sorted(drugs.tolist()) == sorted(POOL[:20].tolist())
 
 
 def test_a_limit_hears_of_this_rounds_drugs_alone():
     limits = Limits([drug % 3 for drug in range(DRUGS)], 2, [0] * DRUGS, 0)
-    drugs, _ = choice(one_by_one, 20, limits)
+    drugs = choice(one_by_one, 20, limits).drugs
     assert len(drugs) == 6
     for drug, chosen in limits.asked:
         assert {drug, *chosen} <= set(POOL[:20].tolist())

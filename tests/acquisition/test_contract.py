@@ -83,12 +83,21 @@ class TestEveryStrategy:
 
     @given(case=cases())
     @quick
+    def test_it_gives_a_sentence_for_every_choice(self, name, case):
+        view, batch, seed = case
+        reasons = choose(name, view, batch, seed).reasons
+        assert len(reasons) == batch
+        assert all(re.fullmatch(r"[A-Z][^{}\n]*\.", reason) for reason in reasons)
+
+    @given(case=cases())
+    @quick
     def test_the_same_seed_gives_the_same_list(self, name, case):
         view, batch, seed = case
         fresh = PoolView(view.predictor, view.drugs, view.anchors, view.catalogue)
         first, again = choose(name, view, batch, seed), choose(name, fresh, batch, seed)
         assert first.positions.tolist() == again.positions.tolist()
         assert first.scores.tolist() == again.scores.tolist()
+        assert first.reasons == again.reasons
 
     def test_it_draws_from_no_generator_but_its_own(self, name):
         lists = []

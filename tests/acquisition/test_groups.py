@@ -18,11 +18,12 @@ from anchordrug.acquisition.groups import one_of_each_group
 def test_every_drug_comes_from_an_open_group_with_the_fewest_chosen_drugs(groups, chosen, share, seed):
     batch = max(1, round(share * len(groups)))
     rows = np.array([*groups, *chosen])
-    selection = one_of_each_group(rows, len(groups), batch, np.random.default_rng(seed))
+    selection = one_of_each_group(rows, len(groups), batch, np.random.default_rng(seed), "group")
     taken, left = Counter(chosen), Counter(groups)
-    for position in selection.positions.tolist():
+    for position, reason in zip(selection.positions.tolist(), selection.reasons, strict=True):
         group = groups[position]
         assert taken[group] == min(taken[other] for other in left if left[other])
+        assert reason == f"It is a random drug of a group; {taken[group]} drugs of it had been chosen."
         taken[group] += 1
         left[group] -= 1
     assert len(set(selection.positions.tolist())) == batch

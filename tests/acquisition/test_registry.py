@@ -65,14 +65,27 @@ def test_a_batch_that_breaks_the_contract_is_an_error_that_names_the_strategy(
     assert "\n" not in str(caught.value)
 
 
+def test_a_reason_for_some_of_the_drugs_breaks_the_contract(choosing):
+    with pytest.raises(StrategyError, match=r"^strategy 'mine' returned 1 reasons for a batch of 3; "):
+        choosing(Selection(np.arange(3), np.zeros(3), ("It is cheap.",)))
+
+
 def test_a_strategy_must_return_a_selection(choosing):
     with pytest.raises(StrategyError, match=r"^strategy 'mine' returned list in place of a Selection; "):
         choosing([0, 1, 2])
 
 
 def test_a_batch_that_keeps_the_contract_is_returned_as_it_is(choosing):
-    selection = Selection(np.array([5, 0, 3]), np.array([1.0, 0, -1]))
+    selection = Selection(np.array([5, 0, 3]), np.array([1.0, 0, -1]), ("Cheap.", "Near.", "Pure."))
     assert choosing(selection) is selection
+
+
+def test_a_strategy_that_gives_no_reasons_is_named_with_its_scores(choosing):
+    selection = choosing(Selection(np.array([5, 0, 3]), np.array([1.0, 0, -0.1234])))
+    assert selection.positions.tolist() == [5, 0, 3]
+    assert selection.reasons == tuple(
+        f"Strategy mine chose it with a score of {score}." for score in ("1", "0", "-0.123")
+    )
 
 
 def test_a_name_is_taken_once(choosing):

@@ -13,11 +13,12 @@ SCORES = st.lists(st.integers(-3, 3), min_size=1, max_size=12)
 @given(scores=SCORES, share=st.floats(0, 1))
 def test_the_highest_come_first_and_ties_keep_the_pools_order(scores, share):
     batch = max(1, round(share * len(scores)))
-    selection = highest(np.array(scores, np.float32), batch)
+    selection = highest(np.array(scores, np.float32), batch, "Its score is {}.")
     order = sorted(range(len(scores)), key=lambda position: (-scores[position], position))
     assert selection.positions.tolist() == order[:batch]
     assert selection.scores.tolist() == [scores[position] for position in order[:batch]]
     assert selection.scores.dtype == np.float64
+    assert selection.reasons == tuple(f"Its score is {scores[position]}." for position in order[:batch])
 
 
 @pytest.mark.parametrize(

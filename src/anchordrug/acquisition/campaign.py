@@ -17,15 +17,35 @@ Limit = Callable[[int, np.ndarray], bool]
 
 
 @dataclass(frozen=True)
-class Round:
-    """One round: the drugs chosen in order, their scores, and the predictor fitted to all anchors so far.
+class Choice:
+    """The drugs of a round: int64 rows in order of choice, their scores float64, and a reason for each."""
+
+    drugs: np.ndarray
+    scores: np.ndarray
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def none(cls) -> "Choice":
+        """Return the choice of no drug."""
+        return cls(np.zeros(0, np.int64), np.zeros(0), ())
+
+    def then(self, other: "Choice") -> "Choice":
+        """Return these drugs, followed by those of `other`."""
+        return Choice(
+            np.concatenate([self.drugs, other.drugs]),
+            np.concatenate([self.scores, other.scores]),
+            self.reasons + other.reasons,
+        )
+
+
+@dataclass(frozen=True)
+class Round(Choice):
+    """One round: the drugs chosen, and the predictor fitted to all anchors so far.
 
     `query_seconds` is the time the choice took, `train_seconds` that of the fit.
     """
 
     number: int
-    drugs: np.ndarray
-    scores: np.ndarray
     fitted: FittedPredictor
     query_seconds: float
     train_seconds: float
@@ -106,18 +126,19 @@ def play(
         count = min(campaign.batch, campaign.budget - len(anchors))
         start = time.perf_counter()
         view = PoolView(fitted, free, anchors, campaign.catalogue)
-        chosen, scores = choose(view, campaign.strategy, count, round_seed(campaign.seed, number))
+        choice = choose(view, campaign.strategy, count, round_seed(campaign.seed, number))
         queried = time.perf_counter()
-        anchors = np.concatenate([anchors, chosen])
+        anchors = np.concatenate([anchors, choice.drugs])
         fitted = fit()
         trained = time.perf_counter()
-        yield Round(number, chosen, scores, fitted, queried - start, trained - queried)
+        drawn = choice.drugs, choice.scores, choice.reasons
+        yield Round(*drawn, number, fitted, queried - start, trained - queried)
 
 
 def choose(
     view: PoolView, strategy: Strategy, count: int, seed: tuple[int, int], allows: Limit | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the next `count` drugs of a round, int64 rows in order of choice, and their scores.
+) -> Choice:
+    """Return the next `count` drugs of a round.
 
     Where `allows` refuses a drug, the strategy is asked again without it, given those before it. With a limit
     there may be fewer than `count`, where no more drugs are allowed.
@@ -136,23 +157,22 @@ def choose(
     StrategyError
         The strategy returned no batch of distinct free drugs.
     """
-    chosen, scores = np.zeros(0, np.int64), np.zeros(0)
+    made = Choice.none()
     free = view.drugs
-    while len(chosen) < count:
-        batch = count - len(chosen)
+    while len(made.drugs) < count:
+        batch = count - len(made.drugs)
         if allows is not None:
-            free = free[[allows(drug, chosen) for drug in free]]
+            free = free[[allows(drug, made.drugs) for drug in free]]
             batch = min(batch, len(free))
             if not batch:
                 break
-        asked = replace(view, drugs=free, anchors=np.concatenate([view.anchors, chosen]))
+        asked = replace(view, drugs=free, anchors=np.concatenate([view.anchors, made.drugs]))
         selection = strategy(asked, batch, np.random.default_rng(seed))
         drugs = free[selection.positions]
-        take = len(drugs) if allows is None else _allowed_together(drugs, chosen, allows)
-        chosen = np.concatenate([chosen, drugs[:take]])
-        scores = np.concatenate([scores, selection.scores[:take]])
-        free = free[~np.isin(free, chosen)]
-    return chosen, scores
+        take = len(drugs) if allows is None else _allowed_together(drugs, made.drugs, allows)
+        made = made.then(Choice(drugs[:take], selection.scores[:take], tuple(selection.reasons[:take])))
+        free = free[~np.isin(free, made.drugs)]
+    return made
 
 
 def _allowed_together(drugs: np.ndarray, chosen: np.ndarray, allows: Limit) -> int:

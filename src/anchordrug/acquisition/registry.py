@@ -5,11 +5,12 @@ A strategy of this package is a module of `anchordrug.acquisition.strategies`. O
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 
 import numpy as np
 
+from anchordrug.acquisition.reasons import alike
 from anchordrug.acquisition.view import PoolView
 from anchordrug.errors import SettingsError, StrategyError
 from anchordrug.registry import Registry
@@ -25,10 +26,14 @@ class Selection:
         int64 [batch] distinct positions in the pool, best first.
     scores
         float64 [batch], finite; 0 where a strategy gives its choices no score.
+    reasons
+        A sentence per drug for a biologist: the knowledge that its measurement brings. A strategy may leave
+        them out; the registry then names the strategy and the score.
     """
 
     positions: np.ndarray
     scores: np.ndarray
+    reasons: tuple[str, ...] = ()
 
 
 Strategy = Callable[[PoolView, int, np.random.Generator], Selection]
@@ -75,7 +80,11 @@ def _checked(name: str, function: Strategy) -> Strategy:
         defect = _defect(selection, batch, len(view.drugs))
         if defect is not None:
             raise StrategyError(f"strategy '{name}' {defect}; correct the strategy or choose another one")
-        return selection
+        if selection.reasons:
+            return selection
+        return replace(
+            selection, reasons=alike(f"Strategy {name} chose it with a score of {{}}.", selection.scores)
+        )
 
     return checked
 
@@ -97,6 +106,8 @@ def _defect(selection: object, batch: int, pool: int) -> str | None:
         return f"returned scores {list(scores.shape)} for a batch of {batch}"
     if not np.isfinite(scores).all():
         return f"returned the score {scores[~np.isfinite(scores)][0]}, which is not finite"
+    if len(selection.reasons) not in (0, batch):
+        return f"returned {len(selection.reasons)} reasons for a batch of {batch}"
     return None
 
 

@@ -125,9 +125,9 @@ def play_rounds(
     Returns
     -------
     pd.DataFrame
-        A row per anchor in order: round, drug (row of the drug table), score, the round's query_seconds,
-        train_seconds and evaluate_seconds, and for each target its macro-F1 on the test drugs after that
-        round, in a column of the target's name.
+        A row per anchor in order: round, drug (row of the drug table), score, reason, the round's
+        query_seconds, train_seconds and evaluate_seconds, and for each target its macro-F1 on the test drugs
+        after that round, in a column of the target's name.
         The file `partial` holds it too; the caller removes it.
     """
     rows = _left_by_a_killed_run(group, partial, budget, batch, say)
@@ -141,6 +141,7 @@ def play_rounds(
             "round": played_round.number,
             "drug": played_round.drugs,
             "score": played_round.scores,
+            "reason": played_round.reasons,
             "query_seconds": played_round.query_seconds,
             "train_seconds": played_round.train_seconds,
             "evaluate_seconds": time.perf_counter() - start,
@@ -165,7 +166,7 @@ def _left_by_a_killed_run(
         rounds = 1 + np.arange(len(rows)) // batch
         whole = len(rows) == budget or len(rows) % batch == 0 < len(rows) < budget
         fit = np.isin(drugs, group.pool).all() and len(np.unique(drugs)) == len(drugs)
-        full = not rows[["score", *group.targets]].isna().any(axis=None)
+        full = not rows[["score", "reason", *group.targets]].isna().any(axis=None)
         if whole and fit and full and rows["round"].tolist() == rounds.tolist():
             return rows
     except (RawDataError, KeyError, ValueError):

@@ -2,13 +2,18 @@
 
 import numpy as np
 
+from anchordrug.acquisition.reasons import alike
 from anchordrug.acquisition.registry import Selection
 
 
-def highest(scores: np.ndarray, batch: int) -> Selection:
-    """Return the `batch` highest of `scores` [pool]; ties keep the order of the pool (by InChIKey)."""
+def highest(scores: np.ndarray, batch: int, reason: str) -> Selection:
+    """Return the `batch` highest of `scores` [pool]; ties keep the order of the pool (by InChIKey).
+
+    `reason` is the sentence for every drug, with ``{}`` in the place of its score.
+    """
     positions = np.argsort(-scores, kind="stable")[:batch]
-    return Selection(positions, scores[positions].astype(np.float64))
+    chosen = scores[positions].astype(np.float64)
+    return Selection(positions, chosen, alike(reason, chosen))
 
 
 def first_of_largest(values: np.ndarray) -> int:

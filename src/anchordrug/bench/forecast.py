@@ -61,19 +61,27 @@ def forecast(
 
 
 def forecast_in_words(advice: pd.DataFrame | None, stop_below: float) -> list[str]:
-    """Return a line for every target: what the next batch is expected to bring, and whether it pays."""
+    """Return a line for every target: the expected gain of the next batch, and the threshold that decides.
+
+    Macro-F1 is told as right calls of each label, which it equals where each label is called as often as it
+    occurs; the decision between labels comes close to that.
+    """
     if advice is None:
         return ["no forecast: this predictor has no posterior (response_gp and ensemble have one)"]
-    lines = []
-    for target, own in advice.groupby("cell_line", sort=False):
-        batch = own.iloc[1]
-        verdict = (
-            f"below stop_below ({stop_below:g}): you may stop"
-            if batch["gain"] < stop_below
-            else "worth measuring"
-        )
-        lines.append(
-            f"{target}: {int(batch['drugs'] - own['drugs'].iloc[0])} more drugs are expected to bring "
-            f"{batch['gain']:+.3f} macro-F1 [{batch['gain_low']:+.3f}, {batch['gain_high']:+.3f}]; {verdict}"
-        )
-    return lines
+    return [_in_words(own, stop_below) for _, own in advice.groupby("cell_line", sort=False)]
+
+
+def _in_words(own: pd.DataFrame, stop_below: float) -> str:
+    """Return the first step of one target's forecast in words."""
+    now, batch = own.iloc[0], own.iloc[1]
+    uncertain, enough = batch["gain_low"] <= 0, batch["gain"] >= stop_below
+    hope = "may bring nothing" if uncertain else "are expected to help"
+    side = "reaches" if enough else "is below"
+    verdict = "you may stop" if not enough else "you decide" if uncertain else "worth measuring"
+    return (
+        f"{own['cell_line'].iloc[0]}: {int(batch['drugs'] - now['drugs'])} more drugs {hope}: "
+        f"{batch['gain']:+.3f} macro-F1 expected, 95% interval {batch['gain_low']:+.3f} to "
+        f"{batch['gain_high']:+.3f} (of 100 calls of each label, about {100 * now['macro_f1']:.1f} are right "
+        f"now and {100 * batch['macro_f1']:.1f} then); "
+        f"the expected gain {side} stop_below ({stop_below:g}): {verdict}"
+    )

@@ -44,7 +44,10 @@ class Measurements:
 def read_selection(folder: Path, number: int) -> pd.DataFrame:
     """Return the drugs that a round asks for, in order."""
     path = files.round_of(folder, number) / files.SELECTION
-    return schemas.validate(read_table(path, files.TEXT), schemas.BENCH_SELECTION, path, files.RESTORE)
+    table = read_table(path, files.TEXT)
+    # Rounds of earlier versions give no reasons.
+    table = table if "reason" in table else table.assign(reason=None)
+    return schemas.validate(table, schemas.BENCH_SELECTION, path, files.RESTORE)
 
 
 def read_outcome(folder: Path, number: int) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from anchordrug.acquisition import PoolView
 from anchordrug.acquisition.strategies import a_optimal
 from tests.acquisition.fakes import choose
 from tests.acquisition.strategies.designs import (
+    aim_of,
     check_greedy,
     covariance,
     random_view,
@@ -137,3 +138,46 @@ def test_every_drug_is_a_landmark_as_long_as_there_are_few():
         again = choose("a_optimal", view, 10)
     assert again.positions.tolist() == exact.positions.tolist()
     np.testing.assert_allclose(again.scores, exact.scores)
+
+
+def posterior_variances(matrix, measured, drugs):
+    """The exact posterior variance of every drug, given noisy measurements."""
+    return np.array([uncertainty(matrix, measured, [drug]) for drug in drugs])
+
+
+@pytest.mark.parametrize("queries", [0, 12])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_reason_tells_how_many_drugs_and_which_mechanisms_the_exact_posterior_learns_most_about(
+    seed, queries
+):
+    view = random_view(seed, pool=10, anchors=seed % 3, queries=queries)
+    matrix, mechanisms = covariance(view), view.catalogue.mechanisms
+    aimed = np.unique(aim_of(view))
+    selection = choose("a_optimal", view, 5)
+    measured = view.anchors.tolist()
+    told = 0
+    for drug, reason in zip(view.drugs[selection.positions].tolist(), selection.reasons, strict=True):
+        others = aimed[aimed != drug].tolist()
+        first = posterior_variances(matrix, [], others)
+        before = posterior_variances(matrix, measured, others)
+        measured.append(drug)
+        after = posterior_variances(matrix, measured, others)
+        share = (before - after) / first
+        assert np.abs(share - 0.05).min() > 1e-6, "on the threshold, where rounding decides"
+        if not (share >= 0.05).any():
+            expected = f"It is expected to teach little about any of the {len(others)} other drugs"
+            assert reason == f"{expected} to be predicted."
+            continue
+        parts, lost = {}, {}
+        for name in {mechanisms[other] for other in others} - {None}:
+            own = [place for place, other in enumerate(others) if mechanisms[other] == name]
+            left = [f"{sum(values[own]) / sum(first[own]):.0%}" for values in (before, after)]
+            drugs = "1 drug" if len(own) == 1 else f"{len(own)} drugs"
+            parts[name] = f"{name} ({drugs}, {left[0]} to {left[1]} uncertain)"
+            lost[name] = sum(before[own] - after[own])
+        best = sorted(lost, key=lambda name: -lost[name])[:3]
+        about = "; most about " + ", ".join(parts[name] for name in best) if best else ""
+        count = f"{(share >= 0.05).sum()} of {len(others)} other drugs to be predicted"
+        assert reason == f"It is expected to teach about {count}{about}."
+        told += len(best)
+    assert told

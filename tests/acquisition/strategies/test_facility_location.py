@@ -64,3 +64,24 @@ def test_facility_location_looks_at_evenly_spaced_drugs_of_a_large_aim(monkeypat
     few = choose("facility_location", view_of(sources, np.arange(12), [], [3, 9, 15, 22]), 5)
     np.testing.assert_array_equal(many.positions, few.positions)
     np.testing.assert_array_equal(many.scores, few.scores)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_reason_counts_the_drugs_that_got_a_more_similar_chosen_drug(seed):
+    view = random_view(seed, pool=10, anchors=seed % 3, queries=12)
+    prior = view.catalogue.prior.evidence_of(np.arange(len(view.catalogue.mechanisms))).prior.astype(float)
+    cosine = (1 + np.corrcoef(np.hstack([prior, -prior]))) / 2
+    aimed, measured = np.unique(view.catalogue.queries), view.anchors.tolist()
+    selection = choose("facility_location", view, 5)
+    for drug, reason in zip(view.drugs[selection.positions].tolist(), selection.reasons, strict=True):
+        nearest = cosine[np.ix_(aimed, measured)].max(axis=1, initial=0)
+        added = np.maximum(cosine[aimed, drug] - nearest, 0)
+        added[added < 1e-6] = 0
+        measured.append(drug)
+        names = [view.catalogue.mechanisms[row] for row in aimed]
+        sums = {name: added[[one == name for one in names]].sum() for name in set(names) - {None}}
+        best = [name for name in sorted(sums, key=lambda name: -sums[name]) if sums[name] > 0][:3]
+        parts = [f"{name} ({names.count(name)} drug{'s' * (names.count(name) > 1)})" for name in best]
+        about = "; most of " + ", ".join(parts) if best else ""
+        count = f"{(added > 0).sum()} of {len(aimed)} drugs to be predicted"
+        assert reason == f"It is the most similar chosen drug of {count}{about}."

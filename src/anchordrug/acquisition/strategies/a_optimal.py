@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
+from anchordrug.acquisition.reasons import lessons
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.spacing import evenly_spaced
@@ -99,21 +100,23 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.queries]))
     features = _features(view.prior, distinct)
     pool, anchors, queries = np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
-    covariance = _posterior(features[anchors])
+    known = _posterior(features[anchors])
+    covariance = known.copy()
     towards_queries = _inner(features, np.bincount(queries, minlength=len(features)))
     every = _candidates(features[: len(pool)], covariance, towards_queries, known=len(anchors) > 0)
     chosen: list[int] = []
     scores: list[float] = []
     steps: list[_Step] = []
+    learned = 0
     last = every.scores()
     rows, own = _shortlist(every, last)
     while len(chosen) < batch:
         value = own.scores()
         value[np.isin(rows, chosen)] = -1
         best = first_of_largest(value)
-        if steps and len(rows) < len(pool) and last.max() > value[best]:
-            every.learn(steps)
-            steps = []
+        if learned < len(steps) and len(rows) < len(pool) and last.max() > value[best]:
+            every.learn(steps[learned:])
+            learned = len(steps)
             last = every.scores()
             last[chosen] = -1
             rows, own = _shortlist(every, last)
@@ -124,7 +127,42 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
         covariance -= np.outer(step.direction, step.direction) / step.variance
         own.learn([step])
         steps.append(step)
-    return Selection(np.array(chosen), np.array(scores))
+    reasons = _reasons(view, features, queries, known, view.drugs[chosen], steps)
+    return Selection(np.array(chosen), np.array(scores), tuple(reasons))
+
+
+def _reasons(
+    view: PoolView,
+    features: np.ndarray,
+    places: np.ndarray,
+    covariance: np.ndarray,
+    chosen: np.ndarray,
+    steps: Sequence[_Step],
+) -> Iterator[str]:
+    """Yield the reason for each of the `chosen` drugs, given those before it.
+
+    Parameters
+    ----------
+    features, places
+        [drugs, features], and which rows are those of the view's queries.
+    covariance
+        As `_posterior` of the anchors returns.
+    """
+    queries, first_places = np.unique(view.queries, return_index=True)
+    directions = np.stack([step.direction / np.sqrt(step.variance) for step in steps], axis=1)
+    first, before = np.empty(len(queries)), np.empty(len(queries))
+    taken = np.empty((len(queries), len(steps)), np.float32)
+    for start in range(0, len(queries), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        part = features[places[first_places[rows]]].astype(np.float64)
+        first[rows] = np.einsum("nr,nr->n", part, part)
+        before[rows] = np.einsum("nr,nr->n", part @ covariance, part)
+        taken[rows] = np.square(part @ directions)
+    mechanisms = np.array([view.catalogue.mechanisms[row] for row in queries], object)
+    for number, drug in enumerate(chosen):
+        other = queries != drug
+        yield lessons(first[other], before[other], taken[other, number], mechanisms[other].tolist())
+        before -= taken[:, number]
 
 
 def _shortlist(every: _Candidates, scores: np.ndarray) -> tuple[np.ndarray, _Candidates]:

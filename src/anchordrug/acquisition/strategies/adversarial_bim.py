@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from anchordrug.acquisition.reasons import alike
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.view import PoolView
 
@@ -50,4 +51,7 @@ def adversarial_bim(view: PoolView, batch: int, rng: np.random.Generator) -> Sel
         active, kept_before, move = active[keep], kept[keep], STEP * gradient[keep]
         shift = shift[keep] + move if shift.size else move
     positions = np.lexsort((length, held_out))[:batch]
-    return Selection(positions, -length[positions])
+    reasons = alike("A change of its features by {} turns a tenth of its labels.", length[positions])
+    firm = ["No small change of its features turns a tenth of its labels."] * batch
+    reasons = tuple(np.where(held_out[positions], firm, reasons).tolist())
+    return Selection(positions, -length[positions], reasons)

@@ -4,6 +4,7 @@ import numpy as np
 
 from anchordrug.acquisition.k_means_plus_plus import k_means_plus_plus
 from anchordrug.acquisition.kernel import gradient_kernel
+from anchordrug.acquisition.reasons import alike
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.view import PoolView
@@ -19,4 +20,5 @@ def badge(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     first = first_of_largest(kernel.diagonal())
     positions, scores = k_means_plus_plus(kernel, first, batch, rng)
     scores[0] = np.sqrt(kernel[first, first])
-    return Selection(positions, scores)
+    reason = "It would change the network in another way than the drugs before it (distance {} of gradients)."
+    return Selection(positions, scores, alike(reason, scores))

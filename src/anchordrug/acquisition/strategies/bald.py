@@ -32,10 +32,12 @@ def mutual_information(view: PoolView, rng: np.random.Generator) -> np.ndarray:
 @register("bald")
 def bald(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     """Largest mutual information between label and weights, summed over genes (BALD with MC dropout)."""
-    return highest(mutual_information(view, rng).sum(axis=1), batch)
+    reason = "Random parts of the network disagree about its labels (information: {} nats over all genes)."
+    return highest(mutual_information(view, rng).sum(axis=1), batch, reason)
 
 
 @register("bald_points")
 def bald_points(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     """Largest mutual information between label and weights in any gene."""
-    return highest(mutual_information(view, rng).max(axis=1), batch)
+    reason = "Random parts of the network disagree about one of its genes (information: {} nats)."
+    return highest(mutual_information(view, rng).max(axis=1), batch, reason)

@@ -30,4 +30,4 @@ def clustering(view: PoolView, batch: int, rng: np.random.Generator) -> Selectio
         random_state=int(rng.integers(2**31)),
     )
     clusters = model.fit_predict(bits)
-    return one_of_each_group(clusters, len(view.drugs), batch, rng)
+    return one_of_each_group(clusters, len(view.drugs), batch, rng, "cluster of structures")

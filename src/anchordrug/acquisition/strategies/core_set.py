@@ -3,6 +3,7 @@
 import numpy as np
 
 from anchordrug.acquisition.kernel import embedding_kernel, squared_distances
+from anchordrug.acquisition.reasons import alike
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.view import PoolView
@@ -33,4 +34,8 @@ def core_set(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
         chosen.append(position)
         scores.append(float(np.sqrt(nearest[position])))
         nearest = np.minimum(nearest, squared_distances(kernel, position)[:pool])
-    return Selection(np.array(chosen), np.array(scores))
+    reasons = alike("It is {} away from the nearest chosen drug, in the network's embedding.", scores)
+    if not len(view.anchors):
+        middle = "It is {} away from the middle of all drugs, in the network's embedding; no drug is nearer."
+        reasons = alike(middle, scores[:1]) + reasons[1:]
+    return Selection(np.array(chosen), np.array(scores), reasons)

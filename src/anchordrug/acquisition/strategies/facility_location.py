@@ -6,6 +6,7 @@ hundred drugs are the best ten.
 
 import numpy as np
 
+from anchordrug.acquisition.reasons import represented
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.spacing import evenly_spaced
@@ -30,15 +31,17 @@ def facility_location(view: PoolView, batch: int, rng: np.random.Generator) -> S
     nearest = np.zeros(len(queries), np.float32)
     if len(view.anchors):
         nearest = ((1 + _unit(prior.evidence_of(view.anchors).prior) @ aimed.T) / 2).max(axis=0)
-    positions, scores = [], []
+    mechanisms = [view.catalogue.mechanisms[row] for row in queries]
+    positions, scores, reasons = [], [], []
     for _ in range(batch):
         value = _added(pool, nearest)
         value[positions] = -1
         best = first_of_largest(value)
         positions.append(best)
         scores.append(float(value[best]))
+        reasons.append(represented(pool[best] - nearest, mechanisms))
         nearest = np.maximum(nearest, pool[best])
-    return Selection(np.array(positions), np.array(scores))
+    return Selection(np.array(positions), np.array(scores), tuple(reasons))
 
 
 def _unit(prior: np.ndarray) -> np.ndarray:

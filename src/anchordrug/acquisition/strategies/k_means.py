@@ -4,6 +4,7 @@ import numpy as np
 
 from anchordrug.acquisition.k_means_plus_plus import k_means_plus_plus
 from anchordrug.acquisition.kernel import embedding_kernel, squared_distances
+from anchordrug.acquisition.reasons import alike
 from anchordrug.acquisition.registry import Selection, register
 from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.view import PoolView
@@ -39,7 +40,9 @@ def k_means(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
         rest = own.copy()
         rest[chosen] = -1
         chosen.append(first_of_largest(rest))
-    return Selection(np.array(chosen), -np.sqrt(own[chosen]))
+    distances = np.sqrt(own[chosen])
+    reason = "It is {} away from the middle of its cluster of drugs, in the network's embedding."
+    return Selection(np.array(chosen), -distances, alike(reason, distances))
 
 
 def _to_centres(kernel: np.ndarray, cluster: np.ndarray, clusters: int) -> np.ndarray:

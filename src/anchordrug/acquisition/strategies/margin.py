@@ -16,10 +16,12 @@ def doubt_of_margin(probabilities: np.ndarray) -> np.ndarray:
 @register("margin")
 def margin(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
     """Smallest mean over genes of best - second best class probability; score 1 - mean."""
-    return highest(doubt_of_margin(view.probabilities).mean(axis=1), batch)
+    reason = "The two most probable labels of its genes are close: 1 - their difference is {} on average."
+    return highest(doubt_of_margin(view.probabilities).mean(axis=1), batch, reason)
 
 
 @register("margin_points")
 def margin_points(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
     """Smallest difference of best and second best class probability in any gene; score 1 - that."""
-    return highest(doubt_of_margin(view.probabilities).max(axis=1), batch)
+    reason = "The two most probable labels of one of its genes are close: 1 - their difference is {}."
+    return highest(doubt_of_margin(view.probabilities).max(axis=1), batch, reason)

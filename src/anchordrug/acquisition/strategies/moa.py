@@ -19,4 +19,10 @@ def moa(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     keys = [(name, False) if name else (f"drug {place}", True) for place, name in enumerate(names)]
     number = {key: place for place, key in enumerate(sorted(set(keys)))}
     groups = np.array([number[key] for key in keys])
-    return one_of_each_group(groups, len(view.drugs), batch, rng)
+    return one_of_each_group(
+        groups,
+        len(view.drugs),
+        batch,
+        rng,
+        "mechanism of action (each drug without a known one counts as its own)",
+    )

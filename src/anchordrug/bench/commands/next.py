@@ -8,7 +8,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.acquisition import PoolView, strategy
-from anchordrug.acquisition.campaign import choose, round_seed
+from anchordrug.acquisition.campaign import Choice, choose, round_seed
 from anchordrug.bench import folder as files
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
 from anchordrug.bench.dvc_stages import renew_stages
@@ -56,9 +56,10 @@ def run(folder: Path, project: Project) -> None:
 
 def _write_round(model: Model, measured: Measurements, number: int, left: int) -> None:
     world, fitted = model.world, model.fit(measured, final=False)
-    order, scores, reasons = _order(model, measured, fitted, number, left)
+    choice, not_chosen = _order(model, measured, fitted, number, left)
+    order = choice.drugs
     batch = min(world.campaign.batch, left, len(order))
-    selection = _selection(world, order, scores, number)
+    selection = _selection(world, choice, number)
     path = files.round_of(world.folder, number)
     targets = world.campaign.targets
     plates = {target: _plates(world, selection.iloc[:batch], target, number) for target in targets}
@@ -86,16 +87,17 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
             )
             for plate, svg in pages.items():
                 (temporary / f"{plate}.svg").write_text(svg, encoding="utf-8")
-    for reason, count in reasons.items():
+    for reason, count in not_chosen.items():
         typer.echo(f"not in the choice: {count} drugs ({reason})")
     said = [*evidence_in_words(evidence), *forecast_in_words(advice, world.campaign.stop_below)]
     said += filter(None, [world.other_conditions])
+    said.append(f"the reason for each drug is in {path / files.SELECTION}, column 'reason'")
     _show(world, number, selection.iloc[:batch], plate_map, said)
 
 
 def _order(
     model: Model, measured: Measurements, fitted: JointFitted, number: int, left: int
-) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+) -> tuple[Choice, dict[str, int]]:
     """Return the drugs to be asked for, first those of this round, to the end of the budget.
 
     The rest is what the strategy would take if it were asked for all of them now.
@@ -104,44 +106,53 @@ def _order(
     anchors = measured.anchors
     must = required(world, anchors)
     require_affordable(world, asked, must)
-    free, reasons = allowed(world, np.concatenate([asked, must]), anchors)
+    free, not_chosen = allowed(world, np.concatenate([asked, must]), anchors)
     if not len(free) and not len(must):
         raise SettingsError(
             f"{world.folder}: no drug of the library may be chosen any more; loosen the constraints in "
             f"{files.SETTINGS} or finish the campaign"
         )
-    view = PoolView(fitted, free, np.concatenate([anchors, must[:left]]), model.catalogue)
-    count = min(left - len(must[:left]), len(free))
-    chosen, scores = np.zeros(0, np.int64), np.zeros(0)
+    included = _included(must[:left])
+    view = PoolView(fitted, free, np.concatenate([anchors, included.drugs]), model.catalogue)
+    count = min(left - len(included.drugs), len(free))
+    chosen = Choice.none()
     if count:
         batch = max(1, min(world.campaign.batch - len(must), count))
         allows = limit(world, np.concatenate([asked, must]))
         play = strategy(world.campaign.strategy, f"{world.folder / files.SETTINGS}: strategy")
         seed = world.campaign.seed
-        chosen, scores = choose(view, play, batch, round_seed(seed, number), allows)
-        if count > len(chosen):
+        chosen = choose(view, play, batch, round_seed(seed, number), allows)
+        if count > len(chosen.drugs):
             later = PoolView(
-                fitted, free[~np.isin(free, chosen)], np.concatenate([view.anchors, chosen]), view.catalogue
+                fitted,
+                free[~np.isin(free, chosen.drugs)],
+                np.concatenate([view.anchors, chosen.drugs]),
+                view.catalogue,
             )
-            more = limit(world, np.concatenate([asked, must, chosen]))
-            rest, after = choose(later, play, count - len(chosen), round_seed(seed, number + 1), more)
-            chosen, scores = np.concatenate([chosen, rest]), np.concatenate([scores, after])
-    drugs = np.concatenate([must[:left], chosen])
-    if not len(drugs):
+            more = limit(world, np.concatenate([asked, must, chosen.drugs]))
+            rest = choose(later, play, count - len(chosen.drugs), round_seed(seed, number + 1), more)
+            chosen = chosen.then(rest)
+    choice = included.then(chosen)
+    if not len(choice.drugs):
         raise SettingsError(
             f"{world.folder}: no drug fits the constraints in {files.SETTINGS} any more "
             "(cost, per_mechanism, per_scaffold); loosen them or finish the campaign"
         )
-    return drugs, np.concatenate([np.full(len(must[:left]), np.nan), scores]), reasons
+    return choice, not_chosen
 
 
-def _selection(world: World, order: np.ndarray, scores: np.ndarray, number: int) -> pd.DataFrame:
-    library = world.library.drop_duplicates("row").set_index("row").loc[order].reset_index(drop=True)
+def _included(must: np.ndarray) -> Choice:
+    reason = f"It is listed in constraints.include of {files.SETTINGS}."
+    return Choice(must, np.full(len(must), np.nan), (reason,) * len(must))
+
+
+def _selection(world: World, choice: Choice, number: int) -> pd.DataFrame:
+    library = world.library.drop_duplicates("row").set_index("row").loc[choice.drugs].reset_index(drop=True)
     batch = world.campaign.batch
     table = library[["drug_id", "inchikey", "smiles", "name", "moa", "vendor", "cost"]].copy()
-    table.insert(0, "round", number + np.arange(len(order)) // batch)
-    table.insert(1, "rank", np.arange(1, len(order) + 1))
-    return table.assign(score=np.round(scores, 6))
+    table.insert(0, "round", number + np.arange(len(table)) // batch)
+    table.insert(1, "rank", np.arange(1, len(table) + 1))
+    return table.assign(score=np.round(choice.scores, 6), reason=choice.reasons)
 
 
 def _plates(world: World, selection: pd.DataFrame, target: str, number: int) -> pd.DataFrame:
