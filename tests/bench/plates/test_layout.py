@@ -488,7 +488,9 @@ def circles(svg, group):
     (found,) = [
         element for element in ElementTree.fromstring(svg.encode()).iter() if element.get("id") == group
     ]
-    return sum(element.tag.endswith("}use") for element in found.iter())
+    # matplotlib draws a circle again where that is shorter than to refer to it.
+    used = [element for element in found.iter() if element.tag.endswith("}use")]
+    return len(used) or sum(element.tag.endswith("}path") for element in found.iter())
 
 
 def test_picture_names_every_drug_of_its_plate():

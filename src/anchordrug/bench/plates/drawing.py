@@ -188,8 +188,18 @@ def table(
         for place, row in enumerate(rows, start=1):
             write(axes, at, top + line * (place + 0.7), size, fit(row[number], most), anchor=anchor)
         x += wide
-    for place in range(1, len(rows) + 2):
-        if 1 < place <= len(rows) and not any(rows[place - 1][:-1]):
-            continue
-        y = top + line * place
-        axes.plot([left, x], [y, y], color="black" if place == 1 else "#d0d0d0", linewidth=0.5)
+    # Of a row that has a text in its last column alone, the row before goes on.
+    ends = [place for place in range(1, len(rows) + 1) if place == len(rows) or any(rows[place][:-1])]
+    lines(axes, [[(left, top + line), (x, top + line)]], "black")
+    lines(
+        axes, [[(left, top + line * (place + 1)), (x, top + line * (place + 1))] for place in ends], "#d0d0d0"
+    )
+
+
+def lines(
+    axes: "Axes", paths: Sequence[Sequence[tuple[float, float]]], colour: str, wide: float = 0.5
+) -> None:
+    """Draw lines through points (mm)."""
+    from matplotlib.collections import LineCollection
+
+    axes.add_collection(LineCollection(paths, colors=colour, linewidths=wide), autolim=False)

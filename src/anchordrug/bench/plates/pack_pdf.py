@@ -13,6 +13,7 @@ from anchordrug.bench.plates.drawing import (
     ems,
     fit,
     header,
+    lines,
     new_page,
     paragraph,
     table,
@@ -80,10 +81,12 @@ def _protocol(pack: Pack) -> "Figure":
     x, y = 152.0, _TOP + 6
     write(axes, x, y, 3.6, "Checklist", bold=True)
     y += 7
+    boxes = []
     for step in checklist(pack):
         box = [(x, y - 2.6), (x + 3.4, y - 2.6), (x + 3.4, y + 0.8), (x, y + 0.8), (x, y - 2.6)]
-        axes.plot(*zip(*box, strict=True), color="black", linewidth=0.9)
+        boxes.append(box)
         y = paragraph(axes, x + 6, y, size, step, WIDTH - MARGIN - x - 6) + 3
+    lines(axes, boxes, "black", 0.9)
     return _figure(axes)
 
 
@@ -228,14 +231,14 @@ def _pages(pack: Pack, title: str, below: str, rows: pd.DataFrame, size: float) 
     """Draw a table on as many pages as it needs; the texts of its last column go on in lines below."""
     texts = rows.astype(str)
     widths = _widths(texts, size)
-    lines = []
+    shown = []
     for *cells, last in texts.itertuples(index=False, name=None):
         parts = wrapped(last, list(widths.values())[-1] / size - 1) or [""]
-        lines += [(*cells, parts[0]), *((*[""] * len(cells), part) for part in parts[1:])]
+        shown += [(*cells, parts[0]), *((*[""] * len(cells), part) for part in parts[1:])]
     pages = []
-    for start in range(0, len(lines), _ROWS):
+    for start in range(0, len(shown), _ROWS):
         axes = _start(pack, title, f"{below}{', continued' if start else ''}")
-        table(axes, MARGIN, _TOP, widths, lines[start : start + _ROWS], size)
+        table(axes, MARGIN, _TOP, widths, shown[start : start + _ROWS], size)
         pages.append(_figure(axes))
     return pages
 
