@@ -75,6 +75,17 @@ def other_conditions(sources: ResponseAtlas, dose_um: float, time_h: float | Non
     )
 
 
+def conditions_in_words(atlas: ResponseAtlas) -> str:
+    """Return the doses and times of experiments with their numbers, the most frequent first."""
+    table = atlas.experiments
+    if table is None or table.empty:
+        return "dose and time are not known"
+    sizes = table.groupby(["dose_um", "time_h"]).size().sort_values(ascending=False, kind="stable")
+    return shortlist(
+        (f"{in_words(dose, time)} ({count:,} experiments)" for (dose, time), count in sizes.items()), 3
+    )
+
+
 def in_words(dose_um: float, time_h: float | None) -> str:
     """Return a dose and a time as text."""
     return f"{dose_um:g} uM" if time_h is None else f"{dose_um:g} uM and {time_h:g} h"

@@ -5,6 +5,7 @@ import pandas as pd
 
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays.request import AssayRequest, Reference
+from anchordrug.bench.doses import require_one_dose_per_drug
 from anchordrug.bench.measurements import read_selection
 from anchordrug.bench.plates.plate_map import controls_of
 from anchordrug.bench.world import World
@@ -17,7 +18,8 @@ def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayReque
     Raises
     ------
     AssayError
-        The plate map has a cell line that is not a target, or a drug that is not in the library.
+        The plate map has a cell line that is not a target, a drug that is not in the library, or a drug at
+        several concentrations.
     """
     here = files.round_of(world.folder, number)
     # A positive control need not be a drug of the library.
@@ -33,6 +35,7 @@ def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayReque
                 f"{here / files.PLATE_MAP}: plate {well['plate']}, well {well['well_position']}: {column} "
                 f"'{well[column]}' is {what}{near(str(well[column]), known)}; correct it"
             )
+    require_one_dose_per_drug(plate_map, here / files.PLATE_MAP)
     asked = read_selection(world.folder, number)["drug_id"].tolist()
     names = names_of_drugs(world.library)
     return AssayRequest(plate_map, world.campaign.targets, asked, names, here / files.SELECTION)

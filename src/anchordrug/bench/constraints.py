@@ -8,9 +8,13 @@ import pandas as pd
 
 from anchordrug.acquisition.campaign import Limit
 from anchordrug.bench import folder as files
+from anchordrug.bench.plates.volumes import problem_with
+from anchordrug.bench.settings import Plates
 from anchordrug.bench.world import World
 from anchordrug.chem.scaffolds import scaffold
 from anchordrug.errors import SettingsError, near, shortlist
+
+_UNFIT = "a stock too weak or too strong for the plates' concentration"
 
 
 def required(world: World, anchors: np.ndarray) -> np.ndarray:
@@ -20,7 +24,7 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
     ------
     SettingsError
         campaign.yaml includes or excludes a drug that the library does not have, or includes one that is out
-        of stock or, under a cost ceiling, has no cost.
+        of stock, has a stock that cannot be pipetted or, under a cost ceiling, has no cost.
     """
     constraints = world.campaign.constraints
     known = world.library["drug_id"].tolist()
@@ -34,6 +38,7 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
     chosen = world.library[world.library["drug_id"].isin(constraints.include)]
     for problem, drugs in (
         ("is out of stock", chosen[chosen["stock"].eq(0)]),
+        (f"has {_UNFIT}", chosen[_unfit(chosen, world.campaign.plates)]),
         (
             "has no cost, which a cost ceiling needs",
             chosen[(constraints.cost is not None) & chosen["cost"].isna()],
@@ -55,6 +60,7 @@ def allowed(world: World, asked: np.ndarray, anchors: np.ndarray) -> tuple[np.nd
     reasons = {
         "excluded": library["drug_id"].isin(constraints.exclude),
         "out of stock": library["stock"].eq(0),
+        _UNFIT: _unfit(library, world.campaign.plates),
         "no cost given, which a cost ceiling needs": (constraints.cost is not None) & library["cost"].isna(),
     }
     free = ~rows.isin([*asked, *anchors])
@@ -63,6 +69,15 @@ def allowed(world: World, asked: np.ndarray, anchors: np.ndarray) -> tuple[np.nd
         counts[reason] = int((hit & free).sum())
         free &= ~hit
     return world.by_inchikey(rows[free].to_numpy(np.int64)), {k: n for k, n in counts.items() if n}
+
+
+def _unfit(library: pd.DataFrame, plates: Plates) -> pd.Series:
+    """Return which drugs have a stock of their own that cannot bring a well to the plates' concentration."""
+    if "stock_mm" not in library:
+        return pd.Series(False, index=library.index)
+    own = library["stock_mm"]
+    wrong = [stock for stock in own.dropna().unique() if problem_with(plates.concentration_um, stock, plates)]
+    return own.isin(wrong)
 
 
 def limit(world: World, asked: np.ndarray) -> Limit | None:

@@ -29,7 +29,7 @@ SAME_STRUCTURE, SAME_SKELETON, SAME_INCHIKEY, SAME_ID, SAME_NAME, NEW = (
 )
 COLUMNS = (
     *("drug_id", "inchikey", "smiles", "name", "moa", "vendor", "cost", "stock"),
-    *("source_plate", "source_well", "match", "atlas_id"),
+    *("source_plate", "source_well", "stock_mm", "match", "atlas_id"),
 )
 
 
@@ -115,7 +115,7 @@ def read_library(path: Path) -> pd.DataFrame:
     RawDataError
         The file does not exist or cannot be parsed.
     """
-    return read_table(path, numbers=("cost", "stock"))
+    return read_table(path, numbers=("cost", "stock", "stock_mm"))
 
 
 def further_ids(library: pd.DataFrame) -> list[str]:

@@ -12,7 +12,11 @@ from anchordrug.settings import CellLineName, Section, validated
 
 
 class Plates(Section):
-    """How drugs come onto plates: every drug in `replicates` wells, `controls` wells of vehicle a plate."""
+    """How drugs come onto plates: every drug in `replicates` wells, `controls` wells of vehicle per plate.
+
+    `well_volume_ul` is the volume of a well with its drug. `dmso_percent_max` caps the DMSO of a well. A
+    source well is filled with `source_volume_ul` of stock, of which the dispenser leaves `dead_volume_ul`.
+    """
 
     wells: Literal[96, 384]
     replicates: int = Field(ge=1)
@@ -23,6 +27,10 @@ class Plates(Section):
     time_h: float | None = Field(default=None, gt=0)
     well_volume_ul: float = Field(gt=0)
     stock_mm: float = Field(gt=0)
+    # Nor these three.
+    dmso_percent_max: float = Field(default=0.5, gt=0, le=100)
+    source_volume_ul: float = Field(default=50, gt=0)
+    dead_volume_ul: float = Field(default=15, ge=0)
 
 
 class Constraints(Section):
@@ -75,7 +83,8 @@ def check_campaign(settings: CampaignSettings, source: object) -> None:
     Raises
     ------
     SettingsError
-        A target stands twice, a drug is both included and excluded, or there are more rounds than drugs.
+        A target is listed twice, a drug is both included and excluded, there are more rounds than drugs, or
+        the dead volume is as large as a full source well.
     """
     if len(set(settings.targets)) < len(settings.targets):
         raise SettingsError(f"{source}: targets names the same cell line twice; remove the repetition")
@@ -85,6 +94,12 @@ def check_campaign(settings: CampaignSettings, source: object) -> None:
     if settings.rounds > settings.budget:
         raise SettingsError(
             f"{source}: {settings.rounds} rounds of a budget of {settings.budget} drugs; ask for fewer rounds"
+        )
+    plates = settings.plates
+    if plates.dead_volume_ul >= plates.source_volume_ul:
+        raise SettingsError(
+            f"{source}: plates.dead_volume_ul ({plates.dead_volume_ul:g} uL) leaves nothing of "
+            f"plates.source_volume_ul ({plates.source_volume_ul:g} uL); correct one of them"
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.atlas.conditions import other_conditions
+from anchordrug.atlas.conditions import conditions_in_words, other_conditions
 from anchordrug.atlas.further_drugs import with_drugs
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
@@ -58,6 +58,11 @@ class World:
         """What to know of a campaign at another dose or time than its source lines; None if at the same."""
         plates = self.campaign.plates
         return other_conditions(self.sources, plates.concentration_um, plates.time_h)
+
+    @cached_property
+    def atlas_conditions(self) -> str:
+        """Doses and times of the experiments of the source lines, in words."""
+        return conditions_in_words(self.sources)
 
     @property
     def settings(self) -> Settings:

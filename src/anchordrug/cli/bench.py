@@ -8,7 +8,7 @@ import typer
 from anchordrug.cli.options import IdColumn, Layer, Params, Seed, options_of_columns, project_of
 from anchordrug.cli.screen import print_json
 from anchordrug.cli.turns import reading_atlas
-from anchordrug.errors import AnchorDrugError
+from anchordrug.errors import AnchorDrugError, require_packages
 
 app = typer.Typer(
     help="A campaign at the bench: choose drugs, lay out plates, take results back, predict the library.",
@@ -85,7 +85,8 @@ def new(
 
 @app.command("next", epilog="Example: anchordrug campaign next campaigns/my-line")
 def next_(folder: Campaign, params: Params = None) -> None:
-    """Choose the drugs of the next round and lay out their plates."""
+    """Choose the drugs of the next round, lay out their plates and write the pack for the bench."""
+    require_packages(("matplotlib", "openpyxl"), "this command", "pipeline")
     project = project_of(params)
     from anchordrug.bench.commands import next as command
 

@@ -25,6 +25,7 @@ from anchordrug.raw.compound_columns import (
 from anchordrug.raw.molecule_text import is_sdf
 from anchordrug.raw.optional import require_anndata
 from anchordrug.raw.sheet import Sheet, read_sheet
+from anchordrug.raw.stock_concentrations import stock_column, stocks_in_mm
 from anchordrug.raw.text import open_text, require_readable
 
 # Our name -> the names it goes by, without regard to case and punctuation.
@@ -39,6 +40,8 @@ COLUMNS = {
     "stock": ("stock", "in_stock", "available", "availability", "quantity"),
     "source_plate": ("source_plate", "source_plate_name", "source_plate_barcode"),
     "source_well": ("source_well", "source_well_position"),
+    # Found by `stock_column`, because its name may have a unit.
+    "stock_mm": (),
 }
 _IDENTITIES = ("drug_id", "smiles", "inchikey", "name")
 IN_STOCK = {"yes": 1.0, "true": 1.0, "y": 1.0, "in stock": 1.0}
@@ -60,15 +63,17 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     -------
     pandas.DataFrame
         A row per row of the file, with `COLUMNS`, `line`, its line in the file, and the further columns of
-        ids and names as the file calls them: text, None where missing, but `cost` and `stock`, which are
-        float, NaN where missing ("yes" and "no" are a stock of 1 and 0). `attrs['source']` is the file,
-        `attrs['notes']` say that compounds have neither ids nor names, and which columns are ignored.
+        ids and names as the file calls them: text, None where missing, but `cost`, `stock` and `stock_mm`
+        (the concentration of the stock solution in mM), which are float, NaN where missing ("yes" and "no"
+        are a stock of 1 and 0). `attrs['source']` is the file, `attrs['notes']` say that compounds have
+        neither ids nor names, and which columns are ignored.
 
     Raises
     ------
     LibraryError
         The file is missing, empty or no table, has no column that identifies a compound or no `id_column`,
-        two columns for one thing, or a cost or stock that is no number.
+        two columns for one thing, a cost or stock that is no number, or a concentration of a stock without
+        a unit.
     """
     try:
         sheet = _sheet(path, id_column)
@@ -78,6 +83,7 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     structure = smiles_column(path, sheet.header)
     identity = identity_in(sheet.header, structure, key)
     places = {"smiles": structure, "drug_id": identity.key, "name": identity.name}
+    places["stock_mm"] = stock_column(path, sheet.header)
     for ours, names in COLUMNS.items():
         if ours not in places:
             places[ours] = _only_column(path, columns_called(names, sheet.header), ours, sheet.header)
@@ -90,6 +96,10 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     result = pd.DataFrame(found)
     for name in ("cost", "stock"):
         result[name] = _numbers(sheet, name, result[name])
+    if places["stock_mm"] is None:
+        result["stock_mm"] = float("nan")
+    else:
+        result["stock_mm"] = stocks_in_mm(sheet, places["stock_mm"])
     result["line"] = sheet.numbers_of_rows
     further = free_names((sheet.header[column] for column in identity.further), result.columns)
     for name, column in zip(further, identity.further, strict=True):

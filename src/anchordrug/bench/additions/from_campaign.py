@@ -1,6 +1,6 @@
 """From the folder of a campaign to an addition: the accepted responses of its rounds, and their drugs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from anchordrug import schemas
 from anchordrug.atlas.additions import Addition
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays.result import OK, assay_in_words
+from anchordrug.bench.doses import doses_of_rounds
 from anchordrug.bench.library import read_library
 from anchordrug.bench.measurements import read_outcome
 from anchordrug.bench.settings import read_campaign
@@ -35,7 +36,8 @@ def addition_from_campaign(
     Parameters
     ----------
     assay, dose_um, time_h
-        None: the kind of results that the rounds took up, the concentration and the time in campaign.yaml.
+        None: the kind of results that the rounds took up, the concentration of their plate maps, and the time
+        in campaign.yaml.
     usual_time_h
         The time of a campaign that does not say it.
     known
@@ -45,7 +47,8 @@ def addition_from_campaign(
     Raises
     ------
     SettingsError
-        The folder is no campaign's, the campaign is a rehearsal, or nothing is measured yet.
+        The folder is no campaign's, the campaign is a rehearsal, nothing is measured yet, or the plate maps
+        have several concentrations.
     TableError
         A table of the campaign was changed.
     """
@@ -68,7 +71,7 @@ def addition_from_campaign(
         return Addition(
             name,
             assay or shortlist(dict.fromkeys(_assay(folder, number) for number in rounds)),
-            campaign.plates.concentration_um if dose_um is None else dose_um,
+            _dose(folder, rounds, campaign.targets) if dose_um is None else dose_um,
             time_h or campaign.plates.time_h or usual_time_h,
             folder.resolve().name,
             index.assign(drug_id=index["drug_id"].map(ids)),
@@ -77,6 +80,16 @@ def addition_from_campaign(
             drugs.assign(drug_id=drugs["drug_id"].map(ids)),
             expression,
         )
+
+
+def _dose(folder: Path, rounds: list[int], cell_lines: Sequence[str]) -> float:
+    doses = doses_of_rounds(folder, rounds, cell_lines)
+    if len(doses) > 1:
+        raise SettingsError(
+            f"{folder}: its plate maps have drugs at {shortlist(f'{dose:g}' for dose in doses)} uM, and an "
+            "addition has one dose; name it with --dose-um"
+        )
+    return doses[0]
 
 
 def _responses(folder: Path, rounds: list[int]) -> pd.DataFrame:

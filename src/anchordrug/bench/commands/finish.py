@@ -9,6 +9,7 @@ import typer
 
 from anchordrug.atlas.conditions import Conditions
 from anchordrug.bench import folder as files
+from anchordrug.bench.doses import doses_of_rounds
 from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.library import further_ids, read_library
 from anchordrug.bench.measurements import measured_so_far
@@ -136,9 +137,10 @@ def _provenance(world: World, task: Task) -> dict[str, object]:
         experiments.append(world.atlas.of(task.target))
     if campaign.rehearsal:
         return provenance(world.atlas, experiments)
-    plates = campaign.plates
-    times = [] if plates.time_h is None else [plates.time_h]
-    return provenance(world.atlas, experiments, Conditions([plates.concentration_um], times, []))
+    times = [] if campaign.plates.time_h is None else [campaign.plates.time_h]
+    rounds = [n for n in files.round_numbers(world.folder) if files.is_ingested(world.folder, n)]
+    doses = doses_of_rounds(world.folder, rounds, campaign.targets)
+    return provenance(world.atlas, experiments, Conditions(doses, times, []))
 
 
 def _compounds(world: World) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from anchordrug.bench.assay_request import reference_of, request_of
 from anchordrug.bench.assays.intake import take_in
 from anchordrug.bench.assays.request import BelongsError, ResultFile, belonging
 from anchordrug.bench.assays.result import FAILED, MISSING, OK, AssayResult
+from anchordrug.bench.doses import dose_notes
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.result_files import digest, inputs_of, keep, kept_files, new_files, result_file
 from anchordrug.bench.settings import read_campaign
@@ -101,7 +102,7 @@ def _take_in(
         reference_of(world, request),
         world.settings.curate.threshold,
     )
-    _show(number, accepted)
+    _show(number, accepted, dose_notes(world, plate_map, here / files.PLATE_MAP))
     if not accept():
         typer.echo("not accepted; nothing was changed")
         return False
@@ -143,7 +144,7 @@ def _is_record(path: Path, key: dict[str, object]) -> bool:
     return {name: record.get(name) for name in (*key, "layers")} == {"layers": None, **key}
 
 
-def _show(number: int, accepted: list[AssayResult]) -> None:
+def _show(number: int, accepted: list[AssayResult], notes: list[str]) -> None:
     for result in accepted:
         counts = result.drugs["status"].value_counts()
         shown = ", ".join(f"{int(counts.get(status, 0))} {status}" for status in (OK, FAILED, MISSING))
@@ -160,6 +161,8 @@ def _show(number: int, accepted: list[AssayResult]) -> None:
         typer.echo(cells.where(cells.notna(), "-").to_string(index=False))
         for note in result.notes:
             typer.echo(f"  {message_line(note)}")
+    for note in notes:
+        typer.echo(f"  {message_line(note)}")
 
 
 def _factor(factor: float) -> str:

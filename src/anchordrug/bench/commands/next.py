@@ -10,18 +10,22 @@ from anchordrug import schemas
 from anchordrug.acquisition import PoolView, strategy
 from anchordrug.acquisition.campaign import Choice, choose, round_seed
 from anchordrug.bench import folder as files
+from anchordrug.bench.assay_request import request_of
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
 from anchordrug.bench.dvc_stages import renew_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.forecast import forecast, forecast_in_words
-from anchordrug.bench.measurements import Measurements, measured_so_far
+from anchordrug.bench.measurements import Measurements, measured_so_far, read_selection
 from anchordrug.bench.model import Model, load_model
-from anchordrug.bench.plates.layout import SAMPLE, SOURCE_PLATE, SOURCE_WELL, lay_out, pick_list
-from anchordrug.bench.plates.picture import picture
+from anchordrug.bench.plates.layout import lay_out
+from anchordrug.bench.plates.plate_map import read_plate_map
+from anchordrug.bench.plates.protocol import warnings
+from anchordrug.bench.round_files import is_current, write_round_files
+from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import SettingsError, TableError
-from anchordrug.files.atomic import atomic_folder, require_file
-from anchordrug.files.tables import read_table, write_table
+from anchordrug.errors import SettingsError
+from anchordrug.files.atomic import atomic_folder
+from anchordrug.files.tables import write_table
 from anchordrug.predictors.joint import JointFitted
 from anchordrug.project.project import Project
 
@@ -39,6 +43,7 @@ def run(folder: Path, project: Project) -> None:
         rounds = files.round_numbers(folder)
         if rounds and not files.is_ingested(folder, rounds[-1]):
             here = files.round_of(folder, rounds[-1])
+            _renew(folder, project, rounds[-1])
             typer.echo(
                 f"round {rounds[-1]} waits for its results: pipette {here / files.PLATE_MAP}, then run\n"
                 f"  anchordrug campaign ingest {folder} RESULTS"
@@ -52,6 +57,19 @@ def run(folder: Path, project: Project) -> None:
             typer.echo(f"  anchordrug campaign finish {folder}")
             return
         _write_round(load_model(world), measured, rounds[-1] + 1 if rounds else 1, left)
+
+
+def _renew(folder: Path, project: Project, number: int) -> None:
+    """Write pick list, pictures and pack of a round again if its plate map or the settings were edited."""
+    if is_current(folder, read_campaign(folder / files.SETTINGS), number):
+        return
+    world, here = load_world(folder, project), files.round_of(folder, number)
+    plate_map = read_plate_map(here / files.PLATE_MAP, world.campaign.targets)
+    request_of(world, number, plate_map)
+    pack = write_round_files(world, number, plate_map, read_selection(folder, number), here)
+    typer.echo(f"{here}: pick list, pictures and pack are renewed; the plate map or the settings were edited")
+    for warning in warnings(pack):
+        typer.echo(warning)
 
 
 def _write_round(model: Model, measured: Measurements, number: int, left: int) -> None:
@@ -73,7 +91,6 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
             schemas.validate(plate_map, schemas.PLATE_MAP, path / files.PLATE_MAP),
             temporary / files.PLATE_MAP,
         )
-        write_table(_picks(world, plate_map, number), temporary / files.PICK_LIST)
         write_table(selection, temporary / files.PANEL)
         checked = schemas.validate(evidence, schemas.EVIDENCE, path / files.EVIDENCE)
         write_table(checked, temporary / files.EVIDENCE)
@@ -81,16 +98,11 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
             write_table(
                 schemas.validate(advice, schemas.ADVICE, path / files.ADVICE), temporary / files.ADVICE
             )
-        for own in plates.values():
-            pages = picture(
-                own, f"Round {number}", wells=world.campaign.plates.wells, note=world.other_conditions
-            )
-            for plate, svg in pages.items():
-                (temporary / f"{plate}.svg").write_text(svg, encoding="utf-8")
+        pack = write_round_files(world, number, plate_map, chosen, temporary)
     for reason, count in not_chosen.items():
         typer.echo(f"not in the choice: {count} drugs ({reason})")
     said = [*evidence_in_words(evidence), *forecast_in_words(advice, world.campaign.stop_below)]
-    said += filter(None, [world.other_conditions])
+    said += warnings(pack)
     said.append(f"the reason for each drug is in {path / files.SELECTION}, column 'reason'")
     _show(world, number, selection.iloc[:batch], plate_map, said)
 
@@ -165,26 +177,6 @@ def _plates(world: World, selection: pd.DataFrame, target: str, number: int) -> 
     )
 
 
-def _picks(world: World, plate_map: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Return the pick list of round `number`; a drug keeps the source well that it had in earlier rounds."""
-    earlier = [
-        _pick_list_of(world.folder, before) for before in files.round_numbers(world.folder) if before < number
-    ]
-    sources = world.library[["drug_id", "source_plate", "source_well"]]
-    return pick_list(plate_map, sources, world.campaign.plates, earlier)
-
-
-def _pick_list_of(folder: Path, number: int) -> pd.DataFrame:
-    path = files.round_of(folder, number) / files.PICK_LIST
-    columns = (SOURCE_PLATE, SOURCE_WELL, SAMPLE)
-    require_file(path, f"source wells of later rounds depend on it; {files.RESTORE}")
-    table = read_table(path, columns)
-    missing = [column for column in columns if column not in table or table[column].isna().any()]
-    if missing:
-        raise TableError(f"{path}: column '{missing[0]}' is missing or has empty cells; {files.RESTORE}")
-    return table
-
-
 def _show(
     world: World, number: int, selection: pd.DataFrame, plate_map: pd.DataFrame, said: list[str]
 ) -> None:
@@ -196,6 +188,7 @@ def _show(
     for plate, wells in plates.items():
         typer.echo(f"  {here / f'{plate}.svg'}: {wells} wells")
     typer.echo(f"  {here / files.PLATE_MAP}, {here / files.PICK_LIST}")
+    typer.echo(f"  {here / files.PACK_PDF}, {here / files.PACK_XLSX}: to print; volumes, sources, samples")
     for line in said:
         typer.echo(line)
     typer.echo(f"then: anchordrug campaign ingest {world.folder} RESULTS")

@@ -1,297 +1,361 @@
-"""Plate maps as pictures: one A4 page a plate, to be taped to the hood. SVG written by hand, in mm."""
+"""Plate maps as pictures: one A4 page per plate, to be taped to the hood."""
 
 import math
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
-from html import escape
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from anchordrug.bench.plates.wells import ROWS, SHAPES, well_name
+from anchordrug.bench.plates.drawing import (
+    GREY,
+    HEIGHT,
+    MARGIN,
+    WIDTH,
+    as_svg,
+    drawing,
+    ems,
+    fit,
+    header,
+    new_page,
+    write,
+)
+from anchordrug.bench.plates.wells import ROWS, SHAPES, column_of, row_of
 
-_WIDTH, _HEIGHT, _MARGIN = 297.0, 210.0, 8.0
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Wells = Literal[96, 384]
 _TOP = 24.0
 _AXIS = 7.0
-_FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
-# Okabe and Ito's colours without black: told apart by colour-blind people.
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-# Legend, best first: text height (mm), most width of a name (em). The first that leaves the wells their
-# least pitch (mm) is taken, else the one that leaves most.
+# Okabe and Ito's colours without black: told apart by colour-blind people. More drugs than colours have lines
+# of another kind around their wells; each has a number besides.
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+LINES = ("solid", (0, (3, 1)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+_VEHICLE_FILL, _CONTROL_FILL = "#c4c4c4", "#ffffff"
+# Legend, best first: text height (mm), most width of an entry's text (em). The first that leaves the wells
+# their least pitch (mm) is taken, else the one that leaves most.
 _LEGENDS = (
     *((3.2, 28), (2.8, 28), (2.5, 24), (2.3, 22), (2.1, 22)),
     *((2.1, 18), (2.1, 14), (1.9, 12), (1.9, 9), (1.8, 7)),
 )
-_LEAST_PITCH = {96: 17.5, 384: 7.6}
+_LEAST_PITCH = {96: 17.0, 384: 7.6}
 _LINE = 1.35
-# Where the name stands in an entry, after circle and number, and all of an entry but the name (em).
+# Where the name is in an entry, after circle and number, and all of an entry but the name (em).
 _NAME_AT, _LEAD = 4.0, 5.0
-_BOLD = 1.13
+# Height of a catalogue number beside a name of height 1, and the gap between the two (em).
+_SMALL, _GAP = 0.8, 0.8
 _VEHICLE_LABEL = "DMSO (vehicle control)"
 
 
 @dataclass(frozen=True)
-class _Drug:
-    """How a drug appears: its number, its text, its colour."""
+class Caption:
+    """Words on the pages of plates.
+
+    Attributes
+    ----------
+    title
+        What the plates are for, such as campaign and round.
+    conditions
+        Time and the like, in the line of facts.
+    notes
+        What the user must know, above the wells of every plate, one line each; at most two.
+    ranks
+        The number of each drug; other drugs get the numbers after them. A positive control has a + before it.
+    catalogue
+        The catalogue number of each drug, shown in the legend.
+    """
+
+    title: str
+    conditions: str = ""
+    notes: Sequence[str] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    catalogue: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a drug appears: its number, its name, its catalogue number, fill, edge and kind of line."""
 
     code: str
     label: str
-    colour: str
+    number: str
+    fill: str
+    edge: str
+    line: object
 
 
-def picture(
-    plate_map: pd.DataFrame, title: str, *, wells: Literal[96, 384] | None = None, note: str | None = None
-) -> dict[str, str]:
-    """Return an A4 landscape SVG text for each plate of `plate_map`, under the plate's name.
+EMPTY = Look("", "", "", "none", "#c8c8c8", "solid")
+_VEHICLE = Look("", _VEHICLE_LABEL, "", _VEHICLE_FILL, "black", "solid")
+
+
+def picture(plate_map: pd.DataFrame, caption: Caption, wells: Wells | None = None) -> dict[str, str]:
+    """Return an A4 landscape SVG text for each plate, as `plate_pages`."""
+    with drawing():
+        return {plate: as_svg(page) for plate, page in plate_pages(plate_map, caption, wells).items()}
+
+
+def plate_pages(plate_map: pd.DataFrame, caption: Caption, wells: Wells | None = None) -> "dict[str, Figure]":
+    """Return an A4 landscape page for each plate of `plate_map`, under the plate's name.
 
     Parameters
     ----------
     plate_map : DataFrame
         All plates, in schema PLATE_MAP. A drug has the same number and colour on each of them.
-    title : str
-        What the plates are for, such as campaign and round.
+    caption : Caption
+        The words.
     wells : int, optional
         Size of the plates; by default 384 if a well lies beyond H12, else 96.
-    note : str, optional
-        What the user must know; it stands above the wells of every plate.
     """
-    drugs = _appearance(plate_map)
+    looks = appearance(plate_map, caption)
     if wells is None:
         fits = plate_map["well_position"].str.match(r"[A-H](0\d|1[0-2])$").all()
         wells = 96 if fits else 384
     return {
-        str(plate): _page(table, title, wells, drugs, note)
+        str(plate): _page(table, caption, wells, looks)
         for plate, table in plate_map.groupby("plate", sort=False)
     }
 
 
-def _appearance(plate_map: pd.DataFrame) -> dict[str, _Drug]:
-    """Give each drug_id its number, by name, so that a name is quickly found in a legend."""
+def appearance(plate_map: pd.DataFrame, caption: Caption) -> dict[str, Look]:
+    """Return how each drug_id and control looks; drugs without a rank are numbered by name."""
     table = plate_map[plate_map["pert_type"] == "trt"].drop_duplicates("drug_id")
     names = table["name"].fillna(table["drug_id"])
     # Two salts or batches may share a name; then only the id tells them apart.
     labels = names.mask(names.duplicated(keep=False), table["drug_id"])
-    ordered = sorted(
-        zip(labels, table["drug_id"], strict=True), key=lambda pair: (pair[0].casefold(), pair[1])
+    label_of = dict(zip(table["drug_id"], labels, strict=True))
+    others = sorted(
+        (drug for drug in label_of if drug not in caption.ranks),
+        key=lambda drug: (label_of[drug].casefold(), drug),
     )
-    return {
-        drug: _Drug(str(number + 1), _printable(label), _COLOURS[number % len(_COLOURS)])
-        for number, (label, drug) in enumerate(ordered)
-    }
+    last = max(caption.ranks.values(), default=0)
+    numbers = {drug: last + place for place, drug in enumerate(others, start=1)} | dict(caption.ranks)
+    looks = {}
+    for drug, label in label_of.items():
+        number = numbers[drug]
+        colour = COLOURS[(number - 1) % len(COLOURS)]
+        line = LINES[(number - 1) // len(COLOURS) % len(LINES)]
+        looks[drug] = Look(str(number), label, caption.catalogue.get(drug, ""), colour, colour, line)
+    controls = plate_map[plate_map["pert_type"] == "poscon"].drop_duplicates("drug_id")
+    for place, (drug, name) in enumerate(zip(controls["drug_id"], controls["name"], strict=True), start=1):
+        label = f"{drug if pd.isna(name) else name} (positive control)"
+        looks[f"poscon {drug}"] = Look(
+            f"+{caption.ranks.get(drug, place)}", label, "", _CONTROL_FILL, "black", "solid"
+        )
+    return looks
 
 
-def _page(
-    table: pd.DataFrame,
-    title: str,
-    wells: Literal[96, 384],
-    drugs: Mapping[str, _Drug],
-    note: str | None,
-) -> str:
+def _page(table: pd.DataFrame, caption: Caption, wells: Wells, looks: Mapping[str, Look]) -> "Figure":
     rows, columns = SHAPES[wells]
-    here = sorted(
-        {drugs[drug] for drug in table["drug_id"] if drug in drugs}, key=lambda drug: int(drug.code)
-    )
-    pitch, size, entry, lines = _sizes([drug.label for drug in here] + [_VEHICLE_LABEL], wells)
-    left = (_WIDTH - pitch * columns + _AXIS) / 2
-    top = _TOP + _AXIS
-    parts = [
-        '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:g}mm" height="{_HEIGHT:g}mm" '
-        f'viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="{_FONT}">',
-        f'<rect width="{_WIDTH:g}" height="{_HEIGHT:g}" fill="white"/>',
-        *_header(table, title, len(here)),
-        *_note(note),
-        *_frame(left, top, pitch, rows, columns),
-    ]
-    in_well = dict(
-        zip(table["well_position"], zip(table["drug_id"], table["replicate"], strict=True), strict=True)
-    )
-    for row in range(rows):
-        for column in range(columns):
-            x, y = left + (column + 0.5) * pitch, top + (row + 0.5) * pitch
-            parts += _well(in_well.get(well_name(row, column)), x, y, pitch, drugs)
-    parts += _legend(here, table, top + rows * pitch + 4, size, entry, lines)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    keys = _keys(table)
+    here = sorted((looks[key] for key in keys.unique() if key in looks), key=_in_legend)
+    legend = [*here, *([_VEHICLE] if (table["pert_type"] == "negcon").any() else [])]
+    layout = _sizes(legend, wells)
+    axes = new_page()
+    _header(axes, table, caption, sum(look.edge != "black" for look in here))
+    for place, note in enumerate(caption.notes[:2]):
+        size = min(2.8, (WIDTH - 2 * MARGIN) / ems(note, bold=True))
+        write(axes, MARGIN, _TOP - 0.8 + 3.4 * place, size, note, bold=True)
+    left, top = (WIDTH - layout.pitch * columns + _AXIS) / 2, _TOP + 2.5 + _AXIS
+    _frame(axes, left, top, layout.pitch, rows, columns)
+    _wells(axes, table.assign(key=keys), (left, top, layout.pitch), (rows, columns), looks)
+    _legend(axes, legend, top + rows * layout.pitch + 4, layout)
+    return axes.figure  # pyright: ignore[reportReturnType]
 
 
-def _sizes(labels: list[str], wells: Literal[96, 384]) -> tuple[float, float, float, int]:
-    """Return pitch of the wells, text height and width of a legend entry (mm), lines of the legend."""
+def _keys(table: pd.DataFrame) -> pd.Series:
+    """Return the key of each well in the looks: a positive control is not the drug of the same id."""
+    return table["drug_id"].where(table["pert_type"] != "poscon", "poscon " + table["drug_id"])
+
+
+def _in_legend(look: Look) -> tuple[bool, int]:
+    return look.code.startswith("+"), int(look.code)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Pitch of the wells, text height and width of a legend entry (mm), lines of the legend."""
+
+    pitch: float
+    size: float
+    entry: float
+    lines: int
+    numbers: bool
+
+
+def _sizes(legend: Sequence[Look], wells: Wells) -> _Layout:
+    """Return the first layout that leaves the wells their least pitch, with catalogue numbers if it can."""
+    plain = _choices(legend, wells, numbers=False)
+    # Numbers are on the page of drugs, too, so names go before them.
+    for choice in [*_choices(legend, wells, numbers=True), *plain]:
+        if choice.pitch >= _LEAST_PITCH[wells]:
+            return choice
+    return max(plain, key=lambda choice: choice.pitch)
+
+
+def _choices(legend: Sequence[Look], wells: Wells, *, numbers: bool) -> list[_Layout]:
     rows, columns = SHAPES[wells]
-    inner = _WIDTH - 2 * _MARGIN
-    longest = max(map(_ems, labels))
+    inner = WIDTH - 2 * MARGIN
+    lengths = sorted(_entry_ems(look, numbers=numbers) for look in legend)
+    longest, usual = lengths[-1], lengths[3 * (len(lengths) - 1) // 4]
     choices = []
-    for size, ems in _LEGENDS:
-        across = int(inner // (size * (min(ems, longest) + _LEAD)))
-        lines = math.ceil(len(labels) / across)
-        space = _HEIGHT - _TOP - _AXIS - 4 - lines * size * _LINE - _MARGIN
+    for size, most in _LEGENDS:
+        if numbers and usual > most:
+            break
+        across = max(1, int(inner // (size * (min(most, longest) + _LEAD))))
+        lines = math.ceil(len(legend) / across)
+        space = HEIGHT - _TOP - 2.5 - _AXIS - 4 - lines * size * _LINE - MARGIN
         pitch = min((inner - _AXIS - 2) / columns, space / rows)
-        choices.append((pitch, size, inner / math.ceil(len(labels) / lines), lines))
-    return next((choice for choice in choices if choice[0] >= _LEAST_PITCH[wells]), max(choices))
+        choices.append(_Layout(pitch, size, inner / math.ceil(len(legend) / lines), lines, numbers))
+    return choices
 
 
-def _header(table: pd.DataFrame, title: str, drugs: int) -> list[str]:
-    treated = table["pert_type"] == "trt"
-    levels = ", ".join(f"{level:g}" for level in sorted(table.loc[treated, "concentration"].unique()))
-    facts = [f"{levels} µM"] if levels else []
-    facts += [f"{drugs} drug{'s' * (drugs != 1)} in {treated.sum()} wells", f"{(~treated).sum()} DMSO"]
-    right = _WIDTH - _MARGIN
-    plate, lines = str(table["plate"].iloc[0]), ", ".join(table["cell_line"].unique())
-    return [
-        _text(_MARGIN, 13, 7, _fit(plate, 21 / _BOLD), bold=True, anchor="start"),
-        _text(right, 13, 7, _fit(lines, 17 / _BOLD), bold=True, anchor="end"),
-        _text(_MARGIN, 19.5, 4, _fit(title, 38), anchor="start"),
-        _text(right, 19.5, 4, _fit("  ·  ".join(facts), 30), anchor="end"),
-    ]
+def _entry_ems(look: Look, *, numbers: bool) -> float:
+    number = _GAP + _SMALL * ems(look.number) if numbers and look.number else 0.0
+    return ems(look.label) + number
 
 
-def _note(note: str | None) -> list[str]:
-    """Return the line above the wells, small enough to be read as a whole."""
-    if note is None:
-        return []
-    width = _WIDTH - 2 * _MARGIN
-    size = min(2.8, width / (_BOLD * _ems(note)))
-    return [_text(_MARGIN, _TOP - 1, size, note, bold=True, anchor="start")]
+def _header(axes: "Axes", table: pd.DataFrame, caption: Caption, drugs: int) -> None:
+    kinds = table["pert_type"].value_counts()
+    levels = sorted(table.loc[table["pert_type"] == "trt", "concentration"].unique())
+    facts = [", ".join(f"{level:g}" for level in levels) + " µM"] if levels else []
+    facts += [caption.conditions] if caption.conditions else []
+    facts += [f"{drugs} drug{'s' * (drugs != 1)} in {kinds.get('trt', 0)} wells"]
+    facts += [f"{kinds.get('negcon', 0)} DMSO"]
+    facts += [f"{kinds['poscon']} positive controls"] if "poscon" in kinds else []
+    lines = ", ".join(table["cell_line"].unique())
+    header(axes, str(table["plate"].iloc[0]), lines, caption.title, "  ·  ".join(facts))
 
 
-def _frame(left: float, top: float, pitch: float, rows: int, columns: int) -> list[str]:
-    """Return the outline with its cut corner at A01, row letters and column numbers."""
+def _frame(axes: "Axes", left: float, top: float, pitch: float, rows: int, columns: int) -> None:
+    """Draw the outline with its cut corner at A01, row letters and column numbers."""
     right, bottom = left + columns * pitch + 1, top + rows * pitch + 1
     x, y, cut = left - _AXIS, top - _AXIS, 5.0
     size = min(5.0, pitch * 0.5)
-    return [
-        f'<path d="M{x + cut:.2f} {y:.2f}H{right:.2f}V{bottom:.2f}H{x:.2f}V{y + cut:.2f}Z" fill="none" '
-        'stroke="black" stroke-width="0.5"/>',
-        f'<path d="M{x:.2f} {y:.2f}H{x + cut:.2f}L{x:.2f} {y + cut:.2f}Z" fill="black"/>',
-        _text(x - 0.8, y + 2.6, 3, "A01", bold=True, anchor="end"),
-        *(
-            _text(left + (column + 0.5) * pitch, top - 1.8, size, str(column + 1), bold=True)
-            for column in range(columns)
-        ),
-        *(
-            _text(left - 3.4, top + (row + 0.5) * pitch + 0.36 * size, size, ROWS[row], bold=True)
-            for row in range(rows)
-        ),
-    ]
+    outline = [(x + cut, y), (right, y), (right, bottom), (x, bottom), (x, y + cut), (x + cut, y)]
+    axes.plot(*zip(*outline, strict=True), color="black", linewidth=1.4)
+    axes.fill([x, x + cut, x], [y, y, y + cut], color="black", linewidth=0)
+    write(axes, x - 0.8, y + 2.6, 3, "A01", bold=True, anchor="right")
+    for column in range(columns):
+        place = left + (column + 0.5) * pitch
+        write(axes, place, top - 1.8, size, str(column + 1), bold=True, anchor="center")
+    for row in range(rows):
+        place = top + (row + 0.5) * pitch + 0.36 * size
+        write(axes, left - 3.4, place, size, ROWS[row], bold=True, anchor="center")
 
 
-def _well(
-    well: tuple[str, int] | None, x: float, y: float, pitch: float, drugs: Mapping[str, _Drug]
-) -> list[str]:
-    """Return circle and text of the well around (`x`, `y`); a big well has room for the drug's name."""
-    radius = 0.46 * pitch
-    circle = f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{radius:.2f}"'
-    if well is None:
-        return [f'{circle} fill="none" stroke="#c8c8c8" stroke-width="0.2"/>']
-    drug_id, replicate = well
-    big = pitch >= 13
-    if drug_id not in drugs:
-        return [
-            f'{circle} fill="#c4c4c4" stroke="black" stroke-width="{0.045 * pitch:.2f}"/>',
-            _text(x, y + 0.04 * pitch, 0.22 * pitch, "DMSO", bold=True),
-            _text(
-                x, y + 0.29 * pitch, (0.13 if big else 0.22) * pitch, f"{'rep ' * big}{replicate}", bold=big
-            ),
-        ]
-    drug = drugs[drug_id]
-    parts = [
-        f'{circle} fill="{drug.colour}" fill-opacity="0.3" stroke="{drug.colour}" '
-        f'stroke-width="{0.06 * pitch:.2f}"/>'
-    ]
-    if not big:
-        size = min(0.4, 0.76 / (_BOLD * _ems(drug.code))) * pitch
-        return [
-            *parts,
-            _text(x, y + 0.07 * pitch, size, drug.code, bold=True),
-            _text(x, y + 0.31 * pitch, 0.23 * pitch, f"r{replicate}"),
-        ]
-    lines, size = _short_name(drug.label, 0.84 * pitch, (0.145 * pitch, 0.13 * pitch, 0.112 * pitch))
-    first = y + (0.02 if len(lines) > 1 else 0.09) * pitch
-    return [
-        *parts,
-        _text(x, y - 0.15 * pitch, 0.24 * pitch, drug.code, bold=True),
-        *(_text(x, first + 0.135 * pitch * line, size, text) for line, text in enumerate(lines)),
-        _text(x, y + 0.34 * pitch, 0.13 * pitch, f"rep {replicate}", bold=True),
-    ]
-
-
-def _legend(
-    here: list[_Drug], table: pd.DataFrame, top: float, size: float, entry: float, lines: int
-) -> list[str]:
-    """Return number, colour and name of each drug of the plate, and what a grey well is."""
-    entries = [(drug.code, drug.label, drug.colour) for drug in here]
-    if (table["pert_type"] == "negcon").any():
-        entries.append(("", _VEHICLE_LABEL, "#c4c4c4"))
-    radius = 0.42 * size
-    parts = []
-    for number, (code, label, colour) in enumerate(entries):
-        x = _MARGIN + number // lines * entry
-        y = top + (number % lines + 0.75) * size * _LINE
-        parts += [
-            f'<circle cx="{x + radius:.2f}" cy="{y - 0.36 * size:.2f}" r="{radius:.2f}" fill="{colour}" '
-            f'stroke="black" stroke-width="0.15"/>',
-            _text(x + (_NAME_AT - 0.4) * size, y, size, code, bold=True, anchor="end"),
-            _text(x + _NAME_AT * size, y, size, _fit(label, entry / size - _LEAD), anchor="start"),
-        ]
-    return parts
-
-
-def _text(x: float, y: float, size: float, text: str, *, bold: bool = False, anchor: str = "middle") -> str:
-    weight = ' font-weight="bold"' if bold else ""
-    return (
-        f'<text x="{x:.2f}" y="{y:.2f}" font-size="{size:.2f}" text-anchor="{anchor}"{weight}>'
-        f"{escape(_printable(text))}</text>"
+def _wells(
+    axes: "Axes",
+    table: pd.DataFrame,
+    place: tuple[float, float, float],
+    shape: tuple[int, int],
+    looks: Mapping[str, Look],
+) -> None:
+    """Draw the wells of a plate from `place` (left, top, pitch) on; big wells have room for names."""
+    left, top, pitch = place
+    in_well = {
+        (row_of(well), column_of(well)): (looks.get(key, _VEHICLE), replicate)
+        for well, key, replicate in table[["well_position", "key", "replicate"]].itertuples(index=False)
+    }
+    grid = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
+    circles(
+        axes,
+        [(left + (column + 0.5) * pitch, top + (row + 0.5) * pitch) for row, column in grid],
+        0.92 * pitch,
+        [in_well.get(well, (EMPTY, 0))[0] for well in grid],
+        0.055 * pitch,
+        "wells",
     )
+    for (row, column), (look, replicate) in in_well.items():
+        _in_well(axes, left + (column + 0.5) * pitch, top + (row + 0.5) * pitch, pitch, look, replicate)
 
 
-def _printable(text: str) -> str:
-    """Return `text` without the control characters that XML forbids even when they are escaped."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+def circles(
+    axes: "Axes",
+    centres: Sequence[tuple[float, float]],
+    diameter: float,
+    looks: Sequence[Look],
+    line: float,
+    gid: str,
+) -> None:
+    """Draw a circle (mm) around each centre; an empty well has a thin line."""
+    from matplotlib.collections import EllipseCollection
+    from matplotlib.colors import to_rgba
+
+    size = [diameter] * len(centres)
+    collection = EllipseCollection(
+        size,
+        size,
+        [0] * len(centres),
+        units="xy",
+        offsets=centres,
+        offset_transform=axes.transData,
+        facecolors=[
+            to_rgba(look.fill, None if look.edge in ("black", EMPTY.edge) else 0.3) for look in looks
+        ],
+        edgecolors=[look.edge for look in looks],
+        linewidths=[(0.2 if look.fill == "none" else line) * 72 / 25.4 for look in looks],
+        linestyles=[look.line for look in looks],
+        gid=gid,
+    )
+    axes.add_collection(collection, autolim=False)
 
 
-def _ems(text: str) -> float:
-    """Return about how wide `text` is, in heights of its font; rather too wide than too narrow."""
-    width = 0.0
-    for char in text:
-        if unicodedata.combining(char):
-            continue
-        if unicodedata.east_asian_width(char) in "WF":
-            width += 1.0
-        elif char in "ijlI.,:;'|! ":
-            width += 0.33
-        elif char in "frt()[]-":
-            width += 0.42
-        elif char in "mwMW@%—…":
-            width += 1.0
-        else:
-            width += 0.74 if char.isupper() else 0.63
-    return width
+def _in_well(axes: "Axes", x: float, y: float, pitch: float, look: Look, replicate: int) -> None:
+    big = pitch >= 13
+    if look is _VEHICLE:
+        write(axes, x, y + 0.04 * pitch, 0.22 * pitch, "DMSO", bold=True, anchor="center")
+        size = (0.13 if big else 0.22) * pitch
+        write(axes, x, y + 0.29 * pitch, size, f"{'rep ' * big}{replicate}", bold=big, anchor="center")
+        return
+    if not big:
+        size = min(0.4, 0.76 / ems(look.code, bold=True)) * pitch
+        write(axes, x, y + 0.07 * pitch, size, look.code, bold=True, anchor="center")
+        write(axes, x, y + 0.31 * pitch, 0.23 * pitch, f"r{replicate}", anchor="center")
+        return
+    lines, size = short_name(look.label, 0.84 * pitch, (0.145 * pitch, 0.13 * pitch, 0.112 * pitch))
+    first = y + (0.02 if len(lines) > 1 else 0.09) * pitch
+    write(axes, x, y - 0.15 * pitch, 0.24 * pitch, look.code, bold=True, anchor="center")
+    for place, text in enumerate(lines):
+        write(axes, x, first + 0.135 * pitch * place, size, text, anchor="center")
+    write(axes, x, y + 0.34 * pitch, 0.13 * pitch, f"rep {replicate}", bold=True, anchor="center")
 
 
-def _fit(text: str, ems: float) -> str:
-    """Return `text`, or as much of it as is at most `ems` wide, with an ellipsis."""
-    if _ems(text) <= ems:
-        return text
-    while text and _ems(text + "…") > ems:
-        text = text[:-1]
-    return text.rstrip() + "…"
+def _legend(axes: "Axes", legend: Sequence[Look], top: float, layout: _Layout) -> None:
+    """Draw number, colour, name and catalogue number of each drug of the plate, and what a grey well is."""
+    size = layout.size
+    places = [
+        (MARGIN + place // layout.lines * layout.entry, top + (place % layout.lines + 0.75) * size * _LINE)
+        for place in range(len(legend))
+    ]
+    circles(axes, [(x + 0.42 * size, y - 0.36 * size) for x, y in places], 0.84 * size, legend, 0.4, "legend")
+    for look, (x, y) in zip(legend, places, strict=True):
+        write(axes, x + (_NAME_AT - 0.4) * size, y, size, look.code, bold=True, anchor="right")
+        room = layout.entry / size - _LEAD
+        number = look.number if layout.numbers else ""
+        label = fit(look.label, room - (_GAP + _SMALL * ems(number) if number else 0))
+        write(axes, x + _NAME_AT * size, y, size, label)
+        if number:
+            at = x + (_NAME_AT + ems(label) + _GAP) * size
+            write(axes, at, y, _SMALL * size, number, colour=GREY)
 
 
-def _short_name(text: str, width: float, sizes: tuple[float, ...]) -> tuple[list[str], float]:
+def short_name(text: str, width: float, sizes: tuple[float, ...]) -> tuple[list[str], float]:
     """Return `text` on one or two lines of at most `width`, and the largest of `sizes` that tears no word."""
     breaks = [at for at in range(1, len(text)) if text[at - 1] == "-" or text[at] == " "]
     for size in sizes:
-        ems = width / size
-        if _ems(text) <= ems:
+        most = width / size
+        if ems(text) <= most:
             return [text], size
         for at in reversed(breaks):
             lines = [text[:at], text[at:].strip()]
-            if max(map(_ems, lines)) <= ems:
+            if max(map(ems, lines)) <= most:
                 return lines, size
-    ems = width / sizes[-1]
-    most = max(at for at in range(1, len(text)) if at == 1 or _ems(text[:at] + "-") <= ems)
-    at = max((at for at in breaks if most / 2 < at <= most), default=None)
+    room = width / sizes[-1]
+    longest = max(at for at in range(1, len(text)) if at == 1 or ems(text[:at] + "-") <= room)
+    at = max((at for at in breaks if longest / 2 < at <= longest), default=None)
     if at is not None:
-        return [text[:at], _fit(text[at:].strip(), ems)], sizes[-1]
-    torn = min(most, math.ceil(len(text) / 2))
-    return [f"{text[:torn]}-", _fit(text[torn:].strip(), ems)], sizes[-1]
+        return [text[:at], fit(text[at:].strip(), room)], sizes[-1]
+    torn = min(longest, math.ceil(len(text) / 2))
+    return [f"{text[:torn]}-", fit(text[torn:].strip(), room)], sizes[-1]

@@ -1,19 +1,15 @@
 """Excel workbooks for people: a sheet of drugs, one of all predictions, one of rejects."""
 
-import re
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import pyarrow as pa
 
-from anchordrug.files.formulas import MARK, escaped
+from anchordrug.files.workbooks import safe_text, save_workbook
 from anchordrug.prediction.writers import FORMATS, Contents, Format
 
 # Excel's own limits; the header is a row too.
@@ -23,12 +19,6 @@ _NOT_GENES = 100
 CERTAIN_GENES = 10
 DECIMALS = 6
 _KEYS = ("target", "drug_id", "name")
-# XML has no place for them.
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# Excel takes such a text for a failed formula.
-_ERROR = re.compile("#(N/A|[A-Z0/]+[!?])")
-# The first date that a ZIP file can have, lest the same predictions give other bytes tomorrow.
-_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class XlsxWriter:
@@ -47,7 +37,7 @@ class XlsxWriter:
         for title, names in [*self.columns.items(), ("rejects", contents.rejects[0])]:
             self.sheets[title] = sheet = self.book.create_sheet(title)
             sheet.freeze_panes = "A2"
-            sheet.append([_safe(name) for name in names])
+            sheet.append([safe_text(name) for name in names])
         self.last: tuple[object, ...] | None = None
 
     def write_table(self, table: pa.Table) -> None:
@@ -85,43 +75,12 @@ class XlsxWriter:
             raise
 
     def _complete(self) -> None:
-        from openpyxl.writer.excel import ExcelWriter
-
         rows = iter(self.contents.rejects[1]())
         for row in islice(rows, MOST_ROWS - 1):
-            self.sheets["rejects"].append([_safe(cell) for cell in row])
+            self.sheets["rejects"].append([safe_text(cell) for cell in row])
         if next(rows, None) is not None:
             self.sheets["rejects"].append(["and more, in the file of rejects beside this one"])
-        self.book.properties.created = self.book.properties.modified = datetime(*_DATE)
-        with _DatelessZip(self.path, "w", ZIP_DEFLATED) as archive:
-            ExcelWriter(self.book, archive).save()
-
-
-class _DatelessZip(ZipFile):
-    """A ZIP file whose members all have the same date."""
-
-    def writestr(
-        self, zinfo_or_arcname: Any, data: Any, compress_type: Any = None, compresslevel: Any = None
-    ) -> None:
-        super().writestr(_member(zinfo_or_arcname), data, compress_type, compresslevel)
-
-    def write(
-        self,
-        filename: Any,
-        arcname: Any = None,
-        compress_type: Any = None,  # noqa: ARG002
-        compresslevel: Any = None,  # noqa: ARG002
-    ) -> None:
-        member = _member(arcname)
-        member.file_size = Path(filename).stat().st_size
-        with Path(filename).open("rb") as source, self.open(member, "w") as target:
-            shutil.copyfileobj(source, target)
-
-
-def _member(name: str) -> ZipInfo:
-    member = ZipInfo(name, _DATE)
-    member.compress_type = ZIP_DEFLATED
-    return member
+        save_workbook(self.book, self.path)
 
 
 def _cells(column: pa.ChunkedArray) -> Iterable[Any]:
@@ -136,13 +95,8 @@ def _cells(column: pa.ChunkedArray) -> Iterable[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     coded = column.combine_chunks().dictionary_encode()
-    texts = [*map(_safe, coded.dictionary.to_pylist()), None]
+    texts = [*map(safe_text, coded.dictionary.to_pylist()), None]
     return [texts[code] for code in coded.indices.fill_null(len(texts) - 1).to_pylist()]
-
-
-def _safe(text: str) -> str:
-    text = _ILLEGAL.sub("\ufffd", text)
-    return MARK + text if _ERROR.fullmatch(text) else escaped(text)
 
 
 FORMATS.register(
