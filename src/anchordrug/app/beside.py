@@ -13,6 +13,9 @@ SUFFIX = ".app"
 # Roles of dropped files; results have a folder for each round.
 LIBRARY, PREDICT, EXPRESSION, SIGNATURE = "library", "predict", "expression", "signature"
 FORM = "form.json"
+# What was understood of the files: what `campaign new` would write, and a summary.
+LOOK, SEEN = "look", "look.json"
+JUDGED, RANKING, PREDICTED = "judged.json", "ranking.csv", "predicted.parquet"
 # Of an upload in bytes; a table of counts of several plates has some 100 MB.
 MOST_BYTES = 2 * 2**30
 _LONGEST_NAME = 100
@@ -54,6 +57,12 @@ def forget(folder: Path, role: str, name: str | None = None) -> None:
     for path in dropped(folder, role):
         if name in (None, path.name):
             path.unlink(missing_ok=True)
+
+
+def state_of(folder: Path, role: str) -> list[list[object]]:
+    """Return name, size and time of the files of a role, which tell whether they are still the same."""
+    about = [(path.name, path.stat()) for path in dropped(folder, role)]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in about]
 
 
 def read_form(folder: Path) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The page of a campaign, from files to predictions; all of it is read from the campaign's folder."""
 
 from anchordrug.app import files_section, finish_section, job_panel, plan_section, round_section
-from anchordrug.app.look import SEEN
+from anchordrug.app.beside import SEEN
 from anchordrug.app.place import Place
 from anchordrug.app.widgets import link, live, text, within
 from anchordrug.bench import folder as files

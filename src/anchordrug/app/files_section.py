@@ -6,9 +6,18 @@ import pandas as pd
 from nicegui import ui
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import EXPRESSION, LIBRARY, PREDICT, dropped, forget, read_form, write_form
+from anchordrug.app.beside import (
+    EXPRESSION,
+    LIBRARY,
+    LOOK,
+    PREDICT,
+    SEEN,
+    dropped,
+    forget,
+    read_form,
+    write_form,
+)
 from anchordrug.app.job_panel import refuse
-from anchordrug.app.look import LOOK, SEEN
 from anchordrug.app.place import Place, after_drop
 from anchordrug.app.plan import filled
 from anchordrug.app.widgets import (
@@ -25,14 +34,18 @@ from anchordrug.app.widgets import (
     within,
 )
 from anchordrug.errors import AnchorDrugError
-from anchordrug.evidence_group import FAR, NEAR, SEEN as KNOWN
+from anchordrug.evidence_group import FAR, NEAR
+from anchordrug.evidence_group import SEEN as KNOWN
 from anchordrug.files.tables import read_json, read_table
 
 _CALLED = {
-    "drug_id": "id", "smiles": "structure (SMILES)", "inchikey": "InChIKey", "name": "name", "moa": "mechanism",
-    "vendor": "vendor", "cost": "cost", "stock": "stock", "source_plate": "source plate",
+    "drug_id": "id",
+    "smiles": "structure (SMILES)",
+    "inchikey": "InChIKey",
+    "moa": "mechanism",
+    "source_plate": "source plate",
     "source_well": "source well",
-}  # fmt: skip
+}
 GROUP_WORDS = {
     KNOWN: "seen: measured in another cell line",
     NEAR: "near: unseen, but like a known drug",

@@ -7,7 +7,7 @@ import pandas as pd
 from nicegui import ui
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import SIGNATURE, dropped
+from anchordrug.app.beside import RANKING, SIGNATURE, dropped
 from anchordrug.app.job_panel import refuse
 from anchordrug.app.place import Place
 from anchordrug.app.round_section import run
@@ -24,11 +24,12 @@ from anchordrug.app.widgets import (
     text,
     within,
 )
-from anchordrug.app.work import RANKING
 from anchordrug.bench import folder as files
 from anchordrug.bench.settings import read_campaign
 from anchordrug.chem.drawing import drawing
 from anchordrug.files.tables import read_table
+
+_FORMATS = {".xlsx": "also as an Excel workbook", ".h5ad": "also as AnnData (.h5ad)"}
 
 
 def depends(place: Place) -> object:
@@ -55,19 +56,17 @@ def draw(place: Place) -> None:
             "p",
             "The model is fitted to everything measured so far, and predicts every drug. It can be done again.",
         )
-        also: list[str] = []
         with within("div", "row-of"):
-            for suffix, words in (
-                (".xlsx", "also as an Excel workbook"),
-                (".h5ad", "also as AnnData (.h5ad)"),
-            ):
-                box = ui.checkbox(words, value=any(here.glob(f"*{suffix}")))
-                also += [suffix] * box.value
-                box.on_value_change(
-                    lambda event, suffix=suffix: also.append(suffix) if event.value else also.remove(suffix)
-                )
+            boxes = {
+                suffix: ui.checkbox(words, value=any(here.glob(f"*{suffix}")))
+                for suffix, words in _FORMATS.items()
+            }
+
+        def finish() -> None:
+            run(place, "finish", also=[suffix for suffix, box in boxes.items() if box.value])
+
         words = "Predict again" if is_finished else "Predict the library"
-        start = button(words, lambda: run(place, "finish", also=list(also)), main=not is_finished)
+        start = button(words, finish, main=not is_finished)
         start.set_enabled(not running)
         if not is_finished:
             return
@@ -104,11 +103,13 @@ def _target(place: Place, target: str) -> None:
         text("h3", "Drugs x genes")
         text(
             "p",
-            "The drugs that change most genes. Blue: down, red: up; drugs and genes that are alike are neighbours.",
+            "The drugs that change most genes. Blue is down, red is up; those that are alike are neighbours.",
             "soft",
         )
         address = f"/heatmap/{quote(place.name, safe='')}/{quote(target, safe='')}.svg"
-        alt = f"Heatmap of the expected change of genes by drugs in {target}; the table above has the same drugs"
+        alt = (
+            f"Heatmap of the expected change of genes by drugs in {target}; the drugs are in the table above"
+        )
         version = (place.campaign / files.FINISH / f"{target}.parquet").stat().st_mtime_ns
         with within("div", "wide", tabindex="0", role="region", aria_label="Heatmap"):
             within("img", "heatmap", src=f"{address}?v={version}", alt=alt)

@@ -8,8 +8,14 @@ from anchordrug.bench.assays.result import AssayResult
 from anchordrug.files.tables import write_json
 
 
-def write_judged(results: list[AssayResult], number: int, path: Path) -> bool:
-    """Write how drugs and wells of a round fared; return that the results are not accepted yet."""
+def write_judged(results: list[AssayResult], about: dict[str, object], path: Path) -> bool:
+    """Write how drugs and wells of a round fared; return that the results are not accepted yet.
+
+    Parameters
+    ----------
+    about
+        Number of the round and state of the files, kept with it.
+    """
     lines = []
     for result in results:
         drugs = result.drugs.rename_axis("drug_id").reset_index()
@@ -22,7 +28,7 @@ def write_judged(results: list[AssayResult], number: int, path: Path) -> bool:
                 "wells": [] if wells is None else _records(wells),
             }
         )
-    write_json({"round": number, "lines": lines}, path)
+    write_json({**about, "lines": lines}, path)
     return False
 
 

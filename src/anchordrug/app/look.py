@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anchordrug.app.beside import LOOK, SEEN
 from anchordrug.bench.commands.new import NewCampaign, understand
 from anchordrug.bench.evidence import groups_to_predict
 from anchordrug.bench.folder import owned
@@ -13,8 +14,6 @@ from anchordrug.bench.world import load_world
 from anchordrug.evidence_group import GROUPS
 from anchordrug.files.tables import write_json
 from anchordrug.project.project import Project
-
-LOOK, SEEN = "look", "look.json"
 
 
 def look(folder: Path, asked: NewCampaign, project: Project) -> None:

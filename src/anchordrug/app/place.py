@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import FORM, SUFFIX, beside, read_form, results_role, safe_name
-from anchordrug.app.look import LOOK
+from anchordrug.app.beside import FORM, LOOK, SUFFIX, beside, read_form, results_role, safe_name, state_of
 from anchordrug.bench import folder as files
 from anchordrug.errors import SettingsError
 
@@ -93,7 +92,7 @@ def after_drop(place: Place, role: str) -> None:
         return
     number = next(iter(files.round_numbers(place.campaign)[::-1]), 0)
     if place.is_made and role == results_role(number):
-        place.start("judge", round=number, **of_results(place))
+        place.start("judge", **of_results(place, number))
     elif not place.is_made:
         from anchordrug.app.plan import order
 
@@ -102,7 +101,8 @@ def after_drop(place: Place, role: str) -> None:
             place.start("look", **asked)
 
 
-def of_results(place: Place) -> dict[str, object]:
-    """Return what was filled in about files of results: the plate or line they are of, their matrix."""
+def of_results(place: Place, number: int) -> dict[str, object]:
+    """Return what a run on results is asked: round, files, the plate or line they are of, their matrix."""
     form = read_form(place.beside)
-    return {name: form.get(f"results_{name}") or None for name in ("of", "layer")}
+    about = {name: form.get(f"results_{name}") or None for name in ("of", "layer")}
+    return {"round": number, "files": state_of(place.beside, results_role(number)), **about}

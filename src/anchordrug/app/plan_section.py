@@ -4,10 +4,9 @@ from nicegui import ui
 
 from anchordrug.acquisition.registry import strategies
 from anchordrug.app import jobs
-from anchordrug.app.beside import read_form
+from anchordrug.app.beside import SEEN, read_form
 from anchordrug.app.files_section import field
 from anchordrug.app.job_panel import refuse
-from anchordrug.app.look import SEEN
 from anchordrug.app.place import Place
 from anchordrug.app.plan import CONSTRAINTS, PLATES, filled, order, values_of
 from anchordrug.app.widgets import button, text, within

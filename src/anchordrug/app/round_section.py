@@ -4,7 +4,7 @@ import pandas as pd
 from nicegui import ui
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import dropped, forget, results_role
+from anchordrug.app.beside import JUDGED, dropped, forget, results_role, state_of
 from anchordrug.app.files_section import field
 from anchordrug.app.job_panel import refuse
 from anchordrug.app.judged_section import draw_judged
@@ -21,7 +21,6 @@ from anchordrug.app.widgets import (
     text,
     within,
 )
-from anchordrug.app.work import JUDGED
 from anchordrug.bench import folder as files
 from anchordrug.bench.commands.status import as_values
 from anchordrug.bench.evidence import evidence_in_words
@@ -164,7 +163,7 @@ def _results(place: Place, number: int) -> None:
     with within("div", "row-of"):
         drop_zone(
             "Results of this round",
-            "Counts, differential expression, z-scores, GCT, GCTX or .h5ad; several files are judged together.",
+            "Counts, differential expression, z-scores, GCT, GCTX or .h5ad; several are judged together.",
             f"/drop/{place.name}/{role}",
             several=True,
         )
@@ -184,7 +183,7 @@ def _results(place: Place, number: int) -> None:
     with within("details"):
         text("summary", "If the files do not say it: plate or cell line, matrix")
         with within("div", "row-of"):
-            form = of_results(place)
+            form = of_results(place, number)
             for name, label in (("of", "Plate or cell line"), ("layer", "Matrix (X, raw or a layer)")):
                 ui.input(label, value=form[name] or "", on_change=field(place, f"results_{name}")).props(
                     "outlined dense debounce=300"
@@ -192,14 +191,14 @@ def _results(place: Place, number: int) -> None:
     judged = _judged(place, number)
     again = button(
         "Judge again" if judged else "Judge the results",
-        lambda: run(place, "judge", round=number, **of_results(place)),
+        lambda: run(place, "judge", **of_results(place, number)),
         main=not judged,
     )
     again.set_enabled(not running)
     if judged:
         draw_judged(judged)
         take = button(
-            "Accept these results", lambda: run(place, "accept", round=number, **of_results(place)), main=True
+            "Accept these results", lambda: run(place, "accept", **of_results(place, number)), main=True
         )
         take.set_enabled(not running)
 
@@ -210,13 +209,13 @@ def _take_away(place: Place, role: str, name: str) -> None:
 
 
 def _judged(place: Place, number: int) -> dict | None:
-    """Return how the results of a round were judged; None where they were not, or others were dropped since."""
+    """Return how the results of a round were judged; None if they were not, or are other files now."""
     path = place.beside / JUDGED
     if not path.exists():
         return None
-    newest = max((file.stat().st_mtime_ns for file in dropped(place.beside, results_role(number))), default=0)
     about = read_json(path)
-    return about if about["round"] == number and path.stat().st_mtime_ns > newest else None
+    is_same = about["files"] == state_of(place.beside, results_role(number))
+    return about if about["round"] == number and is_same else None
 
 
 def _outcome(place: Place, number: int) -> None:

@@ -31,8 +31,10 @@ from anchordrug.files.atomic import atomic_path
 
 _log = logging.getLogger(__name__)
 # A report's script may sort its tables, and reach nothing of this address.
-_SANDBOX = {"content-security-policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
-            "script-src 'unsafe-inline'; img-src data:"}  # fmt: skip
+_SANDBOX = {
+    "content-security-policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; img-src data:"
+}
 
 
 def add_routes(places: Places) -> None:

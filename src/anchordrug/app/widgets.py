@@ -1,4 +1,4 @@
-"""Pieces of a page: headings, tables, drop zones, parts that follow the files. Whatever a file says is text."""
+"""Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -61,7 +61,7 @@ def chips(values: Sequence[tuple[object, str]]) -> None:
 def shown(value: object) -> str:
     """Return a value of a table as text."""
     if value is None or value != value:
-        return "–"
+        return "-"
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -72,7 +72,8 @@ def plain_table(table: pd.DataFrame, label: str) -> None:
     with within("div", "wide", tabindex="0", role="region", aria_label=label), within("table"):
         with within("thead"), within("tr"):
             for name in table.columns:
-                text("th", name).props["scope"] = "col"
+                head = text("th", name, "number" * pd.api.types.is_numeric_dtype(table[name]))
+                head.props["scope"] = "col"
         with within("tbody"):
             _rows(table)
 
@@ -151,7 +152,8 @@ def _heads(part: pd.DataFrame, state: dict, refresh: Callable) -> None:
         for name in part.columns:
             mark = "" if state["by"] != name else " ▼" if state["down"] else " ▲"
             order = "none" if not mark else "descending" if state["down"] else "ascending"
-            with within("th", scope="col", aria_sort=order):
+            kind = "number" * pd.api.types.is_numeric_dtype(part[name])
+            with within("th", kind, scope="col", aria_sort=order):
                 text("button", f"{name}{mark}").on("click", lambda name=name: sort(name))
 
 

@@ -5,12 +5,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import dropped, results_role
-from anchordrug.errors import LibraryError
+from anchordrug.app.beside import JUDGED, PREDICTED, RANKING, dropped, results_role, state_of
+from anchordrug.errors import AssayError, LibraryError
 from anchordrug.files import progress
 from anchordrug.project.project import Project
-
-JUDGED = "judged.json"
 
 
 def run(
@@ -60,7 +58,8 @@ def _next(folder: Path, asked: dict, project: Project) -> None:  # noqa: ARG001
 def _judge(folder: Path, asked: dict, project: Project) -> None:
     from anchordrug.app.judged import write_judged
 
-    _ingest(folder, asked, project, lambda results: write_judged(results, asked["round"], folder / JUDGED))
+    about = {"round": asked["round"], "files": asked["files"]}
+    _ingest(folder, asked, project, lambda results: write_judged(results, about, folder / JUDGED))
 
 
 def _accept(folder: Path, asked: dict, project: Project) -> None:
@@ -72,10 +71,12 @@ def _ingest(folder: Path, asked: dict, project: Project, accept: Callable[..., b
     from anchordrug.bench.commands import ingest
 
     number = asked["round"]
-    files = dropped(folder, results_role(number))
+    role = results_role(number)
+    if state_of(folder, role) != asked["files"]:
+        raise AssayError("the files of results were changed meanwhile; judge them again")
     ingest.run(
         Path(asked["campaign"]),
-        files,
+        dropped(folder, role),
         project,
         number=number,
         belongs_to=asked.get("of"),
@@ -137,7 +138,6 @@ def _predict(folder: Path, asked: dict) -> None:
         summary_of(out, folder / PREDICTED)
 
 
-RANKING, PREDICTED = "ranking.csv", "predicted.parquet"
 WITH_PROJECT = {
     "look": _look,
     "new": _new,
