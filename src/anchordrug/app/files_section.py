@@ -96,7 +96,7 @@ def draw(place: Place) -> None:
             url = f"/drop/{place.name}/"
             drop_zone(
                 "Compounds that can be bought",
-                "A table (CSV, Excel, parquet) with SMILES, InChIKeys, ids or names; cost and stock if known.",
+                "A table (CSV, Excel, parquet) with SMILES, InChIKeys, ids or names; also cost and stock.",
                 url + LIBRARY,
             )
             drop_zone(

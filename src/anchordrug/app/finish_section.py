@@ -54,7 +54,7 @@ def draw(place: Place) -> None:
         text("h2", "Predictions")
         text(
             "p",
-            "The model is fitted to everything measured so far, and predicts every drug. It can be done again.",
+            "The model is fitted to everything measured so far and predicts every drug. It can be repeated.",
         )
         with within("div", "row-of"):
             boxes = {
@@ -107,9 +107,7 @@ def _target(place: Place, target: str) -> None:
             "soft",
         )
         address = f"/heatmap/{quote(place.name, safe='')}/{quote(target, safe='')}.svg"
-        alt = (
-            f"Heatmap of the expected change of genes by drugs in {target}; the drugs are in the table above"
-        )
+        alt = f"Heatmap of expected changes, drugs by genes, in {target}; the drugs are in the table above"
         version = (place.campaign / files.FINISH / f"{target}.parquet").stat().st_mtime_ns
         with within("div", "wide", tabindex="0", role="region", aria_label="Heatmap"):
             within("img", "heatmap", src=f"{address}?v={version}", alt=alt)

@@ -44,8 +44,8 @@ def draw(folder: Path) -> None:
             _bar(job.lines)
             text(
                 "p",
-                f"{_duration(job.seconds)} so far. It goes on when this page is closed; until it ends, no other "
-                "run can start.",
+                f"{_duration(job.seconds)} so far. It goes on when this page is closed. Until it ends, no "
+                "other run can start.",
                 "soft",
             )
             _log(job.lines, is_open=True)

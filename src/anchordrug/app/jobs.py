@@ -1,8 +1,9 @@
 """Long work of a page: one process at a time beside a campaign, which outlives page and server.
 
-It is a process of its own because learning would hold up the page (Python runs one thread at a time), because
-what commands print belongs to the process, and because a crash or a killed server then costs no work. Its lock
-is a descriptor that it inherits: the system lets go of it when the process ends, however it does.
+It is a process of its own because learning would hold up the page (Python runs one thread at a time),
+because what commands print belongs to the process, and because a crash or a killed server then costs no
+work. Its lock is a descriptor that it inherits: the system lets go of it when the process ends, however it
+does.
 """
 
 import os
