@@ -1,19 +1,23 @@
 """How many of the drugs to be predicted are seen, near and far, and how well each group is predicted."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.bench.model import Model
-from anchordrug.bench.world import World
 from anchordrug.chem.similarity import nearest_similarity
 from anchordrug.evidence_group import GROUPS, evidence_groups
 from anchordrug.predictors.expectations import expected_at
 
+# Brings torch and scipy, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.bench.model import Model
+    from anchordrug.bench.world import World
 
-def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
+
+def evidence_table(model: "Model", anchors: Sequence[np.ndarray]) -> pd.DataFrame:
     """Return the evidence groups of every target's drugs to be predicted, in schema EVIDENCE.
 
     The expected macro-F1 is that of source lines that played the target, with as many anchors or the next
@@ -36,7 +40,7 @@ def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(tables)[list(schemas.EVIDENCE.columns)]
 
 
-def groups_to_predict(world: World, measured: np.ndarray) -> np.ndarray:
+def groups_to_predict(world: "World", measured: np.ndarray) -> np.ndarray:
     """Return the evidence group of each drug to be predicted that is not `measured`, object [drugs]."""
     queries = world.queries[~np.isin(world.queries, measured)]
     seen = np.isin(queries, world.sources.measured_drugs())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli.options import project_of, root_of
+from anchordrug.cli.options import PARAMS, project_of, require_pipeline, root_of
 from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import SettingsError, require_packages
 
@@ -35,7 +35,11 @@ def page(
     if folder is not None and model is not None:
         raise SettingsError("FOLDER and --model exclude each other; give one of them")
     if model is None:
-        project_of(None)
+        require_pipeline()
+        from anchordrug.settings import read_settings
+
+        # Who starts it in another folder is told at once. Runs check the rest; torch takes seconds to import.
+        read_settings(root_of() / PARAMS)
     from anchordrug.app.server import serve
 
     serve(root_of(), folder, model, port, browser=browser)
