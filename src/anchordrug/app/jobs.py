@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from anchordrug.errors import AnchorDrugError, SettingsError, message_line
 from anchordrug.files.lock import hold
@@ -59,19 +59,24 @@ def start(folder: Path, kind: str, asked: dict[str, object], root: Path) -> None
         (folder / DONE).unlink(missing_ok=True)
         write_json({"kind": kind, **asked}, folder / JOB)
         with (folder / LOG).open("wb") as log:
-            subprocess.Popen(
-                [sys.executable, "-P", "-c", _PROGRAM, "app-work", str(folder.resolve())],
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                pass_fds=(descriptor,),
-                # What ends the server by the keyboard does not end the work.
-                start_new_session=True,
-            )
+            spawn(folder.resolve(), root, log, descriptor)
     finally:
         os.close(descriptor)
+
+
+def spawn(folder: Path, root: Path, log: BinaryIO, descriptor: int) -> None:
+    """Start the process of a run, which inherits a descriptor and prints into a log."""
+    subprocess.Popen(
+        [sys.executable, "-P", "-c", _PROGRAM, "app-work", str(folder)],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        pass_fds=(descriptor,),
+        # What ends the server by the keyboard does not end the work.
+        start_new_session=True,
+    )
 
 
 def read_order(folder: Path) -> tuple[str, dict]:
