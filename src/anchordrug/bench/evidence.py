@@ -1,18 +1,23 @@
 """How many of the drugs to be predicted are seen, near and far, and how well each group is predicted."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.bench.model import Model
 from anchordrug.chem.similarity import nearest_similarity
 from anchordrug.evidence_group import GROUPS, evidence_groups
 from anchordrug.predictors.expectations import expected_at
 
+# Brings torch and scipy, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.bench.model import Model
+    from anchordrug.bench.world import World
 
-def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
+
+def evidence_table(model: "Model", anchors: Sequence[np.ndarray]) -> pd.DataFrame:
     """Return the evidence groups of every target's drugs to be predicted, in schema EVIDENCE.
 
     The expected macro-F1 is that of source lines that played the target, with as many anchors or the next
@@ -26,17 +31,21 @@ def evidence_table(model: Model, anchors: Sequence[np.ndarray]) -> pd.DataFrame:
     world = model.world
     tables = []
     for target, predictor, measured in zip(world.campaign.targets, model.predictors, anchors, strict=True):
-        queries = world.queries[~np.isin(world.queries, measured)]
-        seen = np.isin(queries, world.sources.measured_drugs())
-        known = np.union1d(world.sources.measured_drugs(), measured)
-        similarity = nearest_similarity(model.catalogue.fingerprints, queries, known)
-        groups = evidence_groups(seen, similarity)
+        groups = groups_to_predict(world, measured)
         for group in GROUPS:
             row = {"cell_line": target, "group": group, "drugs": int((groups == group).sum())}
             expected = expected_at(predictor.expectations(), group, len(measured))
             about = {name: getattr(expected, name, np.nan) for name in ("macro_f1", "low", "high")}
             tables.append({**row, "anchors": len(measured), **about})
     return pd.DataFrame(tables)[list(schemas.EVIDENCE.columns)]
+
+
+def groups_to_predict(world: "World", measured: np.ndarray) -> np.ndarray:
+    """Return the evidence group of each drug to be predicted that is not `measured`, object [drugs]."""
+    queries = world.queries[~np.isin(world.queries, measured)]
+    seen = np.isin(queries, world.sources.measured_drugs())
+    known = np.union1d(world.sources.measured_drugs(), measured)
+    return evidence_groups(seen, nearest_similarity(world.features.drugs, queries, known))
 
 
 def evidence_in_words(table: pd.DataFrame) -> list[str]:

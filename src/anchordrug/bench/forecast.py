@@ -1,12 +1,17 @@
 """The forecast of a campaign: how much macro-F1 the next batches of drugs are expected to add."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.bench.model import Model
 from anchordrug.predictors.base import Outlook
 from anchordrug.predictors.joint import JointFitted
+
+# Brings torch and scipy, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.bench.model import Model
 
 INTERVAL = (0.025, 0.975)
 
@@ -31,7 +36,7 @@ def outlook_table(outlook: Outlook) -> pd.DataFrame:
 
 
 def forecast(
-    model: Model, fitted: JointFitted, order: np.ndarray, anchors: int, batch: int
+    model: "Model", fitted: JointFitted, order: np.ndarray, anchors: int, batch: int
 ) -> pd.DataFrame | None:
     """Return the forecast of every target in schema ADVICE; None where the predictor has no posterior.
 

@@ -6,8 +6,8 @@ compound is taken for the atlas' drug of the same skeleton (first block of the I
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -46,11 +46,14 @@ class Resolved:
         line, drug_id, name, smiles, inchikey, reason, and the further ids.
     notes
         Say that the compounds have neither ids nor names, and which columns are ignored.
+    columns
+        How the file calls each column that was found, by our name.
     """
 
     library: pd.DataFrame
     rejects: pd.DataFrame
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class _UnusableError(Exception):
@@ -104,6 +107,7 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
         pd.DataFrame(rows, columns=[*COLUMNS, *further]),
         pd.DataFrame(rejects, columns=about_reject),
         tuple(compounds.attrs.get("notes", ())),
+        compounds.attrs.get("columns", {}),
     )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas.conditions import conditions_in_words, other_conditions
-from anchordrug.atlas.further_drugs import with_drugs
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.atlas.tables import positions
@@ -151,6 +150,9 @@ def _extended(
     library: pd.DataFrame,
     queries: pd.DataFrame | None,
 ) -> World:
+    # Brings torch, which who only reads a campaign's folder need not wait for.
+    from anchordrug.atlas.further_drugs import with_drugs
+
     wanted = pd.concat([library, queries]) if queries is not None else library
     atlas, features = with_drugs(atlas, project.features(atlas), wanted, project.settings.featurize.drug)
     lines = atlas.cell_lines + [target for target in campaign.targets if target not in atlas.cell_lines]

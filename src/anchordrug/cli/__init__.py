@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anchordrug.cli import app as page
 from anchordrug.cli import atlas, bench, pipeline, prediction, release, tools
 from anchordrug.cli.group import PlainGroup
 from anchordrug.cli.options import ROOT
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(pipeline.app)
 app.add_typer(prediction.app)
 app.add_typer(bench.app, name="campaign", rich_help_panel="At the bench")
+app.add_typer(page.app)
 app.add_typer(atlas.app, name="atlas", rich_help_panel="At the bench")
 app.add_typer(release.app)
 app.add_typer(tools.app)

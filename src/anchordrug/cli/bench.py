@@ -119,7 +119,7 @@ def ingest(
     project = project_of(params)
     from anchordrug.bench.commands import ingest as command
 
-    def accept() -> bool:
+    def accept(_: object) -> bool:
         if context.obj.quiet and not yes:
             raise AnchorDrugError("--quiet shows no results to be accepted; add --yes, or leave --quiet out")
         return yes or typer.confirm("accept these results?")

@@ -70,12 +70,23 @@ def root_of() -> Path:
     return ROOT.get()
 
 
+def require_pipeline() -> None:
+    """Check that what works with a project has its packages.
+
+    Raises
+    ------
+    AnchorDrugError
+        One is missing.
+    """
+    require_packages(("pydantic", "pandera", "torch", "h5py", "onnx"), "this command", "pipeline")
+
+
 def project_of(params: Path | None) -> "Project":
     """Open the project of a command that needs the whole pipeline installed.
 
     Its settings are `params`, or else params.yaml in its folder.
     """
-    require_packages(("pydantic", "pandera", "torch", "h5py", "onnx"), "this command", "pipeline")
+    require_pipeline()
     from anchordrug.predictors.registry import check_predictors
     from anchordrug.project.project import Project
     from anchordrug.settings import read_settings

@@ -65,8 +65,9 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
         A row per row of the file, with `COLUMNS`, `line`, its line in the file, and the further columns of
         ids and names as the file calls them: text, None where missing, but `cost`, `stock` and `stock_mm`
         (the concentration of the stock solution in mM), which are float, NaN where missing ("yes" and "no"
-        are a stock of 1 and 0). `attrs['source']` is the file, `attrs['notes']` say that compounds have
-        neither ids nor names, and which columns are ignored.
+        are a stock of 1 and 0). `attrs['source']` is the file, `attrs['columns']` tells by our name how the
+        file calls each column that was found, and `attrs['notes']` say that compounds have neither ids nor
+        names, and which columns are ignored.
 
     Raises
     ------
@@ -107,7 +108,11 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     is_nameless = bool(result[["drug_id", "name"]].isna().all(axis=None))
     ignored = ignored_columns(sheet.header, {*places.values(), *identity.further})
     notes = [no_ids(sheet.header) if is_nameless else None, ignored]
-    result.attrs = {"source": str(path), "notes": [note for note in notes if note is not None]}
+    result.attrs = {
+        "source": str(path),
+        "columns": {ours: sheet.header[place] for ours, place in places.items() if place is not None},
+        "notes": [note for note in notes if note is not None],
+    }
     return result
 
 

@@ -33,13 +33,13 @@ def run(
     number: int | None,
     belongs_to: str | None,
     layer: str | None,
-    accept: Callable[[], bool],
+    accept: Callable[[list[AssayResult]], bool],
 ) -> None:
     """Take up results of round `number` (default: the last one), after showing what they say.
 
     The files are kept under results/; those that lie there already are taken up too. `belongs_to` names
     the plate or the cell line of files that do not say it themselves, `layer` the matrix of those that have
-    several (without files: of those that are kept).
+    several (without files: of those that are kept). `accept` tells of the results whether they count.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def _take_in(
     given: list[ResultFile],
     project: Project,
     layer: str | None,
-    accept: Callable[[], bool],
+    accept: Callable[[list[AssayResult]], bool],
 ) -> bool:
     """Take up the given files and those under results/; return whether anything was written."""
     here = files.round_of(folder, number)
@@ -103,7 +103,7 @@ def _take_in(
         world.settings.curate.threshold,
     )
     _show(number, accepted, dose_notes(world, plate_map, here / files.PLATE_MAP))
-    if not accept():
+    if not accept(accepted):
         typer.echo("not accepted; nothing was changed")
         return False
     for name, path in new.items():

@@ -1,6 +1,7 @@
 """anchordrug campaign new: resolve a library against the atlas, describe the target, learn its model."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from anchordrug.atlas.splits import require_targets
 from anchordrug.bench import folder as files
 from anchordrug.bench.dvc_stages import write_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
-from anchordrug.bench.library import counts_in_words, resolve_library
+from anchordrug.bench.library import Resolved, counts_in_words, resolve_library
 from anchordrug.bench.model import load_model
 from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
@@ -29,7 +30,10 @@ from anchordrug.settings import Settings, checked
 
 @dataclass(frozen=True)
 class NewCampaign:
-    """What the command line asks for; a dose or time of None is that of the settings."""
+    """What is asked for; a dose or time of None is that of the settings.
+
+    `constraints` and `plates` are values of these sections of campaign.yaml that are not the usual ones.
+    """
 
     targets: tuple[str, ...]
     library: Path
@@ -43,6 +47,17 @@ class NewCampaign:
     dose_um: float | None = None
     time_h: float | None = None
     id_column: str | None = None
+    constraints: Mapping[str, object] = field(default_factory=dict)
+    plates: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of the files given: the library, and a note on the untreated expression."""
+
+    campaign: CampaignSettings
+    resolved: Resolved
+    expression: str | None
 
 
 def run(folder: Path, asked: NewCampaign, project: Project) -> None:
@@ -70,30 +85,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
                 "or give another folder)"
             )
             return
-        atlas = project.atlas()
-        asked = replace(asked, targets=as_in_atlas(asked.targets, atlas.cell_lines, project.raw, "--target"))
-        campaign = _campaign(asked, project.settings)
-        # What an earlier try that was cut may have left.
-        for name in (files.QUERIES, files.EXPRESSION):
-            (folder / name).unlink(missing_ok=True)
-        only = _measured(atlas, campaign) if campaign.rehearsal else None
-        drugs = atlas.drugs
-        usable = _resolve(asked.library, asked.id_column, drugs, folder / files.LIBRARY, "library", only)
-        if campaign.budget > usable:
-            raise SettingsError(
-                f"--budget: {campaign.budget} drugs are asked for, "
-                f"but {usable} of {asked.library} can be used"
-            )
-        if asked.predict is not None:
-            _resolve(asked.predict, asked.id_column, drugs, folder / files.QUERIES, "drugs to predict")
-        if asked.expression is not None:
-            found = described(asked.expression, campaign.targets, project.raw)
-            table = found.expression.rename_axis("cell_line").reset_index()
-            write_table(table, folder / files.EXPRESSION)
-            typer.echo(found.note)
-        for target in campaign.targets:
-            if target not in atlas.cell_lines:
-                typer.echo(f"{target}: is new to the atlas{near_line(target, atlas.cell_lines)}")
+        campaign = understand(folder, asked, project).campaign
         write_stages(project.root, folder)
         model = load_model(load_world(folder, project, campaign))
         measured = [model.world.measured_before(target)[0] for target in campaign.targets]
@@ -107,6 +99,43 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
     )
     typer.echo(f"  anchordrug campaign next {folder}")
+
+
+def understand(folder: Path, asked: NewCampaign, project: Project) -> Understood:
+    """Resolve the lists of compounds, read the untreated expression, write them into `folder`, and say so.
+
+    Raises
+    ------
+    LibraryError, SettingsError, RawDataError
+        As `run`, but for the learning.
+    """
+    atlas = project.atlas()
+    asked = replace(asked, targets=as_in_atlas(asked.targets, atlas.cell_lines, project.raw, "--target"))
+    campaign = _campaign(asked, project.settings)
+    # What an earlier try that was cut may have left.
+    for name in (files.QUERIES, files.EXPRESSION):
+        (folder / name).unlink(missing_ok=True)
+    only = _measured(atlas, campaign) if campaign.rehearsal else None
+    drugs = atlas.drugs
+    resolved = _resolve(asked.library, asked.id_column, drugs, folder / files.LIBRARY, "library", only)
+    usable = len(resolved.library)
+    if campaign.budget > usable:
+        raise SettingsError(
+            f"--budget: {campaign.budget} drugs are asked for, but {usable} of {asked.library} can be used"
+        )
+    if asked.predict is not None:
+        _resolve(asked.predict, asked.id_column, drugs, folder / files.QUERIES, "drugs to predict")
+    note = None
+    if asked.expression is not None:
+        found = described(asked.expression, campaign.targets, project.raw)
+        table = found.expression.rename_axis("cell_line").reset_index()
+        write_table(table, folder / files.EXPRESSION)
+        note = found.note
+        typer.echo(note)
+    for target in campaign.targets:
+        if target not in atlas.cell_lines:
+            typer.echo(f"{target}: is new to the atlas{near_line(target, atlas.cell_lines)}")
+    return Understood(campaign, resolved, note)
 
 
 def _require_own_copies(folder: Path, asked: NewCampaign) -> None:
@@ -134,6 +163,7 @@ def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
             "cost": None,
             "per_mechanism": None,
             "per_scaffold": None,
+            **asked.constraints,
         },
         "plates": {
             "wells": 96,
@@ -144,6 +174,7 @@ def _campaign(asked: NewCampaign, settings: Settings) -> CampaignSettings:
             "time_h": settings.curate.time_h if asked.time_h is None else asked.time_h,
             "well_volume_ul": 50,
             "stock_mm": 10,
+            **asked.plates,
         },
     }
     campaign = checked(values, CampaignSettings, "the command line")
@@ -165,8 +196,8 @@ def _resolve(
     path: Path,
     what: str,
     only: set[str] | None = None,
-) -> int:
-    """Resolve a list of compounds, write it, say what was found; return how many are usable."""
+) -> Resolved:
+    """Resolve a list of compounds, write it, say what was found."""
     resolved = resolve_library(read_compounds_for_sale(source, id_column), drugs)
     for note in resolved.notes:
         typer.echo(f"{source}: {note}")
@@ -191,4 +222,4 @@ def _resolve(
     if library.empty:
         raise LibraryError(f"{source}: none of its {len(rejects)} compounds can be used; see {rejects_path}")
     write_table(library, path)
-    return len(library)
+    return replace(resolved, library=library, rejects=rejects)

@@ -1,0 +1,1 @@
+"""The local page: a campaign from two dropped files to predictions, or predictions with an exported model."""

@@ -1,0 +1,79 @@
+"""The folder beside a campaign: the files that were dropped, what was filled in, and the run in progress.
+
+The campaign's own folder has what the commands write and nothing else, so that page and command line can take
+turns. What only the page needs lies in `NAME.app` beside it.
+"""
+
+from pathlib import Path
+
+from anchordrug.errors import AnchorDrugError
+from anchordrug.files.tables import read_json, write_json
+
+SUFFIX = ".app"
+# Roles of dropped files; results have a folder for each round.
+LIBRARY, PREDICT, EXPRESSION, SIGNATURE = "library", "predict", "expression", "signature"
+FORM = "form.json"
+# What was understood of the files: what `campaign new` would write, and a summary.
+LOOK, SEEN = "look", "look.json"
+JUDGED, RANKING, PREDICTED = "judged.json", "ranking.csv", "predicted.parquet"
+# Of an upload in bytes; a table of counts of several plates has some 100 MB.
+MOST_BYTES = 2 * 2**30
+_LONGEST_NAME = 100
+_REPLACED = '<>:"|?*'
+
+
+def beside(campaign: Path) -> Path:
+    """Return the folder beside a campaign's."""
+    return campaign.with_name(f"{campaign.name}{SUFFIX}")
+
+
+def results_role(number: int) -> str:
+    """Return the role of the results of a round."""
+    return f"results-{number:02d}"
+
+
+def safe_name(name: str) -> str:
+    """Return the name under which a dropped file is kept: no path, nothing hidden, only what can be shown.
+
+    Names that a lab would give stay as they are, as a campaign keeps results by their name.
+    """
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    shown = "".join(c if c.isprintable() and c not in _REPLACED else "_" for c in last).strip().lstrip(".-")
+    stem, dot, suffix = shown.partition(".")
+    if not stem:
+        return f"file{dot}{suffix}"[:_LONGEST_NAME]
+    return f"{stem[: max(1, _LONGEST_NAME - len(suffix))]}{dot}{suffix[-_LONGEST_NAME:]}"
+
+
+def dropped(folder: Path, role: str) -> list[Path]:
+    """Return the files of a role, by name."""
+    here = folder / role
+    found = here.iterdir() if here.is_dir() else ()
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def forget(folder: Path, role: str, name: str | None = None) -> None:
+    """Remove the file of a role that is called `name`, or all of them."""
+    for path in dropped(folder, role):
+        if name in (None, path.name):
+            path.unlink(missing_ok=True)
+
+
+def state_of(folder: Path, role: str) -> list[list[object]]:
+    """Return name, size and time of the files of a role, which tell whether they are still the same."""
+    about = [(path.name, path.stat()) for path in dropped(folder, role)]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in about]
+
+
+def read_form(folder: Path) -> dict[str, object]:
+    """Return what was filled in; nothing where the file is damaged, as nobody but the page writes it."""
+    try:
+        return read_json(folder / FORM)
+    except AnchorDrugError:
+        return {}
+
+
+def write_form(folder: Path, values: dict[str, object]) -> None:
+    """Keep what is filled in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(values, folder / FORM)

@@ -1,0 +1,179 @@
+"""Step 1 of a page: the cell line, the dropped files, and what was understood of them."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from nicegui import ui
+
+from anchordrug.app import jobs
+from anchordrug.app.beside import (
+    EXPRESSION,
+    LIBRARY,
+    LOOK,
+    PREDICT,
+    SEEN,
+    dropped,
+    forget,
+    read_form,
+    write_form,
+)
+from anchordrug.app.job_panel import refuse
+from anchordrug.app.place import Place, after_drop
+from anchordrug.app.plan import filled
+from anchordrug.app.widgets import (
+    button,
+    chips,
+    drop_zone,
+    file_url,
+    link,
+    note,
+    paged_table,
+    plain_table,
+    stamp,
+    text,
+    within,
+)
+from anchordrug.errors import AnchorDrugError
+from anchordrug.evidence_group import FAR, NEAR
+from anchordrug.evidence_group import SEEN as KNOWN
+from anchordrug.files.tables import read_json, read_table
+
+_CALLED = {
+    "drug_id": "id",
+    "smiles": "structure (SMILES)",
+    "inchikey": "InChIKey",
+    "moa": "mechanism",
+    "source_plate": "source plate",
+    "source_well": "source well",
+}
+GROUP_WORDS = {
+    KNOWN: "seen: measured in another cell line",
+    NEAR: "near: unseen, but like a known drug",
+    FAR: "far: unseen, and like no known drug",
+}
+
+
+def depends(place: Place) -> object:
+    """Return what the section depends on."""
+    here = place.beside
+    folders = [here / role for role in (LIBRARY, PREDICT, EXPRESSION)]
+    return place.is_made, stamp(*folders, here / SEEN), jobs.is_running(here)
+
+
+def field(place: Place, name: str, change: Callable[[], None] | None = None) -> Callable:
+    """Return what keeps a changed field of the form."""
+
+    def keep(event) -> None:
+        write_form(place.beside, {**read_form(place.beside), name: event.value})
+        if change:
+            change()
+
+    return keep
+
+
+def draw(place: Place) -> None:
+    """Draw the section."""
+    if place.is_made:
+        return
+    form = filled(read_form(place.beside))
+    with within("section", "card"):
+        text("h2", "1. Your cell line and your compounds")
+        text(
+            "p",
+            "The name of the cell line comes first; then drop two files. They stay on this computer.",
+            "soft",
+        )
+        with within("div", "row-of"):
+            ui.input("Name of the cell line", value=form["target"], on_change=field(place, "target")).props(
+                "outlined dense debounce=300 autocomplete=off"
+            ).classes("field").on("blur", lambda: _look(place))
+            ui.checkbox(
+                "Rehearse: play with a cell line of the atlas as if nothing were measured in it",
+                value=form["rehearsal"],
+                on_change=field(place, "rehearsal", lambda: _look(place)),
+            ).classes("field")
+        with within("div", "row-of"):
+            url = f"/drop/{place.name}/"
+            drop_zone(
+                "Compounds that can be bought",
+                "A table (CSV, Excel, parquet) with SMILES, InChIKeys, ids or names; also cost and stock.",
+                url + LIBRARY,
+            )
+            drop_zone(
+                "Untreated expression of the cell line",
+                "Counts, TPM or log2, by symbol or Ensembl id. Not needed for a line of the atlas.",
+                url + EXPRESSION,
+            )
+            drop_zone(
+                "Drugs to be predicted, if others",
+                "A table as for the compounds. Without it, the compounds that can be bought are predicted.",
+                url + PREDICT,
+            )
+        _dropped(place)
+        _understood(place)
+
+
+def _look(place: Place) -> None:
+    try:
+        after_drop(place, LIBRARY)
+    except AnchorDrugError as error:
+        refuse(error)
+
+
+def _dropped(place: Place) -> None:
+    kept = [(role, path) for role in (LIBRARY, EXPRESSION, PREDICT) for path in dropped(place.beside, role)]
+    if not kept:
+        return
+    for role, path in kept:
+        with within("div", "row-of"):
+            text("p", f"{role}: {path.name} ({path.stat().st_size / 1e6:.2g} MB)")
+
+            def remove(role=role) -> None:
+                forget(place.beside, role)
+                (place.beside / SEEN).unlink(missing_ok=True)
+                _look(place)
+
+            button("Take away", remove).props["aria-label"] = f"Take away {role}"
+    if not (place.beside / SEEN).exists() and not jobs.is_running(place.beside):
+        button("Read the files", lambda: _look(place), main=True)
+
+
+def _understood(place: Place) -> None:
+    if not (place.beside / SEEN).exists():
+        return
+    about = read_json(place.beside / SEEN)
+    text("h3", f"Understood, for {about['target']}")
+    chips(
+        [
+            (about["usable"], "compounds can be used"),
+            (about["matches"].get("new", 0), "are new to the atlas"),
+            (about["rejects"], "rejected"),
+        ]
+    )
+    rows = [(_CALLED.get(ours, ours), theirs) for ours, theirs in about["columns"].items()]
+    plain_table(pd.DataFrame(rows, columns=["taken for", "column of the file"]), "Columns understood")
+    found = ", ".join(f"{count} by {name}" for name, count in about["matches"].items() if name != "new")
+    text("p", f"Found in the atlas: {found or 'none'}.")
+    for line in about["notes"]:
+        text("p", line, "soft")
+    if about["untreated"]:
+        note(about["untreated"], lead="Expression")
+    if about["is_new"]:
+        text("p", f"{about['target']} is new to the atlas.")
+    text("h3", "What is known of the drugs to be predicted")
+    chips([(about["groups"][group], words) for group, words in GROUP_WORDS.items()])
+    if about["measured"]:
+        text("p", f"{about['measured']} more are measured in {about['target']} already.")
+    _rejects(place, about["rejects"])
+
+
+def _rejects(place: Place, count: int) -> None:
+    path = place.beside / LOOK / "library.rejects.csv"
+    if not count or not path.exists():
+        return
+    table = read_table(path, ("drug_id", "name", "smiles", "inchikey", "reason"))
+    with within("details"):
+        text("summary", f"{count} rejected, and why")
+        shown = table[["line", "drug_id", "name", "reason"]].dropna(axis=1, how="all")
+        paged_table(shown, "Rejected compounds")
+        link("All rejects as a table", file_url(place.name, f".app/{LOOK}/library.rejects.csv"))

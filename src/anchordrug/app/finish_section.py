@@ -1,0 +1,168 @@
+"""Step 4 of a page: predictions of the library as a table, a heatmap and a ranking, and their files."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+from nicegui import ui
+
+from anchordrug.app import jobs
+from anchordrug.app.beside import RANKING, SIGNATURE, dropped
+from anchordrug.app.job_panel import refuse
+from anchordrug.app.place import Place
+from anchordrug.app.round_section import run
+from anchordrug.app.summary import is_summarised, summary_path
+from anchordrug.app.widgets import (
+    button,
+    drop_zone,
+    file_url,
+    files_list,
+    link,
+    note,
+    paged_table,
+    stamp,
+    text,
+    within,
+)
+from anchordrug.bench import folder as files
+from anchordrug.bench.settings import read_campaign
+from anchordrug.chem.drawing import drawing
+from anchordrug.files.tables import read_table
+
+_FORMATS = {".xlsx": "also as an Excel workbook", ".h5ad": "also as AnnData (.h5ad)"}
+
+
+def depends(place: Place) -> object:
+    """Return what the section depends on."""
+    here = place.beside
+    return (
+        stamp(place.campaign / files.FINISH, here / RANKING, here / SIGNATURE, *here.glob("summar*")),
+        [files.is_ingested(place.campaign, number) for number in files.round_numbers(place.campaign)],
+        jobs.is_running(here),
+    )
+
+
+def draw(place: Place) -> None:
+    """Draw the section; nothing before the first results."""
+    rounds = files.round_numbers(place.campaign)
+    if not any(files.is_ingested(place.campaign, number) for number in rounds):
+        return
+    running = jobs.is_running(place.beside)
+    here = place.campaign / files.FINISH
+    is_finished = (here / files.REPORT).exists()
+    with within("section", "card"):
+        text("h2", "Predictions")
+        text(
+            "p",
+            "The model is fitted to everything measured so far and predicts every drug. It can be repeated.",
+        )
+        with within("div", "row-of"):
+            boxes = {
+                suffix: ui.checkbox(words, value=any(here.glob(f"*{suffix}")))
+                for suffix, words in _FORMATS.items()
+            }
+
+        def finish() -> None:
+            run(place, "finish", also=[suffix for suffix, box in boxes.items() if box.value])
+
+        words = "Predict again" if is_finished else "Predict the library"
+        start = button(words, finish, main=not is_finished)
+        start.set_enabled(not running)
+        if not is_finished:
+            return
+        _downloads(place)
+        if not is_summarised(place.beside, place.campaign):
+            note("The predictions are not summed up yet, as they were made by the command line.")
+            total = button("Sum up the predictions", lambda: run(place, "summarise"), main=True)
+            total.set_enabled(not running)
+            return
+    for target in read_campaign(place.campaign / files.SETTINGS).targets:
+        _target(place, target)
+
+
+def _downloads(place: Place) -> None:
+    offered = place.offered()
+    own = [(name, path) for name, path in sorted(offered.items()) if path.parent.name == files.FINISH]
+    text("h3", "Files")
+    for name, path in own:
+        if path.name == files.REPORT:
+            link("Open the report", file_url(place.name, name) + "?show=1", new_tab=True)
+    files_list(own, place.name)
+
+
+def _target(place: Place, target: str) -> None:
+    table = pd.read_parquet(summary_path(place.beside, target))
+    with within("section", "card"):
+        text("h2", f"{target}: {len(table):,} drugs")
+        text(
+            "p",
+            "Strongest genes: ↑ up, ↓ down, likeliest to change first. Press a drug to see its structure.",
+            "soft",
+        )
+        drug_table(table, f"Predicted drugs in {target}")
+        text("h3", "Drugs x genes")
+        text(
+            "p",
+            "The drugs that change most genes. Blue is down, red is up; those that are alike are neighbours.",
+            "soft",
+        )
+        address = f"/heatmap/{quote(place.name, safe='')}/{quote(target, safe='')}.svg"
+        alt = f"Heatmap of expected changes, drugs by genes, in {target}; the drugs are in the table above"
+        version = (place.campaign / files.FINISH / f"{target}.parquet").stat().st_mtime_ns
+        with within("div", "wide", tabindex="0", role="region", aria_label="Heatmap"):
+            within("img", "heatmap", src=f"{address}?v={version}", alt=alt)
+        _ranking(place, target)
+
+
+def drug_table(table: pd.DataFrame, label: str) -> None:
+    """Show predicted drugs, most changed genes first."""
+    table = table.assign(changed=table["down"] + table["up"]).sort_values(
+        "changed", ascending=False, kind="stable"
+    )
+    order = ["name", "drug_id", "evidence", "confidence", "similarity", "down", "up", "strongest"]
+    table = table.assign(name=table["name"].fillna(table["drug_id"]))
+    shown = table[[*order, *(["smiles"] if "smiles" in table else [])]]
+    names = {"drug_id": "id", "similarity": "nearest known", "strongest": "strongest genes"}
+    paged_table(shown.rename(columns=names), label, find="Find a drug or gene", details=_structure)
+
+
+def _structure(drug: pd.Series) -> None:
+    try:
+        with within("div", "drug"):
+            ui.html(drawing(drug["smiles"], 320, 200))
+    except (KeyError, ValueError, TypeError):
+        text("p", "No structure to draw.")
+
+
+def _ranking(place: Place, target: str) -> None:
+    text("h3", "Rank the drugs against a signature")
+    drop_zone(
+        "Signature",
+        "A table of differential expression, such as of a disease; drugs that reverse it come first.",
+        f"/drop/{place.name}/{SIGNATURE}",
+    )
+    kept = dropped(place.beside, SIGNATURE)
+    if not kept:
+        return
+    text("p", f"Signature: {kept[0].name}")
+    here = place.campaign / files.FINISH
+    asked = {"model": str(here / f"{target}.onnx"), "drugs": str(here / files.COMPOUNDS)}
+    with within("div", "row-of"):
+        for mimic, words in ((False, "Rank: reverse it"), (True, "Rank: do the same")):
+            go = button(words, lambda mimic=mimic: run(place, "rank", mimic=mimic, **asked))
+            go.set_enabled(not jobs.is_running(place.beside))
+    ranking_table(place.beside / RANKING, file_url(place.name, f".app/{RANKING}"))
+
+
+def ranking_table(path: Path, url: str) -> None:
+    """Show a ranking, if there is one, and where the whole of it is."""
+    if not path.exists():
+        return
+    try:
+        table = read_table(path, ("drug_id", "name", "evidence"))
+    except Exception as error:
+        refuse(error)
+        return
+    shown = ["rank", "name", "drug_id", "cosine", "fdr_cosine", "connectivity", "evidence", "confidence"]
+    paged_table(table[[name for name in shown if name in table]], "Ranking", find="Find a drug")
+    link("The ranking as a table", url)

@@ -1,0 +1,57 @@
+"""What is understood of dropped files, before anything is learned from them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from anchordrug.app.beside import LOOK, SEEN
+from anchordrug.bench.commands.new import NewCampaign, understand
+from anchordrug.bench.evidence import groups_to_predict
+from anchordrug.bench.folder import owned
+from anchordrug.bench.library import read_library
+from anchordrug.bench.world import load_world
+from anchordrug.evidence_group import GROUPS
+from anchordrug.files.tables import write_json
+from anchordrug.project.project import Project
+
+
+def look(folder: Path, asked: NewCampaign, project: Project) -> None:
+    """Write into `folder`, the one beside a campaign, what a new campaign would understand of the files.
+
+    Raises
+    ------
+    LibraryError, SettingsError, RawDataError
+        As `anchordrug campaign new`.
+    """
+    (folder / SEEN).unlink(missing_ok=True)
+    # How many drugs are asked for is settled later.
+    asked = replace(asked, budget=1, rounds=1, constraints={})
+    with owned(folder / LOOK):
+        found = understand(folder / LOOK, asked, project)
+        world = load_world(folder / LOOK, project, found.campaign)
+    target = found.campaign.targets[0]
+    groups = groups_to_predict(world, world.measured_before(target)[0])
+    matches = found.resolved.library["match"].value_counts()
+    queries = folder / LOOK / "predict.csv"
+    write_json(
+        {
+            "library": asked.library.name,
+            "predict": asked.predict.name if asked.predict else None,
+            "expression": asked.expression.name if asked.expression else None,
+            "target": target,
+            "rehearsal": asked.rehearsal,
+            "columns": dict(found.resolved.columns),
+            "notes": list(found.resolved.notes),
+            "usable": len(found.resolved.library),
+            "matches": {str(name): int(count) for name, count in matches.items()},
+            "rejects": len(found.resolved.rejects),
+            "to_predict": len(read_library(queries)) if queries.exists() else len(found.resolved.library),
+            "measured": len(world.measured_before(target)[0]),
+            "groups": {group: int(np.sum(groups == group)) for group in GROUPS},
+            "untreated": found.expression,
+            "costs": bool(found.resolved.library["cost"].notna().any()),
+            "is_new": target not in project.atlas().cell_lines,
+        },
+        folder / SEEN,
+    )

@@ -1,0 +1,230 @@
+"""Step 3 of a page: the rounds, each with its drugs, plates, files, results, and how they were judged."""
+
+import pandas as pd
+from nicegui import ui
+
+from anchordrug.app import jobs
+from anchordrug.app.beside import JUDGED, dropped, forget, results_role, state_of
+from anchordrug.app.files_section import field
+from anchordrug.app.job_panel import refuse
+from anchordrug.app.judged_section import draw_judged
+from anchordrug.app.place import Place, of_results
+from anchordrug.app.plan_section import change_campaign
+from anchordrug.app.widgets import (
+    button,
+    drop_zone,
+    file_url,
+    files_list,
+    note,
+    plain_table,
+    stamp,
+    text,
+    within,
+)
+from anchordrug.bench import folder as files
+from anchordrug.bench.commands.status import as_values
+from anchordrug.bench.evidence import evidence_in_words
+from anchordrug.bench.forecast import forecast_in_words
+from anchordrug.bench.measurements import read_outcome, read_selection
+from anchordrug.bench.settings import read_campaign
+from anchordrug.chem.drawing import drawing
+from anchordrug.errors import AnchorDrugError
+from anchordrug.files.tables import read_json, read_table
+
+
+def depends(place: Place) -> object:
+    """Return what the section depends on."""
+    rounds = files.round_numbers(place.campaign)
+    folders = [files.round_of(place.campaign, number) for number in rounds]
+    results = [place.beside / results_role(number) for number in rounds[-1:]]
+    settings = place.campaign / files.SETTINGS
+    return stamp(settings, *folders, *results, place.beside / JUDGED), jobs.is_running(place.beside)
+
+
+def draw(place: Place) -> None:
+    """Draw all rounds, and what comes after the last one."""
+    if not place.is_made:
+        return
+    campaign, values = read_campaign(place.campaign / files.SETTINGS), as_values(place.campaign)
+    with within("section", "card"):
+        text("h2", f"Campaign for {', '.join(campaign.targets)}{' (rehearsal)' * campaign.rehearsal}")
+        text("p", f"{values['measured']} of {campaign.budget} drugs measured.").props["role"] = "status"
+        bar = within("progress", "bar", aria_label="Drugs measured")
+        bar.props["max"], bar.props["value"] = str(campaign.budget), str(values["measured"])
+        text("p", f"{campaign.strategy}, rounds of {campaign.batch} drugs, seed {campaign.seed}.", "soft")
+        change_campaign(place)
+    rounds = files.round_numbers(place.campaign)
+    for number in rounds:
+        _round(place, number, is_last=number == rounds[-1])
+    waits = bool(rounds) and not files.is_ingested(place.campaign, rounds[-1])
+    if not waits and values["measured"] < campaign.budget:
+        with within("section", "card"):
+            text("h2", f"Round {len(rounds) + 1}")
+            text("p", "The model chooses the drugs that are expected to teach it most.")
+            start = button("Choose the next drugs", lambda: run(place, "next"), main=True)
+            start.set_enabled(not jobs.is_running(place.beside))
+
+
+def run(place: Place, kind: str, **asked: object) -> None:
+    """Start a run, or say in one line why not."""
+    try:
+        place.start(kind, **asked)
+    except AnchorDrugError as error:
+        refuse(error)
+
+
+def _round(place: Place, number: int, *, is_last: bool) -> None:
+    is_ingested = files.is_ingested(place.campaign, number)
+    with within("section", "card"):
+        text("h2", f"Round {number}{': accepted' if is_ingested else ': waits for its results'}")
+        if is_last:
+            _chosen(place, number)
+            _after(place, number, is_ingested=is_ingested)
+        else:
+            with within("details"):
+                text("summary", "Drugs, plates and files of this round")
+                _chosen(place, number)
+                _after(place, number, is_ingested=is_ingested)
+
+
+def _after(place: Place, number: int, *, is_ingested: bool) -> None:
+    if is_ingested:
+        _outcome(place, number)
+    else:
+        _forecast(place, number)
+        _results(place, number)
+
+
+def _chosen(place: Place, number: int) -> None:
+    selection = read_selection(place.campaign, number)
+    text("h3", f"{len(selection)} drugs")
+    with within("ol", "drugs"):
+        for drug in selection.to_dict("records"):
+            _drug(drug)
+    here = files.round_of(place.campaign, number)
+    offered = place.offered()
+    own = [(name, path) for name, path in sorted(offered.items()) if path.parent == here]
+    pictures = [(name, path) for name, path in own if path.suffix == ".svg"]
+    if pictures:
+        text("h3", "Plates")
+    for name, path in pictures:
+        with within("div", "wide"):
+            within(
+                "img", "plate", src=file_url(place.name, name), alt=f"Plate {path.stem}; its table is below"
+            )
+    text("h3", "For the lab")
+    first = ["pack.pdf", "pack.xlsx"]
+    own.sort(key=lambda pair: (pair[1].name not in first, pair[1].name))
+    files_list(own, place.name)
+
+
+def _drug(drug: dict) -> None:
+    """Show a drug that was chosen: its structure, who it is, and why."""
+    with within("li", "drug"):
+        try:
+            ui.html(drawing(drug["smiles"], 220, 140))
+        except ValueError:
+            text("p", drug["smiles"], "soft")
+        name = drug["name"] if isinstance(drug["name"], str) else drug["drug_id"]
+        text("b", f"{drug['rank']}. {name}")
+        about = [drug["drug_id"] if name != drug["drug_id"] else None, drug["moa"], drug["vendor"]]
+        for part in about:
+            if isinstance(part, str):
+                text("p", part, "soft")
+        if drug["cost"] == drug["cost"]:
+            text("p", f"cost {drug['cost']:g}", "soft")
+        if isinstance(drug.get("reason"), str):
+            text("p", drug["reason"])
+
+
+def _forecast(place: Place, number: int) -> None:
+    """Show what more drugs are expected to bring, and how well each group is predicted."""
+    here = files.round_of(place.campaign, number)
+    if (here / files.ADVICE).exists():
+        advice = read_table(here / files.ADVICE, ("cell_line",))
+        campaign = read_campaign(place.campaign / files.SETTINGS)
+        text("h3", "What more drugs would bring")
+        for line in forecast_in_words(advice, campaign.stop_below):
+            note(line)
+        with within("details"):
+            text("summary", "The forecast as a table")
+            plain_table(advice, "Forecast")
+    if (here / files.EVIDENCE).exists():
+        with within("details"):
+            text("summary", "How well the drugs are expected to be predicted")
+            lines = evidence_in_words(read_table(here / files.EVIDENCE, ("cell_line", "group")))
+            text("div", "\n".join(lines), "log")
+
+
+def _results(place: Place, number: int) -> None:
+    """Show where results are dropped, and how those that were dropped are judged."""
+    text("h3", "Results")
+    role, running = results_role(number), jobs.is_running(place.beside)
+    with within("div", "row-of"):
+        drop_zone(
+            "Results of this round",
+            "Counts, differential expression, z-scores, GCT, GCTX or .h5ad; several are judged together.",
+            f"/drop/{place.name}/{role}",
+            several=True,
+        )
+        if read_campaign(place.campaign / files.SETTINGS).rehearsal:
+            with within("div", "drop"):
+                text("p", "A rehearsal: the counts of every well can be made up from what is measured.")
+                play = button("Play the bench", lambda: run(place, "rehearse", round=number))
+                play.set_enabled(not running)
+    kept = dropped(place.beside, role)
+    for path in kept:
+        with within("div", "row-of"):
+            text("p", f"{path.name} ({path.stat().st_size / 1e6:.2g} MB)")
+            away = button("Take away", lambda path=path: _take_away(place, role, path.name))
+            away.props["aria-label"] = f"Take away {path.name}"
+    if not kept:
+        return
+    with within("details"):
+        text("summary", "If the files do not say it: plate or cell line, matrix")
+        with within("div", "row-of"):
+            form = of_results(place, number)
+            for name, label in (("of", "Plate or cell line"), ("layer", "Matrix (X, raw or a layer)")):
+                ui.input(label, value=form[name] or "", on_change=field(place, f"results_{name}")).props(
+                    "outlined dense debounce=300"
+                ).classes("narrow")
+    judged = _judged(place, number)
+    again = button(
+        "Judge again" if judged else "Judge the results",
+        lambda: run(place, "judge", **of_results(place, number)),
+        main=not judged,
+    )
+    again.set_enabled(not running)
+    if judged:
+        draw_judged(judged)
+        take = button(
+            "Accept these results", lambda: run(place, "accept", **of_results(place, number)), main=True
+        )
+        take.set_enabled(not running)
+
+
+def _take_away(place: Place, role: str, name: str) -> None:
+    forget(place.beside, role, name)
+    (place.beside / JUDGED).unlink(missing_ok=True)
+
+
+def _judged(place: Place, number: int) -> dict | None:
+    """Return how the results of a round were judged; None if they were not, or are other files now."""
+    path = place.beside / JUDGED
+    if not path.exists():
+        return None
+    about = read_json(path)
+    is_same = about["files"] == state_of(place.beside, results_role(number))
+    return about if about["round"] == number and is_same else None
+
+
+def _outcome(place: Place, number: int) -> None:
+    outcome = read_outcome(place.campaign, number)
+    selection = read_selection(place.campaign, number)[["drug_id", "name"]]
+    table = outcome.merge(selection, on="drug_id", how="left")
+    columns = ["cell_line", "drug_id", "name", "status", "wells", "wells_failed", "replicate_correlation"]
+    text("h3", "What came back")
+    shown: pd.DataFrame = table[[*columns, "changed", "reason"]]
+    plain_table(
+        shown.rename(columns={"replicate_correlation": "replicates r", "changed": "genes changed"}), "Outcome"
+    )

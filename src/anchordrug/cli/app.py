@@ -1,0 +1,53 @@
+"""The command that serves the local page, and the one that its runs are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchordrug.cli.options import PARAMS, project_of, require_pipeline, root_of
+from anchordrug.cli.turns import reading_atlas
+from anchordrug.errors import SettingsError, require_packages
+
+app = typer.Typer()
+
+
+@app.command(
+    "app",
+    rich_help_panel="At the bench",
+    epilog="Example: anchordrug app campaigns/my-line\n\nanchordrug app --model models/onnx/SIM-T1.onnx",
+)
+def page(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A campaign's folder; default: all campaigns of the project.", metavar="FOLDER"),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Predict with this exported model, in place of campaigns.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any that is free.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
+    ] = True,
+) -> None:
+    """Serve a page for this machine alone: a campaign from dropped files to predictions."""
+    require_packages(("nicegui",), "this page", "app")
+    if folder is not None and model is not None:
+        raise SettingsError("FOLDER and --model exclude each other; give one of them")
+    if model is None:
+        require_pipeline()
+        from anchordrug.settings import read_settings
+
+        # Who starts it in another folder is told at once. Runs check the rest; torch takes seconds to import.
+        read_settings(root_of() / PARAMS)
+    from anchordrug.app.server import serve
+
+    serve(root_of(), folder, model, port, browser=browser)
+
+
+@app.command("app-work", hidden=True)
+def work(folder: Annotated[Path, typer.Argument(help="The folder beside a campaign.")]) -> None:
+    """Do in a process of its own what a page has asked for."""
+    from anchordrug.app.work import run
+
+    run(folder, lambda: project_of(None), reading_atlas)
