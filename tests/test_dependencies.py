@@ -23,6 +23,7 @@ REFUSED = re.compile(r"GPL|GNU|proprietary|commercial|SSPL|BUSL|non-?free", re.I
 JUDGED = {
     "asyncssh": ("EPL-2.0 OR GPL-2.0-or-later", "used under the EPL; DVC alone imports it"),
     "axe-playwright-python": ("", "its licence file is MIT; tests of pages alone"),
+    "docutils": ("", "public domain and BSD; its one file under the GPL, for Emacs, is not in the wheel"),
     "dulwich": ("Apache-2.0 OR GPL-2.0-or-later", "used under Apache-2.0"),
     "grandalf": ("GPLv2 | EPLv1", "used under the EPL; DVC alone imports it"),
     "pygit2": (
