@@ -700,7 +700,7 @@ def test_what_has_changed_is_done_again(predict, unfinished, monkeypatch, mlp_pr
         monkeypatch.setattr(stage, "DRUGS_A_BLOCK", 5)
     result, out = predict(text, *options, models=models)
     assert "going on" not in result.output
-    assert ("is another one than when this was begun; starting over" in result.output) == (
+    assert ("the library has changed since the interrupted run; starting again" in result.output) == (
         change == "library"
     )
     found = table((result, out))

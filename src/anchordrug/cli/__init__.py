@@ -17,7 +17,7 @@ from anchordrug.cli.streams import flush_output, open_streams, require_readable,
 app = typer.Typer(
     name="anchordrug",
     cls=PlainGroup,
-    help="Choose the anchor drugs to assay in a new cell line; predict how every drug changes its genes.",
+    help="Choose which drugs to test in a new cell line, and predict how every drug changes its genes.",
     epilog="Examples, one of each group (anchordrug COMMAND --help has those of every command):"
     "\n\n  anchordrug select --target SIM-T1 --seed 0"
     "\n\n  anchordrug predict --model models/onnx/SIM-T1.onnx --drugs drugs.csv --out predictions.csv"
@@ -33,9 +33,9 @@ app = typer.Typer(
 # The groups of --help, in its order.
 app.add_typer(pipeline.app)
 app.add_typer(prediction.app)
-app.add_typer(bench.app, name="campaign", rich_help_panel="At the bench")
+app.add_typer(bench.app, name="campaign", rich_help_panel="In the lab")
 app.add_typer(page.app)
-app.add_typer(atlas.app, name="atlas", rich_help_panel="At the bench")
+app.add_typer(atlas.app, name="atlas", rich_help_panel="In the lab")
 app.add_typer(release.app)
 app.add_typer(tools.app)
 
@@ -43,16 +43,16 @@ app.add_typer(tools.app)
 @app.callback()
 def global_options(
     context: typer.Context,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show errors and what --json prints alone.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors (and --json output).")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show with times which files are read and written.")
+        bool, typer.Option("--verbose", help="Print which files are read and written, with times.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the Python trace of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the Python traceback of an error.")] = False,
     project: Annotated[
         Path,
         typer.Option(
             "--project",
-            help="The project's folder; default: the current folder.",
+            help="Folder of the project; default: the current folder.",
             exists=True,
             file_okay=False,
             show_default=False,

@@ -14,23 +14,23 @@ app = typer.Typer()
 
 @app.command(
     "app",
-    rich_help_panel="At the bench",
+    rich_help_panel="In the lab",
     epilog="Example: anchordrug app campaigns/my-line\n\nanchordrug app --model models/onnx/SIM-T1.onnx",
 )
 def page(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="A campaign's folder; default: all campaigns of the project.", metavar="FOLDER"),
+        typer.Argument(help="Folder of a campaign; default: all campaigns of the project.", metavar="FOLDER"),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Predict with this exported model, in place of campaigns.")
+        Path | None, typer.Option(help="Show only predictions with this exported model.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any that is free.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any free port.")] = 0,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
 ) -> None:
-    """Serve a page for this machine alone: a campaign from dropped files to predictions."""
+    """Open a page in your browser: a campaign from your files to predictions, on this computer only."""
     require_packages(("nicegui",), "this page", "app")
     if folder is not None and model is not None:
         raise SettingsError("FOLDER and --model exclude each other; give one of them")

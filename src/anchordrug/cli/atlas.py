@@ -14,7 +14,7 @@ app = typer.Typer(
     epilog="After a change: anchordrug grow, or dvc repro.",
     no_args_is_help=True,
 )
-Name = Annotated[str, typer.Argument(help="The name of the addition.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="Name of the addition.", metavar="NAME")]
 
 
 @app.command(
@@ -28,31 +28,32 @@ def add(
     source: Annotated[
         list[Path],
         typer.Argument(
-            help="The folder of a campaign; or z-scores, differential expression or counts, as for "
+            help="Folder of a campaign; or z-scores, differential expression or counts, as for "
             "'campaign ingest'.",
             metavar="SOURCE",
         ),
     ],
     compounds: Annotated[
-        Path | None, typer.Option(help="Of tables: the compounds, as the library of a campaign.")
+        Path | None, typer.Option(help="Tables only: the compounds, in the format of a campaign's library.")
     ] = None,
-    cell_line: Annotated[str | None, typer.Option(help="Of tables: the cell line.")] = None,
+    cell_line: Annotated[str | None, typer.Option(help="Tables only: the cell line.")] = None,
     plate_map: Annotated[
         Path | None,
-        typer.Option(help="Of tables by well, such as counts: the plate map; single cells need none."),
+        typer.Option(help="Tables with wells, such as counts: the plate map. Single cells do not need one."),
     ] = None,
     expression: Annotated[
-        Path | None, typer.Option(help="Of tables: the untreated expression of a new cell line.")
+        Path | None, typer.Option(help="Tables only: untreated expression of a new cell line.")
     ] = None,
     assay: Annotated[
-        str | None, typer.Option(help="The kind of assay, in any words; default: the kind of results.")
+        str | None, typer.Option(help="Kind of assay, as free text; default: the kind of results.")
     ] = None,
     dose_um: Annotated[
         float | None,
-        typer.Option(help="The dose in uM; default: that of the campaign, the plate map or the settings."),
+        typer.Option(help="Dose in uM; default: from the campaign, the plate map or the settings."),
     ] = None,
     time_h: Annotated[
-        float | None, typer.Option(help="The time in hours; default: that of the campaign or the settings.")
+        float | None,
+        typer.Option(help="Treatment time in hours; default: from the campaign or the settings."),
     ] = None,
     id_column: IdColumn = None,
     layer: Layer = None,

@@ -11,20 +11,16 @@ from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import AnchorDrugError, require_packages
 
 app = typer.Typer(
-    help="A campaign at the bench: choose drugs, lay out plates, take results back, predict the library.",
+    help="A campaign in the lab: choose drugs, lay out plates, import results, predict the library.",
     epilog="In this order: new, then next and ingest in turn, then finish; status says where it stands.",
     no_args_is_help=True,
 )
-Dose = Annotated[
-    float | None, typer.Option(help="The dose in uM on the plates; default: that of the settings.")
-]
-Time = Annotated[
-    float | None, typer.Option(help="How long drugs act, in hours; default: as in the settings.")
-]
+Dose = Annotated[float | None, typer.Option(help="Dose in uM on the plates; default: from the settings.")]
+Time = Annotated[float | None, typer.Option(help="Treatment time in hours; default: from the settings.")]
 Rehearsal = Annotated[
-    bool, typer.Option(help="Play with a cell line of the atlas as if nothing were measured in it.")
+    bool, typer.Option(help="Rehearse with a cell line of the atlas; its measured responses are hidden.")
 ]
-Campaign = Annotated[Path, typer.Argument(help="The campaign's folder.", metavar="FOLDER")]
+Campaign = Annotated[Path, typer.Argument(help="Folder of the campaign.", metavar="FOLDER")]
 
 
 @app.command(
@@ -34,11 +30,14 @@ Campaign = Annotated[Path, typer.Argument(help="The campaign's folder.", metavar
 def new(
     folder: Campaign,
     target: Annotated[
-        list[str], typer.Option(help="The cell line; give it again for one list for several lines.")
+        list[str],
+        typer.Option(
+            help="Target cell line. Repeat the option to choose one shared drug list for several lines."
+        ),
     ],
     library: Annotated[
         Path,
-        typer.Option(help="Table of what can be bought: SMILES, InChIKey, drug_id or name; cost; stock."),
+        typer.Option(help="Table of available compounds: SMILES, InChIKey, drug_id or name; cost; stock."),
     ],
     predict: Annotated[
         Path | None, typer.Option(help="Table of the drugs to be predicted; default: the library.")
@@ -49,10 +48,11 @@ def new(
             help="Untreated expression of the target: counts, TPM or log2, by symbol or Ensembl id."
         ),
     ] = None,
-    budget: Annotated[int, typer.Option(min=1, help="Drugs in all.")] = 30,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds they are spread over.")] = 3,
+    budget: Annotated[int, typer.Option(min=1, help="Total number of drugs to test.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 3,
     strategy: Annotated[
-        str | None, typer.Option(help="How drugs are chosen; default: select.strategy of the settings.")
+        str | None,
+        typer.Option(help="Strategy that chooses the drugs; default: select.strategy of the settings."),
     ] = None,
     seed: Seed = 0,
     rehearsal: Rehearsal = False,
@@ -85,7 +85,7 @@ def new(
 
 @app.command("next", epilog="Example: anchordrug campaign next campaigns/my-line")
 def next_(folder: Campaign, params: Params = None) -> None:
-    """Choose the drugs of the next round, lay out their plates and write the pack for the bench."""
+    """Choose the drugs of the next round, lay out their plates and write the pack for the lab."""
     require_packages(("matplotlib", "openpyxl"), "this command", "pipeline")
     project = project_of(params)
     from anchordrug.bench.commands import next as command
@@ -106,16 +106,17 @@ def ingest(
         ),
     ] = None,
     round_: Annotated[
-        int | None, typer.Option("--round", min=1, help="The round they are of; default: the last.")
+        int | None,
+        typer.Option("--round", min=1, help="Round that the results belong to; default: the latest."),
     ] = None,
     of: Annotated[
-        str | None, typer.Option(help="The plate or cell line, where a file does not say it itself.")
+        str | None, typer.Option(help="Plate or cell line of a file that does not name it.")
     ] = None,
     layer: Layer = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept without asking.")] = False,
     params: Params = None,
 ) -> None:
-    """Take results back: check wells and replicates, put them on the atlas' scale, show, and accept."""
+    """Import results: check wells and replicates, bring them to the scale of the atlas, show, and accept."""
     project = project_of(params)
     from anchordrug.bench.commands import ingest as command
 
@@ -132,9 +133,9 @@ def ingest(
 def status(
     context: typer.Context,
     folder: Campaign,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show where a campaign stands and what to do next."""
+    """Show the progress of a campaign and its next step."""
     from anchordrug.bench.commands import status as command
 
     if as_json:
@@ -151,13 +152,12 @@ def finish(
     also: Annotated[
         list[str] | None,
         typer.Option(
-            help="A format of the predictions beside .parquet: .h5ad, .xlsx, .csv or .arrow; several by "
-            "repetition."
+            help="Also write the predictions as .h5ad, .xlsx, .csv or .arrow; several by repetition."
         ),
     ] = None,
     params: Params = None,
 ) -> None:
-    """Fit to everything measured, export ONNX, predict the library, write the report."""
+    """Fit the model to all results, export ONNX, predict the library, write the report."""
     project = project_of(params)
     from anchordrug.bench.commands import finish as command
 
@@ -168,10 +168,10 @@ def finish(
 @app.command(epilog="Example: anchordrug campaign rehearse campaigns/try --out counts.csv")
 def rehearse(
     folder: Campaign,
-    out: Annotated[Path, typer.Option(help="The table of counts to write: .csv, .tsv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Table of counts to write: .csv, .tsv or .parquet.")],
     params: Params = None,
 ) -> None:
-    """Play the bench in a rehearsal: make up the counts of every well from measured responses."""
+    """Simulate the assay of a rehearsal: make counts for every well from measured responses."""
     project = project_of(params)
     from anchordrug.bench.commands import rehearse as command
 

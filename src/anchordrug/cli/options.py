@@ -32,25 +32,25 @@ PARAMS = "params.yaml"
 # The folder that --project names.
 ROOT: ContextVar[Path] = ContextVar("root", default=Path())
 Params = Annotated[
-    Path | None, typer.Option(help="The settings; default: params.yaml in the project's folder.")
+    Path | None, typer.Option(help="Settings file; default: params.yaml in the folder of the project.")
 ]
 Target = Annotated[
     str,
     typer.Option(
-        help="The target cell line, one of 'targets' in the settings.", autocompletion=targets_in_params
+        help="Target cell line, one of 'targets' in the settings.", autocompletion=targets_in_params
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="The seed of this campaign.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Device = Annotated[
-    str, typer.Option(help="Where networks are trained: cpu, cuda (a GPU), or auto: a GPU if there is one.")
+    str, typer.Option(help="Device that trains networks: cpu, cuda (a GPU), or auto (a GPU if present).")
 ]
 IdColumn = Annotated[
     str | None,
-    typer.Option(help="Column (SDF: property) of the compounds' ids, if its name does not say so."),
+    typer.Option(help="Column (SDF: property) of the compounds' ids; default: detected."),
 ]
 Layer = Annotated[
     str | None,
-    typer.Option(help="Matrix of an .h5ad (X, raw or a layer) or of a folder (default: found out)."),
+    typer.Option(help="Matrix of an .h5ad (X, raw or a layer) or of a folder; default: detected."),
 ]
 
 

@@ -51,7 +51,7 @@ def split(params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug pretrain --target SIM-T1")
 def pretrain(target: Target, device: Device = "cpu", params: Params = None) -> None:
-    """Learn for a target what all other cell lines teach: priors, calibration, networks."""
+    """Train the models of a target on all other cell lines: priors, calibration, networks."""
     project = project_of(params)
     require_target(project, target)
     from anchordrug.predictors.mlp.training import device_of
@@ -75,7 +75,7 @@ def select(target: Target, seed: Seed = 0, device: Device = "cpu", params: Param
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug compare --target SIM-T1 --seed 0")
 def compare(target: Target, seed: Seed = 0, device: Device = "cpu", params: Params = None) -> None:
-    """Play other strategies (compare in params.yaml), for the report's learning curves."""
+    """Repeat the campaign with other strategies (compare in params.yaml), for the learning curves."""
     project = project_of(params)
     require_target(project, target)
     from anchordrug.predictors.mlp.training import device_of
@@ -110,7 +110,7 @@ def evaluate(target: Target, seed: Seed = 0, params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug hidden --target SIM-T1")
 def hidden(target: Target, device: Device = "cpu", params: Params = None) -> None:
-    """Score a target's campaigns with 40 % of its drugs hidden from all source lines."""
+    """Score a target's campaigns with 40% of its drugs hidden from all source lines."""
     project = project_of(params)
     require_target(project, target)
     from anchordrug.predictors.mlp.training import device_of
@@ -143,7 +143,7 @@ def summarise(params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug report")
 def report(params: Params = None) -> None:
-    """Write metrics/report.html, one file that tells the whole run, and its figures as SVG."""
+    """Write metrics/report.html, one file that describes the whole run, and its figures as SVG."""
     project = project_of(params)
     from anchordrug.stages import report as stage
 

@@ -24,38 +24,45 @@ ENGINES = ("local", "ray")
 )
 def predict(
     model: Annotated[
-        list[Path], typer.Option(help="An exported model, models/onnx/TARGET.onnx; several by repetition.")
+        list[Path],
+        typer.Option(help="Exported model, models/onnx/TARGET.onnx. Repeat the option for several models."),
     ],
     drugs: Annotated[
-        str, typer.Option(help="Table, SMILES file, SDF (each also .gz), parquet, .xlsx; - for a pipe.")
+        str,
+        typer.Option(help="Table, SMILES file, SDF (each also .gz), parquet, .xlsx; - for standard input."),
     ],
     out: Annotated[
-        str, typer.Option(help="Where to write: .parquet, .csv, .arrow, .xlsx, .h5ad; with ray, a folder.")
+        str, typer.Option(help="File to write: .parquet, .csv, .arrow, .xlsx, .h5ad; with ray, a folder.")
     ],
     layout: Annotated[
-        str, typer.Option(help="long: a row per drug and gene; wide: a row per drug, a column per gene.")
+        str,
+        typer.Option(help="long: one row per drug and gene; wide: one row per drug, one column per gene."),
     ] = "long",
     values: Annotated[
-        str, typer.Option(help="What a wide table holds: label, z, p_down, p_none or p_up.")
+        str, typer.Option(help="Values in a wide table: label, z, p_down, p_none or p_up.")
     ] = "label",
     top: Annotated[
-        int | None, typer.Option(min=1, help="Only so many genes of each drug, likeliest to change first.")
+        int | None,
+        typer.Option(min=1, help="Report only the N genes per drug that are most likely to change."),
     ] = None,
     coverage: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Share of labels to answer; the others are 'unknown'.")
+        float, typer.Option(min=0.01, max=1, help="Share of labels to report; all others are 'unknown'.")
     ] = 0.8,
     smiles_column: Annotated[
-        str | None, typer.Option(help="Column of the SMILES, if its name does not say so.")
+        str | None, typer.Option(help="Name of the SMILES column; default: detected.")
     ] = None,
     id_column: IdColumn = None,
     engine: Annotated[
-        str, typer.Option(help="local, or ray: a cluster reads and writes partitioned parquet, also by URL.")
+        str,
+        typer.Option(
+            help="local, or ray: a cluster that reads and writes partitioned parquet, also at URLs."
+        ),
     ] = "local",
 ) -> None:
-    """Predict every drug of a library x every gene; run again after a cut, it goes on.
+    """Predict the response of every gene to every drug in a library.
 
-    Rows that cannot be predicted go to OUT.rejects.csv with the reason, those that repeat a structure to
-    OUT.duplicates.csv.
+    An interrupted run resumes when repeated. Rows that cannot be predicted are written to OUT.rejects.csv
+    with the reason, and rows that repeat a structure to OUT.duplicates.csv.
     """
     from anchordrug.prediction import engine as stage
     from anchordrug.prediction.tables import LAYOUTS, VALUES, TableShape
@@ -86,23 +93,34 @@ def predict(
     "--out like.csv",
 )
 def rank(
-    model: Annotated[Path, typer.Option(help="An exported model, models/onnx/TARGET.onnx.")],
+    model: Annotated[Path, typer.Option(help="Exported model, models/onnx/TARGET.onnx.")],
     drugs: Annotated[Path, typer.Option(help="Compounds, as for predict.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .csv, .xlsx, .parquet or .arrow.")],
-    signature: Annotated[
-        Path | None, typer.Option(help="A table of differential expression, or GCT.")
-    ] = None,
+    out: Annotated[Path, typer.Option(help="File to write: .csv, .xlsx, .parquet or .arrow.")],
+    signature: Annotated[Path | None, typer.Option(help="Table of differential expression, or GCT.")] = None,
     column: Annotated[
-        str | None, typer.Option(help="Its column of values; default: a statistic, else log2 fold change.")
+        str | None,
+        typer.Option(help="Column of values in the signature; default: a statistic, else log2 fold change."),
     ] = None,
-    up: Annotated[Path | None, typer.Option(help="Instead: genes that go up, a symbol a line.")] = None,
-    down: Annotated[Path | None, typer.Option(help="Genes that go down.")] = None,
-    up_set: Annotated[str | None, typer.Option(help="The set to take if --up is a GMT of several.")] = None,
-    down_set: Annotated[str | None, typer.Option(help="The same for --down.")] = None,
+    up: Annotated[
+        Path | None,
+        typer.Option(help="File of up-regulated genes, one symbol per line (alternative to --signature)."),
+    ] = None,
+    down: Annotated[
+        Path | None, typer.Option(help="File of down-regulated genes, one symbol per line.")
+    ] = None,
+    up_set: Annotated[
+        str | None, typer.Option(help="Name of the set, if --up is a GMT file of several.")
+    ] = None,
+    down_set: Annotated[
+        str | None, typer.Option(help="Name of the set, if --down is a GMT file of several.")
+    ] = None,
     mimic: Annotated[
-        bool, typer.Option("--mimic", help="Drugs that do the same first, not those that reverse it.")
+        bool,
+        typer.Option("--mimic", help="Put drugs that mimic the signature first, not drugs that reverse it."),
     ] = False,
-    permutations: Annotated[int, typer.Option(min=10, help="Permutations of the signature's genes.")] = 1000,
+    permutations: Annotated[
+        int, typer.Option(min=10, help="Number of permutations of the signature's genes.")
+    ] = 1000,
     seed: Seed = 0,
     smiles_column: Annotated[str | None, typer.Option(help="As for predict.")] = None,
     id_column: IdColumn = None,
@@ -129,10 +147,10 @@ def rank(
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug inspect models/onnx/SIM-T1.onnx")
 def inspect(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="An exported model, models/onnx/TARGET.onnx.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The whole card as JSON.")] = False,
+    model: Annotated[Path, typer.Argument(help="Exported model, models/onnx/TARGET.onnx.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
 ) -> None:
-    """Show what a model is: target, genes, data, metrics, what it is for and where it ends."""
+    """Show a model's metadata: target, genes, training data, metrics, intended use and limits."""
     from anchordrug.prediction import inspect as stage
     from anchordrug.prediction.inference import require_sum
 

@@ -12,36 +12,34 @@ app = typer.Typer()
 ProfileTable = Annotated[
     Path | None,
     typer.Option(
-        help="In place of a release: a long table (drug, SMILES, cell line, gene, z, dose, time), a sheet of "
-        "contrasts (file, drug, SMILES, ...) or AnnData."
+        help="Input in place of a release: a long table (drug, SMILES, cell line, gene, z, dose, time), a "
+        "sheet of contrasts (file, drug, SMILES, ...) or AnnData."
     ),
 ]
 TableExpression = Annotated[
-    Path | None, typer.Option(help="Of a table: untreated expression of its cell lines.")
+    Path | None, typer.Option(help="Table only: untreated expression of its cell lines.")
 ]
 TableAnnotation = Annotated[
-    Path | None, typer.Option(help="Of a table: gene annotation, .csv, .gmt or .gaf.")
+    Path | None, typer.Option(help="Table only: gene annotation, .csv, .gmt or .gaf.")
 ]
-TableDose = Annotated[
-    float | None, typer.Option(help="Of a table without doses: the dose of all rows in uM.")
-]
-TableTime = Annotated[
-    float | None, typer.Option(help="Of a table without times: the time of all rows in hours.")
-]
+TableDose = Annotated[float | None, typer.Option(help="Table without doses: the dose of all rows in uM.")]
+TableTime = Annotated[float | None, typer.Option(help="Table without times: the time of all rows in hours.")]
 CentreLines = Annotated[
-    bool, typer.Option("--centre-lines", help="Of a table: subtract each line's mean over drugs.")
+    bool, typer.Option("--centre-lines", help="Table only: subtract each line's mean over drugs.")
 ]
-ReleaseParams = Annotated[Path, typer.Option(help="The settings beside the manifest.")]
+ReleaseParams = Annotated[Path, typer.Option(help="Settings file of the release.")]
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug fetch lincs2020_matrix")
 def fetch(
-    key: Annotated[str, typer.Argument(help="A file, by its key in the manifest.")],
-    manifest: Annotated[Path, typer.Option(help="What lies where.")] = Path("manifest.yaml"),
+    key: Annotated[str, typer.Argument(help="Key of the file in the manifest.")],
+    manifest: Annotated[Path, typer.Option(help="List of files with their addresses.")] = Path(
+        "manifest.yaml"
+    ),
     params: ReleaseParams = Path("params.yaml"),
-    into: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("downloads"),
+    into: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("downloads"),
 ) -> None:
-    """Download a file of the release; run again after a cut, it goes on."""
+    """Download a file of the release. An interrupted download resumes when repeated."""
     require_packages(("pydantic", "requests"), "this command", "pipeline")
     from anchordrug.stages import fetch as stage
 
@@ -56,20 +54,20 @@ def fetch(
 def pack(
     release: Annotated[str | None, typer.Argument(help="lincs2020, gse92742 or gse70138.")] = None,
     table: ProfileTable = None,
-    downloads: Annotated[Path, typer.Option(help="The folder of what was fetched.")] = Path("downloads"),
+    downloads: Annotated[Path, typer.Option(help="Folder of the downloaded files.")] = Path("downloads"),
     out: Annotated[
-        Path | None, typer.Option(help="The folder to write; default: bundles/RELEASE or the table's name.")
+        Path | None, typer.Option(help="Folder to write; default: bundles/RELEASE or the table's name.")
     ] = None,
     expression: TableExpression = None,
     annotation: TableAnnotation = None,
-    assay: Annotated[str, typer.Option(help="Of a table: the kind of assay, in any words.")] = "z-scores",
+    assay: Annotated[str, typer.Option(help="Table only: the kind of assay, as free text.")] = "z-scores",
     dose_um: TableDose = None,
     time_h: TableTime = None,
     centre_lines: CentreLines = False,
-    layer: Annotated[str | None, typer.Option(help="Of AnnData: the matrix of z-scores.")] = None,
+    layer: Annotated[str | None, typer.Option(help="AnnData only: the matrix of z-scores.")] = None,
     params: ReleaseParams = Path("params.yaml"),
 ) -> None:
-    """Make a raw bundle: of a fetched release, or of a table of your own profiles."""
+    """Make a raw bundle from a downloaded release, or from a table of your own profiles."""
     if (release is None) == (table is None):
         raise typer.BadParameter("give either the name of a release or --table")
     if table is not None:
@@ -98,13 +96,15 @@ def pack(
 @app.command("slice", rich_help_panel=PANEL, epilog="Example: anchordrug slice")
 def slice_(
     downloads: Annotated[
-        Path, typer.Option(help="The folder of the fetched tables; what arrives is kept there.")
+        Path, typer.Option(help="Folder of the downloaded tables; received data are kept there.")
     ] = Path("downloads"),
-    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("bundles/slice"),
-    manifest: Annotated[Path, typer.Option(help="What lies where.")] = Path("manifest.yaml"),
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("bundles/slice"),
+    manifest: Annotated[Path, typer.Option(help="List of files with their addresses.")] = Path(
+        "manifest.yaml"
+    ),
     params: ReleaseParams = Path("params.yaml"),
 ) -> None:
-    """Make a raw bundle of some cell lines, by fetching their rows; run again after a cut, it goes on."""
+    """Make a raw bundle of some cell lines by downloading only their rows. An interrupted run resumes."""
     require_packages(("pydantic", "requests", "obonet", "h5py"), "this command", "pipeline")
     from anchordrug.stages import slice as stage
 

@@ -15,8 +15,8 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug simulate --out datasets/demo --seed 0")
 def simulate(
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bundle.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same bundle.")] = 0,
 ) -> None:
     """Write a simulated raw bundle in the release's formats: real molecules, invented responses."""
     from anchordrug.release import simulate as simulator
@@ -29,12 +29,16 @@ def simulate(
     epilog="Example: anchordrug panel --size 307 --compare $ANCHORDRUG_LINCS/gene_panel_307.txt",
 )
 def panel(
-    size: Annotated[int, typer.Option(min=1, help="How many genes the panel holds.")] = 307,
-    out: Annotated[Path, typer.Option(help="The panel, a gene a line, best first.")] = Path("gene_panel.txt"),
-    scores: Annotated[Path, typer.Option(help="The score of every gene: .csv, .tsv or .parquet.")] = Path(
-        "gene_scores.csv"
+    size: Annotated[int, typer.Option(min=1, help="Number of genes in the panel.")] = 307,
+    out: Annotated[Path, typer.Option(help="Panel file to write, one gene per line, best first.")] = Path(
+        "gene_panel.txt"
     ),
-    compare: Annotated[Path | None, typer.Option(help="Another panel, to count the genes in both.")] = None,
+    scores: Annotated[
+        Path, typer.Option(help="Table of gene scores to write: .csv, .tsv or .parquet.")
+    ] = Path("gene_scores.csv"),
+    compare: Annotated[
+        Path | None, typer.Option(help="Another panel; the genes in both are counted.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
     params: Params = None,
 ) -> None:
@@ -50,9 +54,9 @@ def panel(
 def doctor(
     context: typer.Context,
     params: Params = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check the environment, the machine and the project; say what is wrong and what to do about it."""
+    """Check the environment, the machine and the project; report faults with their remedies."""
     from anchordrug.cli import doctor as command
 
     root = root_of()

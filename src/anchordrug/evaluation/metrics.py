@@ -47,7 +47,7 @@ def correlations(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     a = np.where(known, a - a.sum(axis=1, keepdims=True, dtype=np.float64) / count, 0)
     b = np.where(known, b - b.sum(axis=1, keepdims=True, dtype=np.float64) / count, 0)
     size = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    # Of rows that are constant but for rounding nothing can be said.
+    # The correlation is undefined for rows that are constant up to rounding.
     return np.where(size > 1e-9, (a * b).sum(axis=1) / np.where(size > 1e-9, size, 1), 0)
 
 

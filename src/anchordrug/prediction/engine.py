@@ -163,7 +163,7 @@ def predicted(
     if library == STDIN:
         ledger.leave()
         raise LibraryError(f"{ledger.folder}: was begun with another input; remove it and run again")
-    typer.echo(f"{library}: is another one than when this was begun; starting over", err=True)
+    typer.echo(f"{library}: the library has changed since the interrupted run; starting again", err=True)
     ledger.start_over(key)
     with open_compounds(library, *columns) as source:
         _went_on(ledger, source, predictors, table_of, limit)

@@ -33,8 +33,8 @@ def run(folder: Path, out: Path, project: Project) -> None:
         world = load_world(folder, project)
         if not world.campaign.rehearsal:
             raise SettingsError(
-                f"{folder}: is a real campaign; counts are made up for a rehearsal alone "
-                "('campaign new --rehearsal')"
+                f"{folder}: is not a rehearsal; simulated counts are available only with "
+                "'campaign new --rehearsal'"
             )
         rounds = files.round_numbers(folder)
         if not rounds or files.is_ingested(folder, rounds[-1]):
