@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anchordrug.cli import app as page
-from anchordrug.cli import atlas, bench, pipeline, prediction, release, tools
+from anchordrug.cli import atlas, bench, page, pipeline, prediction, release, tools
 from anchordrug.cli.group import PlainGroup
 from anchordrug.cli.options import ROOT
 from anchordrug.cli.screen import FAILED, INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
