@@ -173,9 +173,11 @@ def _todo(before_ul: float, fills: int, plates: Plates) -> str:
 
 
 def catalogue_numbers(drugs: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
-    """Return what to order each drug by: its id, and its other numbers."""
+    """Return what to order each drug by: its id, if that is not its name, and its other numbers."""
     numbers = {}
-    for row in drugs[["drug_id", *columns]].itertuples(index=False):
-        given = [str(value) for value in row if isinstance(value, str) and value]
-        numbers[row[0]] = ", ".join(dict.fromkeys(given))
+    for drug, name, *others in drugs[["drug_id", "name", *columns]].itertuples(index=False, name=None):
+        own = [] if pd.isna(name) or name == drug else [drug]
+        numbers[drug] = ", ".join(
+            dict.fromkeys([*own, *(value for value in others if isinstance(value, str))])
+        )
     return numbers
