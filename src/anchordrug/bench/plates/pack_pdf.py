@@ -1,6 +1,6 @@
 """The pack of a round as pages to print: protocol and checklist, plates, drugs, source wells, solutions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -35,6 +35,7 @@ _TOP = 26.0
 # Lines of a table per page, by the height of its texts (mm).
 _ROWS = {2.4: 39, 2.5: 37, 2.6: 36}
 _SIZE = 2.6
+_EARLIER = Look("", "", "", "#e4e4e4", EMPTY.edge, "solid")
 _INNER = WIDTH - 2 * MARGIN
 
 
@@ -124,7 +125,7 @@ def _sources(pack: Pack, looks: Mapping[str, Look]) -> "list[Figure]":
     for plate, wells in pack.sources.groupby("source_plate", sort=False):
         shown = wells.head(_ROWS[2.5])
         axes = _start(pack, f"Source wells: {plate}", "384 wells; volumes in uL", _fill_in_words(pack))
-        _source_map(axes, wells, looks)
+        _source_map(axes, wells, looks, pack.used_before(str(plate)))
         _volumes(axes, pack, shown)
         pages.append(_figure(axes))
         rest = wells.iloc[_ROWS[2.5] :]
@@ -141,7 +142,9 @@ def _fill_in_words(pack: Pack) -> str:
     return f"full: {plates.source_volume_ul:g} uL, at least {plates.dead_volume_ul:g} uL stay in the well"
 
 
-def _source_map(axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+def _source_map(
+    axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look], used_before: Collection[str]
+) -> None:
     rows, columns = SHAPES[384]
     pitch, left, top = 6.1, MARGIN + 6, _TOP + 10
     for column in range(columns):
@@ -150,7 +153,7 @@ def _source_map(axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look]) ->
     for row in range(rows):
         write(axes, left - 3, top + (row + 0.65) * pitch, 2.4, ROWS[row], bold=True, anchor="center")
     vehicle = Look(VEHICLE, "", "", "#c4c4c4", "black", "solid")
-    look_in = {}
+    look_in = {(row_of(well), column_of(well)): _EARLIER for well in used_before}
     for well, drug in zip(wells["source_well"], wells["drug_id"], strict=True):
         look = vehicle if drug == VEHICLE else looks[drug if drug in looks else f"poscon {drug}"]
         look_in[row_of(well), column_of(well)] = look
@@ -161,6 +164,10 @@ def _source_map(axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look]) ->
     centres = [(left + (column + 0.5) * pitch, top + (row + 0.5) * pitch) for row, column in grid]
     shown = [look_in.get(place, EMPTY) for place in grid]
     circles(axes, centres, 0.9 * pitch, shown, 0.06 * pitch, "source wells")
+    if set(shown) & {_EARLIER}:
+        y = top + (rows + 1.2) * pitch
+        circles(axes, [(left + 0.5 * pitch, y - 1)], 0.9 * pitch, [_EARLIER], 0.06 * pitch, "earlier")
+        write(axes, left + 1.3 * pitch, y, 2.6, "stocks of earlier rounds, not used in this one")
 
 
 def _volumes(axes: "Axes", pack: Pack, wells: pd.DataFrame) -> None:
@@ -256,8 +263,8 @@ def _pages(
 def _widths(texts: pd.DataFrame, size: float) -> dict[str, float]:
     """Return the width (mm) of each column: that of its texts, or less for the widest if the page is full."""
     wide = {
-        name: size * (max(ems(name, bold=True), *(ems(text) for text in texts[name].unique())) + 1.6)
-        for name in texts
+        str(name): size * (max(ems(name, bold=True), *(ems(text) for text in column.unique())) + 1.6)
+        for name, column in texts.items()
     }
     cap = max(wide.values())
     while sum(min(width, cap) for width in wide.values()) > _INNER:
