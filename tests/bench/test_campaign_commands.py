@@ -19,7 +19,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.chem.structures import standardise
-from anchordrug.errors import AnchorDrugError, LibraryError, RawDataError, SettingsError
+from anchordrug.errors import AnchorDrugError, AssayError, LibraryError, RawDataError, SettingsError
 from anchordrug.files.checksums import checked
 from tests.conftest import DEMO, run_cli, write_params
 
@@ -740,6 +740,58 @@ def test_a_drug_keeps_its_source_well_in_later_rounds(start, bench, home):
         f"A{len(wells[0]) + number}" for number in range(1, len(wells[1]) - 1)
     )
     assert set(pd.concat(lists)["Source Plate Name"]) == {"SOURCE1"}
+    here = bench.campaign / "rounds/02"
+    wells = pd.read_excel(here / "pack.xlsx", sheet_name="source wells").set_index("drug_id")
+    assert wells.at[first[0], "before_ul"] == 50 - 3 * 0.05
+    assert (wells.drop(index=["DMSO", first[0]])["before_ul"] == 0).all()
+    pd.testing.assert_frame_equal(
+        read_plate_map(here / "pack.xlsx"), read_plate_map(here / "plate_map.csv"), check_dtype=False
+    )
+    assert (here / "pack.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_an_edited_plate_map_renews_the_pick_list_and_the_pack(start, bench):
+    """The concentration of the map counts from the pick list to the results, or is refused."""
+    start(budget=4, rounds=2)
+    bench.ok("next")
+    plate_map = bench.campaign / "rounds/01/plate_map.csv"
+    text = plate_map.read_text(encoding="utf-8")
+    before = bench.files()
+    plate_map.write_text(text.replace(",10.0,uM,", ",5.0,uM,"), encoding="utf-8")
+    said = bench.ok("next")
+    assert "c/rounds/01: pick list, pictures and pack are renewed; the plate map or the settings were" in said
+    assert set(bench.table("pick_list")["Transfer Volume"]) == {25}
+    assert "5 µM" in "".join(path.read_text("utf-8") for path in plate_map.parent.glob("*.svg"))
+    plate_map.write_text(text, encoding="utf-8")
+    bench.ok("next")
+    assert bench.files() == before
+    bench.edit("plates", stock_mm=20)
+    assert "renewed" in bench.ok("next")
+    assert set(bench.table("pick_list")["Transfer Volume"]) == {25}
+    plate_map.write_text(text.replace(",10.0,uM,", ",5.0,uM,", 1), encoding="utf-8")
+    for command in (["next"], ["ingest", bench.write({"gene": ["A"], "x": [1]}), "--yes"]):
+        told = bench.error(AssayError, *command)
+        assert re.search(
+            r"plate_map.csv: drug '\S+' in NEWLINE has wells at 5, 10 uM, and its response", told
+        )
+
+
+def test_stocks_of_the_library_decide_volumes_and_choice(start, bench, home):
+    shop = stocked(home, 12)[["drug_id"]]
+    shop["stock_uM"] = ["5000"] * 6 + ["100"] * 2 + [""] * 4
+    start(library=bench.write(shop), budget=10, rounds=1)
+    said = bench.ok("next")
+    assert "not in the choice: 2 drugs (a stock too weak or too strong for the plates' concentr" in said
+    picks = bench.table("pick_list")
+    own = picks[picks["Sample ID"] != "DMSO"].drop_duplicates("Sample ID").set_index("Sample ID")
+    strong = set(shop["drug_id"][8:])
+    assert {drug: row["Transfer Volume"] for drug, row in own.iterrows()} == {
+        drug: 50 if drug in strong else 100 for drug in [*shop["drug_id"][:6], *shop["drug_id"][8:]]
+    }
+    assert picks.groupby("Destination Well")["Transfer Volume"].sum().unique().tolist() == [100]
+    bench.edit("constraints", include=[shop["drug_id"][6]])
+    shutil.rmtree(bench.campaign / "rounds/01")
+    assert "has a stock too weak or too strong" in bench.error(SettingsError, "next")
 
 
 def test_the_pick_list_of_an_earlier_round_is_needed(start, bench, home):
@@ -966,7 +1018,11 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     for picture in (bench.campaign / "rounds/01").glob("*.svg"):
         ET.parse(picture)
         assert "<script" not in picture.read_text(encoding="utf-8")
-    bench.measure(1)
+    plate_map = bench.campaign / "rounds/01/plate_map.csv"
+    plate_map.write_text(plate_map.read_text(encoding="utf-8").replace(",1.0,uM,", ",2.0,uM,"), "utf-8")
+    said = bench.measure(1)
+    assert "drugs have 2 uM, not the 1 uM of campaign.yaml; the plate map counts" in said
+    assert "dose and time: the campaign has 2 uM and 24 h, but " in said
     bench.ok("next")
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
@@ -996,7 +1052,8 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     assert checked(model) == "matches"
     card = json.loads(run_cli("inspect", model, "--json").output)
     assert len(card["anchors"]) == 3
-    assert card["concentration_um"] == [1, 10]
+    # That of the plate map, and of the source lines.
+    assert card["concentration_um"] == [2, 10]
     assert card["time_h"] == [24]
     assert {"seen"} <= set(card["evidence_groups"]) <= {"seen", "near", "far"}
     assert all(set(told) == {"expected"} for told in card["evidence_groups"].values())

@@ -10,7 +10,14 @@ from anchordrug.bench.plates.by_hand import working_solutions
 from anchordrug.bench.plates.pick_list import pick_list, stocks_of
 from anchordrug.bench.plates.plate_map import VEHICLE
 from anchordrug.bench.plates.sample_sheet import sample_sheet
-from anchordrug.bench.plates.source_wells import SAMPLE, SOURCE_PLATE, SOURCE_WELL, VOLUME, ledger
+from anchordrug.bench.plates.source_wells import (
+    SAMPLE,
+    SOURCE_PLATE,
+    SOURCE_WELL,
+    VOLUME,
+    ledger,
+    wells_in,
+)
 from anchordrug.bench.plates.volumes import reached_um, transfer_nl
 from anchordrug.bench.settings import Plates
 
@@ -82,6 +89,10 @@ class Pack:
     by_hand: pd.DataFrame
     samples: pd.DataFrame
 
+    def used_before(self, source_plate: str) -> set[str]:
+        """Return the wells (A01) of a source plate that earlier rounds used."""
+        return {well for table in self.of.earlier for plate, well in wells_in(table) if plate == source_plate}
+
     @property
     def ranks(self) -> dict[str, int]:
         """The rank of each drug."""
@@ -104,8 +115,8 @@ def make_pack(asked: Round) -> Pack:
     names = dict(zip(drugs["drug_id"], drugs["name"], strict=True))
     sources = ledger([*asked.earlier, picks], plates)
     sources.insert(3, "name", [names.get(drug) for drug in sources["drug_id"]])
-    in_well = sources["drug_id"].map(lambda drug: stocks.get(drug, plates.stock_mm))
-    sources.insert(4, "stock_mm", in_well.where(sources["drug_id"] != VEHICLE))
+    stock_of = {drug: stocks.get(drug, plates.stock_mm) for drug in names}
+    sources.insert(4, "stock_mm", sources["drug_id"].map(stock_of))
     filled = zip(sources["before_ul"], sources["fills"], strict=True)
     sources["todo"] = [_todo(before, int(fills), plates) for before, fills in filled]
     by_hand = working_solutions(plate_map, stocks, plates)
@@ -173,9 +184,11 @@ def _todo(before_ul: float, fills: int, plates: Plates) -> str:
 
 
 def catalogue_numbers(drugs: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
-    """Return what to order each drug by: its id, and its other numbers."""
+    """Return what to order each drug by: its id, if that is not its name, and its other numbers."""
     numbers = {}
-    for row in drugs[["drug_id", *columns]].itertuples(index=False):
-        given = [str(value) for value in row if isinstance(value, str) and value]
-        numbers[row[0]] = ", ".join(dict.fromkeys(given))
+    for drug, name, *others in drugs[["drug_id", "name", *columns]].itertuples(index=False, name=None):
+        own = [] if pd.isna(name) or name == drug else [drug]
+        numbers[drug] = ", ".join(
+            dict.fromkeys([*own, *(value for value in others if isinstance(value, str))])
+        )
     return numbers

@@ -1,6 +1,6 @@
 """The pack of a round as pages to print: protocol and checklist, plates, drugs, source wells, solutions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TOP = 26.0
-_ROWS = 34
+# Lines of a table per page, by the height of its texts (mm).
+_ROWS = {2.4: 39, 2.5: 37, 2.6: 36}
 _SIZE = 2.6
+_EARLIER = Look("", "", "", "#e4e4e4", EMPTY.edge, "solid")
 _INNER = WIDTH - 2 * MARGIN
 
 
@@ -65,27 +67,27 @@ def _start(pack: Pack, title: str, below: str, right: str = "") -> "Axes":
 def _protocol(pack: Pack) -> "Figure":
     """Draw the facts of the round, what needs attention, and the steps to tick off."""
     axes = _start(pack, "Protocol", pack.of.title, "done by ____________________   date ______________")
-    size, left, middle = 3.0, MARGIN, 48.0
+    size, left, middle = 3.3, MARGIN, 46.0
     y = _TOP + 6
     for label, value in facts(pack):
         write(axes, left, y, size, label, bold=True)
-        y = paragraph(axes, middle, y, size, value, 92) + 1.6
+        y = paragraph(axes, middle, y, size, value, 98) + 2.6
     told = warnings(pack)
     if told:
-        y += 3
-        write(axes, left, y, 3.6, "Attention", bold=True)
-        y += 6
+        y += 4
+        write(axes, left, y, 4, "Attention", bold=True)
+        y += 7
         for warning in told:
             write(axes, left, y, size, "!", bold=True)
-            y = paragraph(axes, left + 4, y, size, warning, 128) + 1.6
+            y = paragraph(axes, left + 4, y, size, warning, 132) + 2
     x, y = 152.0, _TOP + 6
-    write(axes, x, y, 3.6, "Checklist", bold=True)
-    y += 7
+    write(axes, x, y, 4, "Checklist", bold=True)
+    y += 8
     boxes = []
     for step in checklist(pack):
         box = [(x, y - 2.6), (x + 3.4, y - 2.6), (x + 3.4, y + 0.8), (x, y + 0.8), (x, y - 2.6)]
         boxes.append(box)
-        y = paragraph(axes, x + 6, y, size, step, WIDTH - MARGIN - x - 6) + 3
+        y = paragraph(axes, x + 6, y, size, step, WIDTH - MARGIN - x - 6) + 4
     lines(axes, boxes, "black", 0.9)
     return _figure(axes)
 
@@ -114,24 +116,24 @@ def _drugs(pack: Pack) -> "list[Figure]":
             **({} if told is None else {told: drugs[told]}),
         }
     ).fillna("")
-    return _pages(pack, "Drugs", "catalogue numbers, stocks and source wells", table_, _SIZE)
+    return _pages(pack, "Drugs", "catalogue numbers, stocks and source wells", table_, _SIZE, 3)
 
 
 def _sources(pack: Pack, looks: Mapping[str, Look]) -> "list[Figure]":
     """Draw each source plate as a picture with its table of volumes beside it."""
     pages = []
     for plate, wells in pack.sources.groupby("source_plate", sort=False):
-        shown = wells.head(_ROWS)
+        shown = wells.head(_ROWS[2.5])
         axes = _start(pack, f"Source wells: {plate}", "384 wells; volumes in uL", _fill_in_words(pack))
-        _source_map(axes, wells, looks)
+        _source_map(axes, wells, looks, pack.used_before(str(plate)))
         _volumes(axes, pack, shown)
         pages.append(_figure(axes))
-        rest = wells.iloc[_ROWS:]
+        rest = wells.iloc[_ROWS[2.5] :]
         while len(rest):
             axes = _start(pack, f"Source wells: {plate}", "continued", _fill_in_words(pack))
-            _volumes(axes, pack, rest.head(_ROWS))
+            _volumes(axes, pack, rest.head(_ROWS[2.5]))
             pages.append(_figure(axes))
-            rest = rest.iloc[_ROWS:]
+            rest = rest.iloc[_ROWS[2.5] :]
     return pages
 
 
@@ -140,7 +142,9 @@ def _fill_in_words(pack: Pack) -> str:
     return f"full: {plates.source_volume_ul:g} uL, at least {plates.dead_volume_ul:g} uL stay in the well"
 
 
-def _source_map(axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+def _source_map(
+    axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look], used_before: Collection[str]
+) -> None:
     rows, columns = SHAPES[384]
     pitch, left, top = 6.1, MARGIN + 6, _TOP + 10
     for column in range(columns):
@@ -149,7 +153,7 @@ def _source_map(axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look]) ->
     for row in range(rows):
         write(axes, left - 3, top + (row + 0.65) * pitch, 2.4, ROWS[row], bold=True, anchor="center")
     vehicle = Look(VEHICLE, "", "", "#c4c4c4", "black", "solid")
-    look_in = {}
+    look_in = {(row_of(well), column_of(well)): _EARLIER for well in used_before}
     for well, drug in zip(wells["source_well"], wells["drug_id"], strict=True):
         look = vehicle if drug == VEHICLE else looks[drug if drug in looks else f"poscon {drug}"]
         look_in[row_of(well), column_of(well)] = look
@@ -160,11 +164,15 @@ def _source_map(axes: "Axes", wells: pd.DataFrame, looks: Mapping[str, Look]) ->
     centres = [(left + (column + 0.5) * pitch, top + (row + 0.5) * pitch) for row, column in grid]
     shown = [look_in.get(place, EMPTY) for place in grid]
     circles(axes, centres, 0.9 * pitch, shown, 0.06 * pitch, "source wells")
+    if set(shown) & {_EARLIER}:
+        y = top + (rows + 1.2) * pitch
+        circles(axes, [(left + 0.5 * pitch, y - 1)], 0.9 * pitch, [_EARLIER], 0.06 * pitch, "earlier")
+        write(axes, left + 1.3 * pitch, y, 2.6, "stocks of earlier rounds, not used in this one")
 
 
 def _volumes(axes: "Axes", pack: Pack, wells: pd.DataFrame) -> None:
     """Draw the table of volumes in the right half of a page."""
-    columns = {"well": 10, "no.": -9, "name": 31, "has": -14, "add": -14, "used": -14, "left": -14, "": 22}
+    columns = {"well": 9, "no.": -9, "name": 33, "has": -14, "add": -14, "used": -14, "left": -14, "": 18}
     ranks = pack.ranks
     rows = [
         (
@@ -172,10 +180,10 @@ def _volumes(axes: "Axes", pack: Pack, wells: pd.DataFrame) -> None:
             str(ranks.get(drug, "")),
             drug if pd.isna(name) else name,
             *(f"{volume:.4g}" for volume in volumes),
-            todo.partition(" to ")[0],
+            "" if not fills else f"{todo.split(' ')[0]}{f' {fills} x' if fills > 1 else ''}",
         )
-        for well, drug, name, *volumes, todo in wells[
-            ["source_well", "drug_id", "name", "before_ul", "added_ul", "used_ul", "left_ul", "todo"]
+        for well, drug, name, *volumes, fills, todo in wells[
+            ["source_well", "drug_id", "name", "before_ul", "added_ul", "used_ul", "left_ul", "fills", "todo"]
         ].itertuples(index=False)
     ]
     table(axes, 164, _TOP + 4, columns, rows, 2.5)
@@ -227,27 +235,36 @@ def _wells_of(pack: Pack) -> dict[tuple[str, float], str]:
     return {(str(drug), float(dose)): text for (drug, dose), text in grouped.items()}  # pyright: ignore
 
 
-def _pages(pack: Pack, title: str, below: str, rows: pd.DataFrame, size: float) -> "list[Figure]":
-    """Draw a table on as many pages as it needs; the texts of its last column go on in lines below."""
+def _pages(
+    pack: Pack, title: str, below: str, rows: pd.DataFrame, size: float, most: int | None = None
+) -> "list[Figure]":
+    """Draw a table on as many pages as it needs; its last column goes on in `most` lines, None: in all."""
     texts = rows.astype(str)
     widths = _widths(texts, size)
     shown = []
     for *cells, last in texts.itertuples(index=False, name=None):
         parts = wrapped(last, list(widths.values())[-1] / size - 1) or [""]
+        if most is not None and len(parts) > most:
+            parts = [*parts[: most - 1], f"{parts[most - 1]} …"]
         shown += [(*cells, parts[0]), *((*[""] * len(cells), part) for part in parts[1:])]
     pages = []
-    for start in range(0, len(shown), _ROWS):
-        axes = _start(pack, title, f"{below}{', continued' if start else ''}")
-        table(axes, MARGIN, _TOP, widths, shown[start : start + _ROWS], size)
+    while shown:
+        last = min(_ROWS[size], len(shown))
+        # A row goes on below its first line, on the same page if it can.
+        while 1 < last < len(shown) and not any(shown[last][:-1]):
+            last -= 1
+        axes = _start(pack, title, f"{below}{', continued' if pages else ''}")
+        table(axes, MARGIN, _TOP, widths, shown[:last], size)
         pages.append(_figure(axes))
+        shown = shown[last:]
     return pages
 
 
 def _widths(texts: pd.DataFrame, size: float) -> dict[str, float]:
     """Return the width (mm) of each column: that of its texts, or less for the widest if the page is full."""
     wide = {
-        name: size * (max(ems(name, bold=True), *(ems(text) for text in texts[name].unique())) + 1.6)
-        for name in texts
+        str(name): size * (max(ems(name, bold=True), *(ems(text) for text in column.unique())) + 1.6)
+        for name, column in texts.items()
     }
     cap = max(wide.values())
     while sum(min(width, cap) for width in wide.values()) > _INNER:

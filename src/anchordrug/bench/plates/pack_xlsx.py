@@ -82,6 +82,7 @@ def _grid(pack: Pack, plate: str, wells: pd.DataFrame) -> list[list[object]]:
 def _fill(sheet: "Worksheet", rows: Sequence[Sequence[object]]) -> None:
     from openpyxl.styles import Alignment, Font
     from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.properties import PageSetupProperties
 
     cells = [[_cell(value) for value in row] for row in rows]
     for row in cells:
@@ -96,7 +97,7 @@ def _fill(sheet: "Worksheet", rows: Sequence[Sequence[object]]) -> None:
                 cell.alignment = Alignment(wrap_text=True, vertical="top")
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
 
 def _cell(value: Any) -> object:

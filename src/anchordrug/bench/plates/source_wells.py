@@ -70,6 +70,12 @@ def unpadded(well: str) -> str:
     return f"{well[0]}{int(well[1:])}"
 
 
+def wells_in(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the source plate and well (A01) of every row of a pick list."""
+    rows = table[[SOURCE_PLATE, SOURCE_WELL, SAMPLE]].itertuples(index=False)
+    return [(plate, read_well(well, f"pick list: source of '{drug}'")) for plate, well, drug in rows]
+
+
 def ledger(lists: Sequence[pd.DataFrame], plates: Plates) -> pd.DataFrame:
     """Return what the last of some pick lists takes out of its source wells, and what is left in them.
 
@@ -94,10 +100,7 @@ def ledger(lists: Sequence[pd.DataFrame], plates: Plates) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for table in lists:
         rows = []
-        wells = [
-            read_well(well, f"pick list: source of '{drug}'")
-            for well, drug in zip(table[SOURCE_WELL], table[SAMPLE], strict=True)
-        ]
+        wells = [well for _, well in wells_in(table)]
         used = table.assign(well=wells).groupby([SOURCE_PLATE, "well"]).agg({SAMPLE: "first", VOLUME: "sum"})
         for (plate, well), drug, volume_nl in used.itertuples(name=None):
             before, needed = left.get((plate, well), 0.0), volume_nl / 1000
@@ -135,8 +138,8 @@ def _earlier_sources(earlier: Sequence[pd.DataFrame]) -> dict[tuple[str, str], s
     """Return the drug that each source plate and well had first in the pick lists of earlier rounds."""
     drug_in: dict[tuple[str, str], str] = {}
     for table in earlier:
-        for plate, well, drug in table[[SOURCE_PLATE, SOURCE_WELL, SAMPLE]].itertuples(index=False):
-            drug_in.setdefault((plate, read_well(well, f"pick list of an earlier round: '{drug}'")), drug)
+        for well, drug in zip(wells_in(table), table[SAMPLE], strict=True):
+            drug_in.setdefault(well, drug)
     return drug_in
 
 
