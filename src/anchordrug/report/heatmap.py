@@ -12,8 +12,8 @@ MOST_DRUGS, MOST_GENES = 40, 40
 DOWN, UP = COLOURS[0], COLOURS[1]
 # Colours are full from this share of all scores on: measured ones, which are larger, would pale the others.
 FULL_FROM = 0.97
-# Inches.
-CELL, LABELS, LEAST = 0.17, 1.9, 4.0
+# Inches: a cell, a tree, the names of drugs and those of genes.
+CELL, TREE, DRUG_NAMES, GENE_NAMES = 0.17, 0.5, 2.1, 1.0
 
 
 def heatmap(scores: np.ndarray, drugs: Sequence[str], genes: Sequence[str], score: str) -> Figure | None:
@@ -49,8 +49,8 @@ def heatmap(scores: np.ndarray, drugs: Sequence[str], genes: Sequence[str], scor
         lambda axes: _draw(axes, values / full, titles, names, trees),
         "",
         "",
-        width=max(CELL * len(names) + LABELS + 0.7, LEAST),
-        height=max(CELL * len(titles) + 1.4, LEAST),
+        width=TREE + CELL * len(names) + DRUG_NAMES,
+        height=GENE_NAMES + CELL * len(titles) + TREE,
     )
     shows = (
         f"{len(titles)} drugs in {len(names)} genes: blue goes down, orange goes up, with full colour from "
@@ -89,15 +89,13 @@ def _draw(
     axes.yaxis.tick_right()
     axes.tick_params(length=0, pad=2)
     axes.spines[:].set_visible(False)
-    places = (
-        ("left", [-0.5 / (CELL * len(genes)), 0, 0.45 / (CELL * len(genes)), 1]),
-        (
-            "top",
-            [0, 1.005, 1, 0.45 / (CELL * len(drugs))],
-        ),
-    )
-    for tree, (side, place) in zip(trees, places, strict=True):
-        beside = axes.inset_axes(place)
+    figure, wide, high = axes.figure, CELL * len(genes), CELL * len(drugs)
+    width, height = figure.get_size_inches()
+    figure.set_layout_engine("none")
+    axes.set_position([TREE / width, GENE_NAMES / height, wide / width, high / height])
+    places = [0, GENE_NAMES, TREE, high], [TREE, GENE_NAMES + high, wide, TREE]
+    for tree, side, (left, bottom, across, up) in zip(trees, ("left", "top"), places, strict=True):
+        beside = figure.add_axes([left / width, bottom / height, across / width, up / height])
         hierarchy.dendrogram(
             tree, ax=beside, orientation=side, no_labels=True, link_color_func=lambda _: FAINT
         )

@@ -130,7 +130,9 @@ def read_predictions(path: Path, genes: Sequence[str]) -> Predictions:
         drugs.append(table.select(OF_DRUG).take(np.arange(0, len(table), n)).to_pandas())
     if not drugs:
         raise _other(path)
-    return Predictions(path, genes, pd.concat(drugs, ignore_index=True), _joined(parts), score)
+    of_drug = pd.concat(drugs, ignore_index=True)
+    texts = {name: object for name in OF_DRUG if name in _TEXTS}
+    return Predictions(path, genes, of_drug.astype(texts), _joined(parts), score)
 
 
 def _other(path: Path) -> TableError:
