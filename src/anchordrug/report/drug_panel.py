@@ -15,8 +15,8 @@ from anchordrug.report.heatmap import MOST_DRUGS, heatmap
 from anchordrug.report.plots import Figure, library_map
 from anchordrug.report.predictions import Predictions, responses_of
 
-# A plane of more drugs takes minutes, and shows no more.
-MOST_ON_MAP = 1500
+# A plane of more drugs takes long, and shows no more.
+MOST_ON_MAP = 1000
 # Of a heatmap's drugs, if so many were measured.
 MEASURED_SHARE = 0.3
 LONGEST_NAME = 30
