@@ -132,7 +132,7 @@ def test_data_of_a_page_is_text_to_it_and_the_same_bytes_again(tmp_path):
             "failed": [],
             "agreement": "",
         }
-        values = {"targets": HOSTILE, "summary": HOSTILE, "anchors": [1], "other_conditions": None}
+        values = {"targets": HOSTILE, "summary": HOSTILE, "anchors": [1], "conditions": [HOSTILE]}
         values |= {
             "files": [("a%20b", HOSTILE, "told")],
             "rounds": pd.DataFrame({"a": [1]}),

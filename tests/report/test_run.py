@@ -274,7 +274,7 @@ def campaign_report(tmp_path_factory) -> Path:
         targets="SIM-T1",
         anchors=[1, 2, 3],
         summary=HOSTILE,
-        other_conditions="dose and time: the campaign has 1 uM & <b>",
+        conditions=["Measured at 1 uM.", "dose and time: the campaign has 1 uM & <b>."],
         files=[("p.parquet", "p.parquet", "every prediction")],
         panels=[panel | {"groups": groups, "agreement": HOSTILE, "failed": table}],
         rounds=table,

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.atlas.conditions import in_words
+from anchordrug.atlas.conditions import in_words, other_conditions
 from anchordrug.bench import folder as files
 from anchordrug.bench.agreement import agreement_in_words
-from anchordrug.bench.measurements import Measurements, read_outcome
+from anchordrug.bench.doses import doses_of_rounds
+from anchordrug.bench.measurements import Measurements, read_outcome, read_selection
 from anchordrug.bench.world import World
 from anchordrug.files.tables import read_table
 from anchordrug.report.drug_panel import Measured, drug_panel, groups_table
@@ -83,7 +84,7 @@ def write_report(
         targets=", ".join(world.campaign.targets),
         anchors=measured.anchors,
         summary=_summary(world),
-        other_conditions=world.other_conditions,
+        conditions=_conditions(world),
         files=_files(world, folder),
         panels=panels,
         rounds=_rounds(outcomes),
@@ -93,14 +94,27 @@ def write_report(
 
 
 def _summary(world: World) -> str:
-    campaign, plates = world.campaign, world.campaign.plates
+    campaign = world.campaign
     lines = len(set(world.sources.cell_line.tolist()))
     made = "; a rehearsal on measured responses" if campaign.rehearsal else ""
     return (
-        f"Measured at {in_words(plates.concentration_um, plates.time_h)}. {len(world.library)} drugs in the "
-        f"library, {len(world.queries)} to be predicted, from {lines} other cell lines. Predictor "
-        f"{world.settings.predictor}, strategy {campaign.strategy}, seed {campaign.seed}{made}."
+        f"{len(world.library)} drugs in the library, {len(world.queries)} to be predicted, from {lines} "
+        f"other cell lines. Predictor {world.settings.predictor}, strategy {campaign.strategy}, seed "
+        f"{campaign.seed}{made}."
     )
+
+
+def _conditions(world: World) -> list[str]:
+    """Return dose and time of the drugs on the plates, and what to know of them, in sentences."""
+    time_h = world.campaign.plates.time_h
+    doses = doses_of_rounds(world.folder, _ingested(world), world.campaign.targets)
+    measured = ", ".join(in_words(dose, time_h) for dose in doses)
+    notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
+    return [f"Measured at {measured}.", *(f"{note}." for note in notes if note is not None)]
+
+
+def _ingested(world: World) -> list[int]:
+    return [n for n in files.round_numbers(world.folder) if files.is_ingested(world.folder, n)]
 
 
 def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
@@ -113,14 +127,19 @@ def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(world: World) -> pd.DataFrame:
-    """Return what became of the drugs of all rounds with results: schemas.OUTCOME, `round` and `row`."""
+    """Return what became of the drugs of all rounds with results: schemas.OUTCOME, and more columns."""
     tables = [
-        read_outcome(world.folder, number).assign(round=number)
-        for number in files.round_numbers(world.folder)
-        if files.is_ingested(world.folder, number)
+        read_outcome(world.folder, number)
+        .assign(round=number)
+        .merge(
+            read_selection(world.folder, number)[["drug_id", "reason"]],
+            on="drug_id",
+            suffixes=("", "_chosen"),
+        )
+        for number in _ingested(world)
     ]
     if not tables:
-        return pd.DataFrame(columns=[*schemas.OUTCOME.columns, "round", "row"])
+        return pd.DataFrame(columns=[*schemas.OUTCOME.columns, "round", "reason_chosen", "row"])
     together = pd.concat(tables, ignore_index=True)
     return together.assign(row=world.rows_of(together["drug_id"]))
 
@@ -135,7 +154,11 @@ def _measured(world: World, drugs: np.ndarray, about: pd.DataFrame, outcomes: pd
     last = outcomes[outcomes["status"] == "ok"].drop_duplicates("row", keep="last").set_index("row")
     own = last.reindex(drugs).reset_index()
     return by_key[["drug_id", "name", "moa", "smiles"]].assign(
-        **{"round": own["round"].astype("Int64"), "replicates r": own["replicate_correlation"]}
+        **{
+            "round": own["round"].astype("Int64"),
+            "why chosen": own["reason_chosen"],
+            "replicates r": own["replicate_correlation"],
+        }
     )
 
 
@@ -200,4 +223,5 @@ def _forecast(world: World) -> pd.DataFrame | None:
             tables.append(advice.groupby("cell_line", sort=False).nth(1).assign(round=number))
     if not tables:
         return None
-    return pd.concat(tables)[["round", "cell_line", "gain", "gain_low", "gain_high"]]
+    table = pd.concat(tables, ignore_index=True)[["round", "cell_line", "gain", "gain_low", "gain_high"]]
+    return table.rename(columns=lambda name: name.replace("_", " "))

@@ -9,8 +9,8 @@ import typer
 
 from anchordrug.atlas.conditions import Conditions
 from anchordrug.bench import folder as files
-from anchordrug.bench.doses import doses_of_rounds
 from anchordrug.bench.agreement import agreement
+from anchordrug.bench.doses import doses_of_rounds
 from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.library import further_ids, read_library
 from anchordrug.bench.measurements import measured_so_far
