@@ -34,7 +34,7 @@ def write_page(template: str, path: Path, **values: object) -> None:
         return own.joinpath(name).read_text(encoding="utf-8")
 
     page = environment.get_template(template).render(
-        style=Markup(asset("style.css")),
+        style=Markup(asset("page.css")),
         script=Markup("\n".join(map(asset, ("paged.js", "script.js")))),
         **values,
     )
