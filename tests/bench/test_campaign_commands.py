@@ -1042,11 +1042,18 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     assert metrics["NEWLINE"]["anchors"] == 3
     assert sum(metrics["NEWLINE"]["label_shares"].values()) == pytest.approx(1, abs=1e-3)
     report = (bench.campaign / "finish/report.html").read_text(encoding="utf-8")
-    assert report.count("<script") == 1  # the page's own
+    # The page's own, and its data.
+    assert set(re.findall("<script[^>]*>", report)) == {
+        "<script>",
+        *(
+            f'<script type="application/json" id="{name}">'
+            for name in ("drawings", "measured-1", "predicted-1")
+        ),
+    }
     assert "dose and time: the campaign has 1 uM and 24 h, but " in report
     assert "<img" not in report
-    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in report
-    assert "&lt;b&gt;&amp;amp;" in report
+    assert r'"\u003cscript\u003ealert(\u0027x\u0027)\u003c/script\u003e"' in report
+    assert r'"\u003cb\u003e\u0026amp;"' in report
     assert not re.search(r"(src|href)\s*=\s*['\"]?https?:", report)
     model = bench.campaign / "finish/NEWLINE.onnx"
     assert checked(model) == "matches"

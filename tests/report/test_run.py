@@ -1,5 +1,6 @@
 """The report: its numbers are those of the tables, and a browser shows it as it should."""
 
+import json
 import os
 import re
 import shutil
@@ -12,9 +13,15 @@ import pytest
 
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_table, write_table
+from anchordrug.report.drug_panel import Measured, drug_panel, groups_table
+from anchordrug.report.drugs import Drawings
+from anchordrug.report.figures import Figures
 from anchordrug.report.page import write_page
+from anchordrug.report.predictions import read_predictions
 from tests.conftest import FROM_PRETRAIN, copied, project_at, run_cli, run_stages, small_params, write_params
+from tests.report.made_up import about_of, gene_names, made_up_predictions, write_predictions
 
+DATA = ("measured-1", "predicted-1", "drawings")
 HOSTILE = "<script>document.title='owned'</script>"
 
 
@@ -32,12 +39,15 @@ def reported(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     commands = [command for command in FROM_PRETRAIN if command[0] in stages]
     second = [[part.replace("SIM-T1", "SIM-T2") for part in command] for command in commands]
     run_stages(folder, (["split"], *commands, *second, ["summarise"]))
+    # The library is predicted in the first target alone.
+    run_stages(folder, (["export", "--target", "SIM-T1"],))
     made = project_at(folder)
     drugs = read_table(made.drugs)
     first = read_table(made.selection("SIM-T1", 0))["drug_id"].iloc[0]
     drugs.loc[drugs["drug_id"] == first, "name"] = HOSTILE
     write_table(drugs, made.drugs)
-    run_stages(folder, (["report"],))
+    predict = ["predict", "--model", made.onnx("SIM-T1"), "--drugs", made.drugs]
+    run_stages(folder, ([*predict, "--out", made.predictions("SIM-T1")], ["report"]))
     return folder
 
 
@@ -165,7 +175,27 @@ def test_it_is_one_file_that_opens_offline(page):
 
 def test_names_are_text_wherever_they_stand(page):
     assert "owned" in text_of(page)
-    assert page.count("<script") == 1
+    data = [f'<script type="application/json" id="{name}">' for name in DATA]
+    assert re.findall("<script[^>]*>", page) == [*data, "<script>"]
+
+
+def test_the_predicted_drugs_are_those_of_the_table_and_the_anchors_apart(reported, page):
+    found = re.search(r'id="predicted-1">(.*?)</script>', page)
+    rows = json.loads(found[1])["rows"]
+    predicted = pd.read_parquet(project_at(reported).predictions("SIM-T1"))
+    anchors = pd.read_csv(reported / "tables/selections/SIM-T1-0.csv")["drug_id"]
+    assert len(rows) == predicted["drug_id"].nunique() - len(anchors)
+    assert not {row[1][-2] for row in rows if len(row[1]) > 1} & set(anchors)
+    up = predicted[predicted["label"] == "up"].groupby("drug_id").size()
+    first = next(row for row in rows if len(row[1]) > 1 and row[1][1])
+    assert first[5][0] == up.get(first[1][1], 0)
+
+
+def test_it_links_its_files_and_says_what_is_not_predicted_yet(reported, page):
+    links = [link for link in re.findall(r'href="([^"#]+)"', page) if not link.startswith("data:")]
+    assert "../tables/predictions/SIM-T1.parquet" in links
+    assert all((reported / "metrics" / link).exists() for link in links)
+    assert "The library is not predicted yet in SIM-T2;" in text_of(page)
 
 
 def test_figures_are_files_too_and_the_same_bytes_again(reported, page):
@@ -228,17 +258,30 @@ def open_page(browser):
 
 @pytest.fixture(scope="module")
 def campaign_report(tmp_path_factory) -> Path:
-    """The page of a finished campaign at the bench, with little in it."""
-    path = tmp_path_factory.mktemp("campaign") / "report.html"
+    """The page of a finished campaign at the bench, with made-up predictions and hostile names."""
+    folder = tmp_path_factory.mktemp("campaign")
+    predicted = made_up_predictions(60, 45, name=HOSTILE)
+    predictions = read_predictions(write_predictions(predicted, folder / "p.parquet"), gene_names(predicted))
+    about, figures, drawings = about_of(predicted), Figures(), Drawings()
+    z = np.random.default_rng(0).normal(0, 2, (3, 45)).astype(np.float32)
+    measured = Measured(about.reset_index().iloc[:3].assign(round=1), z, 1.5)
     table = pd.DataFrame({"cell line": ["SIM-T1", HOSTILE], "value": [0.5, np.nan]})
-    names = ("anchors", "evidence", "trust", "rounds", "forecast", "outcomes", "strongest", "files")
-    texts = {
-        "targets": "SIM-T1",
-        "summary": HOSTILE,
-        "other_conditions": "dose and time: the campaign has 1 uM & <b>",
-    }
-    write_page("campaign.html", path, **texts, **dict.fromkeys(names, table))
-    return path
+    groups = groups_table(predictions, ["D00000"], pd.DataFrame({"macro_f1": [0.5]}, index=["seen"]))
+    panel = drug_panel("SIM-T1", predictions, measured, about, figures, drawings)
+    write_page(
+        "campaign.html",
+        folder / "report.html",
+        targets="SIM-T1",
+        anchors=[1, 2, 3],
+        summary=HOSTILE,
+        conditions=["Measured at 1 uM.", "dose and time: the campaign has 1 uM & <b>."],
+        files=[("p.parquet", "p.parquet", "every prediction")],
+        panels=[panel | {"groups": groups, "agreement": HOSTILE, "failed": table}],
+        rounds=table,
+        forecast=table,
+        drawings=drawings,
+    )
+    return folder / "report.html"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
@@ -259,7 +302,7 @@ def test_anyone_can_read_it(reported, campaign_report, open_page, kind, width, s
 def test_tabs_work_by_mouse_and_by_keyboard(reported, open_page):
     page = open_page(reported / "metrics/report.html")
     first, second = page.get_by_role("tab").all()
-    panels = [page.locator("#panel-1"), page.locator("#panel-2")]
+    panels = [page.locator("#line-panel-1"), page.locator("#line-panel-2")]
     assert [panel.is_visible() for panel in panels] == [True, False]
     second.click()
     assert [panel.is_visible() for panel in panels] == [False, True]
@@ -275,12 +318,12 @@ def test_points_tell_their_names_on_hover_and_focus(reported, open_page):
     page = open_page(reported / "metrics/report.html")
     tip = page.locator("#tip")
     assert not tip.is_visible()
-    anchor = page.locator("#panel-1 [data-tip][tabindex]").first
+    anchor = page.locator("#line-panel-1 [data-tip][tabindex]").first
     anchor.focus()
     assert tip.inner_text() == anchor.get_attribute("aria-label")
     page.keyboard.press("Escape")
     assert not tip.is_visible()
-    gene = page.locator("#panel-1 figure").last.locator("[data-tip]").first
+    gene = page.locator("#line-panel-1 figure").last.locator("[data-tip]").first
     gene.scroll_into_view_if_needed()
     gene.hover(force=True)
     assert tip.inner_text() == gene.get_attribute("data-tip")
@@ -297,3 +340,29 @@ def test_tables_sort_and_genes_are_found(reported, open_page):
     page.get_by_label("Find a gene").first.fill(gene.lower())
     rows = table.locator("tbody tr")
     assert [row.is_visible() for row in rows.all()].count(True) == 1
+
+
+def test_predicted_drugs_are_found_sorted_chosen_and_paged(campaign_report, open_page):
+    page = open_page(campaign_report)
+    box = page.locator("[data-paged=predicted-1]")
+    names, rows = box.locator("tbody td.drug strong"), box.locator("tbody tr")
+    said = box.get_by_role("status")
+    assert said.inner_text() == "1 to 25 of 57"
+    assert rows.count() == 25
+    assert rows.first.locator("svg path").count() > 0
+    assert HOSTILE in names.all_inner_texts()[0] + names.all_inner_texts()[1]
+    box.get_by_role("button", name="Next").press("Enter")
+    assert said.inner_text() == "26 to 50 of 57"
+    box.get_by_role("button", name="confidence").click()
+    shown = [float(text) for text in box.locator("tbody td:nth-child(5)").all_inner_texts()]
+    assert shown == sorted(shown, reverse=True)
+    assert said.inner_text() == "1 to 25 of 57"
+    box.get_by_label("Show evidence").select_option("far")
+    assert set(box.locator("tbody td:nth-child(3)").all_inner_texts()) == {"far"}
+    box.get_by_label("Find a drug").fill("D00009")
+    everywhere = box.get_by_label("Show evidence")
+    everywhere.select_option("")
+    assert rows.count() == 1
+    assert said.inner_text() == "1 to 1 of 1 found, of 57"
+    box.get_by_label("Find a drug").fill("no such drug")
+    assert said.inner_text() == "Nothing found"

@@ -1,90 +1,213 @@
 """The report of a finished campaign: one HTML file that opens offline."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
+from anchordrug.atlas.conditions import in_words, other_conditions
 from anchordrug.bench import folder as files
+from anchordrug.bench.agreement import agreement_in_words
+from anchordrug.bench.doses import doses_of_rounds
 from anchordrug.bench.measurements import Measurements, read_outcome, read_selection
 from anchordrug.bench.world import World
 from anchordrug.files.tables import read_table
+from anchordrug.report.drug_panel import Measured, drug_panel, groups_table
+from anchordrug.report.drugs import Drawings
+from anchordrug.report.figures import Figures
 from anchordrug.report.page import write_page
+from anchordrug.report.predictions import Predictions, read_predictions
+
+# Of a target, by what follows its name.
+FILES = {
+    ".parquet": "every prediction: one row per drug and gene with label, probabilities, z and confidence; "
+    "for R and Python",
+    ".xlsx": "every prediction, for Excel",
+    ".h5ad": "every prediction as AnnData, for scanpy",
+    ".csv": "every prediction as text",
+    ".tsv": "every prediction as text",
+    ".parquet.rejects.csv": "drugs that could not be predicted, with reasons",
+    ".parquet.duplicates.csv": "drugs with the structure of another drug of the library",
+    ".onnx": "the fitted model: predicts any other compound with anchordrug predict",
+}
+
+ROUND_FILES = {files.OUTCOME: "which wells and replicates counted", files.RESPONSES: "measured z-scores"}
+ABOUT = ["inchikey", "smiles", "name", "moa"]
+AGREEMENT = {"before": "r from other lines", "after": "r with other measured drugs"}
+NOTE = (
+    "r is a correlation over genes: between replicates, and between the measured response and a prediction "
+    "that does not know it, from other cell lines alone or from them and all other measured drugs."
+)
 
 
 def write_report(
     world: World,
     measured: Measurements,
-    metrics: dict,
+    compounds: pd.DataFrame,
+    agreements: Mapping[str, pd.DataFrame],
     evidence: pd.DataFrame,
-    strongest: pd.DataFrame,
-    path: Path,
+    folder: Path,
 ) -> None:
-    """Write the report: what was asked for, what came back, how far to trust it, and what is predicted."""
-    campaign = world.campaign
-    lines = len(set(world.sources.cell_line.tolist()))
+    """Write the report: what to believe first, the files, and the drugs, measured and predicted.
+
+    Parameters
+    ----------
+    compounds
+        drug_id, name, smiles and inchikey of all that was predicted, by the ids of its tables.
+    agreements
+        By target, as `anchordrug.bench.agreement.agreement` gives them.
+    evidence
+        schemas.EVIDENCE.
+    folder
+        Has the predictions and models of every target, and gets the report.
+    """
+    figures, drawings, about = Figures(), Drawings(), _about(world, compounds)
+    outcomes, panels = _outcomes(world), []
+    for target, drugs, z in zip(world.campaign.targets, measured.drugs, measured.z, strict=True):
+        predictions = read_predictions(folder / f"{target}.parquet", world.atlas.genes)
+        own = outcomes[outcomes["cell_line"] == target]
+        table = _measured(world, drugs, about, own).assign(
+            **agreements[target].rename(columns=AGREEMENT).dropna(axis="columns", how="all")
+        )
+        learned = Measured(table, z, world.settings.curate.threshold, NOTE)
+        panel = drug_panel(target, predictions, learned, about, figures, drawings)
+        panel["groups"] = _groups(predictions, table, evidence[evidence["cell_line"] == target])
+        panel["agreement"] = agreement_in_words(agreements[target])
+        panel["failed"] = _failed(world, own)
+        panels.append(panel)
     write_page(
         "campaign.html",
-        path,
-        targets=", ".join(campaign.targets),
+        folder / files.REPORT,
+        targets=", ".join(world.campaign.targets),
         anchors=measured.anchors,
-        summary=f"{world.settings.predictor}, strategy {campaign.strategy}, seed {campaign.seed}, "
-        f"{len(world.library)} drugs in the library, {len(world.queries)} to be predicted, "
-        f"{lines} source cell lines{'; a rehearsal on measured responses' if campaign.rehearsal else ''}.",
-        other_conditions=world.other_conditions,
-        evidence=evidence[evidence["drugs"] > 0],
-        trust=_trust(metrics),
-        rounds=_rounds(world),
+        summary=_summary(world),
+        conditions=_conditions(world),
+        files=_files(world, folder),
+        panels=panels,
+        rounds=_rounds(outcomes),
         forecast=_forecast(world),
-        outcomes=_anchors(world),
-        strongest=strongest[["cell_line", "drug_id", "name", "down", "up"]],
-        files=pd.DataFrame(
-            [(f"{target}.{kind}", what) for target in campaign.targets for kind, what in FILES.items()],
-            columns=["file", "holds"],
-        ),
+        drawings=drawings,
     )
 
 
-FILES = {
-    "onnx": "the fitted predictor, for anchordrug predict or any program with onnxruntime",
-    "parquet": "label, probabilities and z of every drug and gene, and how far to trust them",
-    "parquet.rejects.csv": "drugs that could not be predicted, with reasons",
-    "parquet.duplicates.csv": "drugs with the structure of another one",
-}
+def _summary(world: World) -> str:
+    campaign = world.campaign
+    lines = len(set(world.sources.cell_line.tolist()))
+    made = "; a rehearsal on measured responses" if campaign.rehearsal else ""
+    return (
+        f"{len(world.library)} drugs in the library, {len(world.queries)} to be predicted, from {lines} "
+        f"other cell lines. Predictor {world.settings.predictor}, strategy {campaign.strategy}, seed "
+        f"{campaign.seed}{made}."
+    )
 
 
-def _trust(metrics: dict) -> pd.DataFrame:
-    rows = [
-        {
-            "cell line": target,
-            "anchors": values["anchors"],
-            "from source lines alone": values["anchors_correlation_with_prior"],
-            "with the other anchors": values.get("anchors_correlation_left_out"),
-            **{f"share {label}": share for label, share in values["label_shares"].items()},
-        }
-        for target, values in metrics.items()
-    ]
-    return pd.DataFrame(rows)
+def _conditions(world: World) -> list[str]:
+    """Return dose and time of the drugs on the plates, and what to know of them, in sentences."""
+    time_h = world.campaign.plates.time_h
+    doses = doses_of_rounds(world.folder, _ingested(world), world.campaign.targets)
+    measured = ", ".join(in_words(dose, time_h) for dose in doses)
+    notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
+    return [f"Measured at {measured}.", *(f"{note}." for note in notes if note is not None)]
 
 
 def _ingested(world: World) -> list[int]:
     return [n for n in files.round_numbers(world.folder) if files.is_ingested(world.folder, n)]
 
 
-def _rounds(world: World) -> pd.DataFrame:
+def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
+    """Return inchikey, smiles, name and moa of every drug, by its id in the predictions or in the atlas."""
+    drugs = world.atlas.drugs
+    moa = pd.concat([world.library, drugs]).drop_duplicates("inchikey").set_index("inchikey")["moa"]
+    own = compounds.assign(moa=compounds["inchikey"].map(moa))
+    together = pd.concat([table[["drug_id", *ABOUT]] for table in (own, drugs)])
+    return together.drop_duplicates("drug_id").set_index("drug_id")
+
+
+def _outcomes(world: World) -> pd.DataFrame:
+    """Return what became of the drugs of all rounds with results: schemas.OUTCOME, and more columns."""
+    tables = [
+        read_outcome(world.folder, number)
+        .assign(round=number)
+        .merge(
+            read_selection(world.folder, number)[["drug_id", "reason"]],
+            on="drug_id",
+            suffixes=("", "_chosen"),
+        )
+        for number in _ingested(world)
+    ]
+    if not tables:
+        return pd.DataFrame(columns=[*schemas.OUTCOME.columns, "round", "reason_chosen", "row"])
+    together = pd.concat(tables, ignore_index=True)
+    return together.assign(row=world.rows_of(together["drug_id"]))
+
+
+def _measured(world: World, drugs: np.ndarray, about: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the drugs measured in a target, by their ids in the predictions, and how their rounds went.
+
+    Drugs that the atlas has measured have no round.
+    """
+    keys = world.atlas.drugs["inchikey"].to_numpy()[drugs]
+    by_key = about.reset_index().drop_duplicates("inchikey").set_index("inchikey").loc[keys].reset_index()
+    last = outcomes[outcomes["status"] == "ok"].drop_duplicates("row", keep="last").set_index("row")
+    own = last.reindex(drugs).reset_index()
+    return by_key[["drug_id", "name", "moa", "smiles"]].assign(
+        **{
+            "round": own["round"].astype("Int64"),
+            "why chosen": own["reason_chosen"],
+            "replicates r": own["replicate_correlation"],
+        }
+    )
+
+
+def _failed(world: World, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the drugs without a result, and why."""
+    lost = outcomes[outcomes["status"] != "ok"]
+    drugs = world.atlas.drugs.iloc[lost["row"].to_numpy(np.int64)]
+    return lost[["round", "drug_id"]].assign(
+        name=drugs["name"].to_numpy(), status=lost["status"], reason=lost["reason"]
+    )
+
+
+def _groups(predictions: Predictions, measured: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
+    scores = evidence.set_index("group")[["macro_f1", "low", "high"]].dropna(axis="columns", how="all")
+    return groups_table(predictions, measured["drug_id"].tolist(), scores)
+
+
+def _files(world: World, folder: Path) -> list[tuple[str, str, str]]:
+    """Return address, name and contents of every file that a reader may want; addresses are relative."""
+    found = [
+        (quote(path.name), path.name, told)
+        for target in world.campaign.targets
+        for path, told in ((folder / f"{target}{end}", told) for end, told in FILES.items())
+        if path.exists()
+    ]
+    found.append((files.COMPOUNDS, files.COMPOUNDS, "the drugs predicted: ids, names, structures"))
+    for number in files.round_numbers(world.folder):
+        here = files.round_of(world.folder, number)
+        for name, told in ROUND_FILES.items():
+            path = here / name
+            if path.exists():
+                place = path.relative_to(world.folder).as_posix()
+                found.append((f"../{place}", place, f"{told}, round {number}"))
+    return found
+
+
+def _rounds(outcomes: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for number in _ingested(world):
-        for line, own in read_outcome(world.folder, number).groupby("cell_line", sort=False):
-            counts = own["status"].value_counts()
-            rows.append(
-                {
-                    "round": number,
-                    "cell line": line,
-                    **{status: int(counts.get(status, 0)) for status in ("ok", "failed", "missing")},
-                    "replicates r": own["replicate_correlation"].median(),
-                    "changed genes": own["changed"].mean(),
-                }
-            )
+    for (number, line), own in outcomes.groupby(["round", "cell_line"], sort=False):
+        counts = own["status"].value_counts()
+        rows.append(
+            {
+                "round": number,
+                "cell line": line,
+                **{status: int(counts.get(status, 0)) for status in ("ok", "failed", "missing")},
+                "replicates agree (median r)": own["replicate_correlation"].median(),
+                "share of genes changed": own["changed"].mean(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -100,15 +223,5 @@ def _forecast(world: World) -> pd.DataFrame | None:
             tables.append(advice.groupby("cell_line", sort=False).nth(1).assign(round=number))
     if not tables:
         return None
-    return pd.concat(tables)[["round", "cell_line", "gain", "gain_low", "gain_high"]]
-
-
-def _anchors(world: World) -> pd.DataFrame:
-    rows = [
-        read_outcome(world.folder, number).merge(
-            read_selection(world.folder, number)[["drug_id", "name", "moa", "round"]], on="drug_id"
-        )
-        for number in _ingested(world)
-    ]
-    columns = ["round", "cell_line", "drug_id", "name", "moa", "status", "replicate_correlation", "changed"]
-    return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
+    table = pd.concat(tables, ignore_index=True)[["round", "cell_line", "gain", "gain_low", "gain_high"]]
+    return table.rename(columns=lambda name: name.replace("_", " "))

@@ -29,7 +29,11 @@ READS: dict[str, tuple[str, ...]] = {
     "hidden": ("grow", "featurize", "split", "select"),
     "export": ("grow", "featurize", "pretrain", "finetune", "evaluate"),
     "summarise": ("pretrain", "select", "compare", "evaluate"),
-    "report": ("curate", "grow", "split", "select", "compare", "evaluate", "hidden", "summarise"),
+    # `predict` takes no turn: whatever it writes, it writes beside and puts in place when it is whole.
+    "report": (
+        *("curate", "grow", "split", "select", "compare", "evaluate", "hidden", "export", "predict"),
+        "summarise",
+    ),
     "panel": ATLAS,
 }
 _OF_A_TARGET = {"pretrain", "hidden", "export"}

@@ -207,6 +207,10 @@ class Project:
         """Return the exported predictor of a target."""
         return self.root / "models/onnx" / f"{target}.onnx"
 
+    def predictions(self, target: str) -> Path:
+        """Return the table of what the exported predictor of a target says of the library."""
+        return self.root / "tables/predictions" / f"{target}.parquet"
+
     def campaign_metrics(self, kind: str, target: str, seed: int) -> Path:
         """Return one campaign's table of a kind, such as "scores" or "rounds"."""
         return self.metrics / kind / f"{run_name(target, seed)}.csv"

@@ -26,10 +26,16 @@ def write_page(template: str, path: Path, **values: object) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": _cell, "numeric": _numeric, "largest": _largest}
+    # NaN is no JSON, and would keep the page's script from reading any of it.
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     own = files("anchordrug.report")
+
+    def asset(name: str) -> str:
+        return own.joinpath(name).read_text(encoding="utf-8")
+
     page = environment.get_template(template).render(
-        style=Markup(own.joinpath("style.css").read_text(encoding="utf-8")),
-        script=Markup(own.joinpath("script.js").read_text(encoding="utf-8")),
+        style=Markup(asset("page.css")),
+        script=Markup("\n".join(map(asset, ("paged.js", "script.js")))),
         **values,
     )
     with atomic_path(path) as temporary:

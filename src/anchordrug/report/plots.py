@@ -1,5 +1,6 @@
 """Figures of metrics as SVG: they open offline, in a browser, a word processor or a drawing program."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,13 @@ import pandas as pd
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Colour, marker and size of the drugs of a library; those drawn last are on top.
+MAP_GROUPS = {
+    "far": (COLOURS[3], "D", 12),
+    "near": (COLOURS[4], "^", 18),
+    "seen": (COLOURS[0], "o", 14),
+    "measured": (COLOURS[1], "*", 80),
+}
 # A page that shows figures on a dark ground replaces these two.
 INK, FAINT = "#000000", "#808080"
 
@@ -46,7 +54,7 @@ def reliability(table: pd.DataFrame) -> Figure:
         axes.plot([1 / 3, 1], [1 / 3, 1], color=FAINT, linewidth=0.8, zorder=0)
         _curves(axes, table, "target", "confidence", "accuracy")
 
-    svg = _svg(draw, "probability of the likeliest label", "share that is right")
+    svg = svg_of(draw, "probability of the likeliest label", "share that is right")
     return Figure(svg, "Share of likeliest labels that are right against their predicted probability.")
 
 
@@ -63,7 +71,7 @@ def risk_coverage(table: pd.DataFrame) -> Figure:
         _curves(axes, table, "target", "coverage", "macro_f1")
         axes.invert_xaxis()
 
-    svg = _svg(draw, "share of labels answered", "macro-F1 of the answers")
+    svg = svg_of(draw, "share of labels answered", "macro-F1 of the answers")
     return Figure(svg, "Macro-F1 of the most certain answers against the share of labels answered.")
 
 
@@ -75,7 +83,7 @@ def learning_curve(table: pd.DataFrame) -> Figure:
     table
         strategy, drugs, macro_f1.
     """
-    svg = _svg(
+    svg = svg_of(
         lambda axes: _curves(axes, table, "strategy", "drugs", "macro_f1"),
         "anchor drugs",
         "macro-F1 on the test drugs",
@@ -100,7 +108,7 @@ def predictors(table: pd.DataFrame) -> Figure:
         axes.errorbar(middle, place, xerr=ends, fmt="o", color=COLOURS[0], markersize=5, capsize=3)
         axes.set_yticks(place, table["predictor"])
 
-    svg = _svg(draw, "macro-F1 with its 95 % interval", "", height=0.28 * len(table) + 0.8)
+    svg = svg_of(draw, "macro-F1 with its 95 % interval", "", height=0.28 * len(table) + 0.8)
     return Figure(svg, "Macro-F1 of every predictor and baseline with its 95 % interval.")
 
 
@@ -138,10 +146,39 @@ def coverage_map(drugs: pd.DataFrame) -> Figure:
         axes.set(xticks=[], yticks=[])
         axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=3)
 
-    svg = _svg(draw, "t-SNE of responses in other cell lines", "", height=4.8)
+    svg = svg_of(draw, "t-SNE of responses in other cell lines", "", height=4.8)
     anchors = int((drugs["round"] > 0).sum())
     shows = f"{len(drugs)} drugs in a plane of their responses in other cell lines, {anchors} anchors marked."
     return Figure(svg, shows, tuple(points))
+
+
+def library_map(drugs: pd.DataFrame) -> Figure:
+    """Draw the drugs of a library in a plane, by what is known of each; `MAP_GROUPS` in that order.
+
+    Parameters
+    ----------
+    drugs
+        x, y, group, label.
+    """
+    points = []
+
+    def draw(axes) -> None:
+        for group, (colour, marker, size) in MAP_GROUPS.items():
+            own = drugs[drugs["group"] == group]
+            if own.empty:
+                continue
+            gid = "anchors" if group == "measured" else group
+            style = {"color": colour, "marker": marker, "s": size, "linewidths": 0}
+            axes.scatter(own["x"], own["y"], label=f"{group} ({len(own)})", gid=gid, **style)
+            points.append(Points(gid, own["label"].tolist()))
+        axes.set(xticks=[], yticks=[])
+        axes.spines[["left", "bottom"]].set_visible(False)
+        drawn = [handles[::-1] for handles in axes.get_legend_handles_labels()]
+        axes.legend(*drawn, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4)
+
+    svg = svg_of(draw, "", "", width=6.4, height=4.8)
+    counts = ", ".join(f"{count} {group}" for group, count in drugs["group"].value_counts().items())
+    return Figure(svg, f"{len(drugs)} drugs in a plane of their responses: {counts}.", tuple(points))
 
 
 def genes(table: pd.DataFrame) -> Figure:
@@ -162,7 +199,7 @@ def genes(table: pd.DataFrame) -> Figure:
         f"{gene}: macro-F1 {ours:.2f}, consensus {theirs:.2f}"
         for gene, ours, theirs in zip(table["gene"], table["macro_f1"], table["consensus"], strict=True)
     ]
-    svg = _svg(draw, "macro-F1 of the consensus of other cell lines", "macro-F1 of the predictor")
+    svg = svg_of(draw, "macro-F1 of the consensus of other cell lines", "macro-F1 of the predictor")
     better = int((table["macro_f1"] > table["consensus"]).sum())
     shows = f"Macro-F1 of {len(table)} genes against the consensus of other cell lines; {better} lie above."
     return Figure(svg, shows, (Points("genes", labels),))
@@ -182,10 +219,12 @@ def _curves(axes, table: pd.DataFrame, key: str, x: str, y: str) -> None:
     axes.legend(frameon=False)
 
 
-def _svg(draw: Callable[..., None], x: str, y: str, *, width: float = 4.8, height: float = 3.8) -> str:
-    """Return the figure as SVG, the same text for the same data."""
+def svg_of(draw: Callable[..., None], x: str, y: str, *, width: float = 4.8, height: float = 3.8) -> str:
+    """Return as SVG what `draw` draws on its axes, the same text for the same data."""
     target = BytesIO()
-    with _axes(x, y, width, height) as (figure, axes):
+    # The page's font has letters that matplotlib's own lacks.
+    with _axes(x, y, width, height) as (figure, axes), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         draw(axes)
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     return target.getvalue().decode("utf-8")
@@ -202,6 +241,7 @@ def _axes(x: str, y: str, width: float, height: float) -> Iterator[tuple]:
         {
             "svg.hashsalt": "anchordrug",
             "svg.fonttype": "none",
+            "text.parse_math": False,
             "font.size": 9,
             "savefig.transparent": True,
         }

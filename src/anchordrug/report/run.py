@@ -11,9 +11,11 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.files.tables import read_table
 from anchordrug.project.project import WHOLE_POOL, Project
 from anchordrug.report import plots
+from anchordrug.report.drugs import Drawings
 from anchordrug.report.figures import Figures
 from anchordrug.report.line import line_panel
 from anchordrug.report.page import write_page
+from anchordrug.report.run_drugs import run_drugs, run_files, without_predictions
 from anchordrug.report.tables import Tables, load_tables, rows_of
 
 # What readers of a report call the predictors and baselines of the metrics' tables.
@@ -33,7 +35,7 @@ def write_run(project: Project, page: Path, figures_folder: Path) -> None:
     """Write the page and the folder of its figures."""
     settings, atlas = project.settings, project.atlas()
     tables = load_tables(project)
-    figures = Figures()
+    figures, drawings = Figures(), Drawings()
     panels = [line_panel(project, atlas, tables, target, figures) for target in settings.targets]
     curve = tables.curves.groupby(["strategy", "drugs"], sort=False)["macro_f1"].mean().reset_index()
     calibration = read_table(project.require(project.metrics / "reliability.csv"))
@@ -64,6 +66,10 @@ def write_run(project: Project, page: Path, figures_folder: Path) -> None:
         seen=_seen(tables),
         hidden=_hidden(tables),
         panels=panels,
+        drugs=run_drugs(project, atlas, tables, figures, drawings),
+        unpredicted=without_predictions(project),
+        files=run_files(project, page),
+        drawings=drawings,
     )
     figures.write(figures_folder)
 

@@ -9,6 +9,7 @@ import typer
 
 from anchordrug.atlas.conditions import Conditions
 from anchordrug.bench import folder as files
+from anchordrug.bench.agreement import agreement
 from anchordrug.bench.doses import doses_of_rounds
 from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.library import further_ids, read_library
@@ -17,7 +18,6 @@ from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
 from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError
-from anchordrug.evaluation.metrics import correlations
 from anchordrug.files.digests import sha256
 from anchordrug.files.outputs import side_files
 from anchordrug.files.tables import write_json, write_table
@@ -26,9 +26,8 @@ from anchordrug.prediction import engine
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.prediction.provenance import evidence_entry, provenance
 from anchordrug.prediction.writers import FORMATS, require_format
-from anchordrug.predictors.base import Predictor, Task
+from anchordrug.predictors.base import Task
 from anchordrug.predictors.expectations import expected_groups
-from anchordrug.predictors.response.prior import clipped
 from anchordrug.project.project import Project
 
 
@@ -70,11 +69,12 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
             "seed": world.campaign.seed,
             "training_data": _hashes(world, rounds),
         }
-        metrics = {}
+        metrics, agreements = {}, {}
         for task, predictor, part, drugs, z in zip(
             model.tasks, model.predictors, fitted.parts, measured.drugs, measured.z, strict=True
         ):
-            metrics[task.target] = _metrics(model, predictor, drugs, z)
+            agreements[task.target] = agreement(model, predictor, drugs, z)
+            metrics[task.target] = _metrics(model, z, agreements[task.target])
             expected = expected_groups(predictor.expectations(), len(drugs))
             about |= {
                 "metrics": _on_card(metrics[task.target]),
@@ -90,8 +90,7 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
                 engine.run([path], here / files.COMPOUNDS, here / f"{task.target}{suffix}")
         write_json(metrics, here / files.METRICS)
         evidence = evidence_table(model, measured.drugs)
-        strongest = _strongest(world, here, compounds)
-        write_report(world, measured, metrics, evidence, strongest, here / files.REPORT)
+        write_report(world, measured, compounds, agreements, evidence, here)
         typer.echo(f"{here / files.REPORT}: open it in a browser")
 
 
@@ -154,19 +153,17 @@ def _compounds(world: World) -> pd.DataFrame:
     return table[["drug_id", "name", *further_ids(table), "smiles", "inchikey"]].reset_index(drop=True)
 
 
-def _metrics(model: Model, predictor: Predictor, drugs: np.ndarray, z: np.ndarray) -> dict[str, object]:
+def _metrics(model: Model, z: np.ndarray, agreements: pd.DataFrame) -> dict[str, object]:
     """Return how well anchors are predicted from the other anchors, and from the source lines alone."""
     labels = labels_of(z, model.world.settings.curate.threshold)
     shares = np.bincount(labels[labels >= 0], minlength=3) / np.isfinite(z).sum()
-    result: dict[str, object] = {
-        "anchors": len(drugs),
+    names = ("anchors_correlation_with_prior", "anchors_correlation_left_out")
+    means = agreements.mean().round(4).dropna().tolist()
+    return {
+        "anchors": len(z),
         "label_shares": dict(zip(LABELS, np.round(shares, 4).tolist(), strict=True)),
-        "anchors_correlation_with_prior": _correlation(z, model.prior.evidence_of(drugs).prior),
+        **dict(zip(names, means, strict=False)),
     }
-    left_out = predictor.left_out(drugs, z)
-    if left_out is not None:
-        result["anchors_correlation_left_out"] = _correlation(z, left_out)
-    return result
 
 
 def _on_card(metrics: dict[str, object]) -> dict[str, float]:
@@ -175,25 +172,3 @@ def _on_card(metrics: dict[str, object]) -> dict[str, float]:
         for name, value in metrics.items()
         if isinstance(value, float) and np.isfinite(value)
     }
-
-
-def _correlation(measured: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the mean over drugs of Pearson's correlation over genes."""
-    return round(float(np.mean(correlations(clipped(measured), predicted))), 4)
-
-
-def _strongest(world: World, here: Path, compounds: pd.DataFrame) -> pd.DataFrame:
-    """Return, for every target, the drugs that are predicted to change most genes."""
-    tables = []
-    for target in world.campaign.targets:
-        labels = pd.read_parquet(here / f"{target}.parquet", columns=["drug_id", "label"])
-        counts = (
-            labels.groupby(["drug_id", "label"])
-            .size()
-            .unstack(fill_value=0)
-            .reindex(columns=LABELS, fill_value=0)
-        )
-        counts["changed"] = counts["down"] + counts["up"]
-        counts = counts.sort_values("changed", ascending=False, kind="stable").head(20).reset_index()
-        tables.append(counts.merge(compounds[["drug_id", "name"]], on="drug_id").assign(cell_line=target))
-    return pd.concat(tables, ignore_index=True)

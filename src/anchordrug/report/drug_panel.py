@@ -1,0 +1,175 @@
+"""The drugs of one cell line as every report shows them: what to believe, tables, a map and a heatmap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anchordrug.errors import printable
+from anchordrug.evaluation.coverage import response_plane
+from anchordrug.evidence_group import GROUPS, NEAR_SIMILARITY
+from anchordrug.labels import labels_of
+from anchordrug.report.drugs import Drawings, measured_table, predicted_table
+from anchordrug.report.figures import Figures
+from anchordrug.report.heatmap import MOST_DRUGS, heatmap
+from anchordrug.report.plots import Figure, library_map
+from anchordrug.report.predictions import Predictions, responses_of
+
+# A plane of more drugs takes long, and shows no more.
+MOST_ON_MAP = 1000
+# Of a heatmap's drugs, if so many were measured.
+MEASURED_SHARE = 0.3
+LONGEST_NAME = 30
+FEWEST_ON_MAP = 4
+MARK = "\u25cf"
+MEANING = {
+    "seen": "another cell line has measured the drug",
+    "near": f"no line has, but one like it (Tanimoto similarity of {NEAR_SIMILARITY:g} or more)",
+    "far": "no line has, nor any drug like it",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The drugs measured in a cell line.
+
+    Attributes
+    ----------
+    drugs
+        drug_id, name, moa, smiles, and further columns to be shown.
+    z
+        float32 [drugs, genes], NaN where a gene was not measured.
+    threshold
+        Of |z|, beyond which a gene has changed.
+    note
+        What a reader must know of the further columns.
+    """
+
+    drugs: pd.DataFrame
+    z: np.ndarray
+    threshold: float
+    note: str = ""
+
+
+def drug_panel(
+    target: str,
+    predictions: Predictions,
+    measured: Measured,
+    about: pd.DataFrame,
+    figures: Figures,
+    drawings: Drawings,
+) -> dict[str, object]:
+    """Return what a page shows of the drugs of `target`.
+
+    Parameters
+    ----------
+    about
+        smiles, name and moa by drug_id.
+    figures, drawings
+        Of the page; those of this cell line are added.
+    """
+    ids = measured.drugs["drug_id"].tolist()
+    changes = responses_of(labels_of(measured.z, measured.threshold), measured.z)
+    is_anchor = predictions.drugs["drug_id"].isin(ids).to_numpy()
+    anchors, others = np.flatnonzero(is_anchor), np.flatnonzero(~is_anchor)
+    on_map = np.union1d(anchors, others[_spread(len(others), MOST_ON_MAP - len(anchors))])
+    many = max(MOST_DRUGS - len(ids), int((1 - MEASURED_SHARE) * MOST_DRUGS))
+    strongest = others[np.argsort(-predictions.responses.changed[others], kind="stable")[:many]]
+    rows = np.union1d(on_map, strongest)
+    scores = predictions.scores_of(rows)
+    titles = _titles(predictions.drugs)
+    plane = _map(predictions, about, on_map, is_anchor[on_map], scores[np.isin(rows, on_map)])
+    warm = heatmap(
+        *_strongest(
+            predictions, measured, changes.changed, scores[np.isin(rows, strongest)], titles[strongest]
+        ),
+        predictions.genes,
+        predictions.score,
+    )
+    return {
+        "target": target,
+        "score": predictions.score,
+        "note": measured.note,
+        # First, so that they are drawn whatever the number of drugs.
+        "measured": measured_table(measured.drugs, changes, predictions.genes, drawings),
+        "predicted": predicted_table(predictions, about, ids, drawings),
+        "map": plane and figures.add(f"library_{target}", plane),
+        "on_map": len(on_map),
+        "of_drugs": len(predictions.drugs),
+        "heatmap": warm and figures.add(f"heatmap_{target}", warm),
+        "heatmap_shows": warm and warm.shows,
+    }
+
+
+def groups_table(predictions: Predictions, measured: list[str], scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the evidence groups that have drugs, the one to believe first first.
+
+    Parameters
+    ----------
+    measured
+        Ids of drugs that are not counted, as they need no prediction.
+    scores
+        Further columns, by group.
+    """
+    drugs = predictions.drugs[~predictions.drugs["drug_id"].isin(measured)]
+    own = drugs.groupby("evidence")["confidence"].agg(["size", "mean"]).reindex(GROUPS).dropna()
+    table = pd.DataFrame(
+        {
+            "evidence": own.index,
+            "meaning": own.index.map(MEANING),
+            "drugs": own["size"].astype(int),
+            "right calls of 100, expected": (100 * own["mean"]).round().astype(int),
+        },
+        index=own.index,
+    )
+    return table.join(scores)
+
+
+def _spread(drugs: int, most: int) -> np.ndarray:
+    """Return positions of `most` drugs at equal distances, or of all."""
+    return np.arange(drugs) if drugs <= most else np.linspace(0, drugs - 1, max(most, 0)).astype(np.int64)
+
+
+def _titles(drugs: pd.DataFrame) -> np.ndarray:
+    """Return what figures call the drugs: their names in one line, or else their ids."""
+    names = drugs["name"].astype(object).where(drugs["name"].notna(), drugs["drug_id"])
+    return np.array([printable(str(name), LONGEST_NAME) for name in names], object)
+
+
+def _map(
+    predictions: Predictions, about: pd.DataFrame, rows: np.ndarray, measured: np.ndarray, scores: np.ndarray
+) -> Figure | None:
+    """Return the drugs `rows` in a plane of what is predicted for them; None for too few."""
+    if len(rows) < FEWEST_ON_MAP:
+        return None
+    plane = response_plane(scores, seed=0)
+    own, responses = predictions.drugs.iloc[rows], predictions.responses
+    moa = about["moa"].reindex(own["drug_id"]).tolist()
+    labels = [
+        f"{title}{f', {printable(mechanism, 60)}' if isinstance(mechanism, str) else ''}: "
+        f"{'measured' if known else f'{evidence}, confidence {confidence:.2f}'}, {up} genes up, {down} down"
+        for title, mechanism, known, evidence, confidence, up, down in zip(
+            _titles(own),
+            moa,
+            measured.tolist(),
+            own["evidence"],
+            own["confidence"],
+            responses.up[rows].tolist(),
+            responses.down[rows].tolist(),
+            strict=True,
+        )
+    ]
+    group = np.where(measured, "measured", own["evidence"].to_numpy(object))
+    return library_map(pd.DataFrame({"x": plane[:, 0], "y": plane[:, 1], "group": group, "label": labels}))
+
+
+def _strongest(
+    predictions: Predictions, measured: Measured, changed: np.ndarray, scores: np.ndarray, titles: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Return scores and names of the drugs of a heatmap; measured ones have a mark, if scores are z, too."""
+    names = titles.tolist()
+    if predictions.score != "z":
+        return scores, names
+    most = np.sort(np.argsort(-changed, kind="stable")[: MOST_DRUGS - len(names)])
+    own = [f"{MARK} {title}" for title in _titles(measured.drugs)[most]]
+    return np.concatenate([measured.z[most], scores]), own + names
