@@ -247,6 +247,14 @@ def test_a_forecast_has_one_score_per_draw_and_step(name):
     outlook = forecaster.outlook(fitted_by(name), rest, steps, drugs(), seed=0)
     assert outlook.scores.shape[1] == len(steps)
     assert ((outlook.scores >= 0) & (outlook.scores <= 1)).all()
+    for intervals, expected in (
+        (outlook.score, outlook.scores.mean(axis=0)),
+        (outlook.gain[1:], np.diff(outlook.scores).mean(axis=0)),
+    ):
+        assert intervals.shape == (len(expected), 2)
+        assert (intervals[:, 0] <= expected).all()
+        assert (expected <= intervals[:, 1]).all()
+    assert np.isnan(outlook.gain[0]).all()
 
 
 @every

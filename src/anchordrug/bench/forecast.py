@@ -13,24 +13,20 @@ from anchordrug.predictors.joint import JointFitted
 if TYPE_CHECKING:
     from anchordrug.bench.model import Model
 
-INTERVAL = (0.025, 0.975)
-
 
 def outlook_table(outlook: Outlook) -> pd.DataFrame:
     """Return expected macro-F1 and gain over the step before with 95% intervals, one row per step."""
     scores = outlook.scores
     gains = np.diff(scores, axis=1, prepend=np.nan)
-    low, high = np.quantile(scores, INTERVAL, axis=0)
-    gain_low, gain_high = np.quantile(gains, INTERVAL, axis=0)
     return pd.DataFrame(
         {
             "more_drugs": outlook.drugs,
             "macro_f1": scores.mean(axis=0),
-            "low": low,
-            "high": high,
+            "low": outlook.score[:, 0],
+            "high": outlook.score[:, 1],
             "gain": gains.mean(axis=0),
-            "gain_low": gain_low,
-            "gain_high": gain_high,
+            "gain_low": outlook.gain[:, 0],
+            "gain_high": outlook.gain[:, 1],
         }
     ).round(6)
 

@@ -350,11 +350,21 @@ class Expectation:
 class Outlook:
     """Expected macro-F1 after more drugs of an order: one entry of each array per number of drugs.
 
-    `drugs` int64 [steps] are how many more; `scores` float64 [draws, steps] the macro-F1 of every draw.
+    Attributes
+    ----------
+    drugs
+        int64 [steps], how many more.
+    scores
+        float64 [draws, steps], the macro-F1 of every draw.
+    score, gain
+        float64 [steps, 2], the limits of the 95% intervals of the macro-F1 and of its gain over the step
+        before (NaN for the first step).
     """
 
     drugs: np.ndarray
     scores: np.ndarray
+    score: np.ndarray
+    gain: np.ndarray
 
 
 class Forecaster(Protocol):
@@ -372,7 +382,7 @@ class Forecaster(Protocol):
         order
             int64 rows of drugs that may be measured next, best first.
         steps
-            int64, rising, at most the length of `order`; 0 is the present.
+            int64, rising, at most the length of `order`; the first is 0, the present.
         queries
             int64 rows of the drugs to be predicted; of many, evenly spaced ones are looked at.
         """

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from anchordrug.errors import RawDataError
 from anchordrug.predictors.response.files import load_state, save_state
 from anchordrug.predictors.response.fitted import load_fitted, save_fitted
+from anchordrug.predictors.response.misses import Misses
 from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling
 from tests.predictors.response.response_worlds import NET, SHARES, fixed_predictor, fixed_world, same_arrays
 
@@ -98,9 +99,11 @@ both = pytest.mark.parametrize(
 @every_share
 def test_what_source_lines_taught_comes_back(share, tmp_path):
     source_fit, net = start_of(share)
+    source_fit = replace(source_fit, unit=0.7, misses=Misses((-1.5, 2.5), (0.0, 7.0), (-3.0, 4.0)))
     save_state(tmp_path, source_fit, net, {})
     again, loaded = load_state(tmp_path, NET)
     assert again.gp == source_fit.gp
+    assert (again.unit, again.misses) == (source_fit.unit, source_fit.misses)
     assert same_arrays(source_fit.labels, again.labels)
     np.testing.assert_array_equal(again.offsets, source_fit.offsets)
     assert again.offsets.dtype == source_fit.offsets.dtype == np.float32
@@ -288,6 +291,7 @@ def test_a_card_that_is_no_json_object_is_an_error_that_names_the_file(request, 
     [
         ("started", read_start, "gp"),
         ("started", read_start, "net_inputs"),
+        ("started", read_start, "forecast"),
         ("saved", read_response, "net_share"),
         ("saved", read_response, "temperature"),
     ],
@@ -300,6 +304,16 @@ def test_a_card_without_a_key_is_an_error_that_names_folder_and_key(request, fix
     text = complaint(read, folder)
     assert "not a usable model" in text
     assert key in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "later"),
+    [(0, [-1, 1]), (-1, [-1, 1]), ("x", [-1, 1]), (1, [0.5, 1]), (1, [-1, -0.5]), (1, [1]), (1, [-1, None])],
+)
+def test_limits_of_forecasts_that_cannot_be_are_an_error_that_names_the_folder(started, unit, later):
+    misses = card_of(started)["forecast"]["misses"] | {"later": later}
+    edit_card(started, forecast={"unit": unit, "misses": misses})
+    assert "not a usable model" in complaint(read_start, started)
 
 
 @both

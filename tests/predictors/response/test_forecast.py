@@ -1,12 +1,14 @@
 """The forecast of what more drugs bring."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from anchordrug.bench.forecast import outlook_table
 from anchordrug.graph.numpy_ops import NumpyOps
-from anchordrug.predictors.response.forecast import DRAWS, noise_scale, outlook
-from anchordrug.predictors.response.packed_bits import PackedBits
-from tests.predictors.response.response_worlds import THRESHOLD, fixed_predictor, fixed_world, random_world
+from anchordrug.predictors.response.forecast import DRAWS, GpForecaster, noise_scale
+from anchordrug.predictors.response.misses import Misses
+from tests.predictors.response.response_worlds import fixed_predictor, fixed_world, random_world
 
 
 def fit(world, predictor, anchors):
@@ -15,16 +17,13 @@ def fit(world, predictor, anchors):
 
 
 def unit_of(world, predictor):
-    return noise_scale(
-        predictor.source_fit.gp, world.sources, PackedBits.of(world.bits), world.mechanism, THRESHOLD
-    )
+    return noise_scale(predictor.source_fit.gp, world.pseudo_targets())
 
 
-def forecast(world, predictor, anchors, order, steps, queries, seed=0, unit=1.0):
+def forecast(world, predictor, anchors, order, steps, queries, seed=0, **lessons):
+    source_fit = replace(predictor.source_fit, **lessons)
     fitted = fit(world, predictor, anchors)
-    return outlook(
-        fitted, predictor.source_fit.gp.noise, unit, world.sources, order, np.array(steps), queries, seed
-    )
+    return GpForecaster(source_fit, world.sources).outlook(fitted, order, np.array(steps), queries, seed)
 
 
 def test_covariance_of_a_drug_with_itself_is_its_squared_deviation():
@@ -69,6 +68,19 @@ def test_same_seed_same_forecast_and_scores_are_shares():
     assert (table["low"] <= table["macro_f1"]).all()
     assert (table["macro_f1"] <= table["high"]).all()
     np.testing.assert_allclose(table["gain"][1:], table["macro_f1"].diff()[1:], atol=2e-6)
+
+
+def test_intervals_are_those_of_the_played_forecasts_and_the_first_drugs_have_their_own():
+    world, predictor = fixed_world(), fixed_predictor(0)
+    anchors, _ = world.anchors(12)
+    rest, misses = np.setdiff1d(world.everything, anchors), Misses((-4.0, 5.0), (-1.0, 7.0), (-2.0, 3.0))
+    for have in (0, 4):
+        steps = np.array([0, 4, 8])
+        found = forecast(world, predictor, anchors[:have], anchors[have:], steps, rest, misses=misses)
+        score, gain = misses.intervals(found.scores, have, steps)
+        table = outlook_table(found)
+        np.testing.assert_allclose(table[["low", "high"]], score, atol=1e-6)
+        np.testing.assert_allclose(table[["gain_low", "gain_high"]], gain, atol=1e-6)
 
 
 def test_measuring_the_very_drugs_one_wants_to_predict_is_expected_to_pay():

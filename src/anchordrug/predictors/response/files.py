@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from anchordrug.predictors.base import Expectation
 from anchordrug.predictors.damage import usable
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights
 from anchordrug.predictors.response.label_model import LabelModel
+from anchordrug.predictors.response.misses import Misses
 from anchordrug.predictors.response.net import NetSettings, PriorBasis, ResponseNet
 from anchordrug.predictors.response.pseudo_targets import SourceFit
 
@@ -36,7 +38,9 @@ def save_state(
         arrays |= {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
         shape = [basis.components.shape[1], network.cell.in_features]
     expected = [asdict(entry) for entry in source_fit.expected]
-    write(folder, arrays, {"gp": asdict(source_fit.gp), "net_inputs": shape, "expected": expected, **card})
+    forecast = {"unit": source_fit.unit, "misses": asdict(source_fit.misses)}
+    lessons = {"gp": asdict(source_fit.gp), "net_inputs": shape, "expected": expected, "forecast": forecast}
+    write(folder, arrays, lessons | card)
 
 
 def load_state(
@@ -56,7 +60,8 @@ def load_state(
         gp = GpSettings(**{**card["gp"], "kernel": KernelWeights(**kernel)})
         labels = LabelModel(**part(arrays, "labels"))
         expected = tuple(Expectation(**entry) for entry in card["expected"])
-        source_fit = SourceFit(gp, labels, arrays["offsets"], expected)
+        unit, misses = _forecasts(card["forecast"])
+        source_fit = SourceFit(gp, labels, arrays["offsets"], expected, unit, misses)
         require("labels", labels.gene.shape == (len(labels.spread), 3) and arrays["offsets"].shape == (3,))
         if not card["net_inputs"]:
             return source_fit, None
@@ -72,6 +77,16 @@ def load_state(
         network.load_state_dict(state)
         return source_fit, (network.eval(), basis)
     raise AssertionError
+
+
+def _forecasts(values: Mapping[str, Any]) -> tuple[float, Misses]:
+    """Return `SourceFit.unit` and `SourceFit.misses`."""
+    unit = float(values["unit"])
+    misses = Misses(**{name: (float(low), float(high)) for name, (low, high) in values["misses"].items()})
+    limits = [misses.score, misses.first, misses.later]
+    require("forecast", unit > 0 and bool(np.isfinite([unit, *np.ravel(limits)]).all()))
+    require("forecast", all(low <= 0 <= high for low, high in limits))
+    return unit, misses
 
 
 def require(name: str, holds: bool) -> None:

@@ -2,13 +2,13 @@
 
 The responses that the next drugs would show are drawn from the Gaussian process given the anchors so far, the
 process is updated with each draw, and what it then says of the drugs to be predicted is scored against labels
-drawn from what it believes. Nothing has to be measured; the mean over draws is the expected macro-F1, and the
-spread its interval. Draws are correlated between drugs by the process and between genes as in the source
-lines, because independent ones would make every interval too narrow.
+drawn from what it believes. Nothing has to be measured; the mean over draws is the expected macro-F1. Draws
+are correlated between drugs by the process and between genes as in the source lines, because independent ones
+would make every interval too narrow; they still lack the model's own errors, which `misses` adds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -21,31 +21,22 @@ from anchordrug.labels import decide
 from anchordrug.predictors.base import Outlook
 from anchordrug.predictors.response.fitted import ResponseFitted
 from anchordrug.predictors.response.gp import GpSettings, fit_gp
-from anchordrug.predictors.response.packed_bits import PackedBits
-from anchordrug.predictors.response.prior import ResponsePrior, clipped
-from anchordrug.predictors.response.pseudo_targets import pseudo_targets
+from anchordrug.predictors.response.prior import clipped
+from anchordrug.predictors.response.pseudo_targets import PseudoTarget, SourceFit
 
 DRAWS = 40
 MOST_QUERIES = 300
 PSEUDO_TARGETS, PSEUDO_ANCHORS = 3, 30
 
 
-def noise_scale(
-    settings: GpSettings,
-    sources: ResponseAtlas,
-    bits: PackedBits,
-    mechanism: np.ndarray,
-    threshold: float,
-) -> float:
+def noise_scale(settings: GpSettings, targets: Sequence[PseudoTarget]) -> float:
     """Return the variance of z that a variance of 1 of the process stands for.
 
-    The process' mean depends on the ratio of its variances alone. Their unit is measured on the largest
-    source lines: each plays the target with 30 anchors, and its other drugs show how far predictions miss.
+    The process' mean depends on the ratio of its variances alone. Their unit is measured on the first of
+    `targets`, the largest source lines: with 30 anchors each, the other drugs show how far predictions miss.
     """
     missed = expected = 0.0
-    for number, target in enumerate(pseudo_targets(sources, bits, mechanism, threshold)):
-        if number == PSEUDO_TARGETS:
-            break
+    for number, target in enumerate(targets[:PSEUDO_TARGETS]):
         known = min(PSEUDO_ANCHORS, len(target.drugs) // 2)
         order = np.random.default_rng(number).permutation(len(target.drugs))
         anchors, rest = order[:known], order[known:]
@@ -63,32 +54,33 @@ def noise_scale(
     return missed / expected if expected else 1.0
 
 
-def outlook(
+def drawn_scores(
     fitted: ResponseFitted,
-    noise: float,
-    unit: float,
+    source_fit: SourceFit,
     sources: ResponseAtlas,
     order: np.ndarray,
     steps: np.ndarray,
     queries: np.ndarray,
-    seed: int,
-) -> Outlook:
-    """Return the expected macro-F1 on `queries` after the first `steps` drugs of `order` have been measured.
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> np.ndarray:
+    """Return the macro-F1 on `queries` in every draw, once `steps` drugs of `order` are measured.
 
     Parameters
     ----------
-    noise
-        `GpSettings.noise`.
-    unit
-        As `noise_scale` returns.
     order
         int64 rows of drugs that may be measured next, best first.
     steps
-        int64, rising, at most the length of `order`; 0 is the present.
+        int64, rising, at most the length of `order`; the first is 0, the present.
     queries
         int64 rows of the drugs to be predicted; of many, evenly spaced ones are looked at.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [draws, steps].
     """
-    rng = np.random.default_rng(seed)
+    noise, unit = source_fit.gp.noise, source_fit.unit
     queries = queries[
         np.unique(np.linspace(0, len(queries) - 1, min(len(queries), MOST_QUERIES)).astype(np.int64))
     ]
@@ -104,21 +96,29 @@ def outlook(
     rest = cholesky((left + left.T) / 2 + (noise + 1e-6) * np.eye(len(queries)), lower=True)
     genes = _gene_factor(sources)
     size = np.sqrt(unit)
-    scores = np.empty((DRAWS, len(steps)))
-    for draw in range(DRAWS):
+    variances = [np.einsum("nk,nk->n", told[:, k:], told[:, k:]) + left.diagonal() for k in steps]
+
+    def predicted(learned: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        deviation = np.sqrt(variance)[:, None].astype(np.float32)
+        probabilities = fitted.mixed(NumpyOps, evidence, learned, deviation, net)
+        return probabilities, decide(probabilities, fitted.offsets_of(queries))
+
+    present = predicted(mean, variances[0])
+    scores = np.empty((draws, len(steps)))
+    for draw in range(draws):
         news = told * size, rng.standard_normal((len(order), len(genes))) @ genes
         remainder = size * (rest @ (rng.standard_normal((len(queries), len(genes))) @ genes))
         for place, step in enumerate(steps):
-            learned = mean + (news[0][:, :step] @ news[1][:step]).astype(np.float32)
+            probabilities, labels = present
+            if step:
+                learned = mean + (news[0][:, :step] @ news[1][:step]).astype(np.float32)
+                probabilities, labels = predicted(learned, variances[place])
             missing = news[0][:, step:] @ news[1][step:] + remainder
-            variance = np.einsum("nk,nk->n", told[:, step:], told[:, step:]) + left.diagonal()
-            deviation = np.sqrt(variance)[:, None].astype(np.float32)
-            probabilities = fitted.mixed(NumpyOps, evidence, learned, deviation, net)
-            rank = ndtr(missing / (size * np.sqrt(variance + noise))[:, None])
+            rank = ndtr(missing / (size * np.sqrt(variances[place] + noise))[:, None])
             truth = 1 + (rank > 1 - probabilities[:, :, 2]).astype(np.int8)
             truth[rank < probabilities[:, :, 0]] = 0
-            scores[draw, place] = macro_f1(truth, decide(probabilities, fitted.offsets_of(queries)))
-    return Outlook(steps, scores)
+            scores[draw, place] = macro_f1(truth, labels)
+    return scores
 
 
 def _gene_factor(sources: ResponseAtlas) -> np.ndarray:
@@ -134,20 +134,16 @@ def _gene_factor(sources: ResponseAtlas) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GpForecaster:
-    """Forecasts from the posterior of a Gaussian process; the unit of its variance is measured once."""
+    """Forecasts from the posterior of a Gaussian process, with intervals from played forecasts."""
 
-    settings: GpSettings
+    source_fit: SourceFit
     sources: ResponseAtlas
-    prior: ResponsePrior
-    threshold: float
-
-    @cached_property
-    def unit(self) -> float:
-        """As `noise_scale` returns."""
-        return noise_scale(self.settings, self.sources, self.prior.bits, self.prior.mechanism, self.threshold)
 
     def outlook(
         self, fitted: ResponseFitted, order: np.ndarray, steps: np.ndarray, queries: np.ndarray, seed: int
     ) -> Outlook:
         """Return the expected macro-F1 on `queries`; see `anchordrug.predictors.base.Forecaster`."""
-        return outlook(fitted, self.settings.noise, self.unit, self.sources, order, steps, queries, seed)
+        rng = np.random.default_rng(seed)
+        scores = drawn_scores(fitted, self.source_fit, self.sources, order, steps, queries, rng)
+        anchors = len(fitted.gp.kernel.drugs)
+        return Outlook(steps, scores, *self.source_fit.misses.intervals(scores, anchors, steps))

@@ -15,7 +15,7 @@ from anchordrug.labels import labels_of
 from anchordrug.predictors.base import Card, Decision, Expectation, Predictor, State, Task, Work
 from anchordrug.predictors.response.files import load_state, save_state
 from anchordrug.predictors.response.fitted import ResponseFitted, load_fitted
-from anchordrug.predictors.response.forecast import GpForecaster
+from anchordrug.predictors.response.forecast import GpForecaster, noise_scale
 from anchordrug.predictors.response.gp import KernelWeights, fit_gp, leave_one_out
 from anchordrug.predictors.response.label_model import LabelModel
 from anchordrug.predictors.response.net import (
@@ -30,8 +30,10 @@ from anchordrug.predictors.response.net import (
     pretrain_net,
 )
 from anchordrug.predictors.response.params import EnsembleParams, GpParams, NetParams
+from anchordrug.predictors.response.played_forecasts import played_misses
 from anchordrug.predictors.response.prior import ResponsePrior, prior_of
 from anchordrug.predictors.response.pseudo_targets import (
+    PseudoTarget,
     SourceFit,
     fit_to_pseudo_targets,
     gene_rates,
@@ -113,6 +115,13 @@ class ResponsePredictor(Predictor):
             f"calibrated on {len(pseudo)} pseudo-targets (slope {gp.slope:.2f}, noise {gp.noise:g}, "
             f"ridge {gp.ridge:g})"
         )
+        if cls.share_of_net(params) < 1:
+            source_fit = _with_forecasts(source_fit, pseudo, task, seed)
+            low, high = source_fit.misses.later
+            work.say(
+                f"intervals of forecasts: {low:+.1f} to {high:+.1f} spreads (first drugs "
+                f"{source_fit.misses.first[0]:+.1f} to {source_fit.misses.first[1]:+.1f})"
+            )
         settings = cls.net_settings(params, task.device)
         if settings is None:
             return ResponseState(source_fit, None)
@@ -168,7 +177,7 @@ class ResponsePredictor(Predictor):
         """Return the forecast of the Gaussian process; None where the network alone predicts."""
         if self.net_share == 1:
             return None
-        return GpForecaster(self.source_fit.gp, self.sources, self.prior, self.threshold)
+        return GpForecaster(self.source_fit, self.sources)
 
     def fit(
         self,
@@ -263,3 +272,18 @@ class EnsemblePredictor(NetPredictor):
     def share_of_net(cls, params: Any) -> float:
         """Return the share that the settings give."""
         return params.fit.net_share
+
+
+def _with_forecasts(
+    source_fit: SourceFit, targets: Sequence[PseudoTarget], task: Task, seed: int
+) -> SourceFit:
+    """Return `source_fit` with the unit of the process' variance and the misses of played forecasts."""
+    source_fit = replace(source_fit, unit=noise_scale(source_fit.gp, targets))
+
+    def fit(target: PseudoTarget, drugs: np.ndarray, z: np.ndarray) -> ResponseFitted:
+        player = GpPredictor(
+            *(target.sources, target.prior, target.scale, source_fit, task.threshold), net=None, net_share=0.0
+        )
+        return player.fit(drugs, z, seed=seed)
+
+    return replace(source_fit, misses=played_misses(targets, fit, source_fit, task.threshold, seed))

@@ -31,6 +31,7 @@ from anchordrug.predictors.response.label_model import (
     fit_label_model,
     probabilities,
 )
+from anchordrug.predictors.response.misses import CHANCE, Misses
 from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import (
     Evidence,
@@ -59,13 +60,16 @@ class SourceFit:
     """Settings of the process, the label model, and what decides between labels.
 
     `offsets` float32 [3] is added to log probabilities before the largest is taken: -tau x log class share.
-    `expected` says how well each evidence group was predicted.
+    `expected` says how well each evidence group was predicted, `unit` is the variance of z that a variance
+    of 1 of the process stands for, and `misses` says how far forecasts were off.
     """
 
     gp: GpSettings
     labels: LabelModel
     offsets: np.ndarray
     expected: tuple[Expectation, ...] = ()
+    unit: float = 1.0
+    misses: Misses = CHANCE
 
 
 @dataclass(frozen=True)
