@@ -21,14 +21,19 @@ DEMO = ROOT / "datasets/demo"
 # keep one of them waiting.
 LONGEST_FIRST = (
     "test_dvc.py",
-    "real/test_real_campaign.py",
+    "bench/test_campaign_commands.py",
     "test_tutorial.py",
     "test_paper_benchmark.py",
     "prediction/test_ray.py",
-    "cli/test_project.py",
-    "stages/test_grow.py",
-    "prediction/test_predict_only.py",
+    "bench/test_ingest.py",
+    "real/test_real_campaign.py",
+    "prediction/test_engine.py",
     "test_benchmarks.py",
+    "bench/additions/test_command.py",
+    "prediction/test_engine_hostile.py",
+    "prediction/test_predict_only.py",
+    "stages/test_grow.py",
+    "cli/test_project.py",
     "test_contributing.py",
     "test_plugins.py",
 )
