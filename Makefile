@@ -19,6 +19,8 @@ else
   PYTHON = $(or $(FOUND),$(error Python 3.11, 3.12 or 3.13 is not on the path; install it, or add PYTHON=its-path))
 endif
 export PATH := $(BIN):$(PATH)
+# pip compiles nothing, so the first import does; unsaved, each process would take ten seconds for that again.
+unexport PYTHONDONTWRITEBYTECODE
 # Two processes with as many threads as cores each stand in each other's way; pytest-xdist runs two.
 TEST_ENV := OMP_NUM_THREADS=1
 

@@ -1,8 +1,9 @@
 """Fixtures: the real LINCS subset, the demo bundle, and a small project whose stages have run."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import hypothesis
@@ -20,14 +21,19 @@ DEMO = ROOT / "datasets/demo"
 # keep one of them waiting.
 LONGEST_FIRST = (
     "test_dvc.py",
-    "real/test_real_campaign.py",
+    "bench/test_campaign_commands.py",
     "test_tutorial.py",
     "test_paper_benchmark.py",
     "prediction/test_ray.py",
-    "cli/test_project.py",
-    "stages/test_grow.py",
-    "prediction/test_predict_only.py",
+    "bench/test_ingest.py",
+    "real/test_real_campaign.py",
+    "prediction/test_engine.py",
     "test_benchmarks.py",
+    "bench/additions/test_command.py",
+    "prediction/test_engine_hostile.py",
+    "prediction/test_predict_only.py",
+    "stages/test_grow.py",
+    "cli/test_project.py",
     "test_contributing.py",
     "test_plugins.py",
 )
@@ -37,6 +43,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; all others stay in their order."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def learn_from_little() -> None:
+    """Let what the default predictor and its rival learn from source lines in this process take less time.
+
+    The regression of labels is fitted to a tenth of the rows, and the rival has a tenth of its trees.
+    """
+    from anchordrug.predictors import extra_trees
+    from anchordrug.predictors.response import pseudo_targets
+
+    pseudo_targets.ROWS, extra_trees.TREES = 30_000, 6
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little() -> None:
+    learn_from_little()
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that `make` has filled, once for all processes of pytest-xdist."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"shared-{name}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = folder.with_suffix(".made")
+        if not made.exists():
+            # What a failure has left.
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -118,14 +156,16 @@ def run_from_pretrain(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder in which every stage has run once. Tests must leave it as it is."""
-    folder = tmp_path_factory.mktemp("project")
-    write_params(folder, small_params())
-    run_stages(folder, (["curate"], ["grow"], ["featurize"], ["split"]))
-    run_from_pretrain(folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        write_params(folder, small_params())
+        run_stages(folder, (["curate"], ["grow"], ["featurize"], ["split"]))
+        run_from_pretrain(folder)
+
+    return made_once(tmp_path_factory, "project", make)
 
 
-def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> Path:
+def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> None:
     """Run every stage from pretrain on in a new folder, with another predictor."""
     for name in ("curated", "atlas", "features", "splits"):
         shutil.copytree(project / "tables" / name, folder / "tables" / name)
@@ -134,19 +174,22 @@ def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> 
     params["select"]["strategy"] = strategy
     write_params(folder, params)
     run_from_pretrain(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
 def mlp_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the paper's network and BALD. Tests must leave it as it is."""
-    return project_with("mlp", "bald", project, tmp_path_factory.mktemp("mlp"))
+    return made_once(tmp_path_factory, "mlp", lambda folder: project_with("mlp", "bald", project, folder))
 
 
 @pytest.fixture(scope="session")
 def mlp_response_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the paper's network on prior responses too. Tests must leave it as it is."""
-    return project_with("mlp_response", "random", project, tmp_path_factory.mktemp("mlp_response"))
+    return made_once(
+        tmp_path_factory,
+        "mlp_response",
+        lambda folder: project_with("mlp_response", "random", project, folder),
+    )
 
 
 def copied(folder: Path, copy: Path) -> Path:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, learn_from_little
 
 # Of the clock, and far more than any of the commands takes: one that is not done has met a deadlock.
 MOST_SECONDS = 300
@@ -68,6 +68,7 @@ def _serve() -> None:
     import anchordrug.project.project
     import anchordrug.stages.report  # noqa: F401
 
+    learn_from_little()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for line in sys.stdin:
         folder, commands = json.loads(line)

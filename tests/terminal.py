@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, learn_from_little
 
 # Those that Python hides outside of tests stay hidden.
 _HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
@@ -81,6 +81,7 @@ def _serve() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(2, 1)
+    learn_from_little()
     pages: dict[str, dict[str, object]] = {}
     for line in asked:
         work = json.loads(line)

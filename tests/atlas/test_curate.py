@@ -1,7 +1,11 @@
 """Curation on bundles small enough to work out by hand, and on the demo bundle against plain pandas."""
 
 import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -13,6 +17,8 @@ from rdkit import Chem
 
 from anchordrug import schemas
 from anchordrug.atlas.curate import Curated, Rules, curate
+from anchordrug.chem.worker import fingerprint
+from anchordrug.chem.workers import Fingerprinted
 from anchordrug.errors import AnchorDrugError, RawDataError
 from anchordrug.raw.bundle import RawBundle, find_bundle
 from anchordrug.raw.gctx import write_gctx
@@ -38,6 +44,20 @@ ANNOTATED = ("NARFL", "MYC", "JUN", "HMOX1", "FOS")  # NARFL is CIAO3's old symb
 PANEL = ("JUN", "CIAO3", "MYC", "FOS", "HMOX1")
 LINES = ("A", "B")  # with untreated expression; C has none
 NOT_FINITE = "z-scores missing or not finite"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _structures_here() -> Iterator[None]:
+    """Let this process do what a worker does: its start takes longer than the rest of a tiny curation."""
+
+    @contextmanager
+    def standardising(structures: Sequence[str]) -> Iterator[Iterator[Fingerprinted | str]]:
+        answers = fingerprint(list(structures), [], 0)
+        yield (found if isinstance(found, str) else Fingerprinted(*found[:2], ()) for found in answers)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchordrug.atlas.curate.standardising", standardising)
+        yield
 
 
 def signature(sig_id: str, drug: str = "D1", line: str = "A", **changes: str) -> dict[str, str]:
@@ -524,7 +544,7 @@ def test_a_gene_is_found_under_its_other_names(
 @settings(max_examples=10, deadline=None)
 def test_the_order_of_the_panel_does_not_matter(tmp_path_factory, panel):
     bundle = write_bundle(tmp_path_factory.mktemp("bundle"), DIRTY, DIRTY_Z, panel=panel)
-    assert_same(curate(bundle, RULES), curate_dirty(tmp_path_factory))
+    assert_same(curate(bundle, RULES), curate_dirty())
 
 
 def test_a_panel_with_unknown_genes_names_them_and_a_near_one(tmp_path):
@@ -629,8 +649,10 @@ DIRTY_Z = made_up([row["sig_id"] for row in DIRTY if row["sig_id"] != "absent"])
 DIRTY_Z.loc["damaged", "101"] = np.nan
 
 
-def curate_dirty(tmp_path_factory) -> Curated:
-    return curate(write_bundle(tmp_path_factory.mktemp("dirty"), DIRTY, DIRTY_Z), RULES)
+@cache
+def curate_dirty() -> Curated:
+    with TemporaryDirectory() as folder:
+        return curate(write_bundle(Path(folder), DIRTY, DIRTY_Z), RULES)
 
 
 def assert_same(one: Curated, other: Curated) -> None:
@@ -695,10 +717,10 @@ def test_the_order_of_rows_and_columns_does_not_matter(
         DIRTY_Z.iloc[list(matrix_rows), list(matrix_columns)],
         compounds={drug: COMPOUNDS[drug] for drug in drugs},
     )
-    assert_same(curate(bundle, RULES), curate_dirty(tmp_path_factory))
+    assert_same(curate(bundle, RULES), curate_dirty())
 
 
-def test_metadata_inside_the_matrix_serves_where_there_is_no_siginfo(tmp_path, tmp_path_factory):
+def test_metadata_inside_the_matrix_serves_where_there_is_no_siginfo(tmp_path):
     bundle = write_bundle(tmp_path, DIRTY, DIRTY_Z)
     bundle.siginfo.unlink()
     described = pd.DataFrame([row for row in DIRTY if row["sig_id"] != "absent"])
@@ -706,7 +728,7 @@ def test_metadata_inside_the_matrix_serves_where_there_is_no_siginfo(tmp_path, t
     for number in ("pert_dose", "pert_time", "cc_q75", "pct_self_rank_q25"):
         described[number] = described[number].astype(float)
     write_gctx(bundle.matrix, DIRTY_Z.to_numpy(), described, pd.DataFrame({"id": DIRTY_Z.columns}))
-    inside, beside = curate(find_bundle(tmp_path), RULES), curate_dirty(tmp_path_factory)
+    inside, beside = curate(find_bundle(tmp_path), RULES), curate_dirty()
     assert_consistent(inside)
     np.testing.assert_array_equal(inside.z, beside.z)
     pd.testing.assert_frame_equal(inside.responses, beside.responses)
@@ -715,13 +737,13 @@ def test_metadata_inside_the_matrix_serves_where_there_is_no_siginfo(tmp_path, t
     }
 
 
-def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path, tmp_path_factory):
+def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path):
     bundle = write_bundle(tmp_path, DIRTY, DIRTY_Z)
     bundle.matrix.unlink()
     lines = ["#1.3", f"{DIRTY_Z.shape[1]}\t{len(DIRTY_Z)}\t0\t0", "\t".join(["id", *DIRTY_Z.index])]
     lines += ["\t".join([gene, *map(repr, map(float, DIRTY_Z[gene]))]) for gene in DIRTY_Z.columns]
     (tmp_path / "level5_beta_trt_cp_tiny.gct").write_text("\n".join(lines) + "\n")
-    curated, expected = curate(find_bundle(tmp_path), RULES), curate_dirty(tmp_path_factory)
+    curated, expected = curate(find_bundle(tmp_path), RULES), curate_dirty()
     np.testing.assert_array_equal(curated.z, expected.z)
     pd.testing.assert_frame_equal(curated.responses, expected.responses)
     pd.testing.assert_frame_equal(curated.funnel, expected.funnel)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import run_cli, write_params
+from tests.conftest import made_once, run_cli, write_params
 
 LIBRARY = "tables/atlas/drugs.parquet"
 # The demo's 128 genes and enough others for a trend of dispersions; a fit takes time by the gene.
@@ -62,13 +62,17 @@ def at_bench(campaign: Path, project: Path, home: Path) -> Path:
 @pytest.fixture(scope="session")
 def bench_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project up to its splits, with predictor response_gp. Tests must leave it as it is."""
-    return copy_of(project, tmp_path_factory.mktemp("bench_project"))
+    return made_once(tmp_path_factory, "bench_project", lambda folder: copy_of(project, folder))
 
 
 @pytest.fixture(scope="session")
 def waiting(bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `campaign` (6 drugs a round, 2 rounds) and `counts.csv`. Tests must leave it as it is."""
-    return rehearsal(bench_project, tmp_path_factory.mktemp("waiting"), budget=12, rounds=2)
+    return made_once(
+        tmp_path_factory,
+        "waiting",
+        lambda folder: rehearsal(bench_project, folder, budget=12, rounds=2),
+    )
 
 
 @pytest.fixture

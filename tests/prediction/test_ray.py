@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from rdkit import RDConfig
 
-from anchordrug.errors import LibraryError, WorkerError
+from anchordrug.errors import AnchorDrugError, LibraryError, WorkerError
 from anchordrug.labels import margins
 from anchordrug.prediction import ray as engine
 from anchordrug.prediction.inference import load_onnx
@@ -86,12 +86,6 @@ def ended(address: str, script: str, model: Path, *words: object) -> subprocess.
     )
 
 
-def fault(address: str, model: Path, *words: object) -> str:
-    done = ended(address, "from anchordrug.cli import main; main()", model, *words)
-    assert done.returncode == 2
-    return done.stderr
-
-
 def test_a_killed_worker_loses_nothing(cluster, project, library, tmp_path):
     out = tmp_path / "out"
     script = KILLING.replace("KILLED", str(tmp_path / "killed"))
@@ -132,15 +126,24 @@ def require_same_but_for_ties(ours, expected, offsets):
     assert (leads < 1e-4).all()
 
 
-def test_where_it_cannot_read_or_write(cluster, project, library, tmp_path):
-    model = project / MODEL
-    missing = fault(cluster, model, "--drugs", tmp_path / "none", "--out", tmp_path / "o")
-    assert "no such file or folder" in missing
-    assert "is in the library" in fault(cluster, model, "--drugs", library, "--out", library)
-    assert "is not empty" in fault(cluster, model, "--drugs", library, "--out", tmp_path)
-    named = fault(
-        cluster, project / MODEL, "--drugs", library, "--out", tmp_path / "o", "--smiles-column", "smile"
-    )
+def test_where_it_cannot_read_or_write(project, library, tmp_path, monkeypatch):
+    """All of it is found before any worker starts."""
+
+    def starts(*_):
+        raise AssertionError("a worker has started")
+
+    monkeypatch.setattr(engine, "_spread", starts)
+
+    def fault(drugs: Path, out: Path, *words: str) -> str:
+        options = ("--model", project / MODEL, "--engine", "ray", "--drugs", drugs, "--out", out)
+        ended = run_cli("predict", *options, *words).exception
+        assert isinstance(ended, AnchorDrugError)
+        return str(ended)
+
+    assert "no such file or folder" in fault(tmp_path / "none", tmp_path / "o")
+    assert "is in the library" in fault(library, library)
+    assert "is not empty" in fault(library, tmp_path)
+    named = fault(library, tmp_path / "o", "--smiles-column", "smile")
     assert "no column 'smile'" in named
     assert "did you mean 'smiles'?" in named
 

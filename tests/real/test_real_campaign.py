@@ -14,6 +14,8 @@ def test_the_bench_ends_where_the_select_stage_does(lincs, tmp_path, monkeypatch
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import campaign
 
+    # Enough for a trend of dispersions; a fit takes time by the gene.
+    monkeypatch.setattr("anchordrug.bench.assays.simulated_counts.BACKGROUND_GENES", 200)
     out = tmp_path / "drill.json"
     arguments = ["--raw", lincs, "--predictor", "response_gp", "--work", tmp_path / "work", "--out", out]
     monkeypatch.setattr(sys, "argv", ["campaign.py", *map(str, arguments)])

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from anchordrug.bench.assays.intake import take_in
 from anchordrug.bench.assays.request import AssayRequest, BelongsError, Reference, ResultFile
 from anchordrug.errors import AssayError
-from tests.bench.assays.assay_worlds import DRUGS, GENES, assay, plate_map_of, responses_of, wells_of
+from tests.bench.assays.assay_worlds import DRUGS, GENES, counted, plate_map_of, responses_of, wells_of
 
 THRESHOLD = 1.5
 
@@ -34,7 +34,7 @@ def saved(folder, table, name="results.csv"):
 
 
 def counts_of(plate_map, z):
-    counts = assay(z, plate_map)
+    counts = counted(z, plate_map)
     return counts.set_axis([f"{plate}_{well}" for plate, well in counts.columns], axis=1)
 
 
@@ -265,7 +265,7 @@ def test_counts_with_an_empty_well_and_a_gene_without_a_count(tmp_path):
     failed = result.wells[result.wells["failed"]]
     assert failed[["well_position", "reason"]].to_numpy().tolist() == [[well, "no column in the results"]]
     assert result.z.columns[result.z.isna().any()].tolist() == ["GENE007"]
-    assert any("1 of 2300 genes (GENE007) have missing values" in note for note in result.notes)
+    assert any("1 of 500 genes (GENE007) have missing values" in note for note in result.notes)
 
 
 # ---- repeated genes ----
@@ -396,21 +396,21 @@ def test_few_reads_are_told(tmp_path):
     wells = [
         f"{plate}_{well}" for plate, well in zip(plate_map["plate"], plate_map["well_position"], strict=True)
     ]
-    shallow = assay(z, plate_map, reads=3000).set_axis(wells, axis=1)
+    shallow = counted(z, plate_map, reads=3000).set_axis(wells, axis=1)
     notes = " ".join(taken_in(tmp_path, shallow, plate_map, z).notes)
     assert "reads are few: half of the atlas' genes have fewer than 0.0" in notes
     assert (
         "is far from the usual (1 to 10): the effects are smaller than in other assays; the reads may"
         in notes
     )
-    deep = assay(z, plate_map, reads=1e6).set_axis(wells, axis=1)
+    deep = counted(z, plate_map, reads=1e6).set_axis(wells, axis=1)
     assert taken_in(tmp_path, deep, plate_map, z, "deep.csv").notes == []
 
 
 def test_genes_that_one_file_of_counts_lacks_are_told(tmp_path):
     z = responses_of()
     plate_map = pd.concat([plate_map_of(), plate_map_of(plates=("P2",), seed=1)], ignore_index=True)
-    counts = assay(z, plate_map)
+    counts = counted(z, plate_map)
     paths = []
     for plate, lost in (("P1", []), ("P2", GENES[:3])):
         own = counts.xs(plate, axis=1, drop_level=False).drop(lost)
