@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,7 @@ class Served:
 
 
 def serve(home: Path, *words: object) -> Served:
-    """Start a server; return it when it has said its address."""
+    """Start a server; return it when it has said its address, which waits for the rest."""
     program = "from anchordrug.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", program, "app", "--no-browser", *map(str, words)],
@@ -104,26 +103,7 @@ def serve(home: Path, *words: object) -> Served:
     first = process.stdout.readline()
     found = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", first)
     assert found, first + process.stdout.read()
-    for _ in range(600):
-        if _answers(found[0]):
-            break
-        time.sleep(0.1)
     return Served(process, found[0], home)
-
-
-def _answers(address: str) -> bool:
-    from http.client import HTTPConnection
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=5)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == 403
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def end(served: Served) -> None:

@@ -86,6 +86,8 @@ def _listening(port: int) -> socket.socket:
         raise SettingsError(
             f"--port {port}: cannot be used ({os.strerror(error.errno or 0)}); leave it out, or name another"
         ) from error
+    # Who opens the address at once waits for the rest.
+    listening.listen()
     return listening
 
 
