@@ -96,7 +96,7 @@ def test_a_table_is_sorted_and_searched_and_its_files_are_there(open_page, by_pa
     shown = [int(cell) for cell in table.locator("tbody td:nth-child(7)").all_inner_texts()]
     assert shown == sorted(shown, reverse=True)
     with page.expect_download() as download:
-        page.get_by_role("link", name="SIM-T1.onnx").click()
+        page.get_by_role("link", name="SIM-T1.onnx", exact=True).click()
     saved = download.value.path().read_bytes()
     assert saved == (by_page.campaign / "finish/SIM-T1.onnx").read_bytes()
 
