@@ -46,6 +46,7 @@ NOT_RUN = {
     "make run": "installs, then dvc repro, which tests/test_dvc.py runs in a clone",
     "make test": "runs these tests",
     "source .venv/bin/activate": "the tests run in the environment",
+    "anchordrug app": "serves until it is ended: tests/app plays the page",
     "anchordrug doctor": "what it says depends on the machine: its own tests set that up",
     "pip install": f"{_NETWORK}tests/prediction/test_predict_only.py installs the package",
     "pipx run": f"{_NETWORK}it looks at what is installed, not at the code",

@@ -5,21 +5,24 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import beside, write_form
-from anchordrug.app.place import Place
-from tests.bench.conftest import GENES_OF_COUNTS, copy_of, must
-from tests.conftest import run_cli
+from anchordrug.app.beside import JUDGED, SEEN, beside, read_form, results_role, write_form
+from anchordrug.app.place import Place, after_drop, of_results
+from anchordrug.app.plan import order
+from anchordrug.bench.measurements import read_selection
+from anchordrug.files.tables import read_json
+from tests.bench.conftest import copy_of
+from tests.conftest import project_at, run_cli
 
 pytest.importorskip("nicegui", reason="the page needs the extra 'app'")
-LIBRARY = "tables/atlas/drugs.parquet"
+LIBRARY, Z_SCORES = "tables/atlas/drugs.parquet", "results.csv"
 FORM = {"target": "SIM-T1", "rehearsal": True, "budget": 6, "rounds": 1}
 
 
@@ -29,9 +32,8 @@ def home(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_of(project, tmp_path_factory.mktemp("page"))
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of a page are done in this process, when they are started."""
+def do_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Have runs of a page done in this process, when they are started."""
 
     def spawn(folder: Path, root: Path, log, descriptor: int) -> None:
         ended = run_cli("app-work", folder, folder=root)
@@ -39,7 +41,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         if ended.exception is not None:
             log.write(f"anchordrug: {ended.exception}\n".encode())
 
-    monkeypatch.setattr(jobs, "spawn", spawn)
+    patch.setattr(jobs, "spawn", spawn)
 
 
 def new_place(home: Path, name: str, form: dict, library: Path) -> Place:
@@ -52,28 +54,51 @@ def new_place(home: Path, name: str, form: dict, library: Path) -> Place:
     return place
 
 
-def fewer_genes(path: Path) -> None:
-    """Keep as many genes of a table of counts as tests of campaigns do."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join(lines[: GENES_OF_COUNTS + 1]), encoding="utf-8")
+def z_scores(home: Path, campaign: Path, out: Path) -> Path:
+    """Write what is measured of the drugs of round 1 as z-scores, a row per drug; return the file."""
+    atlas = project_at(home).atlas()
+    ids = read_selection(campaign, 1)["drug_id"]
+    rows = pd.Index(atlas.drugs["drug_id"]).get_indexer(ids)
+    z = atlas.of("SIM-T1").responses_of(rows)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(z, pd.Index(ids, name="drug_id"), pd.Index(atlas.genes)).to_csv(out)
+    return out
 
 
-def by_commands(home: Path) -> Path:
-    """Play campaigns/one by commands, as the tutorial does; return its folder."""
-    campaign = home / "campaigns/one"
-    size = ("--budget", FORM["budget"], "--rounds", FORM["rounds"])
-    must(
-        *("campaign", "new", campaign, "--target", "SIM-T1", "--library", home / LIBRARY, *size),
-        "--rehearsal",
-        folder=home,
-    )
-    counts = home / "counts-1.csv"
-    must("campaign", "next", campaign, folder=home)
-    must("campaign", "rehearse", campaign, "--out", counts, folder=home)
-    fewer_genes(counts)
-    must("campaign", "ingest", campaign, counts, "--yes", folder=home)
-    must("campaign", "finish", campaign, folder=home)
-    return campaign
+def ended(place: Place, kind: str) -> jobs.Job:
+    """Return the last run, which is of this kind and went well."""
+    job = jobs.latest(place.beside)
+    assert job is not None
+    assert (job.kind, job.state, job.error) == (kind, "done", ""), job
+    return job
+
+
+@pytest.fixture(scope="session")
+def by_page(home: Path) -> Place:
+    """A campaign of one round by the runs of the page, from a dropped library to predictions."""
+    with pytest.MonkeyPatch.context() as patch:
+        do_at_once(patch)
+        place = new_place(home, "one", FORM, home / LIBRARY)
+        after_drop(place, "library")
+        ended(place, "look")
+        seen = read_json(place.beside / SEEN)
+        assert seen["columns"]["smiles"] == "smiles"
+        assert sum(seen["groups"].values()) == seen["usable"] == seen["to_predict"]
+        place.start("new", **order(place, read_form(place.beside)))
+        ended(place, "new")
+        place.start("next")
+        ended(place, "next")
+        z_scores(home, place.campaign, place.beside / results_role(1) / Z_SCORES)
+        after_drop(place, results_role(1))
+        ended(place, "judge")
+        judged = read_json(place.beside / JUDGED)
+        assert {drug["status"] for drug in judged["lines"][0]["drugs"]} == {"ok"}
+        assert not (place.campaign / "rounds/01/ingest.json").exists()
+        place.start("accept", **of_results(place, 1))
+        ended(place, "accept")
+        place.start("finish", also=[])
+        ended(place, "finish")
+    return place
 
 
 @dataclass(frozen=True)
@@ -91,7 +116,7 @@ class Served:
 
 
 def serve(home: Path, *words: object) -> Served:
-    """Start a server; return it when it has said its address."""
+    """Start a server; return it when it has said its address, which waits for the rest."""
     program = "from anchordrug.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", program, "app", "--no-browser", *map(str, words)],
@@ -104,26 +129,7 @@ def serve(home: Path, *words: object) -> Served:
     first = process.stdout.readline()
     found = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", first)
     assert found, first + process.stdout.read()
-    for _ in range(600):
-        if _answers(found[0]):
-            break
-        time.sleep(0.1)
     return Served(process, found[0], home)
-
-
-def _answers(address: str) -> bool:
-    from http.client import HTTPConnection
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(address)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=5)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == 403
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def end(served: Served) -> None:

@@ -18,7 +18,8 @@ LOOK, SEEN = "look", "look.json"
 JUDGED, RANKING, PREDICTED = "judged.json", "ranking.csv", "predicted.parquet"
 # Of an upload in bytes; a table of counts of several plates has some 100 MB.
 MOST_BYTES = 2 * 2**30
-_LONGEST_NAME = 100
+# In bytes; a file system takes 255, and what is being written has a longer name.
+_LONGEST_NAME = 160
 _REPLACED = '<>:"|?*'
 
 
@@ -40,9 +41,13 @@ def safe_name(name: str) -> str:
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     shown = "".join(c if c.isprintable() and c not in _REPLACED else "_" for c in last).strip().lstrip(".-")
     stem, dot, suffix = shown.partition(".")
-    if not stem:
-        return f"file{dot}{suffix}"[:_LONGEST_NAME]
-    return f"{stem[: max(1, _LONGEST_NAME - len(suffix))]}{dot}{suffix[-_LONGEST_NAME:]}"
+    end = _shortened(dot + suffix, _LONGEST_NAME // 2)
+    return (_shortened(stem, _LONGEST_NAME - len(end.encode())) or "file") + end
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return the beginning of a text that has at most so many bytes."""
+    return text.encode()[:most].decode("utf-8", "ignore").strip()
 
 
 def dropped(folder: Path, role: str) -> list[Path]:

@@ -1,6 +1,5 @@
 """Step 4 of a page: predictions of the library as a table, a heatmap and a ranking, and their files."""
 
-from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
@@ -8,7 +7,7 @@ from nicegui import ui
 
 from anchordrug.app import jobs
 from anchordrug.app.beside import RANKING, SIGNATURE, dropped
-from anchordrug.app.job_panel import refuse
+from anchordrug.app.drug_tables import drug_table, ranking_table
 from anchordrug.app.place import Place
 from anchordrug.app.round_section import run
 from anchordrug.app.summary import is_summarised, summary_path
@@ -19,15 +18,12 @@ from anchordrug.app.widgets import (
     files_list,
     link,
     note,
-    paged_table,
     stamp,
     text,
     within,
 )
 from anchordrug.bench import folder as files
 from anchordrug.bench.settings import read_campaign
-from anchordrug.chem.drawing import drawing
-from anchordrug.files.tables import read_table
 
 _FORMATS = {".xlsx": "also as an Excel workbook", ".h5ad": "also as AnnData (.h5ad)"}
 
@@ -114,26 +110,6 @@ def _target(place: Place, target: str) -> None:
         _ranking(place, target)
 
 
-def drug_table(table: pd.DataFrame, label: str) -> None:
-    """Show predicted drugs, most changed genes first."""
-    table = table.assign(changed=table["down"] + table["up"]).sort_values(
-        "changed", ascending=False, kind="stable"
-    )
-    order = ["name", "drug_id", "evidence", "confidence", "similarity", "down", "up", "strongest"]
-    table = table.assign(name=table["name"].fillna(table["drug_id"]))
-    shown = table[[*order, *(["smiles"] if "smiles" in table else [])]]
-    names = {"drug_id": "id", "similarity": "nearest known", "strongest": "strongest genes"}
-    paged_table(shown.rename(columns=names), label, find="Find a drug or gene", details=_structure)
-
-
-def _structure(drug: pd.Series) -> None:
-    try:
-        with within("div", "drug"):
-            ui.html(drawing(drug["smiles"], 320, 200))
-    except (KeyError, ValueError, TypeError):
-        text("p", "No structure to draw.")
-
-
 def _ranking(place: Place, target: str) -> None:
     text("h3", "Rank the drugs against a signature")
     drop_zone(
@@ -152,17 +128,3 @@ def _ranking(place: Place, target: str) -> None:
             go = button(words, lambda mimic=mimic: run(place, "rank", mimic=mimic, **asked))
             go.set_enabled(not jobs.is_running(place.beside))
     ranking_table(place.beside / RANKING, file_url(place.name, f".app/{RANKING}"))
-
-
-def ranking_table(path: Path, url: str) -> None:
-    """Show a ranking, if there is one, and where the whole of it is."""
-    if not path.exists():
-        return
-    try:
-        table = read_table(path, ("drug_id", "name", "evidence"))
-    except Exception as error:
-        refuse(error)
-        return
-    shown = ["rank", "name", "drug_id", "cosine", "fdr_cosine", "connectivity", "evidence", "confidence"]
-    paged_table(table[[name for name in shown if name in table]], "Ranking", find="Find a drug")
-    link("The ranking as a table", url)

@@ -40,7 +40,8 @@ def draw(folder: Path) -> None:
     what = WORDS.get(job.kind, job.kind)
     if job.state == "running":
         with within("section", "card", aria_label="Run in progress"):
-            text("h2", f"{what} ...").props["role"] = "status"
+            with within("div", role="status"):
+                text("h2", f"{what} ...")
             _bar(job.lines)
             text(
                 "p",

@@ -19,9 +19,9 @@ from anchordrug.app.beside import (
     read_form,
     write_form,
 )
-from anchordrug.app.finish_section import drug_table, ranking_table
+from anchordrug.app.drug_tables import drug_table, ranking_table
 from anchordrug.app.job_panel import refuse
-from anchordrug.app.routes import answer, taken
+from anchordrug.app.transfer import answer, taken
 from anchordrug.app.widgets import (
     button,
     chips,

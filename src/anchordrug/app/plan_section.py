@@ -33,8 +33,8 @@ def draw(place: Place) -> None:
         with within("div", "row-of"):
             number(place, form, "budget", "Drugs in all", least=1)
             number(place, form, "rounds", "Rounds", least=1)
-            number(place, form, "dose_um", "Dose in µM (empty: the atlas')")
-            number(place, form, "time_h", "Hours (empty: the atlas')")
+            number(place, form, "dose_um", "Dose in µM", hint="empty: that of the atlas")
+            number(place, form, "time_h", "Hours", hint="empty: those of the atlas")
         with within("details"):
             text("summary", "Constraints: what must be in, what may not, cost, drugs of one kind")
             constraints(place, form)
@@ -55,10 +55,14 @@ def draw(place: Place) -> None:
         start.set_enabled(not jobs.is_running(place.beside))
 
 
-def number(place: Place, form: dict, name: str, label: str, least: float | None = None) -> None:
+def number(
+    place: Place, form: dict, name: str, label: str, least: float | None = None, hint: str = ""
+) -> None:
     """Show a field for a number."""
     shown = ui.number(label, value=form[name], min=least, on_change=field(place, name))
     shown.props("outlined dense debounce=200").classes("narrow")
+    if hint:
+        shown.props["hint"] = hint
 
 
 def constraints(place: Place, form: dict) -> None:

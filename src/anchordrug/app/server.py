@@ -5,7 +5,6 @@ import secrets
 import socket
 import warnings
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -13,13 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import app, ui
 
-from anchordrug.app import campaign_page, start_page
 from anchordrug.app.beside import MOST_BYTES
 from anchordrug.app.gate import TOKEN, gated
-from anchordrug.app.place import Places
-from anchordrug.app.routes import add_routes
-from anchordrug.app.widgets import link, text, within
-from anchordrug.errors import AnchorDrugError, SettingsError
+from anchordrug.errors import SettingsError
 
 HOST = "127.0.0.1"
 _HERE = Path(__file__).parent
@@ -54,7 +49,9 @@ def serve(root: Path, campaign: Path | None, model: Path | None, port: int, *, b
 
         add_model_pages(model, root)
     else:
-        _add_pages(Places(root, campaign))
+        from anchordrug.app.campaign_pages import add_campaign_pages
+
+        add_campaign_pages(root, campaign)
     served = _prepared()
     address = f"http://{HOST}:{number}/?{TOKEN}={token}"
     typer.echo(f"AnchorDrug: {address}")
@@ -86,6 +83,8 @@ def _listening(port: int) -> socket.socket:
         raise SettingsError(
             f"--port {port}: cannot be used ({os.strerror(error.errno or 0)}); leave it out, or name another"
         ) from error
+    # Who opens the address at once waits for the rest.
+    listening.listen()
     return listening
 
 
@@ -99,29 +98,3 @@ def _prepared() -> FastAPI:
         served, title="AnchorDrug", dark=None, language="en-US", show_welcome_message=False, favicon="💊"
     )
     return served
-
-
-def _add_pages(places: Places) -> None:
-    add_routes(places)
-
-    @ui.page("/")
-    def start() -> None:
-        if places.only is None:
-            start_page.draw(places)
-        else:
-            campaign_page.draw(places.called(places.only.name), back=False)
-
-    @ui.page("/campaign/{name}")
-    def of_campaign(name: str) -> None:
-        with_errors(lambda: campaign_page.draw(places.called(name), back=places.only is None))
-
-
-def with_errors(draw: Callable[[], None]) -> None:
-    """Draw a page, or say in one line why it cannot be."""
-    try:
-        draw()
-    except AnchorDrugError as error:
-        with within("div", "page"):
-            text("h1", "AnchorDrug")
-            text("p", error)
-            link("Back", "/")

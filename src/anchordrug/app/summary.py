@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from anchordrug.bench import folder as files
-from anchordrug.bench.settings import read_campaign
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_json, write_json, write_table
 
@@ -32,6 +31,8 @@ def is_summarised(folder: Path, campaign: Path) -> bool:
 
 def summarise(folder: Path, campaign: Path) -> None:
     """Write the summary of every target of a finished campaign into `folder`, the one beside it."""
+    from anchordrug.bench.settings import read_campaign
+
     for target in read_campaign(campaign / files.SETTINGS).targets:
         summary_of(
             campaign / files.FINISH / f"{target}.parquet",

@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anchordrug.app import jobs
 from anchordrug.app.beside import JUDGED, PREDICTED, RANKING, dropped, results_role, state_of
 from anchordrug.errors import AssayError, LibraryError
 from anchordrug.files import progress
-from anchordrug.project.project import Project
+
+# Who only predicts with a model need not have the packages of the pipeline.
+if TYPE_CHECKING:
+    from anchordrug.project.project import Project
 
 
 def run(
     folder: Path,
-    project_of: Callable[[], Project],
-    reading_atlas: Callable[[Project], AbstractContextManager[None]],
+    project_of: "Callable[[], Project]",
+    reading_atlas: "Callable[[Project], AbstractContextManager[None]]",
 ) -> None:
     """Do what `folder`, the one beside a campaign, says that was asked; what is printed goes to its log.
 
@@ -37,37 +41,37 @@ def run(
     jobs.write_done(folder)
 
 
-def _look(folder: Path, asked: dict, project: Project) -> None:
+def _look(folder: Path, asked: dict, project: "Project") -> None:
     from anchordrug.app.look import look
 
     look(folder, new_campaign(asked), project)
 
 
-def _new(folder: Path, asked: dict, project: Project) -> None:  # noqa: ARG001
+def _new(folder: Path, asked: dict, project: "Project") -> None:  # noqa: ARG001
     from anchordrug.bench.commands import new
 
     new.run(Path(asked["campaign"]), new_campaign(asked), project)
 
 
-def _next(folder: Path, asked: dict, project: Project) -> None:  # noqa: ARG001
+def _next(folder: Path, asked: dict, project: "Project") -> None:  # noqa: ARG001
     from anchordrug.bench.commands import next as command
 
     command.run(Path(asked["campaign"]), project)
 
 
-def _judge(folder: Path, asked: dict, project: Project) -> None:
+def _judge(folder: Path, asked: dict, project: "Project") -> None:
     from anchordrug.app.judged import write_judged
 
     about = {"round": asked["round"], "files": asked["files"]}
     _ingest(folder, asked, project, lambda results: write_judged(results, about, folder / JUDGED))
 
 
-def _accept(folder: Path, asked: dict, project: Project) -> None:
+def _accept(folder: Path, asked: dict, project: "Project") -> None:
     _ingest(folder, asked, project, lambda _: True)
     (folder / JUDGED).unlink(missing_ok=True)
 
 
-def _ingest(folder: Path, asked: dict, project: Project, accept: Callable[..., bool]) -> None:
+def _ingest(folder: Path, asked: dict, project: "Project", accept: Callable[..., bool]) -> None:
     from anchordrug.bench.commands import ingest
 
     number = asked["round"]
@@ -85,7 +89,7 @@ def _ingest(folder: Path, asked: dict, project: Project, accept: Callable[..., b
     )
 
 
-def _rehearse(folder: Path, asked: dict, project: Project) -> None:
+def _rehearse(folder: Path, asked: dict, project: "Project") -> None:
     from anchordrug.bench.commands import rehearse
 
     place = folder / results_role(asked["round"])
@@ -93,7 +97,7 @@ def _rehearse(folder: Path, asked: dict, project: Project) -> None:
     rehearse.run(Path(asked["campaign"]), place / f"counts-{asked['round']}.csv", project)
 
 
-def _finish(folder: Path, asked: dict, project: Project) -> None:
+def _finish(folder: Path, asked: dict, project: "Project") -> None:
     from anchordrug.app.summary import summarise
     from anchordrug.bench.commands import finish
 
@@ -101,7 +105,7 @@ def _finish(folder: Path, asked: dict, project: Project) -> None:
     summarise(folder, Path(asked["campaign"]))
 
 
-def _summarise(folder: Path, asked: dict, project: Project) -> None:  # noqa: ARG001
+def _summarise(folder: Path, asked: dict, project: "Project") -> None:  # noqa: ARG001
     from anchordrug.app.summary import summarise
 
     summarise(folder, Path(asked["campaign"]))

@@ -1,0 +1,45 @@
+"""Tables of predicted drugs and of drugs ranked against a signature."""
+
+from pathlib import Path
+
+import pandas as pd
+from nicegui import ui
+
+from anchordrug.app.widgets import link, note, paged_table, text, within
+from anchordrug.chem.drawing import drawing
+from anchordrug.errors import AnchorDrugError
+from anchordrug.files.tables import read_table
+
+
+def drug_table(table: pd.DataFrame, label: str) -> None:
+    """Show predicted drugs, most changed genes first."""
+    table = table.assign(changed=table["down"] + table["up"]).sort_values(
+        "changed", ascending=False, kind="stable"
+    )
+    order = ["name", "drug_id", "evidence", "confidence", "similarity", "down", "up", "strongest"]
+    table = table.assign(name=table["name"].fillna(table["drug_id"]))
+    shown = table[[*order, *(["smiles"] if "smiles" in table else [])]]
+    names = {"drug_id": "id", "similarity": "nearest known", "strongest": "strongest genes"}
+    paged_table(shown.rename(columns=names), label, find="Find a drug or gene", details=_structure)
+
+
+def _structure(drug: pd.Series) -> None:
+    try:
+        with within("div", "drug"):
+            ui.html(drawing(drug["smiles"], 320, 200))
+    except (KeyError, ValueError, TypeError):
+        text("p", "No structure to draw.")
+
+
+def ranking_table(path: Path, url: str) -> None:
+    """Show a ranking, if there is one, and where the whole of it is."""
+    if not path.exists():
+        return
+    try:
+        table = read_table(path, ("drug_id", "name", "evidence"))
+    except AnchorDrugError as error:
+        note(str(error), "bad")
+        return
+    shown = ["rank", "name", "drug_id", "cosine", "fdr_cosine", "connectivity", "evidence", "confidence"]
+    paged_table(table[[name for name in shown if name in table]], "Ranking", find="Find a drug")
+    link("The ranking as a table", url)
