@@ -169,7 +169,7 @@ def test_pick_list_says_what_cannot_be_transferred():
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     wells=st.lists(
         st.tuples(st.sampled_from(LIBRARY), st.sampled_from([1.0, 3.0, 10.0])), min_size=1, max_size=20
@@ -198,7 +198,7 @@ def test_every_volume_adds_up(wells, stocks, volume, controls):
     assert set(got["Sample ID"].iloc[len(table) :]) <= {"DMSO"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     rounds=st.lists(
         st.dictionaries(st.sampled_from(["A1", "B2", "C3"]), st.integers(1, 40_000), min_size=1),
