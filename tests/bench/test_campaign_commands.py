@@ -765,8 +765,10 @@ def test_an_edited_plate_map_renews_the_pick_list_and_the_pack(start, bench):
     plate_map.write_text(text, encoding="utf-8")
     bench.ok("next")
     assert bench.files() == before
-    bench.edit("plates", stock_mm=20)
+    # The size is that of later rounds; the volume is that of this one, too.
+    bench.edit("plates", stock_mm=20, wells=384)
     assert "renewed" in bench.ok("next")
+    assert json.loads(bench.files()["rounds/01/pack.json"])["wells"] == 96
     assert set(bench.table("pick_list")["Transfer Volume"]) == {25}
     plate_map.write_text(text.replace(",10.0,uM,", ",5.0,uM,", 1), encoding="utf-8")
     for command in (["next"], ["ingest", bench.write({"gene": ["A"], "x": [1]}), "--yes"]):
@@ -1050,7 +1052,8 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
             for name in ("drawings", "measured-1", "predicted-1")
         ),
     }
-    assert "dose and time: the campaign has 1 uM and 24 h, but " in report
+    assert "Measured at 2 uM and 24 h; source lines: 10 uM and 24 h (" in report
+    assert "dose and time: the campaign has 2 uM and 24 h, but " in report
     assert "<img" not in report
     assert r'"\u003cscript\u003ealert(\u0027x\u0027)\u003c/script\u003e"' in report
     assert r'"\u003cb\u003e\u0026amp;"' in report

@@ -110,7 +110,10 @@ def _conditions(world: World) -> list[str]:
     doses = doses_of_rounds(world.folder, _ingested(world), world.campaign.targets)
     measured = ", ".join(in_words(dose, time_h) for dose in doses)
     notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
-    return [f"Measured at {measured}.", *(f"{note}." for note in notes if note is not None)]
+    return [
+        f"Measured at {measured}; source lines: {world.atlas_conditions}.",
+        *(f"{note}." for note in notes if note is not None),
+    ]
 
 
 def _ingested(world: World) -> list[int]:

@@ -16,6 +16,9 @@ from anchordrug.files.atomic import require_file
 from anchordrug.files.digests import sha256
 from anchordrug.files.tables import read_json, read_table, write_json
 
+# Settings of the layout, which a round keeps.
+_LAYOUT = ("wells", "replicates", "controls", "use_edge")
+
 
 def write_round_files(
     world: World, number: int, plate_map: pd.DataFrame, selection: pd.DataFrame, here: Path
@@ -36,7 +39,9 @@ def write_round_files(
         for before in files.round_numbers(world.folder)
         if before < number
     ]
-    own = here / files.PICK_LIST
+    own, made = here / files.PICK_LIST, _made_from(world.folder, world.campaign, here)
+    # The settings may have another size of plates for later rounds.
+    plates = world.campaign.plates.model_copy(update={"wells": made["wells"]})
     pack = make_pack(
         Round(
             f"Round {number}",
@@ -44,7 +49,7 @@ def write_round_files(
             selection,
             world.library,
             further_ids(world.library),
-            world.campaign.plates,
+            plates,
             world.atlas_conditions,
             world.other_conditions,
             earlier,
@@ -52,7 +57,7 @@ def write_round_files(
         )
     )
     write_pack(pack, here)
-    write_json(_made_from(world.folder, world.campaign, here), here / files.PACK)
+    write_json(made, here / files.PACK)
     return pack
 
 
@@ -64,8 +69,12 @@ def is_current(folder: Path, campaign: CampaignSettings, number: int) -> bool:
 
 
 def _made_from(folder: Path, campaign: CampaignSettings, here: Path) -> dict[str, object]:
+    """Return size of plates, volumes and hashes that a pack is made from; the size stays as it was."""
+    plates = campaign.plates.model_dump(mode="json", exclude=set(_LAYOUT))
+    before = here / files.PACK
     return {
-        "plates": campaign.plates.model_dump(mode="json"),
+        "wells": read_json(before, "wells")["wells"] if before.is_file() else campaign.plates.wells,
+        "plates": plates,
         "library": sha256(folder / files.LIBRARY),
         "plate_map": sha256(here / files.PLATE_MAP),
         "selection": sha256(here / files.SELECTION),

@@ -1,6 +1,7 @@
 """The pack of a round: volumes that add up over two rounds, a map that reads back, files that repeat."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from anchordrug.bench.plates.pack_files import write_pack
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.plates.protocol import checklist, facts, warnings
 from anchordrug.bench.plates.sample_sheet import sample_sheet
+from anchordrug.schemas import PLATE_MAP
 from tests.bench.plates.plates import drugs_of, laid_out, plates_of
 
 ATLAS = "10 uM and 24 h (1,234 experiments)"
@@ -159,3 +161,31 @@ def test_warnings_tell_of_rounding_refills_and_conditions():
     ]
     assert any("Fill or refill 1 source wells" in step for step in checklist(second))
     assert dict(facts(second))["Time"] == "not set (plates.time_h in campaign.yaml)"
+
+
+def test_a_map_edited_by_hand_has_its_pack(tmp_path):
+    """Positive controls with and without a dose, a drug besides the selection, other plates and sizes."""
+    plates = plates_of(well_volume_ul=50, time_h=24)
+    (pack,) = rounds_of(plates, [[0, 1]], library_of(4))
+    asked = pack.of
+    control = asked.plate_map[asked.plate_map["pert_type"] == "trt"].iloc[:1]
+    more = [
+        control.assign(well_position="P24", pert_type="poscon", drug_id="AMG900", concentration=0.0),
+        control.assign(well_position="P23", pert_type="poscon", drug_id="BRD-K001", concentration=5.0),
+        control.assign(well_position="P22", drug_id="BRD-K003", plate="../P9", name=None),
+    ]
+    together = pd.concat([asked.plate_map, *more], ignore_index=True)
+    edited = PLATE_MAP.validate(together.astype({"name": "str"}))
+    pack = make_pack(replace(asked, plate_map=edited, own=pack.picks))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/old.svg").write_text("<svg/>")
+    write_pack(pack, tmp_path / "in")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    files = {path.name for path in (tmp_path / "in").iterdir()}
+    assert files == {"pick_list.csv", "pack.pdf", "pack.xlsx", "R01-L-P1.svg", ".._P9.svg"}
+    pd.testing.assert_frame_equal(read_plate_map(tmp_path / "in/pack.xlsx"), edited)
+    assert pack.ranks == {"BRD-K000": 1, "BRD-K001": 2, "AMG900": 3, "BRD-K003": 4}
+    assert "P24 (AMG900)" in warnings(pack)[0]
+    assert dict(facts(pack))["Plates"].startswith("2 of 384 wells")
+    wells = pack.sources.set_index("drug_id")["source_well"].to_dict()
+    assert wells == {"BRD-K000": "A01", "BRD-K001": "A02", "DMSO": "A03", "BRD-K003": "A04"}

@@ -1,5 +1,6 @@
 """The files of a pack: pick list, a picture per plate, workbook, PDF."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from anchordrug.bench.plates.picture import Caption, appearance, plate_pages
 from anchordrug.files.atomic import atomic_path, write_bytes
 from anchordrug.files.tables import write_table
 
+# A plate of an edited map may have any name.
+_UNSAFE = re.compile(r"[^\w.+-]")
+
 
 def write_pack(pack: Pack, folder: Path) -> None:
-    """Write the files into the folder of the round."""
+    """Write the files into the folder of the round, in place of those of an earlier pack."""
     asked = pack.of
     time = "" if asked.plates.time_h is None else f"{asked.plates.time_h:g} h"
     caption = Caption(
@@ -27,8 +31,11 @@ def write_pack(pack: Pack, folder: Path) -> None:
     write_table(pack.picks, folder / files.PICK_LIST)
     with drawing():
         pages = plate_pages(asked.plate_map, caption, asked.plates.wells)
-        for plate, page in pages.items():
-            write_bytes(as_svg(page).encode(), folder / f"{plate}.svg")
+        pictures = {f"{_UNSAFE.sub('_', plate)}.svg": as_svg(page) for plate, page in pages.items()}
+        for stale in {path.name for path in folder.glob("*.svg")} - pictures.keys():
+            (folder / stale).unlink()
+        for name, svg in pictures.items():
+            write_bytes(svg.encode(), folder / name)
         looks = appearance(asked.plate_map, caption)
         every = pack_pages(pack, list(pages.values()), looks)
         write_bytes(as_pdf(every, asked.title), folder / files.PACK_PDF)

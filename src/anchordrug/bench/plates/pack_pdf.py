@@ -112,7 +112,7 @@ def _drugs(pack: Pack) -> "list[Figure]":
             "source": drugs["source_plate"] + " " + drugs["source_well"],
             "wells": drugs["wells"].astype(str),
             "uM in well": drugs["reached_um"],
-            "nL in all": drugs["total_nl"].map("{:g}".format),
+            "nL in all": drugs["total_nl"].map("{:g}".format).replace("nan", ""),
             **({} if told is None else {told: drugs[told]}),
         }
     ).fillna("")

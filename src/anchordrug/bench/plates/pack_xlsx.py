@@ -11,7 +11,7 @@ from anchordrug.bench.plates.pick_list import PLATE, WELL
 from anchordrug.bench.plates.plate_map import VEHICLE
 from anchordrug.bench.plates.protocol import checklist, facts, warnings
 from anchordrug.bench.plates.source_wells import SOURCE_PLATE, SOURCE_WELL, VOLUME, unpadded
-from anchordrug.bench.plates.wells import ROWS, SHAPES, column_of, row_of
+from anchordrug.bench.plates.wells import ROWS, SHAPES, column_of, row_of, size_of
 from anchordrug.files.workbooks import safe_text, save_workbook
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _protocol(pack: Pack) -> pd.DataFrame:
 
 def _grid(pack: Pack, plate: str, wells: pd.DataFrame) -> list[list[object]]:
     """Return a plate as it lies on the bench: rank and name, or DMSO, in each well."""
-    rows, columns = SHAPES[pack.of.plates.wells]
+    rows, columns = SHAPES[size_of(pack.of.plate_map, pack.of.plates.wells)]
     grid: list[list[object]] = [[plate, *range(1, columns + 1)]]
     grid += [[ROWS[row], *[None] * columns] for row in range(rows)]
     for well, drug, name in wells[["well_position", "drug_id", "name"]].itertuples(index=False):

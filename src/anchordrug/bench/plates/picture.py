@@ -20,7 +20,7 @@ from anchordrug.bench.plates.drawing import (
     new_page,
     write,
 )
-from anchordrug.bench.plates.wells import ROWS, SHAPES, column_of, row_of
+from anchordrug.bench.plates.wells import ROWS, SHAPES, column_of, row_of, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,12 +106,10 @@ def plate_pages(plate_map: pd.DataFrame, caption: Caption, wells: Wells | None =
     caption : Caption
         The words.
     wells : int, optional
-        Size of the plates; by default 384 if a well lies beyond H12, else 96.
+        Size of the plates; 384 if a well is beyond H12.
     """
     looks = appearance(plate_map, caption)
-    if wells is None:
-        fits = plate_map["well_position"].str.match(r"[A-H](0\d|1[0-2])$").all()
-        wells = 96 if fits else 384
+    wells = size_of(plate_map, wells)
     return {
         str(plate): _page(table, caption, wells, looks)
         for plate, table in plate_map.groupby("plate", sort=False)

@@ -61,10 +61,10 @@ def read_plate_map(path: Path, cell_lines: Sequence[str] = ()) -> pd.DataFrame:
 
     The file is a table as `read_sheet` reads it. Columns also go by the names that JUMP and the Broad's plate
     maps give them; others are ignored. A unit of nM or mM is converted; a vehicle's concentration is 0
-    whatever the file says, and so is that of a positive control without one. Without the columns `replicate`
-    and `pert_type` these are derived; without `name`, `InChIKey`, `SMILES` these are null. Positive controls
-    go by `pert_type` 'poscon' (or 'poscon_cp', ...), or by 'control' with `control_type` 'poscon', as JUMP
-    has it.
+    whatever the file says, and so is that of a positive control without one (empty or 0). Without the columns
+    `replicate` and `pert_type` these are derived; without `name`, `InChIKey`, `SMILES` these are null.
+    Positive controls go by `pert_type` 'poscon' (or 'poscon_cp', ...), or by 'control' with `control_type`
+    'poscon', as JUMP has it.
 
     Parameters
     ----------
@@ -140,7 +140,8 @@ def _read_row(row: dict[str, str], place: str, *, in_um: bool, decimal_comma: bo
                 f"{place}: {name} '' is empty; fill it in (drug_id of a control: DMSO) or delete the line"
             )
     is_vehicle = pert_type == "negcon"
-    has_no_dose = is_vehicle or (pert_type == "poscon" and not row["concentration"])
+    # 0 is how a map that was read and written again says that there is none.
+    has_no_dose = is_vehicle or (pert_type == "poscon" and row["concentration"] in ("", "0", "0.0"))
     text = {name: row.get(name) or None for name in ("name", "InChIKey", "SMILES")}
     replicate = row.get("replicate")
     return {

@@ -5,6 +5,7 @@ from anchordrug.bench.plates.pack import Pack
 from anchordrug.bench.plates.pick_list import PLATE, WELL, is_by_hand
 from anchordrug.bench.plates.source_wells import VOLUME
 from anchordrug.bench.plates.volumes import ECHO_STEP_NL, dmso_percent
+from anchordrug.bench.plates.wells import size_of
 from anchordrug.errors import shortlist
 
 # A concentration that differs by more than this (relative) from the one asked for is told.
@@ -21,7 +22,7 @@ def facts(pack: Pack) -> list[tuple[str, str]]:
     names = shortlist(plate_map["plate"].unique(), 6)
     time = "not set (plates.time_h in campaign.yaml)" if plates.time_h is None else f"{plates.time_h:g} h"
     return [
-        ("Plates", f"{plate_map['plate'].nunique()} of {plates.wells} wells: {names}"),
+        ("Plates", f"{plate_map['plate'].nunique()} of {size_of(plate_map, plates.wells)} wells: {names}"),
         ("Cell line", shortlist(plate_map["cell_line"].unique())),
         ("Drugs", f"{treated['drug_id'].nunique()} in {len(treated)} wells; DMSO in {controls} wells"),
         ("Concentration", f"{_listed(sorted(treated['concentration'].unique()))} uM"),

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Collection
+from typing import Literal
+
+import pandas as pd
 
 ROWS = "ABCDEFGHIJKLMNOP"
 SHAPES = {96: (8, 12), 384: (16, 24)}
@@ -14,6 +17,12 @@ _BEFORE_WELL = "_:.-/| \t"
 def well_name(row: int, column: int) -> str:
     """Return the name, such as ``"A01"``, of the well in `row` and `column`, both counted from 0."""
     return f"{ROWS[row]}{column + 1:02}"
+
+
+def size_of(plate_map: pd.DataFrame, usual: Literal[96, 384] | None = None) -> Literal[96, 384]:
+    """Return the size of the plates of a map: `usual` or 96, but 384 if a well is beyond H12."""
+    fits = plate_map["well_position"].str.match(r"[A-H](0\d|1[0-2])$").all()
+    return (usual or 96) if fits else 384
 
 
 def row_of(well: str) -> int:
