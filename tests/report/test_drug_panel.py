@@ -66,7 +66,9 @@ def test_each_structure_is_drawn_once(made):
 def test_beyond_the_most_only_the_first_are_drawn(monkeypatch):
     monkeypatch.setattr(page_drugs, "MOST_DRAWINGS", 2)
     drawings = Drawings()
-    assert [drawings.add(smiles) for smiles in ("CCO", None, "CCC", "CCCC", "CCO")] == [0, None, 1, None, 0]
+    assert [drawings.add(smiles) for smiles in ("CCO", None, "C1CC", "CCC", "CCCC", "CCO")] == [
+        *(0, None, None, 1, None, 0)
+    ]
     assert drawings.left_out == {"CCCC"}
 
 
@@ -74,10 +76,14 @@ def test_groups_count_what_is_not_measured(made):
     table, predictions, *_ = made
     scores = pd.DataFrame({"macro_f1": [0.6]}, index=["seen"])
     found = groups_table(predictions, ["D00003"], scores).set_index("evidence")
-    drugs = table.drop_duplicates("drug_id").query("drug_id != 'D00003'").groupby("evidence")["confidence"]
-    for group, own in drugs:
-        assert found.loc[group, "drugs"] == len(own)
-        assert found.loc[group, "right calls of 100, expected"] == round(100 * own.mean())
+    others = table[table["drug_id"] != "D00003"]
+    called = others[others["label"].isin(["down", "up"])]
+    p = np.where(called["label"] == "up", called["p_up"], called["p_down"])
+    for group, own in others.groupby("evidence"):
+        row, calls = found.loc[group], (called["evidence"] == group).to_numpy()
+        assert row["drugs"] == own["drug_id"].nunique()
+        assert row["genes called down or up, per drug"] == round(calls.sum() / row["drugs"])
+        assert row["right of 100 such calls, expected"] == round(100 * p[calls].mean())
     assert found["macro_f1"].notna().tolist() == [True, False, False]
 
 

@@ -65,6 +65,7 @@ def write_report(
         Has the predictions and models of every target, and gets the report.
     """
     figures, drawings, about = Figures(), Drawings(), _about(world, compounds)
+    by_id = about.drop_duplicates("drug_id").set_index("drug_id")
     outcomes, panels = _outcomes(world), []
     for target, drugs, z in zip(world.campaign.targets, measured.drugs, measured.z, strict=True):
         predictions = read_predictions(folder / f"{target}.parquet", world.atlas.genes)
@@ -73,7 +74,7 @@ def write_report(
             **agreements[target].rename(columns=AGREEMENT).dropna(axis="columns", how="all")
         )
         learned = Measured(table, z, world.settings.curate.threshold, NOTE)
-        panel = drug_panel(target, predictions, learned, about, figures, drawings)
+        panel = drug_panel(target, predictions, learned, by_id, figures, drawings)
         panel["groups"] = _groups(predictions, table, evidence[evidence["cell_line"] == target])
         panel["agreement"] = agreement_in_words(agreements[target])
         panel["failed"] = _failed(world, own)
@@ -121,12 +122,11 @@ def _ingested(world: World) -> list[int]:
 
 
 def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
-    """Return inchikey, smiles, name and moa of every drug, by its id in the predictions or in the atlas."""
+    """Return drug_id, inchikey, smiles, name and moa of what was predicted, and then of the atlas' drugs."""
     drugs = world.atlas.drugs
     moa = pd.concat([world.library, drugs]).drop_duplicates("inchikey").set_index("inchikey")["moa"]
     own = compounds.assign(moa=compounds["inchikey"].map(moa))
-    together = pd.concat([table[["drug_id", *ABOUT]] for table in (own, drugs)])
-    return together.drop_duplicates("drug_id").set_index("drug_id")
+    return pd.concat([table[["drug_id", *ABOUT]] for table in (own, drugs)], ignore_index=True)
 
 
 def _outcomes(world: World) -> pd.DataFrame:
@@ -153,7 +153,7 @@ def _measured(world: World, drugs: np.ndarray, about: pd.DataFrame, outcomes: pd
     Drugs that the atlas has measured have no round.
     """
     keys = world.atlas.drugs["inchikey"].to_numpy()[drugs]
-    by_key = about.reset_index().drop_duplicates("inchikey").set_index("inchikey").loc[keys].reset_index()
+    by_key = about.drop_duplicates("inchikey").set_index("inchikey").loc[keys].reset_index()
     last = outcomes[outcomes["status"] == "ok"].drop_duplicates("row", keep="last").set_index("row")
     own = last.reindex(drugs).reset_index()
     return by_key[["drug_id", "name", "moa", "smiles"]].assign(

@@ -111,14 +111,23 @@ def groups_table(predictions: Predictions, measured: list[str], scores: pd.DataF
     scores
         Further columns, by group.
     """
-    drugs = predictions.drugs[~predictions.drugs["drug_id"].isin(measured)]
-    own = drugs.groupby("evidence")["confidence"].agg(["size", "mean"]).reindex(GROUPS).dropna()
+    counted = ~predictions.drugs["drug_id"].isin(measured)
+    drugs = pd.DataFrame(
+        {
+            "evidence": predictions.drugs["evidence"],
+            "called": predictions.responses.changed,
+            "right": predictions.right,
+        }
+    )[counted]
+    by_group = drugs.groupby("evidence")
+    own = by_group[["called", "right"]].sum().assign(drugs=by_group.size()).reindex(GROUPS).dropna()
     table = pd.DataFrame(
         {
             "evidence": own.index,
             "meaning": own.index.map(MEANING),
-            "drugs": own["size"].astype(int),
-            "right calls of 100, expected": (100 * own["mean"]).round().astype(int),
+            "drugs": own["drugs"].astype(int),
+            "genes called down or up, per drug": (own["called"] / own["drugs"]).round().astype(int),
+            "right of 100 such calls, expected": (100 * own["right"] / own["called"]).round().astype("Int64"),
         },
         index=own.index,
     )

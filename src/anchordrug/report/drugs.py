@@ -11,8 +11,8 @@ from anchordrug.evidence_group import GROUPS
 from anchordrug.report.predictions import OF_DRUG, Predictions, Responses, Strongest
 
 WIDTH, HEIGHT = 150, 100
-# Of one page. Each takes about 2 kB and 4 ms.
-MOST_DRAWINGS = 1000
+# Of one page. Each takes about 2 kB.
+MOST_DRAWINGS = 1500
 
 
 @dataclass
@@ -24,15 +24,19 @@ class Drawings:
     left_out: set[str] = field(default_factory=set)
 
     def add(self, smiles: object) -> int | None:
-        """Return the place of a structure among those drawn; None without a structure or beyond the most."""
+        """Return the place of a structure among those drawn; None without one, or if it is not drawn."""
         if not isinstance(smiles, str) or not smiles:
             return None
         if smiles not in self.places:
             if len(self.drawn) >= MOST_DRAWINGS:
                 self.left_out.add(smiles)
                 return None
-            self.places[smiles] = len(self.drawn)
-            self.drawn.append(drawing(smiles, WIDTH, HEIGHT))
+            try:
+                self.drawn.append(drawing(smiles, WIDTH, HEIGHT))
+            except ValueError:
+                # The table says that it is not drawn; a page is worth more than one drawing.
+                return None
+            self.places[smiles] = len(self.drawn) - 1
         return self.places[smiles]
 
 

@@ -25,7 +25,7 @@
       key: (cell) => cell[0].toLowerCase(),
       text: (cell) => cell.join(" "),
     },
-    text: { show: (cell) => cell ?? "-", key: (cell) => (cell ?? "").toLowerCase(), text: (cell) => cell ?? "" },
+    text: { show: (cell) => ((cell ?? "-").length > 30 ? make("small", {}, cell) : cell ?? "-"), key: (cell) => (cell ?? "").toLowerCase(), text: (cell) => cell ?? "" },
     near: {
       show: ([similarity, name, lines]) => make("div", {}, similarity.toFixed(2), make("small", {}, name === null ? (lines ? `itself, in ${lines} other cell line${lines > 1 ? "s" : ""}` : "itself") : name)),
       key: (cell) => cell[0] + cell[2] / 1e6,

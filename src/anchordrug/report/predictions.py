@@ -89,6 +89,8 @@ class Predictions:
         `OF_DRUG`, one row per drug in the order of the table.
     responses
         What each of them is predicted to do; labels that are "unknown" count as neither.
+    right
+        float64 [drugs], how many of a drug's genes called down or up are expected to be so.
     score
         What the strength of a gene is: "z", or "p(up) - p(down)" of a predictor without z.
     """
@@ -97,6 +99,7 @@ class Predictions:
     genes: Sequence[str]
     drugs: pd.DataFrame
     responses: Responses
+    right: np.ndarray
     score: str
 
     def scores_of(self, rows: np.ndarray) -> np.ndarray:
@@ -120,19 +123,22 @@ def read_predictions(path: Path, genes: Sequence[str]) -> Predictions:
         The table has another layout or other genes.
     """
     n = len(genes)
-    drugs, parts, score = [], [], "z"
+    drugs, parts, right, score = [], [], [], "z"
     for table in _whole_drugs(path, (*OF_DRUG, "gene", *_OF_GENE), n):
         if not drugs and table["gene"][:n].to_pylist() != list(genes):
             raise _other(path)
         scores, score = _scores(table, n)
         labels = pc.index_in(table["label"].cast(pa.string()), pa.array(ANSWERS)).to_numpy().reshape(-1, n)
         parts.append(responses_of(labels, scores))
+        p_down, p_up = (table[name].to_numpy().reshape(-1, n) for name in ("p_down", "p_up"))
+        called = np.where(labels == DOWN, p_down, np.where(labels == UP, p_up, 0))
+        right.append(called.sum(axis=1, dtype=np.float64))
         drugs.append(table.select(OF_DRUG).take(np.arange(0, len(table), n)).to_pandas())
     if not drugs:
         raise _other(path)
     of_drug = pd.concat(drugs, ignore_index=True)
     texts = {name: object for name in OF_DRUG if name in _TEXTS}
-    return Predictions(path, genes, of_drug.astype(texts), _joined(parts), score)
+    return Predictions(path, genes, of_drug.astype(texts), _joined(parts), np.concatenate(right), score)
 
 
 def _other(path: Path) -> TableError:
