@@ -40,7 +40,7 @@ def save_state(
     expected = [asdict(entry) for entry in source_fit.expected]
     forecast = {"unit": source_fit.unit, "misses": asdict(source_fit.misses)}
     lessons = {"gp": asdict(source_fit.gp), "net_inputs": shape, "expected": expected, "forecast": forecast}
-    write(folder, arrays, lessons | card)
+    write(folder, arrays, {**lessons, **card})
 
 
 def load_state(
