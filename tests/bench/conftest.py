@@ -1,6 +1,7 @@
 """Fixtures of campaigns at the bench: a project with a fast predictor, and a round that waits for results."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -57,6 +58,14 @@ def at_bench(campaign: Path, project: Path, home: Path) -> Path:
     (home / "tables").symlink_to(project / "tables")
     shutil.copy(project / "params.yaml", home)
     return Path(shutil.copytree(campaign, home / "campaign"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws() -> Iterator[None]:
+    """Let a forecast take a quarter of the time; its numbers have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchordrug.predictors.response.forecast.DRAWS", 10)
+        yield
 
 
 @pytest.fixture(scope="session")
