@@ -6,8 +6,9 @@ import pandas as pd
 from nicegui import ui
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import RANKING, SIGNATURE, dropped
+from anchordrug.app.beside import RANKING, SIGNATURE, dropped, read_form
 from anchordrug.app.drug_tables import drug_table, ranking_table
+from anchordrug.app.files_section import field
 from anchordrug.app.place import Place
 from anchordrug.app.round_section import run
 from anchordrug.app.summary import is_summarised, summary_path
@@ -43,7 +44,7 @@ def draw(place: Place) -> None:
     rounds = files.round_numbers(place.campaign)
     if not any(files.is_ingested(place.campaign, number) for number in rounds):
         return
-    running = jobs.is_running(place.beside)
+    running, form = jobs.is_running(place.beside), read_form(place.beside)
     here = place.campaign / files.FINISH
     is_finished = (here / files.REPORT).exists()
     with within("section", "card"):
@@ -54,7 +55,11 @@ def draw(place: Place) -> None:
         )
         with within("div", "row-of"):
             boxes = {
-                suffix: ui.checkbox(words, value=any(here.glob(f"*{suffix}")))
+                suffix: ui.checkbox(
+                    words,
+                    value=bool(form.get(suffix, any(here.glob(f"*{suffix}")))),
+                    on_change=field(place, suffix),
+                )
                 for suffix, words in _FORMATS.items()
             }
 

@@ -36,6 +36,7 @@ from anchordrug.app.widgets import (
 )
 from anchordrug.errors import AnchorDrugError
 from anchordrug.files.atomic import write_bytes
+from anchordrug.files.digests import sha256
 from anchordrug.prediction.inspect import card
 from anchordrug.prediction.writers import FORMATS
 
@@ -44,14 +45,16 @@ _OUT = "predictions"
 
 
 def add_model_pages(model: Path, root: Path) -> None:
-    """Add the page of a model, and where it takes and gives files; they are kept beside the model.
+    """Add the page of a model, and where it takes and gives files, in a folder of the project for this model.
 
     Raises
     ------
     LibraryError
         The file is no model of anchordrug's.
     """
-    about, here = card(model), beside(model.absolute())
+    about = card(model)
+    # A model of the same name in another folder is another one.
+    here = beside(root.absolute() / f"{model.stem}-{sha256(model)[:8]}")
 
     @ui.page("/")
     def page() -> None:
