@@ -157,7 +157,7 @@ def _answers(model: Path, here: Path, root: Path) -> None:
         if rejects.exists():
             left_out = pd.read_csv(rejects)
             if len(left_out):
-                note(f"{len(left_out)} rows could not be predicted.", "warn")
+                note(f"Rows that could not be predicted: {len(left_out)}.", "warn")
                 plain_table(left_out.head(20), "Rows that could not be predicted")
         drug_table(table, "Predicted drugs")
         text("h3", "Files")

@@ -190,7 +190,9 @@ def _pager(state: dict, pages: int, rows: int, refresh: Callable) -> None:
         refresh()
 
     with within("div", "row-of"):
-        text("p", f"{rows:,} rows, page {state['page'] + 1:,} of {pages:,}", "soft").props["role"] = "status"
+        text(
+            "p", f"{rows:,} {'row' if rows == 1 else 'rows'}, page {state['page'] + 1:,} of {pages:,}", "soft"
+        ).props["role"] = "status"
         if pages > 1:
             back = button("Previous", lambda: turn(-1))
             back.set_enabled(state["page"] > 0)
