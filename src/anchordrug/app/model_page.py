@@ -101,7 +101,7 @@ def _ask(model: Path, here: Path, root: Path) -> None:
             with within("div", "field"):
                 area = ui.textarea(
                     "Structures: a SMILES a line, a name behind it if you like",
-                    value=read_form(here).get("smiles", ""),
+                    value=str(read_form(here).get("smiles", "")),
                     on_change=lambda event: write_form(here, {"smiles": event.value}),
                 )
                 area.props("outlined autogrow debounce=300").classes("w-full")

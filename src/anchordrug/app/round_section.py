@@ -57,7 +57,8 @@ def draw(place: Place) -> None:
     for number in rounds:
         _round(place, number, is_last=number == rounds[-1])
     waits = bool(rounds) and not files.is_ingested(place.campaign, rounds[-1])
-    if not waits and values["measured"] < campaign.budget:
+    measured = int(str(values["measured"]))
+    if not waits and measured < campaign.budget:
         with within("section", "card"):
             text("h2", f"Round {len(rounds) + 1}")
             text("p", "The model chooses the drugs that are expected to teach it most.")
@@ -185,7 +186,7 @@ def _results(place: Place, number: int) -> None:
         with within("div", "row-of"):
             form = of_results(place, number)
             for name, label in (("of", "Plate or cell line"), ("layer", "Matrix (X, raw or a layer)")):
-                ui.input(label, value=form[name] or "", on_change=field(place, f"results_{name}")).props(
+                ui.input(label, value=str(form[name] or ""), on_change=field(place, f"results_{name}")).props(
                     "outlined dense debounce=300"
                 ).classes("narrow")
     judged = _judged(place, number)

@@ -1,6 +1,7 @@
 """Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -154,7 +155,7 @@ def _heads(part: pd.DataFrame, state: dict, refresh: Callable) -> None:
             order = "none" if not mark else "descending" if state["down"] else "ascending"
             kind = "number" * pd.api.types.is_numeric_dtype(part[name])
             with within("th", kind, scope="col", aria_sort=order):
-                text("button", f"{name}{mark}").on("click", lambda name=name: sort(name))
+                text("button", f"{name}{mark}").on("click", partial(sort, name), args=[])
 
 
 def _rows_with_details(
@@ -177,7 +178,9 @@ def _rows_with_details(
                     text("td", shown(values[name]), "number" if number else "")
                     continue
                 with within("td"):
-                    opener = text("button", values[name], "as-link").on("click", lambda row=row: toggle(row))
+                    opener = text("button", values[name], "as-link").on(
+                        "click", partial(toggle, row), args=[]
+                    )
                     opener.props["aria-expanded"] = "true" if state["open"] == row else "false"
         if state["open"] == row:
             with within("tr"), within("td", colspan=str(len(visible))):
