@@ -102,7 +102,11 @@ def _target(place: Place, target: str) -> None:
         picture = summary_path(place.beside, target).with_suffix(".svg")
         if picture.exists():
             text("h3", "Drugs x genes")
-            text("p", "The drugs that change most genes; those that are alike are neighbours.", "soft")
+            text(
+                "p",
+                "The drugs that change most genes: blue is down, orange is up. Alike ones are side by side.",
+                "soft",
+            )
             address = f"{file_url(place.name, f'{SUFFIX}/{picture.name}')}?v={picture.stat().st_mtime_ns}"
             alt = f"Heatmap of drugs by genes in {target}; the drugs are in the table above"
             with within("div", "wide", tabindex="0", role="region", aria_label="Heatmap"):
