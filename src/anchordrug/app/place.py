@@ -58,7 +58,10 @@ class Place:
         offered = {path.relative_to(self.campaign).as_posix(): path for path in found}
         offered |= {f"{SUFFIX}/{path.relative_to(self.beside).as_posix()}": path for path in of_page}
         return {
-            place: path for place, path in offered.items() if path.is_file() and not path.name.startswith(".")
+            place: path
+            for place, path in offered.items()
+            # A link may lead out of the campaign.
+            if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
         }
 
 

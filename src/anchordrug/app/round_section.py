@@ -114,9 +114,17 @@ def _chosen(place: Place, number: int) -> None:
                 "img", "plate", src=file_url(place.name, name), alt=f"Plate {path.stem}; its table is below"
             )
     text("h3", "For the lab")
-    first = ["pack.pdf", "pack.xlsx"]
-    own.sort(key=lambda pair: (pair[1].name not in first, pair[1].name))
-    files_list(own, place.name)
+    own.sort(key=lambda pair: (pair[1].name not in _ABOUT, pair[1].name))
+    files_list(own, place.name, _ABOUT)
+
+
+_ABOUT = {
+    files.PACK_PDF: "the pack for the lab, to print",
+    files.PACK_XLSX: "the same as a workbook",
+    files.PICK_LIST: "for an acoustic dispenser",
+    files.PLATE_MAP: "a row per well",
+    files.SELECTION: "the drugs",
+}
 
 
 def _drug(drug: dict) -> None:

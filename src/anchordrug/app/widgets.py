@@ -1,6 +1,6 @@
 """Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -217,12 +217,16 @@ def drop_zone(label: str, hint: str, url: str, *, several: bool = False) -> None
         text("p", "", "soft").props["role"] = "status"
 
 
-def files_list(paths: Sequence[tuple[str, Path]], campaign: str) -> None:
-    """Show files to be downloaded, by their place in what is offered."""
+def files_list(
+    paths: Sequence[tuple[str, Path]], campaign: str, about: Mapping[str, str] | None = None
+) -> None:
+    """Show files to be downloaded, by their place in what is offered; `about` has words for some names."""
     with within("ul", "files"):
         for place, path in paths:
             with within("li"):
                 link(path.name, file_url(campaign, place))
+                if about and path.name in about:
+                    text("span", f" {about[path.name]}", "soft")
 
 
 def file_url(campaign: str, place: str) -> str:
