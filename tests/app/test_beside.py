@@ -81,6 +81,7 @@ def test_only_files_of_the_campaign_are_offered(tmp_path):
     (here / ".partial-x").write_text("x")
     (place.campaign / "model").mkdir()
     (place.campaign / "model/weights.safetensors").write_text("x")
+    (here / "link.csv").symlink_to("/etc/hostname")
     assert list(place.offered()) == ["rounds/01/selection.csv"]
 
 

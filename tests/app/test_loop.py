@@ -33,7 +33,7 @@ class Visitor:
         self.page.goto(self.served.address)
         self.page.wait_for_url(f"{self.served.base}/")
         self.page.get_by_role("link", name=NAME, exact=True).click()
-        self.page.get_by_role("heading", name=NAME).wait_for()
+        self.page.get_by_role("heading", name=NAME, exact=True).wait_for()
 
     def press(self, name: str) -> None:
         """Press a button when it can be pressed."""

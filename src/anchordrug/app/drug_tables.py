@@ -13,22 +13,19 @@ from anchordrug.files.tables import read_table
 
 def drug_table(table: pd.DataFrame, label: str) -> None:
     """Show predicted drugs, most changed genes first."""
-    table = table.assign(changed=table["down"] + table["up"]).sort_values(
-        "changed", ascending=False, kind="stable"
-    )
-    order = ["name", "drug_id", "evidence", "confidence", "similarity", "down", "up", "strongest"]
     table = table.assign(name=table["name"].fillna(table["drug_id"]))
-    shown = table[[*order, *(["smiles"] if "smiles" in table else [])]]
     names = {"drug_id": "id", "similarity": "nearest known", "strongest": "strongest genes"}
-    paged_table(shown.rename(columns=names), label, find="Find a drug or gene", details=_structure)
+    paged_table(table.rename(columns=names), label, find="Find a drug or gene", details=_structure)
 
 
 def _structure(drug: pd.Series) -> None:
     try:
-        with within("div", "drug"):
-            ui.html(drawing(drug["smiles"], 320, 200))
-    except (KeyError, ValueError, TypeError):
+        picture = drawing(str(drug["smiles"]), 320, 200)
+    except ValueError:
         text("p", "No structure to draw.")
+        return
+    with within("div", "drug"):
+        ui.html(picture)
 
 
 def ranking_table(path: Path, url: str) -> None:

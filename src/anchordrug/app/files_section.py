@@ -84,12 +84,14 @@ def draw(place: Place) -> None:
             "soft",
         )
         with within("div", "row-of"):
-            ui.input("Name of the cell line", value=form["target"], on_change=field(place, "target")).props(
-                "outlined dense debounce=300 autocomplete=off"
-            ).classes("field").on("blur", lambda: _look(place))
+            ui.input(
+                "Name of the cell line", value=str(form["target"]), on_change=field(place, "target")
+            ).props("outlined dense debounce=300 autocomplete=off").classes("field").on(
+                "blur", lambda: _look(place)
+            )
             ui.checkbox(
                 "Rehearse: play with a cell line of the atlas as if nothing were measured in it",
-                value=form["rehearsal"],
+                value=bool(form["rehearsal"]),
                 on_change=field(place, "rehearsal", lambda: _look(place)),
             ).classes("field")
         with within("div", "row-of"):

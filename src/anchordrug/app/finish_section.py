@@ -1,13 +1,12 @@
 """Step 4 of a page: predictions of the library as a table, a heatmap and a ranking, and their files."""
 
-from urllib.parse import quote
-
 import pandas as pd
 from nicegui import ui
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import RANKING, SIGNATURE, dropped
+from anchordrug.app.beside import RANKING, SIGNATURE, SUFFIX, dropped, read_form
 from anchordrug.app.drug_tables import drug_table, ranking_table
+from anchordrug.app.files_section import field
 from anchordrug.app.place import Place
 from anchordrug.app.round_section import run
 from anchordrug.app.summary import is_summarised, summary_path
@@ -43,7 +42,7 @@ def draw(place: Place) -> None:
     rounds = files.round_numbers(place.campaign)
     if not any(files.is_ingested(place.campaign, number) for number in rounds):
         return
-    running = jobs.is_running(place.beside)
+    running, form = jobs.is_running(place.beside), read_form(place.beside)
     here = place.campaign / files.FINISH
     is_finished = (here / files.REPORT).exists()
     with within("section", "card"):
@@ -54,7 +53,11 @@ def draw(place: Place) -> None:
         )
         with within("div", "row-of"):
             boxes = {
-                suffix: ui.checkbox(words, value=any(here.glob(f"*{suffix}")))
+                suffix: ui.checkbox(
+                    words,
+                    value=bool(form.get(suffix, any(here.glob(f"*{suffix}")))),
+                    on_change=field(place, suffix),
+                )
                 for suffix, words in _FORMATS.items()
             }
 
@@ -96,17 +99,18 @@ def _target(place: Place, target: str) -> None:
             "soft",
         )
         drug_table(table, f"Predicted drugs in {target}")
-        text("h3", "Drugs x genes")
-        text(
-            "p",
-            "The drugs that change most genes. Blue is down, red is up; those that are alike are neighbours.",
-            "soft",
-        )
-        address = f"/heatmap/{quote(place.name, safe='')}/{quote(target, safe='')}.svg"
-        alt = f"Heatmap of expected changes, drugs by genes, in {target}; the drugs are in the table above"
-        version = (place.campaign / files.FINISH / f"{target}.parquet").stat().st_mtime_ns
-        with within("div", "wide", tabindex="0", role="region", aria_label="Heatmap"):
-            within("img", "heatmap", src=f"{address}?v={version}", alt=alt)
+        picture = summary_path(place.beside, target).with_suffix(".svg")
+        if picture.exists():
+            text("h3", "Drugs x genes")
+            text(
+                "p",
+                "The drugs that change most genes: blue is down, orange is up. Alike ones are side by side.",
+                "soft",
+            )
+            address = f"{file_url(place.name, f'{SUFFIX}/{picture.name}')}?v={picture.stat().st_mtime_ns}"
+            alt = f"Heatmap of drugs by genes in {target}; the drugs are in the table above"
+            with within("div", "wide", tabindex="0", role="region", aria_label="Heatmap"):
+                within("img", "picture", src=address, alt=alt)
         _ranking(place, target)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import parse_qs
 
 TOKEN = "token"
-Scope, Receive, Send = dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 # The page itself loads nothing from elsewhere; the browser sees to it that nothing in it does.
 _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src 'self' data:; font-src 'self' data:; "

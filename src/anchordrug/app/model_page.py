@@ -36,6 +36,7 @@ from anchordrug.app.widgets import (
 )
 from anchordrug.errors import AnchorDrugError
 from anchordrug.files.atomic import write_bytes
+from anchordrug.files.digests import sha256
 from anchordrug.prediction.inspect import card
 from anchordrug.prediction.writers import FORMATS
 
@@ -44,14 +45,16 @@ _OUT = "predictions"
 
 
 def add_model_pages(model: Path, root: Path) -> None:
-    """Add the page of a model, and where it takes and gives files; they are kept beside the model.
+    """Add the page of a model, and where it takes and gives files, in a folder of the project for this model.
 
     Raises
     ------
     LibraryError
         The file is no model of anchordrug's.
     """
-    about, here = card(model), beside(model.absolute())
+    about = card(model)
+    # A model of the same name in another folder is another one.
+    here = beside(root.absolute() / f"{model.stem}-{sha256(model)[:8]}")
 
     @ui.page("/")
     def page() -> None:
@@ -98,7 +101,7 @@ def _ask(model: Path, here: Path, root: Path) -> None:
             with within("div", "field"):
                 area = ui.textarea(
                     "Structures: a SMILES a line, a name behind it if you like",
-                    value=read_form(here).get("smiles", ""),
+                    value=str(read_form(here).get("smiles", "")),
                     on_change=lambda event: write_form(here, {"smiles": event.value}),
                 )
                 area.props("outlined autogrow debounce=300").classes("w-full")
@@ -154,7 +157,7 @@ def _answers(model: Path, here: Path, root: Path) -> None:
         if rejects.exists():
             left_out = pd.read_csv(rejects)
             if len(left_out):
-                note(f"{len(left_out)} rows could not be predicted.", "warn")
+                note(f"Rows that could not be predicted: {len(left_out)}.", "warn")
                 plain_table(left_out.head(20), "Rows that could not be predicted")
         drug_table(table, "Predicted drugs")
         text("h3", "Files")

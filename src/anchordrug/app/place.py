@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anchordrug.app import jobs
-from anchordrug.app.beside import FORM, LOOK, SUFFIX, beside, read_form, results_role, safe_name, state_of
+from anchordrug.app.beside import (
+    FORM,
+    LOOK,
+    RANKING,
+    SUFFIX,
+    beside,
+    read_form,
+    results_role,
+    safe_name,
+    state_of,
+)
 from anchordrug.bench import folder as files
 from anchordrug.errors import SettingsError
 
@@ -43,11 +53,15 @@ class Place:
         for number in files.round_numbers(self.campaign):
             found += files.round_of(self.campaign, number).iterdir()
         found += (self.campaign / files.FINISH).glob("*")
-        of_page = [*(self.beside / LOOK).glob("*.rejects.csv"), self.beside / "ranking.csv"]
+        of_page = [*(self.beside / LOOK).glob("*.rejects.csv"), self.beside / RANKING]
+        of_page += self.beside.glob("summary-*.svg")
         offered = {path.relative_to(self.campaign).as_posix(): path for path in found}
         offered |= {f"{SUFFIX}/{path.relative_to(self.beside).as_posix()}": path for path in of_page}
         return {
-            place: path for place, path in offered.items() if path.is_file() and not path.name.startswith(".")
+            place: path
+            for place, path in offered.items()
+            # A link may lead out of the campaign.
+            if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
         }
 
 

@@ -57,7 +57,8 @@ def draw(place: Place) -> None:
     for number in rounds:
         _round(place, number, is_last=number == rounds[-1])
     waits = bool(rounds) and not files.is_ingested(place.campaign, rounds[-1])
-    if not waits and values["measured"] < campaign.budget:
+    measured = int(str(values["measured"]))
+    if not waits and measured < campaign.budget:
         with within("section", "card"):
             text("h2", f"Round {len(rounds) + 1}")
             text("p", "The model chooses the drugs that are expected to teach it most.")
@@ -113,9 +114,17 @@ def _chosen(place: Place, number: int) -> None:
                 "img", "plate", src=file_url(place.name, name), alt=f"Plate {path.stem}; its table is below"
             )
     text("h3", "For the lab")
-    first = ["pack.pdf", "pack.xlsx"]
-    own.sort(key=lambda pair: (pair[1].name not in first, pair[1].name))
-    files_list(own, place.name)
+    own.sort(key=lambda pair: (pair[1].name not in _ABOUT, pair[1].name))
+    files_list(own, place.name, _ABOUT)
+
+
+_ABOUT = {
+    files.PACK_PDF: "the pack for the lab, to print",
+    files.PACK_XLSX: "the same as a workbook",
+    files.PICK_LIST: "for an acoustic dispenser",
+    files.PLATE_MAP: "a row per well",
+    files.SELECTION: "the drugs",
+}
 
 
 def _drug(drug: dict) -> None:
@@ -185,7 +194,7 @@ def _results(place: Place, number: int) -> None:
         with within("div", "row-of"):
             form = of_results(place, number)
             for name, label in (("of", "Plate or cell line"), ("layer", "Matrix (X, raw or a layer)")):
-                ui.input(label, value=form[name] or "", on_change=field(place, f"results_{name}")).props(
+                ui.input(label, value=str(form[name] or ""), on_change=field(place, f"results_{name}")).props(
                     "outlined dense debounce=300"
                 ).classes("narrow")
     judged = _judged(place, number)

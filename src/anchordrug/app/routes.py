@@ -1,12 +1,8 @@
 """The addresses beside the pages: files that are dropped, files that are downloaded, and pictures."""
 
-from pathlib import Path
-
-import pandas as pd
 from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 from nicegui import app
-from starlette.concurrency import run_in_threadpool
 
 from anchordrug.app.beside import (
     EXPRESSION,
@@ -15,10 +11,8 @@ from anchordrug.app.beside import (
     SIGNATURE,
     results_role,
 )
-from anchordrug.app.heatmap import drawn
 from anchordrug.app.place import Place, Places, after_drop
-from anchordrug.app.summary import MOST_DRUGS, heatmap, summary_path
-from anchordrug.app.transfer import SANDBOX, answer, taken
+from anchordrug.app.transfer import answer, taken
 from anchordrug.bench import folder as files
 from anchordrug.errors import AnchorDrugError
 
@@ -43,26 +37,6 @@ def add_routes(places: Places) -> None:
         except AnchorDrugError:
             found = None
         return answer(found, show=bool(show))
-
-    @app.get("/heatmap/{name}/{target}.svg")
-    async def picture(name: str, target: str) -> Response:
-        try:
-            place = places.called(name)
-            path = place.offered().get(f"{files.FINISH}/{target}.parquet")
-        except AnchorDrugError:
-            path = None
-        if path is None:
-            return PlainTextResponse("There is no such picture.", 404)
-        svg = await run_in_threadpool(_heatmap, path, summary_path(place.beside, target))
-        return Response(svg, media_type="image/svg+xml", headers=SANDBOX)
-
-
-def _heatmap(predictions: Path, summary: Path) -> str:
-    table = pd.read_parquet(summary)
-    changed = (table["down"] + table["up"]).sort_values(ascending=False, kind="stable").index[:MOST_DRUGS]
-    most = table.loc[changed]
-    names = dict(zip(most["drug_id"], most["name"].fillna(most["drug_id"]), strict=True))
-    return drawn(heatmap(predictions, most["drug_id"].tolist()), names)
 
 
 def _roles(place: Place) -> set[str]:

@@ -36,7 +36,7 @@ def draw(places: Places) -> None:
             button("Begin", lambda: _begin(places, field.value), main=True)
 
 
-def _begin(places: Places, name: str) -> None:
+def _begin(places: Places, name: str | None) -> None:
     try:
         place = places.called((name or "").strip())
         if not place.is_made and not place.beside.exists():

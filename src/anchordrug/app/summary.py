@@ -1,129 +1,118 @@
-"""The predictions of a library in a row per drug, with the genes that are likeliest to change."""
+"""The predictions of a library as a page shows them: a row per drug, and a heatmap of the strongest."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from anchordrug.bench import folder as files
+from anchordrug.errors import AnchorDrugError
+from anchordrug.files.atomic import write_bytes
 from anchordrug.files.digests import sha256
-from anchordrug.files.tables import read_json, write_json, write_table
+from anchordrug.files.tables import read_json, read_table, write_json, write_table
+from anchordrug.prediction.inspect import card
+from anchordrug.report.predictions import Responses, read_predictions
 
-STRONGEST = 5
-# Of a heatmap.
-MOST_DRUGS, MOST_GENES = 40, 40
 SUMMARISED = "summarised.json"
-_COLUMNS = ("drug_id", "name", "gene", "label", "p_down", "p_up", "z", "confidence", "evidence", "similarity")
 
 
 def summary_path(folder: Path, target: str) -> Path:
-    """Return where the summary of a target is, in the folder beside a campaign."""
+    """Return where the summary of a target is, in the folder beside a campaign; a picture is beside it."""
     return folder / f"summary-{target}.parquet"
 
 
 def is_summarised(folder: Path, campaign: Path) -> bool:
     """Return whether the summaries are of the predictions that the campaign has now."""
-    path = folder / SUMMARISED
-    return path.exists() and read_json(path) == _stamps(campaign)
+    try:
+        return read_json(folder / SUMMARISED) == _stamps(campaign)
+    except AnchorDrugError:
+        return False
 
 
 def summarise(folder: Path, campaign: Path) -> None:
-    """Write the summary of every target of a finished campaign into `folder`, the one beside it."""
+    """Write the summary of every target of a finished campaign into `folder`, the one beside it.
+
+    Raises
+    ------
+    SettingsError
+        It is no campaign's folder.
+    """
     from anchordrug.bench.settings import read_campaign
 
+    here = campaign / files.FINISH
+    compounds = read_table(here / files.COMPOUNDS, ("drug_id", "smiles"))
+    structures = dict(zip(compounds["drug_id"], compounds["smiles"], strict=True))
     for target in read_campaign(campaign / files.SETTINGS).targets:
-        summary_of(
-            campaign / files.FINISH / f"{target}.parquet",
-            summary_path(folder, target),
-            campaign / files.FINISH / files.COMPOUNDS,
-        )
+        path = summary_path(folder, target)
+        summary_of(here / f"{target}.parquet", here / f"{target}.onnx", path, structures)
     write_json(_stamps(campaign), folder / SUMMARISED)
 
 
 def _stamps(campaign: Path) -> dict[str, object]:
-    return {path.name: sha256(path) for path in sorted((campaign / files.FINISH).glob("*.parquet"))}
+    return {path.name: sha256(path) for path in sorted((campaign / files.FINISH).glob("*.onnx"))}
 
 
-def summary_of(predictions: Path, out: Path, compounds: Path | None = None) -> None:
+def summary_of(predictions: Path, model: Path, out: Path, structures: Mapping[str, str]) -> None:
     """Write a row per drug: evidence, confidence, counts of changed genes, and the strongest ones.
 
-    Parameters
-    ----------
-    predictions
-        A long table as `anchordrug predict` writes it; a drug's rows are together.
-    compounds
-        A table of drug_id and smiles, for structures.
-    """
-    table = pd.DataFrame([_row(drug) for drug in _drugs(predictions)])
-    if compounds is not None:
-        smiles = pd.read_csv(compounds, dtype=str, usecols=["drug_id", "smiles"]).drop_duplicates("drug_id")
-        table = table.merge(smiles, on="drug_id", how="left")
-    write_table(table, out)
-
-
-def _drugs(path: Path) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each drug; a table is read in blocks, as a library may have 20 million rows."""
-    rest = pd.DataFrame()
-    with pq.ParquetFile(path) as file:
-        columns = [name for name in (*_COLUMNS, "smiles") if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=2**18, columns=columns):
-            rest = pd.concat([rest, batch.to_pandas()], ignore_index=True)
-            *whole, (_, rest) = rest.groupby("drug_id", sort=False)
-            for _, drug in whole:
-                yield drug
-    if len(rest):
-        yield rest
-
-
-def _row(drug: pd.DataFrame) -> dict[str, object]:
-    first = drug.iloc[0]
-    change = (drug["p_up"] - drug["p_down"]).to_numpy()
-    # Ties in the order of genes.
-    order = np.argsort(-np.abs(change), kind="stable")[:STRONGEST]
-    genes = drug["gene"].to_numpy()
-    words = ", ".join(f"{genes[place]} {'↑' if change[place] > 0 else '↓'}" for place in order)
-    counts = drug["label"].value_counts()
-    return {
-        "drug_id": first["drug_id"],
-        "name": first["name"],
-        **({"smiles": first["smiles"]} if "smiles" in drug else {}),
-        "evidence": first["evidence"],
-        "confidence": round(float(first["confidence"]), 3),
-        "similarity": round(float(first["similarity"]), 2),
-        "down": int(counts.get("down", 0)),
-        "up": int(counts.get("up", 0)),
-        "strongest": words,
-    }
-
-
-def heatmap(predictions: Path, drug_ids: list[str]) -> pd.DataFrame:
-    """Return the change of drugs x genes that is expected, p(up) - p(down), for the genes that differ most.
-
-    Rows and columns that are alike are neighbours.
+    Where matplotlib is installed, a heatmap of the drugs that change most genes is written beside it.
 
     Parameters
     ----------
     predictions
         A long table as `anchordrug predict` writes it.
-    drug_ids
-        Which drugs.
+    model
+        The exported model that made it.
+    structures
+        SMILES by drug_id.
+
+    Raises
+    ------
+    TableError
+        The table has another layout.
     """
-    wanted = drug_ids[:MOST_DRUGS]
-    table = pd.read_parquet(
-        predictions, columns=["drug_id", "gene", "p_down", "p_up"], filters=[("drug_id", "in", wanted)]
+    genes = card(model)["genes"]
+    found = read_predictions(predictions, genes)
+    responses = found.responses
+    table = found.drugs[["name", "drug_id", "evidence", "confidence", "similarity"]].assign(
+        confidence=found.drugs["confidence"].astype(float).round(3),
+        similarity=found.drugs["similarity"].astype(float).round(2),
+        up=responses.up,
+        down=responses.down,
+        strongest=_strongest(responses, genes),
     )
-    table["change"] = table["p_up"] - table["p_down"]
-    matrix = table.pivot_table("change", "drug_id", "gene", sort=False)
-    genes = matrix.abs().max().sort_values(ascending=False, kind="stable").index[:MOST_GENES]
-    matrix = matrix[genes]
-    return matrix.iloc[_order(matrix.to_numpy()), _order(matrix.to_numpy().T)]
+    table["smiles"] = table["drug_id"].map(structures)
+    rows = np.argsort(-responses.changed, kind="stable")
+    _draw(found.scores_of, table, rows, genes, found.score, out.with_suffix(".svg"))
+    write_table(table.iloc[rows].reset_index(drop=True), out)
 
 
-def _order(rows: np.ndarray) -> np.ndarray:
-    from scipy.cluster.hierarchy import leaves_list, linkage
+def _strongest(responses: Responses, genes: Sequence[str]) -> list[str]:
+    sides = [("↑", responses.strongest_up.genes), ("↓", responses.strongest_down.genes)]
+    return [
+        ", ".join(
+            f"{genes[gene]} {arrow}"
+            for arrow, places in ((arrow, places[row]) for arrow, places in sides)
+            for gene in places
+            if gene >= 0
+        )
+        for row in range(len(responses.up))
+    ]
 
-    if len(rows) < 3:
-        return np.arange(len(rows))
-    return leaves_list(linkage(rows.astype(np.float64), "average", optimal_ordering=True))
+
+def _draw(
+    scores_of, table: pd.DataFrame, rows: np.ndarray, genes: Sequence[str], score: str, out: Path
+) -> None:
+    """Draw the drugs that change most genes; remove an earlier picture where there is nothing to draw."""
+    out.unlink(missing_ok=True)
+    try:
+        from anchordrug.report.heatmap import MOST_DRUGS, heatmap
+    except ImportError:
+        # Who only predicts with a model need not have what draws.
+        return
+    most = rows[:MOST_DRUGS]
+    names = table["name"].fillna(table["drug_id"]).iloc[most].astype(str).tolist()
+    figure = heatmap(scores_of(most), names, genes, score)
+    if figure is not None:
+        write_bytes(figure.svg.encode(), out)

@@ -1,6 +1,7 @@
 """Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -154,7 +155,7 @@ def _heads(part: pd.DataFrame, state: dict, refresh: Callable) -> None:
             order = "none" if not mark else "descending" if state["down"] else "ascending"
             kind = "number" * pd.api.types.is_numeric_dtype(part[name])
             with within("th", kind, scope="col", aria_sort=order):
-                text("button", f"{name}{mark}").on("click", lambda name=name: sort(name))
+                text("button", f"{name}{mark}").on("click", partial(sort, name), args=[])
 
 
 def _rows_with_details(
@@ -177,7 +178,9 @@ def _rows_with_details(
                     text("td", shown(values[name]), "number" if number else "")
                     continue
                 with within("td"):
-                    opener = text("button", values[name], "as-link").on("click", lambda row=row: toggle(row))
+                    opener = text("button", values[name], "as-link").on(
+                        "click", partial(toggle, row), args=[]
+                    )
                     opener.props["aria-expanded"] = "true" if state["open"] == row else "false"
         if state["open"] == row:
             with within("tr"), within("td", colspan=str(len(visible))):
@@ -190,7 +193,9 @@ def _pager(state: dict, pages: int, rows: int, refresh: Callable) -> None:
         refresh()
 
     with within("div", "row-of"):
-        text("p", f"{rows:,} rows, page {state['page'] + 1:,} of {pages:,}", "soft").props["role"] = "status"
+        text(
+            "p", f"{rows:,} {'row' if rows == 1 else 'rows'}, page {state['page'] + 1:,} of {pages:,}", "soft"
+        ).props["role"] = "status"
         if pages > 1:
             back = button("Previous", lambda: turn(-1))
             back.set_enabled(state["page"] > 0)
@@ -212,12 +217,16 @@ def drop_zone(label: str, hint: str, url: str, *, several: bool = False) -> None
         text("p", "", "soft").props["role"] = "status"
 
 
-def files_list(paths: Sequence[tuple[str, Path]], campaign: str) -> None:
-    """Show files to be downloaded, by their place in what is offered."""
+def files_list(
+    paths: Sequence[tuple[str, Path]], campaign: str, about: Mapping[str, str] | None = None
+) -> None:
+    """Show files to be downloaded, by their place in what is offered; `about` has words for some names."""
     with within("ul", "files"):
         for place, path in paths:
             with within("li"):
                 link(path.name, file_url(campaign, place))
+                if about and path.name in about:
+                    text("span", f" {about[path.name]}", "soft")
 
 
 def file_url(campaign: str, place: str) -> str:

@@ -135,11 +135,14 @@ def _rank(folder: Path, asked: dict) -> None:
 def _predict(folder: Path, asked: dict) -> None:
     from anchordrug.app.summary import summary_of
     from anchordrug.prediction import engine
+    from anchordrug.raw.molecules import open_compounds
 
     out = folder / f"predictions{asked['suffix']}"
     engine.run([Path(asked["model"])], Path(asked["drugs"]), out)
     if asked["suffix"] == ".parquet":
-        summary_of(out, folder / PREDICTED)
+        with open_compounds(Path(asked["drugs"])) as compounds:
+            structures = {compound.drug_id: compound.structure for compound in compounds.rows}
+        summary_of(out, Path(asked["model"]), folder / PREDICTED, structures)
 
 
 WITH_PROJECT = {
