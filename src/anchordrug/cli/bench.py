@@ -31,9 +31,7 @@ def new(
     folder: Campaign,
     target: Annotated[
         list[str],
-        typer.Option(
-            help="Target cell line. Repeat the option to choose one shared drug list for several lines."
-        ),
+        typer.Option(help="Target cell line. Repeat it to choose one shared drug list for several lines."),
     ],
     library: Annotated[
         Path,
@@ -44,15 +42,12 @@ def new(
     ] = None,
     expression: Annotated[
         Path | None,
-        typer.Option(
-            help="Untreated expression of the target: counts, TPM or log2, by symbol or Ensembl id."
-        ),
+        typer.Option(help="Untreated expression of the target: counts, TPM or log2; symbols or Ensembl."),
     ] = None,
     budget: Annotated[int, typer.Option(min=1, help="Total number of drugs to test.")] = 30,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 3,
     strategy: Annotated[
-        str | None,
-        typer.Option(help="Strategy that chooses the drugs; default: select.strategy of the settings."),
+        str | None, typer.Option(help="Choice of drugs; default: select.strategy of the settings.")
     ] = None,
     seed: Seed = 0,
     rehearsal: Rehearsal = False,

@@ -15,6 +15,12 @@ app = typer.Typer()
 ENGINES = ("local", "ray")
 
 
+SmilesColumn = Annotated[str | None, typer.Option(help="Name of the SMILES column; default: detected.")]
+Layout = Annotated[
+    str, typer.Option(help="long: one row per drug and gene; wide: one row per drug, one column per gene.")
+]
+
+
 @app.command(
     rich_help_panel=PANEL,
     epilog="Example: anchordrug predict --model models/onnx/SIM-T1.onnx --drugs drugs.csv "
@@ -25,7 +31,7 @@ ENGINES = ("local", "ray")
 def predict(
     model: Annotated[
         list[Path],
-        typer.Option(help="Exported model, models/onnx/TARGET.onnx. Repeat the option for several models."),
+        typer.Option(help="Exported model, models/onnx/TARGET.onnx. Repeat it for several."),
     ],
     drugs: Annotated[
         str,
@@ -34,29 +40,22 @@ def predict(
     out: Annotated[
         str, typer.Option(help="File to write: .parquet, .csv, .arrow, .xlsx, .h5ad; with ray, a folder.")
     ],
-    layout: Annotated[
-        str,
-        typer.Option(help="long: one row per drug and gene; wide: one row per drug, one column per gene."),
-    ] = "long",
+    layout: Layout = "long",
     values: Annotated[
         str, typer.Option(help="Values in a wide table: label, z, p_down, p_none or p_up.")
     ] = "label",
     top: Annotated[
         int | None,
-        typer.Option(min=1, help="Report only the N genes per drug that are most likely to change."),
+        typer.Option(min=1, help="Report only the N genes per drug most likely to change."),
     ] = None,
     coverage: Annotated[
         float, typer.Option(min=0.01, max=1, help="Share of labels to report; all others are 'unknown'.")
     ] = 0.8,
-    smiles_column: Annotated[
-        str | None, typer.Option(help="Name of the SMILES column; default: detected.")
-    ] = None,
+    smiles_column: SmilesColumn = None,
     id_column: IdColumn = None,
     engine: Annotated[
         str,
-        typer.Option(
-            help="local, or ray: a cluster that reads and writes partitioned parquet, also at URLs."
-        ),
+        typer.Option(help="local, or ray: a cluster with partitioned parquet, also at URLs."),
     ] = "local",
 ) -> None:
     """Predict the response of every gene to every drug in a library.
@@ -122,7 +121,7 @@ def rank(
         int, typer.Option(min=10, help="Number of permutations of the signature's genes.")
     ] = 1000,
     seed: Seed = 0,
-    smiles_column: Annotated[str | None, typer.Option(help="As for predict.")] = None,
+    smiles_column: SmilesColumn = None,
     id_column: IdColumn = None,
 ) -> None:
     """Rank drugs by how well their predicted responses reverse (or mimic) a signature."""
