@@ -36,10 +36,11 @@ FILES = {
 
 ROUND_FILES = {files.OUTCOME: "which wells and replicates counted", files.RESPONSES: "measured z-scores"}
 ABOUT = ["inchikey", "smiles", "name", "moa"]
-AGREEMENT = {"before": "r from other lines", "after": "r with other measured drugs"}
+AGREEMENT = {"before": "r before", "after": "r after"}
 NOTE = (
-    "r is a correlation over genes: between replicates, and between the measured response and a prediction "
-    "that does not know it, from other cell lines alone or from them and all other measured drugs."
+    "Replicates r is the correlation between replicates. The others are those of the measured response with "
+    "a prediction that does not know it: before, from other cell lines alone; after, from them and all other "
+    "measured drugs."
 )
 
 
