@@ -71,9 +71,8 @@ def write_report(
     for target, drugs, z in zip(world.campaign.targets, measured.drugs, measured.z, strict=True):
         predictions = read_predictions(folder / f"{target}.parquet", world.atlas.genes)
         own = outcomes[outcomes["cell_line"] == target]
-        table = _measured(world, drugs, about, own).assign(
-            **agreements[target].rename(columns=AGREEMENT).dropna(axis="columns", how="all")
-        )
+        agreed = agreements[target].rename(columns=AGREEMENT).dropna(axis="columns", how="all")
+        table = _measured(world, drugs, about, own).join(agreed)
         learned = Measured(table, z, world.settings.curate.threshold, NOTE)
         panel = drug_panel(target, predictions, learned, by_id, figures, drawings)
         panel["groups"] = _groups(predictions, table, evidence[evidence["cell_line"] == target])
