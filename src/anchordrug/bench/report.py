@@ -36,10 +36,11 @@ FILES = {
 
 ROUND_FILES = {files.OUTCOME: "which wells and replicates counted", files.RESPONSES: "measured z-scores"}
 ABOUT = ["inchikey", "smiles", "name", "moa"]
-AGREEMENT = {"before": "r from other lines", "after": "r with other measured drugs"}
+AGREEMENT = {"before": "r before", "after": "r after"}
 NOTE = (
-    "r is a correlation over genes: between replicates, and between the measured response and a prediction "
-    "that does not know it, from other cell lines alone or from them and all other measured drugs."
+    "Replicates r is the correlation between replicates. The others are those of the measured response with "
+    "a prediction that does not know it: before, from other cell lines alone; after, from them and all other "
+    "measured drugs."
 )
 
 
@@ -70,9 +71,8 @@ def write_report(
     for target, drugs, z in zip(world.campaign.targets, measured.drugs, measured.z, strict=True):
         predictions = read_predictions(folder / f"{target}.parquet", world.atlas.genes)
         own = outcomes[outcomes["cell_line"] == target]
-        table = _measured(world, drugs, about, own).assign(
-            **agreements[target].rename(columns=AGREEMENT).dropna(axis="columns", how="all")
-        )
+        agreed = agreements[target].rename(columns=AGREEMENT).dropna(axis="columns", how="all")
+        table = _measured(world, drugs, about, own).join(agreed)
         learned = Measured(table, z, world.settings.curate.threshold, NOTE)
         panel = drug_panel(target, predictions, learned, by_id, figures, drawings)
         panel["groups"] = _groups(predictions, table, evidence[evidence["cell_line"] == target])

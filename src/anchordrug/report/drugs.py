@@ -93,8 +93,8 @@ def predicted_table(
     order = order[~drugs["drug_id"].isin(left_out).to_numpy()[order]]
     names = about["name"].fillna(pd.Series(about.index, about.index)).to_dict()
     known = about.reindex(drugs["drug_id"])
-    columns = [*(drugs[name].tolist() for name in OF_DRUG), known["moa"].tolist(), known["smiles"].tolist()]
-    cells = list(zip(*columns, _gene_cells(responses, "up"), _gene_cells(responses, "down"), strict=True))
+    texts = [*(drugs[name].tolist() for name in OF_DRUG), known["moa"].tolist(), known["smiles"].tolist()]
+    cells = list(zip(*texts, _gene_cells(responses, "up"), _gene_cells(responses, "down"), strict=True))
     rows: list[list[object]] = []
     for place in order.tolist():
         drug_id, name, evidence, similarity, nearest, lines, confidence, moa, smiles, up, down = cells[place]

@@ -39,7 +39,8 @@ def heatmap(scores: np.ndarray, drugs: Sequence[str], genes: Sequence[str], scor
     trees = _tree(filled[:, chosen]), _tree(filled[:, chosen].T)
     down, across = (hierarchy.leaves_list(tree) for tree in trees)
     values = scores[:, chosen][np.ix_(down, across)]
-    titles, names = [drugs[drug] for drug in down], [genes[gene] for gene in chosen[across]]
+    titles: list[str] = [drugs[int(drug)] for drug in down]
+    names: list[str] = [genes[int(gene)] for gene in chosen[across]]
     labels = [
         f"{drug}, {gene}: {'not measured' if np.isnan(value) else f'{score} {value:+.1f}'}"
         for drug, row in zip(titles, values, strict=True)

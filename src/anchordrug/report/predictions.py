@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from anchordrug.errors import TableError
@@ -128,7 +127,7 @@ def read_predictions(path: Path, genes: Sequence[str]) -> Predictions:
         if not drugs and table["gene"][:n].to_pylist() != list(genes):
             raise _other(path)
         scores, score = _scores(table, n)
-        labels = pc.index_in(table["label"].cast(pa.string()), pa.array(ANSWERS)).to_numpy().reshape(-1, n)
+        labels = pd.Index(ANSWERS).get_indexer(table["label"].to_pandas().astype(object)).reshape(-1, n)
         parts.append(responses_of(labels, scores))
         p_down, p_up = (table[name].to_numpy().reshape(-1, n) for name in ("p_down", "p_up"))
         called = np.where(labels == DOWN, p_down, np.where(labels == UP, p_up, 0))
@@ -172,7 +171,7 @@ def _scores(table: pa.Table, genes: int) -> tuple[np.ndarray, str]:
     z = table["z"]
     if z.null_count < len(z):
         return z.to_numpy().astype(np.float32).reshape(-1, genes), "z"
-    difference = pc.subtract(table["p_up"], table["p_down"]).to_numpy()
+    difference = table["p_up"].to_numpy() - table["p_down"].to_numpy()
     return difference.astype(np.float32).reshape(-1, genes), "p(up) - p(down)"
 
 
