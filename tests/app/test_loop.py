@@ -8,7 +8,7 @@ import pytest
 
 from tests.app.conftest import LIBRARY, Served, end, serve
 from tests.app.test_same_bytes import files_in
-from tests.bench.conftest import must
+from tests.terminal import Terminal
 
 NAME = "rehearsal"
 # Of a run, in milliseconds.
@@ -101,12 +101,15 @@ def by_commands(home: Path, other: Path) -> Path:
     """Play the same in another folder by the commands of the tutorial; return the campaign."""
     (other / "tables").symlink_to(home / "tables")
     shutil.copy(home / "params.yaml", other)
-    campaign = other / "campaigns" / NAME
+    campaign = f"campaigns/{NAME}"
     asked = ("--target", "SIM-T1", "--library", home / LIBRARY, "--budget", 12, "--rounds", 2, "--rehearsal")
-    must("campaign", "new", campaign, *asked, folder=other)
+    lines: list[tuple] = [("new", campaign, *asked)]
     for number in (1, 2):
-        must("campaign", "next", campaign, folder=other)
-        must("campaign", "rehearse", campaign, "--out", other / f"counts-{number}.csv", folder=other)
-        must("campaign", "ingest", campaign, other / f"counts-{number}.csv", "--yes", folder=other)
-    must("campaign", "finish", campaign, folder=other)
-    return campaign
+        counts = f"counts-{number}.csv"
+        lines += [("next", campaign), ("rehearse", campaign, "--out", counts)]
+        lines += [("ingest", campaign, counts, "--yes")]
+    with Terminal(other) as terminal:
+        for line in (*lines, ("finish", campaign)):
+            ended = terminal.run("campaign", *line)
+            assert ended.code == 0, (line, ended.printed, ended.error)
+    return other / campaign

@@ -1,6 +1,7 @@
 """Results that were judged but not accepted: drugs, replicates and wells."""
 
 import re
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -9,8 +10,8 @@ from anchordrug.app.widgets import chips, note, paged_table, plain_table, text, 
 _WELL = re.compile(r"([A-P])0?(\d+)")
 
 
-def draw_judged(judged: dict) -> None:
-    """Draw how the results of a round were judged."""
+def draw_judged(judged: dict, ranks: Mapping[str, int]) -> None:
+    """Draw how the results of a round were judged; `ranks` has the number of each drug on the plate."""
     for line in judged["lines"]:
         drugs = pd.DataFrame(line["drugs"])
         text("h3", f"{line['cell_line']}: how the results were judged")
@@ -26,18 +27,18 @@ def draw_judged(judged: dict) -> None:
         }
         plain_table(drugs[columns].rename(columns=named), f"Drugs in {line['cell_line']}")
         if line["wells"]:
-            _wells(pd.DataFrame(line["wells"]))
+            _wells(pd.DataFrame(line["wells"]), ranks)
 
 
 _STATUS = {"ok": "drugs are fine", "failed": "failed: they stay out", "missing": "missing"}
 
 
-def _wells(wells: pd.DataFrame) -> None:
+def _wells(wells: pd.DataFrame, ranks: Mapping[str, int]) -> None:
     for plate, own in wells.groupby("plate", sort=False):
         failed = int(own["failed"].sum())
         text("h3", f"Wells of {plate}")
         text("p", f"{len(own)} wells, {failed} set aside (marked ✕). DMSO has a dashed edge.", "soft")
-        _picture(str(plate), own)
+        _picture(str(plate), own, ranks)
         with within("details"):
             text("summary", "Wells as a table")
             columns = ["well_position", "drug_id", "reads", "similarity", "failed", "reason"]
@@ -45,14 +46,13 @@ def _wells(wells: pd.DataFrame) -> None:
             paged_table(table.astype({"failed": str}), f"Wells of {plate}")
 
 
-def _picture(plate: str, wells: pd.DataFrame) -> None:
+def _picture(plate: str, wells: pd.DataFrame, ranks: Mapping[str, int]) -> None:
     places = {}
     for row in wells.to_dict("records"):
         found = _WELL.fullmatch(str(row["well_position"]))
         if found:
             places[ord(found[1]) - 65, int(found[2]) - 1] = row
     rows, columns = (16, 24) if any(r > 7 or c > 11 for r, c in places) else (8, 12)
-    drugs = [drug for drug in dict.fromkeys(wells["drug_id"]) if drug != "DMSO"]
     label = f"Picture of {plate}; the same as a table is below"
     with within("div", "wide", tabindex="0", role="img", aria_label=label):
         grid = within("div", "wells")
@@ -63,14 +63,14 @@ def _picture(plate: str, wells: pd.DataFrame) -> None:
             for row in range(rows):
                 text("div", chr(65 + row), "edge")
                 for column in range(columns):
-                    _well(places.get((row, column)), drugs)
+                    _well(places.get((row, column)), ranks)
 
 
-def _well(about: dict | None, drugs: list[str]) -> None:
+def _well(about: dict | None, ranks: Mapping[str, int]) -> None:
     if about is None:
         text("div", "")
         return
-    is_drug = about["drug_id"] in drugs
-    kind = "failed" if about["failed"] else "drugged" if is_drug else "control"
-    name = str(drugs.index(about["drug_id"]) + 1) if is_drug else "D"
+    rank = ranks.get(about["drug_id"])
+    kind = "failed" if about["failed"] else "control" if rank is None else "drugged"
+    name = "D" if rank is None else str(rank)
     text("div", f"✕{name}" if about["failed"] else name, kind)

@@ -205,7 +205,8 @@ def _results(place: Place, number: int) -> None:
     )
     again.set_enabled(not running)
     if judged:
-        draw_judged(judged)
+        selection = read_selection(place.campaign, number)
+        draw_judged(judged, dict(zip(selection["drug_id"], selection["rank"], strict=True)))
         take = button(
             "Accept these results", lambda: run(place, "accept", **of_results(place, number)), main=True
         )
