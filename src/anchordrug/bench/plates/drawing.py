@@ -19,8 +19,7 @@ _SETTINGS = {
     "font.family": _FONT,
     "svg.fonttype": "none",
     "svg.hashsalt": "anchordrug",
-    # Outlines of glyphs may cross; a viewer embeds and prints this kind best.
-    "pdf.fonttype": 42,
+    "pdf.fonttype": 3,
     "text.usetex": False,
 }
 _UNKNOWN = "\ufffd"
@@ -110,14 +109,23 @@ def _glyphs() -> frozenset[int]:
     return frozenset.intersection(*(frozenset(get_font(font).get_charmap()) for font in fonts))
 
 
-@lru_cache(maxsize=8192)
 def ems(text: str, bold: bool = False) -> float:
-    """Return how wide a text is, in heights of its font."""
+    """Return how wide a text is, in heights of its font; pairs of letters that move together count apart."""
+    return sum(_ems(char, bold) for char in printed(text))
+
+
+@cache
+def _ems(char: str, bold: bool) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(family=_FONT, weight="bold" if bold else "normal", size=100)
-    return text_to_path.get_text_width_height_descent(printed(text), font, ismath=False)[0] / 100
+    # A space alone would have no width.
+    with_it, without = (
+        text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+        for text in (f"x{char}x", "xx")
+    )
+    return (with_it - without) / 100
 
 
 def fit(text: str, most: float, *, bold: bool = False) -> str:
