@@ -7,6 +7,7 @@ turns. What only the page needs lies in `NAME.app` beside it.
 from pathlib import Path
 
 from anchordrug.errors import AnchorDrugError
+from anchordrug.files.atomic import write_bytes
 from anchordrug.files.tables import read_json, write_json
 
 SUFFIX = ".app"
@@ -80,5 +81,13 @@ def read_form(folder: Path) -> dict[str, object]:
 
 def write_form(folder: Path, values: dict[str, object]) -> None:
     """Keep what is filled in."""
+    write_json(values, made(folder) / FORM)
+
+
+def made(folder: Path) -> Path:
+    """Return the folder beside a campaign or model, made if need be; git does not track it."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(values, folder / FORM)
+    ignored = folder / ".gitignore"
+    if not ignored.exists():
+        write_bytes(b"*\n", ignored)
+    return folder

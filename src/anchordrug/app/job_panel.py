@@ -14,7 +14,7 @@ WORDS = {
     "next": "Choosing drugs and laying out their plates",
     "judge": "Judging wells and replicates",
     "accept": "Taking up the results",
-    "rehearse": "Playing the bench: making up counts",
+    "rehearse": "Simulating the assay",
     "finish": "Fitting, predicting the library, writing the report",
     "summarise": "Summing up the predictions",
     "rank": "Ranking the drugs",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from anchordrug.app.beside import made
 from anchordrug.errors import AnchorDrugError, SettingsError, message_line
 from anchordrug.files.lock import hold
 from anchordrug.files.tables import read_json, write_json
@@ -54,7 +55,7 @@ def start(folder: Path, kind: str, asked: dict[str, object], root: Path) -> None
     SettingsError
         Another run is in progress.
     """
-    descriptor = hold(folder)
+    descriptor = hold(made(folder))
     try:
         (folder / DONE).unlink(missing_ok=True)
         write_json({"kind": kind, **asked}, folder / JOB)

@@ -179,7 +179,7 @@ def _results(place: Place, number: int) -> None:
         if read_campaign(place.campaign / files.SETTINGS).rehearsal:
             with within("div", "drop"):
                 text("p", "A rehearsal: the counts of every well can be made up from what is measured.")
-                play = button("Play the bench", lambda: run(place, "rehearse", round=number))
+                play = button("Simulate the assay", lambda: run(place, "rehearse", round=number))
                 play.set_enabled(not running)
     kept = dropped(place.beside, role)
     for path in kept:

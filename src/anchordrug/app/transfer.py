@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from starlette.requests import ClientDisconnect
 
-from anchordrug.app.beside import MOST_BYTES, dropped, safe_name
+from anchordrug.app.beside import MOST_BYTES, dropped, made, safe_name
 from anchordrug.errors import AnchorDrugError, message_line
 from anchordrug.files.atomic import atomic_path
 
@@ -37,6 +37,7 @@ async def taken(request: Request, folder: Path, then: Callable[[], None], severa
     if int(request.headers.get("content-length", 0)) > min(MOST_BYTES, free):
         return PlainTextResponse(f"{path.name}: there is no room for a file of this size.", 413)
     try:
+        made(folder.parent)
         with atomic_path(path) as temporary, temporary.open("wb") as out:
             async for chunk in request.stream():
                 out.write(chunk)

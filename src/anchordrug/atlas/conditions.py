@@ -81,9 +81,9 @@ def conditions_in_words(atlas: ResponseAtlas) -> str:
     if table is None or table.empty:
         return "dose and time are not known"
     sizes = table.groupby(["dose_um", "time_h"]).size().sort_values(ascending=False, kind="stable")
-    return shortlist(
-        (f"{in_words(dose, time)} ({count:,} experiments)" for (dose, time), count in sizes.items()), 3
-    )
+    doses, times = (sizes.index.get_level_values(name) for name in ("dose_um", "time_h"))
+    rows = zip(doses, times, sizes, strict=True)
+    return shortlist((f"{in_words(dose, time)} ({count:,} experiments)" for dose, time, count in rows), 3)
 
 
 def in_words(dose_um: float, time_h: float | None) -> str:

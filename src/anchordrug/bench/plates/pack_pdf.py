@@ -263,7 +263,7 @@ def _pages(
 def _widths(texts: pd.DataFrame, size: float) -> dict[str, float]:
     """Return the width (mm) of each column: that of its texts, or less for the widest if the page is full."""
     wide = {
-        str(name): size * (max(ems(name, bold=True), *(ems(text) for text in column.unique())) + 1.6)
+        str(name): size * (max(ems(str(name), bold=True), *(ems(text) for text in column.unique())) + 1.6)
         for name, column in texts.items()
     }
     cap = max(wide.values())
