@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -86,6 +86,20 @@ def lincs() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Headless Chromium, or the test is skipped; Playwright runs once in a process."""
+    sync = pytest.importorskip("playwright.sync_api")
+    names = (os.environ.get("ANCHORDRUG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
+    program = next((found for found in map(shutil.which, filter(None, names)) if found), None)
+    if program is None:
+        pytest.skip("no Chromium; install it or set ANCHORDRUG_BROWSER to run this test")
+    with sync.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
 def small_params() -> dict:
     """The shipped params.yaml on the demo bundle with a small network and few epochs."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -146,11 +160,12 @@ def run_stages(folder: Path, commands: Iterable[list[str]]) -> None:
 
 def run_from_pretrain(folder: Path) -> None:
     """Run every stage from pretrain on, and predict, on the project in `folder`."""
-    run_stages(folder, FROM_PRETRAIN)
+    run_stages(folder, FROM_PRETRAIN[:-1])
     model, drugs = folder / "models/onnx/SIM-T1.onnx", folder / "tables/atlas/drugs.parquet"
     out = folder / "tables/predictions/SIM-T1.parquet"
     result = run_cli("predict", "--model", model, "--drugs", drugs, "--out", out)
     assert result.exit_code == 0, (result.output, result.exception)
+    run_stages(folder, FROM_PRETRAIN[-1:])
 
 
 @pytest.fixture(scope="session")

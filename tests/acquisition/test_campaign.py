@@ -395,7 +395,7 @@ def test_a_strategy_that_is_asked_again_sees_allowed_drugs_and_those_already_cho
         views.append((view.drugs.tolist(), view.anchors.tolist(), size, rng.random()))
         return one_by_one(view, size, rng)
 
-    chosen, _ = choice(watched, 6, limits, seed=5, number=2)
+    chosen = choice(watched, 6, limits, seed=5, number=2).drugs
     assert len(views) > 1
     for free, anchors, size, first in views:
         so_far = anchors[3:]

@@ -1,11 +1,9 @@
 """Fixtures of the local page: campaigns made by page and by command, a server, and a browser."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,17 +134,3 @@ def end(served: Served) -> None:
     """Kill a server as the system would."""
     served.process.kill()
     served.process.communicate()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator:
-    """Headless Chromium, or the test is skipped."""
-    sync = pytest.importorskip("playwright.sync_api")
-    names = (os.environ.get("ANCHORDRUG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
-    program = next((found for found in map(shutil.which, filter(None, names)) if found), None)
-    if program is None:
-        pytest.skip("no Chromium; install it or set ANCHORDRUG_BROWSER to run this test")
-    with sync.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()

@@ -374,6 +374,7 @@ def test_a_worker_imports_the_package_of_its_caller_whatever_the_current_folder_
 
 # It holds a worker that has nothing to do, or one that would be busy for long, and waits.
 HOLDER = """
+import select
 import signal
 import sys
 from anchordrug.chem.workers import Fingerprinter
@@ -385,7 +386,9 @@ with Fingerprinter([(2, 1024)], workers=1) as running:
     next(running.of([["CCO"]], ahead=1))
     waiting = running.submitted(sys.argv[1:])
     print("ready", flush=True)
-    sys.stdin.read()
+    # A signal that comes just before a wait without an end would be noticed after it.
+    while not select.select([sys.stdin], [], [], 0.05)[0]:
+        pass
 """
 
 

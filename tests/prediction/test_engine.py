@@ -380,7 +380,7 @@ def test_other_names_of_the_same_drugs_are_another_library(predict, monkeypatch)
         patch.setattr(stage, "write_tables", lambda *_: 1 / 0)
         assert predict(LAB)[0].exit_code == 1
     result, out = predict(LAB.replace("CAS", "Chembl ID"))
-    assert "starting over" in result.output
+    assert "starting again" in result.output
     assert "Chembl ID" in table((result, out)).columns
 
 

@@ -222,7 +222,7 @@ def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_pa
         options = ["--coverage", "0.3"]
     printed = finished(model, library, out, *options)
     assert "going on" not in printed
-    assert ("starting over" in printed) == (change == "input")
+    assert ("starting again" in printed) == (change == "input")
     finished(model, library, tmp_path / "fresh.csv", *options)
     assert contents(out) == contents(tmp_path / "fresh.csv")
     assert contents(out)[0] != expected[0]

@@ -1,7 +1,6 @@
 """The report: its numbers are those of the tables, and a browser shows it as it should."""
 
 import json
-import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -215,20 +214,6 @@ def test_without_its_tables_it_names_the_stage_to_run(reported, tmp_path):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium, or the test is skipped."""
-    sync = pytest.importorskip("playwright.sync_api")
-    names = (os.environ.get("ANCHORDRUG_BROWSER"), "chromium", "chromium-browser", "google-chrome")
-    program = next((found for found in map(shutil.which, filter(None, names)) if found), None)
-    if program is None:
-        pytest.skip("no Chromium; install it or set ANCHORDRUG_BROWSER to run this test")
-    with sync.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
