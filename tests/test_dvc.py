@@ -84,7 +84,7 @@ def stages_run(output: str) -> set[str]:
 def test_lock_file_agrees_with_code_and_params(tmp_path):
     """Whoever changes code or params that a stage depends on runs `dvc repro` and commits dvc.lock."""
     folder = clone(tmp_path)
-    # DVC takes these folders whole. Without data, git gives a part of them, which counts as changed, not missing.
+    # DVC takes these folders whole. Without data, git gives a part of them: changed rather than missing.
     for part in ("models/onnx", "tables/predictions"):
         shutil.rmtree(folder / part)
     output = run(folder, "dvc", "repro", "--dry", "--allow-missing")
