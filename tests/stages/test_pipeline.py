@@ -115,7 +115,8 @@ def files_of(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "locks" not in path.parts
+        # A lock tells of who had it last, which may be a test in another process.
+        if path.is_file() and "locks" not in path.parts and path.name != ".lock"
     }
 
 
