@@ -135,6 +135,15 @@ def test_wells_too_small_for_a_pipette_have_no_solutions():
     assert working_solutions(table, {}, plates_of(well_volume_ul=1.5)).empty
 
 
+@pytest.mark.parametrize("stock_mm", [0.05, 0.09, 0.1, 0.2, 1.0])
+def test_no_solution_takes_more_stock_than_it_has_room_for(stock_mm):
+    table = laid_out(3, stock_mm=stock_mm, dmso_percent_max=100.0)
+    made = working_solutions(table, {}, plates_of(stock_mm=stock_mm, dmso_percent_max=100.0))
+    # A working solution has 0.1 mM.
+    assert made.empty == (stock_mm < 0.1)
+    assert (made[["stock_ul", "dmso_ul", "medium_ul"]].to_numpy() >= 0).all()
+
+
 def test_no_pair_of_indices_is_given_twice():
     table = pd.concat([laid_out(40), laid_out(40, prefix="R2", cell_line="A549")])
     samples = sample_sheet(table, 24)
@@ -186,6 +195,7 @@ def test_a_map_edited_by_hand_has_its_pack(tmp_path):
     pd.testing.assert_frame_equal(read_plate_map(tmp_path / "in/pack.xlsx"), edited)
     assert pack.ranks == {"BRD-K000": 1, "BRD-K001": 2, "AMG900": 3, "BRD-K003": 4}
     assert "P24 (AMG900)" in warnings(pack)[0]
+    assert warnings(pack)[-1] == "no DMSO well on ../P9: counts without controls are refused"
     assert dict(facts(pack))["Plates"].startswith("2 of 384 wells")
     wells = pack.sources.set_index("drug_id")["source_well"].to_dict()
     assert wells == {"BRD-K000": "A01", "BRD-K001": "A02", "DMSO": "A03", "BRD-K003": "A04"}

@@ -50,7 +50,7 @@ def working_solutions(plate_map: pd.DataFrame, stocks: Mapping[str, float], plat
         the stock is diluted in DMSO first: first_stock_ul + first_dmso_ul of diluted_mm. Then
         stock_ul + dmso_ul + medium_ul = total_ul of working_um, with the same share of DMSO in every solution
         (to 5 %). Each of `wells` gets per_well_ul; total_ul is at least a tenth more than all of them take.
-        Empty if a well is too small to be pipetted by hand.
+        Empty if a well is too small, or a stock too weak, for pipetting by hand.
     """
     per_well = per_well_ul(plates)
     if per_well > plates.well_volume_ul / 2:
@@ -63,6 +63,8 @@ def working_solutions(plate_map: pd.DataFrame, stocks: Mapping[str, float], plat
     parts = np.array(
         [0.0 if drug == VEHICLE else dose * times / (1000 * stock) for drug, dose, stock in asked]
     )
+    if parts.max() > 1:
+        return pd.DataFrame(columns=pd.Index(COLUMNS))
     usual = plates.concentration_um * times / (1000 * plates.stock_mm)
     share = parts.max() or usual
     needed = wells.to_numpy() * per_well * _SPARE
@@ -82,7 +84,7 @@ def _factor(parts: np.ndarray, share: float, needed: np.ndarray, per_well: float
     chosen = 1
     for factor in (1, 10, 100, 1000):
         percent = dmso_percent(1000 * per_well * share * factor, plates)
-        if factor > 1 and percent > plates.dmso_percent_max:
+        if factor > 1 and (percent > plates.dmso_percent_max or share * factor > 1):
             break
         chosen = factor
         pairs = zip(parts, needed, strict=True)

@@ -77,6 +77,10 @@ def warnings(pack: Pack) -> list[str]:
     if len(hand):
         wells = shortlist(hand["plate"] + " " + hand["well_position"] + " (" + hand["drug_id"] + ")", 3)
         told.append(f"positive controls without a concentration are not in the pick list; pipette: {wells}")
+    vehicles = asked.plate_map.loc[asked.plate_map["pert_type"] == "negcon", "plate"]
+    bare = [plate for plate in asked.plate_map["plate"].unique() if plate not in set(vehicles)]
+    if bare:
+        told.append(f"no DMSO well on {shortlist(bare, 3)}: counts without controls are refused")
     return told
 
 
