@@ -5,9 +5,9 @@
 
 Every line is the target in turn, all others are sources; in every split a fifth of its drugs is held out
 and 30 anchors are chosen from the rest. Printed are, over the drugs held out in all splits of a line, the
-expected calibration error (ECE) of the likeliest label, and macro-F1 of all labels, of the most certain 80 %,
-and of 50 %. Within a split the error is larger: some 20 to 80 drugs do not change as many genes as drugs do
-on average.
+expected calibration error (ECE) of the most probable label, and macro-F1 of all labels, of the most certain
+80%, and of 50%. Within a split the error is larger: some 20 to 80 drugs do not change as many genes as drugs
+do on average.
 """
 
 import argparse

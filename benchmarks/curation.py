@@ -7,7 +7,7 @@ For each number of signatures a raw bundle is made in the release's formats: a G
 of 720,216 rows and its 36 columns; 33,609 compounds, real molecules; a panel of 307 genes spread over the
 matrix. Six per cent of the signatures are gold, 10 uM, 24 h, of 5,886 drugs.
 
-`anchordrug curate` runs on it as a command. Beside it, in turns, a process that knows the rows and does
+`anchordrug curate` runs on it as a command. Next to it, in turns, a process that knows the rows and does
 nothing but read them with h5py, in the fastest of several ways; both with the matrix in the page cache and
 without it. The largest is killed half-way, too, and resumed.
 """
@@ -39,7 +39,7 @@ SIGNATURES, GENES, PANEL = 720_216, 12_328, 307
 COMPOUNDS, DRUGS, LINES, WANTED = 33_609, 5_886, 60, 0.06
 CHUNK_BYTES = 2**20
 ROUNDS = 3
-# What the release's siginfo carries beside what curation reads.
+# What the release's siginfo carries next to what curation reads.
 OTHER_COLUMNS = (
     *("bead_batch", "nearest_dose", "cell_mfc_name", "pert_mfc_id", "det_plates", "det_wells", "rna_plate"),
     *(

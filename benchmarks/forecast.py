@@ -3,7 +3,7 @@
 python benchmarks/forecast.py --raw $ANCHORDRUG_LINCS --targets THP1 --out benchmarks/results/forecast.json
 
 For every target, three splits and 0, 10, 20 and 30 anchors of the default strategy, ten drugs more: the
-expected gain in macro-F1 on the test drugs with its 95 % interval, and the gain once they are measured. The
+expected gain in macro-F1 on the test drugs with its 95% interval, and the gain once they are measured. The
 limits of the interval come from source lines that play the target; the target is none of them. `drawn` is the
 interval that the draws of the forecast have on their own.
 """

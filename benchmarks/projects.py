@@ -50,7 +50,7 @@ class Loaded:
         return kind.ready(task, params, kind.pretrain(task.of_measured_drugs(), params, Work(say)))
 
     def hiding(self, target: str, seed: int) -> "Loaded":
-        """Return the project with 40 % of the target's drugs, chosen at random, hidden from all source lines.
+        """Return the project with 40% of the target's drugs, chosen at random, hidden from all source lines.
 
         With the same seed, test drugs and pool drugs are hidden alike.
         """

@@ -4,7 +4,7 @@ fit: fit to 100 anchors, predict every drug of the atlas, and export to ONNX, fo
 pool: choose 100 of a pool of 100,000 simulated drugs, with the process' peak memory, for each design; for
 a_optimal of a million, too.
 loss: what its shortlist and its half-size numbers lose of the score, against every drug in every step.
-ceiling: how well one stereo-isomer's measured labels foretell the other's.
+ceiling: how well one stereo-isomer's measured labels predict the other's.
 
     python benchmarks/response.py --target THP1 --out benchmarks/results/response.json
 """

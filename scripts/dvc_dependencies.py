@@ -27,7 +27,7 @@ PACKAGE = "anchordrug"
 CODE = ROOT / "src" / PACKAGE
 # Whether each dvc.yaml may name folders: DVC ignores the bytecode in them only below its own root.
 FILES = {ROOT / "dvc.yaml": True, ROOT / "sources/lincs/pipeline/dvc.yaml": False}
-# Commands that are no module of anchordrug.stages.
+# Commands that are not module of anchordrug.stages.
 MODULES_OF_COMMANDS = {"predict": f"{PACKAGE}.prediction.engine"}
 # A stage that reaches so much of a folder names the folder.
 MOST = 2 / 3

@@ -34,7 +34,7 @@ STORIES = {
 }
 # The same in a clone of the repository, through DVC.
 PIPELINE_STORY = ("docs/tutorial_demo.md", "docs/tutorial_strategies.md")
-# The same in a copy of that clone, beside which a remote and a second clone are made.
+# The same in a copy of that clone, next to which a remote and a second clone are made.
 TEAM_STORY = ("docs/howto/team.md",)
 
 _NETWORK = "needs the network; "

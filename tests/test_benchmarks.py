@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import DEMO, ROOT, project_at
 
 LINES = {"NEW-A": 24, "NEW-B": 15}
-LOST = "that standardisation would take off, and beside it nothing but counter-ions"
+LOST = "that standardisation would take off, and next to it nothing but counter-ions"
 
 
 def run(script, *options):
@@ -86,7 +86,7 @@ def test_campaigns_are_played_again_with_hidden_drugs(work, tmp_path):
     assert not np.allclose(known["macro_f1"], hidden["macro_f1"])
     assert hidden[["macro_f1_seen", "macro_f1_unseen", "ece_seen", "ece_unseen"]].notna().all(axis=None)
     told = run("predictors_table.py", out)
-    assert "40 % of the drugs hidden from all source lines (pool: all)" in told
+    assert "40% of the drugs hidden from all source lines (pool: all)" in told
 
 
 def test_the_parents_of_salts_are_told(tmp_path):

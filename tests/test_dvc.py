@@ -360,7 +360,7 @@ def test_metrics_plots_and_experiments_tell_the_story(small_clone):
     assert set(told["data"]["macro_f1"]) == {"consensus", "pretrained", "drugs-10", "drugs-20", "whole-pool"}
     plots = json.loads(run(small_clone, "dvc", "plots", "show", "--json"))
     assert {"pre-training", "learning curve", "predictors"} <= set(plots["data"])
-    # Each of our templates finds the columns that it names beside x and y.
+    # Each of our templates finds the columns that it names next to x and y.
     for plot, columns in PLOTTED.items():
         (drawn,) = plots["data"][plot]
         assert columns <= set(drawn["content"]["data"]["values"][0]), plot

@@ -31,7 +31,7 @@ def run(folder, script, *options):
 
 @pytest.fixture(scope="module")
 def paper(mlp_project, tmp_path_factory):
-    """The benchmark's scripts beside a scenario whose stages have run, played, analysed and drawn."""
+    """The benchmark's scripts next to a scenario whose stages have run, played, analysed and drawn."""
     folder = tmp_path_factory.mktemp("paper")
     for name in SCRIPTS:
         shutil.copy2(ROOT / "benchmarks/paper" / name, folder / name)

@@ -44,7 +44,7 @@ def wrong(section, key, value):
         (wrong("curate", "threshold", "high"), "curate.threshold: 'high' is not allowed"),
         (wrong(None, "targets", ["A", "A"]), "targets names the same value twice"),
         (wrong(None, "targets", ["../A"]), "targets.0: '../A' is not allowed"),
-        (wrong(None, "targets", "JURKAT"), "targets: 'JURKAT' is no list; write [JURKAT]"),
+        (wrong(None, "targets", "JURKAT"), "targets: 'JURKAT' is not a list; write [JURKAT]"),
         (wrong(None, "targets", [""]), "targets.0: '' is not allowed (use letters, digits and ._+-"),
         (wrong(None, "seeds", [1, 1]), "seeds names the same value twice"),
     ],

@@ -197,7 +197,7 @@ def published(scenario: str, targets: tuple[str, ...]) -> pd.DataFrame | None:
 
 
 def markdown(table: pd.DataFrame, targets: tuple[str, ...], paper: pd.DataFrame | None) -> str:
-    """Return the tables of docs, one per fit and budget, the paper's means beside ours where they compare."""
+    """Return docs' tables, one per fit and budget, the paper's means next to ours where they compare."""
     parts = []
     for (fit, drugs), rows in table.groupby(["fit", "drugs"], sort=False):
         head = ["strategy", *targets, "mean", "to random [95 %]", "p (Holm)", "to pre-trained", "p (Holm)"]

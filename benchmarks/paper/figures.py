@@ -36,7 +36,7 @@ plt.rcParams |= {
 
 
 def differences(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Mean paired difference to random with its 95 % interval, one panel a budget."""
+    """Mean paired difference to random with its 95% interval, one panel a budget."""
     table = tables["strategies"]
     table = table[(table["fit"] == "balanced") & ~table["strategy"].isin(["random", *CONTROLS])]
     budgets = table["drugs"].unique()

@@ -36,7 +36,7 @@ Cell = tuple[tuple[str, ...], str, int]
 
 
 def project_of(scenario: str) -> Project:
-    """Return the project of a scenario: a folder beside this file, with a params.yaml."""
+    """Return the project of a scenario: a folder next to this file, with a params.yaml."""
     return Project(HERE / scenario, read_settings(HERE / scenario / "params.yaml"))
 
 

@@ -66,7 +66,7 @@ class Reference:
     project: Project | None = None
 
     def learn(self, target: str, *, predictor: str | None = None, say: Say = print) -> "TargetModel":
-        """Learn what all other cell lines teach about `target`.
+        """Learn from all other cell lines about `target`.
 
         In a project whose pretrain stage has run for this target and predictor, its files are read instead.
 
@@ -295,7 +295,7 @@ class FittedTarget:
         return predict_anndata(self.onnx, smiles, ids, coverage=coverage)
 
     def write_onnx(self, path: Path | str) -> None:
-        """Write the predictor as one ONNX file, whole or not at all, and its SHA-256 beside it.
+        """Write the predictor as one ONNX file, whole or not at all, and its SHA-256 next to it.
 
         docs/onnx.md describes both.
 

@@ -1,4 +1,4 @@
-"""Errors that a user can cause and mend: one line that names file, place, value and remedy."""
+"""Errors that a user can cause and correct: one line that names file, place, value and remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -64,7 +64,7 @@ def message_line(text: str) -> str:
     """Return a message in one line that a terminal only shows; the middle of a long one is left out."""
     if len(text) > MOST_BEGINNING + MOST_END:
         text = f"{text[:MOST_BEGINNING]} ... {text[-MOST_END:]}"
-    # A name or a cell of a file may hold what a terminal obeys.
+    # A name or a cell of a file may hold control characters of a terminal.
     return "".join(c if c.isprintable() else " " for c in text)
 
 

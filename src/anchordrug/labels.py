@@ -24,7 +24,7 @@ def decided(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels int8 [...] and their margins [...] of probabilities [..., 3].
 
-    The label has the largest log probability plus offset, of equal ones the first. The margin is its lead
+    The label has the largest log probability plus offset; of equal labels the first. The margin is its lead
     over the second largest. `offsets` are [3], or [..., 3] to be broadcast, such as [drugs, 1, 3].
     """
     # By three whole arrays: numpy's reductions over an axis of three are ten times slower.
@@ -39,7 +39,7 @@ def decided(
 
 
 def decide(probabilities: np.ndarray, offsets: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the labels of `decided`; with offsets of 0 the most probable ones."""
+    """Return the labels of `decided`; with offsets of 0 the most probable labels."""
     return decided(probabilities, offsets)[0]
 
 

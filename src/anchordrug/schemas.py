@@ -67,7 +67,7 @@ RESPONSES = pa.DataFrameSchema(
 # The files of an addition to the atlas.
 ADDITION = pa.DataFrameSchema({**_ASSAY, "source": _text()}, strict=True)
 ADDED_RESPONSES = pa.DataFrameSchema(_MEASURED, strict=True, unique=["drug_id", "cell_line"])
-# Beside the genes of untreated expression, which has one column per cell line.
+# Next to the genes of untreated expression, which has one column per cell line.
 EXPRESSION_GENES = pa.DataFrameSchema({"gene": _text(unique=True)}, strict=True)
 FUNNEL = pa.DataFrameSchema(
     {
@@ -332,7 +332,7 @@ OUTCOME = pa.DataFrameSchema(
 
 
 def text_columns(schema: pa.DataFrameSchema) -> list[str]:
-    """Return the columns that hold text, be it digits as in the cell line 5637."""
+    """Return the columns that hold text, also digits as in the cell line 5637."""
     return [name for name, column in schema.columns.items() if column.dtype == pa.Column(str).dtype]
 
 
@@ -370,7 +370,7 @@ def validate(
 
 
 def require_known(values: pd.Series, known: Collection[str], path: Path, known_path: Path) -> None:
-    """Check a foreign key: every one of `values` stands in `known`.
+    """Check a foreign key: every value of `values` stands in `known`.
 
     Raises
     ------

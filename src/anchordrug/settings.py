@@ -21,16 +21,16 @@ class Section(BaseModel):
 
 
 class Raw(Section):
-    """Where the raw bundle lies."""
+    """Folder of the raw bundle."""
 
     dir: Path = Field(description="The folder with the raw bundle (docs/data_formats.md).")
 
 
 class Curate(Section):
-    """Which signatures enter the atlas, and what counts as a change."""
+    """Which signatures enter the atlas, and the threshold of a change."""
 
-    dose_um: float = Field(gt=0, description="The one dose in uM, within 10 %, that enters the atlas.")
-    time_h: float = Field(gt=0, description="The one time in hours that enters the atlas.")
+    dose_um: float = Field(gt=0, description="The dose in uM, within 10%, that enters the atlas.")
+    time_h: float = Field(gt=0, description="The time in hours that enters the atlas.")
     quality: Literal["gold", "any"] = Field(
         description="`gold`: `is_gold` = 1 where given, else cc_q75 >= 0.2 and pct_self_rank_q25 <= 5; "
         "`any`: all signatures."
@@ -72,8 +72,8 @@ class Featurize(Section):
 class Split(Section):
     """How the test drugs of a target are set aside.
 
-    The paper sets aside 10 % of a target's drugs and has about a thousand drugs a target; the default is
-    20 %, because cell lines with a few hundred drugs need that many for a steady figure.
+    The paper sets aside 10% of a target's drugs and has about a thousand drugs a target; the default is
+    20%, because cell lines with a few hundred drugs need that many for a steady figure.
     """
 
     by: Literal["random", "scaffold"] = Field(
@@ -91,7 +91,7 @@ class Split(Section):
 
 
 class Pretrain(Section):
-    """What every target learns from; how is set for each predictor (`predictors`)."""
+    """Sources that every target learns from; the method is set for each predictor (`predictors`)."""
 
     leave_out: tuple[str, ...] = Field(
         description="Cell lines that are not a source of any target; scenario `common` needs all targets "
@@ -107,7 +107,7 @@ def _one_or_more(value: object) -> object:
 
 
 class Select(Section):
-    """The campaign: which drugs are chosen, how many, and by what."""
+    """The campaign: the strategy, and the number of drugs."""
 
     scenario: Literal["per_target", "common"] = Field(
         description="`per_target`: a list of anchors for each target (the paper's S2). `common`: one list "
@@ -121,7 +121,7 @@ class Select(Section):
         description="Drugs to choose, one number or a list. A list, such as 30 and 100, plays the largest "
         "and fits a predictor for each."
     )
-    batch: int = Field(ge=1, description="Drugs a round.")
+    batch: int = Field(ge=1, description="Drugs per round.")
 
 
 class Finetune(Section):
@@ -162,14 +162,14 @@ class Settings(Section):
     decision: Literal["balanced", "by_group", "likeliest"] = Field(
         description="`balanced`: labels for macro-F1, with rare labels counting as much as the common one; "
         "`by_group`: the same for seen and for unseen drugs apart; "
-        "`likeliest`: the largest probability. For `mlp` it is always the likeliest "
+        "`likeliest`: the largest probability. For `mlp` it is always the most probable "
         "(`predictors.mlp.balance` does the balancing)."
     )
     pretrain: Pretrain
     select: Select
     finetune: Finetune
     compare: tuple[str, ...] = Field(
-        description="Strategies that the report sets beside `select.strategy`; may be empty."
+        description="Strategies that the report sets next to `select.strategy`; may be empty."
     )
     predict: Predict
 
@@ -250,7 +250,7 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
     if kind in ("string_type", "path_type") and not isinstance(value, dict | list | tuple | str):
         return f"{key}: {_not_text(value, written_at(text, problem['loc']))}"
     if kind == "tuple_type":
-        return f"{key}: {shown} is no list; write [{'' if value is None else printable(str(value), 60)}]"
+        return f"{key}: {shown} is not a list; write [{'' if value is None else printable(str(value), 60)}]"
     if kind == "string_pattern_mismatch":
         return f"{key}: {shown} is not allowed (use letters, digits and ._+-, a letter or digit first)"
     known = re.findall(r"'([^']*)'", problem["msg"]) if problem["type"] == "literal_error" else []
@@ -258,7 +258,7 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
 
 
 def _not_text(value: object, written: str | None) -> str:
-    """Return what is wrong with a name that YAML reads as something else, from how it is written."""
+    """Return the fault of a name that YAML reads as something else, from how it is written."""
     if value is None and not written:
         return "is empty; give a name"
     name = printable(str(value) if written is None else written, 60)

@@ -1,4 +1,4 @@
-"""What is kept beside a campaign: files under names that can do no harm, and what was filled in."""
+"""What is kept next to a campaign: files under names that can do no harm, and what was filled in."""
 
 from pathlib import PurePosixPath
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.app.conftest import LIBRARY, Z_SCORES
 from tests.bench.conftest import must
 
-# What a process leaves that tells of itself.
+# What a process leaves that tells by itself.
 OWN = {".lock"}
 
 

@@ -315,7 +315,7 @@ def test_what_is_not_asked_for_is_no_reject(tmp_path):
     assert curated.responses["replicates"].tolist() == [1]
 
 
-# What is asked for but cannot be used
+# Data asked for that cannot be used
 
 
 def test_a_signature_without_a_row_in_the_matrix_is_rejected(tmp_path):

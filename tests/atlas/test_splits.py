@@ -154,7 +154,7 @@ def test_every_drug_of_the_target_is_a_test_drug_under_some_seed():
     drawn = [drug for seed in range(200) for drug in split(atlas, seed=seed)[0]]
     candidates = measured_in(atlas, "SIM-T1")
     counts = [drawn.count(drug) for drug in candidates]
-    # 200 draws at 20 %: mean 40, standard deviation 5.7.
+    # 200 draws at 20%: mean 40, standard deviation 5.7.
     assert min(counts) > 12
     assert max(counts) < 68
 
@@ -210,7 +210,7 @@ def test_a_cell_line_without_responses_is_no_target():
 def test_another_cell_line_to_learn_from_must_exist():
     atlas = random_atlas(0)
     require_targets(tuple(LINES), atlas)
-    # A cell line without responses is no source.
+    # A cell line without responses is not a source.
     with pytest.raises(SettingsError, match="no cell line is left to learn SIM-T1 from"):
         require_targets(("SIM-T1",), atlas.of("SIM-T1"))
 
@@ -246,7 +246,7 @@ def test_lines_that_are_left_out_do_not_fill_the_pool(seed, away):
 
 def test_a_line_left_out_must_exist_and_leave_a_source():
     atlas = random_atlas(0)
-    with pytest.raises(SettingsError, match=r"pretrain\.leave_out: 'SIM-S9' is no cell line"):
+    with pytest.raises(SettingsError, match=r"pretrain\.leave_out: 'SIM-S9' is not a cell line"):
         require_targets(("SIM-T1",), atlas, ("SIM-S9",))
     with pytest.raises(SettingsError, match="no cell line is left to learn SIM-T1 from"):
         require_targets(("SIM-T1",), atlas, tuple(LINES[1:]))

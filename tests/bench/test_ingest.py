@@ -427,7 +427,7 @@ def test_a_campaign_goes_on_and_finishes_without_two_fifths_of_the_genes(played,
 
 
 def test_a_campaign_finished_from_elsewhere_has_the_same_bytes(again, taken, bench_project, tmp_path):
-    """Whether its project is beside it or in another folder; models name the tables they learned from."""
+    """Whether its project is next to it or in another folder; models name the tables they learned from."""
     elsewhere = Path(shutil.copytree(taken, tmp_path / "elsewhere/campaign"))
     must("campaign", "finish", again, folder=again.parent)
     must("campaign", "finish", elsewhere, folder=bench_project)
@@ -587,7 +587,7 @@ def test_a_file_that_is_not_there(played, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda table: table / 2, "is no whole number"),
+        (lambda table: table / 2, "is not a whole number"),
         (lambda table: table.where(table > 0, -1), "is negative"),
         (lambda table: np.log2(1 + table), "give raw counts"),
     ],

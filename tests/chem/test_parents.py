@@ -169,7 +169,7 @@ def test_a_metal_complex_is_not_its_largest_ligand(name):
 @pytest.mark.parametrize("name", SALTS_OF_METALS)
 def test_a_salt_of_which_the_metal_is_the_point_is_not_its_counter_ion(name):
     structure, metal = SALTS_OF_METALS[name]
-    with pytest.raises(ValueError, match=rf"\({metal}\) that .*, and beside it nothing but counter-ions$"):
+    with pytest.raises(ValueError, match=rf"\({metal}\) that .*, and next to it nothing but counter-ions$"):
         standardise(structure)
 
 

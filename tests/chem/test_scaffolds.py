@@ -1,4 +1,4 @@
-"""Scaffolds and the order of drugs by scaffold: worked examples, and deepchem's splitter beside ours."""
+"""Scaffolds and the order of drugs by scaffold: worked examples, and deepchem's splitter next to ours."""
 
 import csv
 

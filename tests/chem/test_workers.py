@@ -170,7 +170,7 @@ def test_structures_that_crash_at_once_while_the_machine_is_busy(mischief, alone
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
 def test_a_worker_that_is_ended_once_costs_no_row(mischief, alone, tmp_path, number):
-    """In a task of many structures or of one, by whatever signal: it is no structure's fault."""
+    """In a task of many structures or of one, by whatever signal: it is not a structure's fault."""
     texts = list(alone)[:10]
     once = [f"ONCE {number:d} {tmp_path / name}" for name in ("first", "second")]
     with Fingerprinter(KINDS, workers=1) as running:
@@ -424,7 +424,7 @@ def test_an_interrupt_that_comes_while_a_worker_starts_does_not_end_it(monkeypat
 
 
 def executable(folder: Path, lines: str) -> str:
-    """Return the name of a program that is no Python."""
+    """Return the name of a program that is not a Python."""
     path = folder / "python"
     path.write_text(f"#!/bin/sh\n{lines}\n")
     path.chmod(0o755)

@@ -60,7 +60,7 @@ def ready(tmp_path):
             3,
             "a defect of AnchorDrug, not a mistake of yours: ValueError: two lines",
         ),
-        (KeyboardInterrupt(), 130, "curate was interrupted; run the same line again and it goes on"),
+        (KeyboardInterrupt(), 130, "curate was interrupted; run the same line again to resume"),
     ],
 )
 def test_every_end_has_its_code_and_one_line(ready, monkeypatch, capsys, error, code, text):

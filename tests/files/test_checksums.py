@@ -1,4 +1,4 @@
-"""A file and the file of its SHA-256 beside it."""
+"""A file and the file of its SHA-256 next to it."""
 
 import shutil
 import subprocess

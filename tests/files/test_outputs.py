@@ -148,7 +148,7 @@ def test_no_output_is_another_runs_side_file(inputs, suffix):
     words, _ = commands(inputs)["predict"]
     out = inputs / f"x.csv{suffix}"
     assert refused(*words, "--out", out) == (
-        f"{out}: is a name for rows that a run writes beside its output; name another --out"
+        f"{out}: is a name for rows that a run writes next to its output; name another --out"
     )
 
 
@@ -163,9 +163,9 @@ def prepared(place, path):
         path.symlink_to("nowhere.csv")
     elif place == "pipe":
         os.mkfifo(path)
-    elif place == "link beside":
+    elif place == "link next to":
         side_files(path)[0].symlink_to("nowhere.csv")
-    elif place == "folder beside":
+    elif place == "folder next to":
         side_files(path)[1].mkdir()
 
 
@@ -176,8 +176,8 @@ PLACES = {
     "pipe": "is a device or a pipe; name a file with --out",
 }
 BESIDE = {
-    "link beside": "out.csv.rejects.csv: is a link to nowhere.csv; name the file itself with --out",
-    "folder beside": "out.csv.duplicates.csv: is a folder; name a file with --out",
+    "link next to": "out.csv.rejects.csv: is a link to nowhere.csv; name the file itself with --out",
+    "folder next to": "out.csv.duplicates.csv: is a folder; name a file with --out",
 }
 
 
@@ -202,7 +202,9 @@ def test_nor_does_a_side_file(inputs, place, words):
 def test_places_that_no_file_can_have(inputs):
     words, _ = commands(inputs)["predict"]
     out = inputs / "drugs.csv" / "out.csv"
-    assert refused(*words, "--out", out) == f"{out}: {inputs / 'drugs.csv'} is no folder; name another --out"
+    assert (
+        refused(*words, "--out", out) == f"{out}: {inputs / 'drugs.csv'} is not a folder; name another --out"
+    )
     out = inputs / f"{'x' * 250}.csv"
     assert refused(*words, "--out", out) == (f"{inputs}: the name of a file in it is too long; shorten --out")
     for out in (Path(), Path("/")):

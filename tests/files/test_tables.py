@@ -121,7 +121,7 @@ def test_damaged_and_missing_files_name_themselves(tmp_path, name):
         ('{"a": "\u00e9"}'.encode("cp1252"), "is not JSON"),
         ('{"a": 1}'.encode("utf-16"), "is not JSON"),
         (b'{"a": "\x00"}', "is not JSON"),
-        (b"[1]", "is no JSON object"),
+        (b"[1]", "is not a JSON object"),
         (b'{"b": 1}', "lacks 'a'"),
         (b"", "is not JSON"),
     ],

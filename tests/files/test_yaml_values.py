@@ -1,4 +1,4 @@
-"""YAML that is no plain settings is refused in one line with its place."""
+"""YAML that is not a plain settings is refused in one line with its place."""
 
 import ast
 
@@ -21,8 +21,8 @@ REFUSED = {
     "aliases": (LAUGHS, "line 1: an alias or anchor"),
     "an anchor alone": ("a: &x 1\n", "line 1: an alias or anchor"),
     "an alias alone": ("a: *x\n", "line 1: an alias or anchor"),
-    "a merge": ("a:\n  <<: {b: 1}\n", "line 2: a key that is no name"),
-    "a key that is a list": ("? [a]\n: 1\n", "line 1: a key that is no name"),
+    "a merge": ("a:\n  <<: {b: 1}\n", "line 2: a key that is not a name"),
+    "a key that is a list": ("? [a]\n: 1\n", "line 1: a key that is not a name"),
     "nested lists": ("a: " + "[" * 100_000, f"line 1: more than {MOST_LEVELS} levels of nesting"),
     "nested sections": (
         "\n".join(f"{' ' * n}a:" for n in range(900)),
@@ -32,8 +32,8 @@ REFUSED = {
     "a hexadecimal number": (f"a: 0x{'f' * 5000}\n", "has more than 18 digits"),
     "no date": ("a: 2024-99-99\n", "line 1: 2024-99-99 cannot be read as a value; put it in quotes"),
     "a tab": ("a:\n\tb: 1\n", r"line 2 is not YAML \(a tab\); indent with spaces"),
-    "a bracket": ("a: [1\nb: 2", "line 2 is not YAML; mend its"),
-    "a second colon": ("a: b: c", "line 1 is not YAML; mend its"),
+    "a bracket": ("a: [1\nb: 2", "line 2 is not YAML; correct its"),
+    "a second colon": ("a: b: c", "line 1 is not YAML; correct its"),
     "two documents": ("a: 1\n---\nb: 2\n", "line 2 begins a second document"),
     "bytes": ("a: !!binary aGk=\n", r"line 1: a tag"),
     "a set": ("a: 1\nb: !!set {c}\n", r"line 2: a tag"),
@@ -107,8 +107,8 @@ def test_numbers_are_those_that_dvc_reads(number):
         ('a: "\\UFFFFFFFF"', "is not YAML (an escape"),
         ('a: "\\U00110000"', "is not YAML (an escape"),
         (f"%YAML 1.{'1' * 5000}\n---\na: 1", "is not YAML (an escape"),
-        ("a: 1\n5: 1", "line 2: a key that is no name"),
-        ("a: 1\nno: 1", "line 2: a key that is no name"),
+        ("a: 1\n5: 1", "line 2: a key that is not a name"),
+        ("a: 1\nno: 1", "line 2: a key that is not a name"),
     ],
     ids=range(8),
 )

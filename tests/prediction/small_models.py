@@ -60,9 +60,9 @@ def write_model(path, card=None, answers=None, inputs=(), dropped=(), rows=None)
     Parameters
     ----------
     card
-        Entries beside or instead of those of `CARD`; None removes one, a text in bytes is stored as it is.
+        Entries next to or instead of those of `CARD`; None removes one, a text in bytes is stored as it is.
     answers
-        Outputs beside or instead of those of `ANSWERS`; None removes one.
+        Outputs next to or instead of those of `ANSWERS`; None removes one.
     inputs
         Further inputs and other ones, as values of ONNX.
     dropped

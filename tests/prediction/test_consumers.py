@@ -53,7 +53,7 @@ OTHERS = ["CCO", "CC(C)Cc1ccc(cc1)C(C)C(=O)[O-].[Na+]"]
 
 @pytest.fixture(scope="module")
 def consumer(tmp_path_factory) -> Path:
-    """consumer.mjs beside its packages."""
+    """consumer.mjs next to its packages."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("consumer") / "examples"
@@ -65,7 +65,7 @@ def consumer(tmp_path_factory) -> Path:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
         pytest.skip("npm install takes more than a minute")
-    # Packages that cannot be reached are no fault of the project's; versions that do not exist are.
+    # Packages that cannot be reached are not fault of the project's; versions that do not exist are.
     assert "ETARGET" not in done.stderr, done.stderr
     if done.returncode:
         reason = [line for line in done.stderr.splitlines() if line.startswith("npm error")]

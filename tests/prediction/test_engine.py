@@ -214,8 +214,8 @@ def test_a_salt_is_its_drug_and_a_metal_complex_is_rejected(predict):
     lost = "that standardisation would take off"
     assert [(row[1], row[3]) for row in rejects(outcome[1])] == [
         ("picoplatin", f"holds a metal (Pt) {lost} its ligands"),
-        ("zinc gluconate", f"holds a metal (Zn) {lost}, and beside it nothing but counter-ions"),
-        ("potassium chloride", f"holds a metal (K) {lost}, and beside it nothing but counter-ions"),
+        ("zinc gluconate", f"holds a metal (Zn) {lost}, and next to it nothing but counter-ions"),
+        ("potassium chloride", f"holds a metal (K) {lost}, and next to it nothing but counter-ions"),
     ]
 
 
@@ -682,7 +682,7 @@ def test_a_wrong_name_costs_nothing_that_is_done(predict, unfinished, project, t
     (tmp_path / "drugs.tsv").write_text("weight\n1\n")
     assert "no SMILES column" in str(run_cli(*words, "--drugs", tmp_path / "drugs.tsv").exception)
     result, out = predict(MIXED)
-    assert "out.parquet.part: going on after row 24" in result.output
+    assert "out.parquet.part: resuming after row 24" in result.output
     pd.testing.assert_frame_equal(table((result, out)), expected(predict))
     assert not unfinished.exists()
 
@@ -699,7 +699,7 @@ def test_what_has_changed_is_done_again(predict, unfinished, monkeypatch, mlp_pr
     else:
         monkeypatch.setattr(stage, "DRUGS_A_BLOCK", 5)
     result, out = predict(text, *options, models=models)
-    assert "going on" not in result.output
+    assert "resuming" not in result.output
     assert ("the library has changed since the interrupted run; starting again" in result.output) == (
         change == "library"
     )
@@ -712,7 +712,7 @@ def test_what_has_changed_is_done_again(predict, unfinished, monkeypatch, mlp_pr
 
 def test_rows_that_are_added_are_all_that_is_left_to_do(predict, unfinished):
     result, out = predict(MIXED + "e1,CCCl\ne2,CCO\n")
-    assert "going on after row 24" in result.output
+    assert "resuming after row 24" in result.output
     assert table((result, out))["drug_id"].unique()[-1] == "e1"
     assert duplicates(out)[-1] == ["line 27", "e2", "d1", "line 3"]
 
@@ -733,7 +733,7 @@ def test_what_a_power_cut_has_damaged_is_done_again(predict, unfinished, tmp_pat
     elif damage == "no block":
         block.unlink()
     result, out = predict(MIXED, out="cut.parquet")
-    assert ("going on" in result.output) == (damage == "none")
+    assert ("resuming" in result.output) == (damage == "none")
     pd.testing.assert_frame_equal(table((result, out)), expected(predict), check_exact=True)
     assert not part.exists()
 

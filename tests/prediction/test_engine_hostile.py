@@ -347,7 +347,7 @@ def test_workers_killed_for_want_of_memory_stop_the_run_and_reject_nothing(proje
     assert set(tmp_path.iterdir()) - before == {tmp_path / "out.csv.part"}
     again = run_cli(*command, tmp_path / "out.csv")
     assert again.exit_code == 0, again.exception
-    assert "going on after row 2" in again.output
+    assert "resuming after row 2" in again.output
     for name in ("csv", "csv.rejects.csv", "csv.duplicates.csv"):
         assert (tmp_path / f"out.{name}").read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
 

@@ -187,7 +187,7 @@ def test_a_prediction_killed_at_any_moment_ends_the_same_when_run_again(
         killed(words(model, library, out, *options[1:]), done, call=rng.randrange(1, CALLS))
         assert not out.exists()
         printed = finished(model, library, out, *options[1:])
-        assert ("going on after row" in printed) >= (done > 1)
+        assert ("resuming after row" in printed) >= (done > 1)
         assert contents(out) == whole[options]
         assert set(out.parent.iterdir()) == {out, *side_files(out)}
 
@@ -221,7 +221,7 @@ def test_after_a_kill_a_changed_input_or_option_starts_over(small, model, tmp_pa
     else:
         options = ["--coverage", "0.3"]
     printed = finished(model, library, out, *options)
-    assert "going on" not in printed
+    assert "resuming" not in printed
     assert ("starting again" in printed) == (change == "input")
     finished(model, library, tmp_path / "fresh.csv", *options)
     assert contents(out) == contents(tmp_path / "fresh.csv")
@@ -237,5 +237,5 @@ def test_a_prediction_that_is_asked_to_end_leaves_no_process_behind(small, model
     codes = (1, 130) if number == signal.SIGINT else (-number,)
     printed = killed(words(model, library, out), "2", 16, number, codes=codes)
     assert "Traceback" not in printed
-    assert "going on after row" in finished(model, library, out)
+    assert "resuming after row" in finished(model, library, out)
     assert contents(out) == expected

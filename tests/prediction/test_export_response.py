@@ -279,7 +279,7 @@ def test_a_file_of_the_format_before_is_read(case, tmp_path):
 def test_exporting_again_gives_the_same_bytes(exported, share, tmp_path):
     before = exported[share].read_bytes()
     assert write(tmp_path / "again.onnx", share).read_bytes() == before
-    # Of the same fit made anew, too; not of another one.
+    # Of the same fit made again, too; not of another one.
     fit = world().predictor(share).fit(*world().anchors(12), seed=3)
     export(fit, tmp_path / "anew.onnx", card(), world().atlas.genes, atlas_drugs())
     assert (tmp_path / "anew.onnx").read_bytes() == before

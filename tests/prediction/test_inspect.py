@@ -1,4 +1,4 @@
-"""anchordrug inspect: what a model file says of itself."""
+"""anchordrug inspect: what a model file says by itself."""
 
 import json
 import shutil
@@ -138,7 +138,7 @@ def last_line(text):
 
 def test_a_model_is_checked_against_the_sum_beside_it(project, tmp_path):
     model = shutil.copyfile(project / MODEL, tmp_path / "m.onnx")
-    assert last_line(shown(model)) == ["checksum", "absent: there is no m.onnx.sha256 beside the model"]
+    assert last_line(shown(model)) == ["checksum", "absent: there is no m.onnx.sha256 next to the model"]
     beside = shutil.copyfile(project / f"{MODEL}.sha256", tmp_path / "m.onnx.sha256")
     assert last_line(shown(model)) == ["checksum", "matches m.onnx.sha256"]
     shown(model, "--json")

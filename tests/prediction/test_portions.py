@@ -24,7 +24,7 @@ def output(folder: Path) -> Output:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """Two files of 25 rows in row groups of 10, read 4 at a time, beside a file that is hidden."""
+    """Two files of 25 rows in row groups of 10, read 4 at a time, next to a file that is hidden."""
     monkeypatch.setattr(portions, "DRUGS_A_PORTION", 4)
     folder = tmp_path / "library"
     folder.mkdir()

@@ -50,7 +50,7 @@ def test_the_card_has_assays_doses_and_times_of_the_training_experiments_alone(p
     assert card["concentration_um"] == [10.0]
     assert card["time_h"] == [24.0]
     assert card["assays"] == responses["assay"].unique().tolist()
-    # Two source lines, an anchor and a drug that is no anchor get doses and times of their own.
+    # Two source lines, an anchor and a drug that is not an anchor get doses and times of their own.
     folder = changed_copy(project, tmp_path, "tables", "models", "metrics")
     anchors = responses["drug_id"].isin(card["anchors"])
     of_target = responses["cell_line"] == "SIM-T1"

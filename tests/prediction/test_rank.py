@@ -278,7 +278,7 @@ def test_rejects_and_duplicates_are_told_as_by_predict(rank, signature, predicte
     assert run_cli(*predict, "--out", tmp_path / "p.parquet").exit_code == 0
     for path in (rejects, duplicates):
         assert path.read_bytes() == (tmp_path / path.name.replace("rank", "p")).read_bytes()
-    # Nothing else is left beside the table.
+    # Nothing else is left next to the table.
     assert {path.name for path in tmp_path.glob("*rank*")} == {out.name, rejects.name, duplicates.name}
 
 
@@ -290,7 +290,7 @@ def test_ids_that_a_spreadsheet_would_compute_are_text(rank, signature, predicte
     assert result.exit_code == 0, result.exception
     assert sorted(pd.read_csv(out)["drug_id"]) == ["'-c", "'=1+2", "'@b", "d"]
     assert pd.read_csv(out.with_name(f"{out.name}.rejects.csv"))["drug_id"].tolist() == ["'+e"]
-    # Parquet is no spreadsheet's.
+    # Parquet is not a spreadsheet's.
     assert sorted(done(rank("--signature", path, drugs=text))["drug_id"]) == ["-c", "=1+2", "@b", "d"]
 
 
@@ -349,7 +349,7 @@ def test_lists_that_cannot_be_used(rank, genes_file, predicted, tmp_path):
     assert text.endswith("; name genes by HGNC symbol")
     assert complaint(rank("--up", tmp_path / "no.txt")).startswith(f"{tmp_path / 'no.txt'}: no such file; ")
     empty = genes_file("empty.txt", ["# nothing"])
-    assert complaint(rank("--up", empty)) == f"{empty}: holds no genes; write one symbol a line"
+    assert complaint(rank("--up", empty)) == f"{empty}: holds no genes; write one symbol per line"
 
 
 def test_tables_that_cannot_be_used(rank, signature, predicted, tmp_path):
@@ -367,7 +367,7 @@ def test_tables_that_cannot_be_used(rank, signature, predicted, tmp_path):
         text = complaint(rank("--signature", path))
         assert text == (f"{path}: no predicted gene changes significantly in it; give gene lists instead")
     expressed = signature(genes, 1.0 + mixed / 2, "expression.csv")
-    assert "column 'stat' has hardly a negative value" in complaint(rank("--signature", expressed))
+    assert "column 'stat' has almost no negative value" in complaint(rank("--signature", expressed))
     path = signature(genes, 1.0)
     assert complaint(rank("--signature", path, "--column", "stats")).endswith("; did you mean 'stat'?")
     missing = tmp_path / "no.csv"
@@ -407,5 +407,5 @@ def test_what_a_run_that_was_cut_has_left_answers_no_other_question(rank, signat
             assert isinstance(result.exception, ZeroDivisionError)
             assert out.with_name("rank.parquet.part").exists()
         result, out = rank(*asked)
-        assert ("going on after" in result.output) == (asked == questions[0])
+        assert ("resuming after" in result.output) == (asked == questions[0])
         pd.testing.assert_frame_equal(done((result, out)), expected)

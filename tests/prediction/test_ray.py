@@ -170,7 +170,7 @@ def test_what_a_driver_that_died_has_left_is_gone_on_with(cluster, project, libr
     before = done.stat()
     ended_well = ended(cluster, "from anchordrug.cli import main; main()", model, *command)
     assert ended_well.returncode == 0, ended_well.stderr
-    assert "going on, 1 of 4 portions are done" in ended_well.stderr
+    assert "resuming, 1 of 4 portions are done" in ended_well.stderr
     assert done.stat().st_mtime_ns == before.st_mtime_ns
     assert len(set(pd.read_parquet(out)["drug_id"])) == 2400
     assert len(list(out.iterdir())) == 4

@@ -159,7 +159,7 @@ ANCHORS, DRUGS, GENES = 12, 30, 25
 @pytest.fixture(scope="module")
 def predictor():
     plan = TrainingPlan(epochs=4, learning_rate=0.005, block_drugs=3, block_genes=10, seed=0)
-    # As sure of itself as a trained one.
+    # As sure by itself as a trained one.
     whole = small_fitted(DRUGS, GENES, seed=1, sharpness=6)
     return MlpPredictor(whole.network, whole.features, whole.cell_line, THRESHOLD, plan, balance=True)
 
@@ -190,7 +190,7 @@ def test_a_final_fit_is_calibrated_and_its_labels_stay_those_of_the_network(fina
     np.testing.assert_allclose(probabilities.sum(axis=2), 1, atol=1e-5)
     assert np.abs(probabilities - own).max() > 0.05
     np.testing.assert_array_equal(final.labels(drugs), own.argmax(axis=2))
-    # It is no matter of course: the likeliest labels are others.
+    # It is not a matter of course: the most probable labels are others.
     assert (probabilities.argmax(axis=2) != own.argmax(axis=2)).any()
     # Logarithms of probabilities are logits too.
     expected = NumpyOps.softmax(np.log(own) * final.temperature.scale + [0, final.temperature.none, 0])

@@ -93,7 +93,7 @@ def test_the_matrix_that_is_meant(tmp_path, x, raw, layers, chosen, of_z):
 
 
 @pytest.mark.parametrize(
-    ("value", "fault"), [(-1, "-1 is negative"), (0.5, "0.5 is no whole"), (np.nan, "nan is missing")]
+    ("value", "fault"), [(-1, "-1 is negative"), (0.5, "0.5 is not a whole"), (np.nan, "nan is missing")]
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_added_up_must_be_counts(tmp_path, kind, value, fault):
@@ -150,7 +150,7 @@ DAMAGE = {
     ),
     "kind": (
         lambda file: file["X"].attrs.__setitem__("encoding-type", "coo_matrix"),
-        "/X is no matrix that is dense, csr or csc",
+        "/X is not a matrix that is dense, csr or csc",
     ),
     "dense of another shape": (replaced("X", VALUES.T), "/X is (4, 3), but obs and var have (3, 4) rows"),
     "no matrix": (lambda file: file.__delitem__("X"), "has no matrix and no X; write the values as X"),
@@ -175,7 +175,7 @@ def test_a_file_that_is_cut_or_none(path, tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     assert "cannot be read" in problem(path)
     path.write_text("gene,A1\nG1,1\n")
-    assert "is no HDF5 file, so no AnnData" in problem(path)
+    assert "is not an HDF5 file, so no AnnData" in problem(path)
     assert "no such file" in problem(tmp_path / "b.h5ad")
 
 
@@ -233,7 +233,7 @@ def test_layouts_are_told_apart_by_their_contents(path, tmp_path):
     write_gctx(other, VALUES, pd.DataFrame({"id": OBS.index}), pd.DataFrame({"id": VAR.index}))
     assert (is_anndata(path), is_gctx(path)) == (True, False)
     assert is_gctx(other)
-    with pytest.raises(RawDataError, match="has no tables /obs and /var, so it is no AnnData"):
+    with pytest.raises(RawDataError, match="has no tables /obs and /var, so it is not AnnData"):
         read_obs(other)
 
 

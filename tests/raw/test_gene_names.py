@@ -77,7 +77,7 @@ def test_spellings(name, row, others):
 def test_the_naming_is_that_of_the_majority():
     mixed = ["GNPDA1", "CDH3", "ENSG00000103245", "10013"]
     assert match_genes(mixed, GENES).naming == "symbol"
-    assert rows(*mixed) == [0, 1, 2, -1], "a number is no Entrez id in a file of symbols"
+    assert rows(*mixed) == [0, 1, 2, -1], "a number is not a Entrez id in a file of symbols"
     assert match_genes(["ENSG00000103245", "ENSG00000062038", "GNPDA1"], GENES).naming == "Ensembl"
 
 

@@ -127,7 +127,7 @@ def test_names_that_are_missing(folder, tmp_path):
     (folder / "barcodes.tsv").write_text("")
     assert "barcodes.tsv: is empty" in problem(folder)
     (folder / "barcodes.tsv").unlink()
-    assert "raw: has no barcodes.tsv; add it beside the matrix" in problem(folder)
+    assert "raw: has no barcodes.tsv; add it next to the matrix" in problem(folder)
     (folder / "barcodes.tsv").write_text("ACGT\nTTTT\n")
     (folder / "genes.tsv").write_text("G1\nG2\nG3\n")
     assert "has features.tsv, genes.tsv; keep one of them" in problem(folder)

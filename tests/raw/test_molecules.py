@@ -147,7 +147,7 @@ def test_given_columns(tmp_path):
     assert named(read(tmp_path, text, "d.csv", "mol", "nr")) == [("1", "CCO"), ("2", "CCN")]
     assert named(read(tmp_path, text, "d.txt", "mol", None)) == [("x", "CCO"), ("y", "CCN")]
     assert named(read(tmp_path, text, "d.txt", None, "nr")) == [("1", "C"), ("2", "C")]
-    # One column for both is no id; the name is there.
+    # One column for both is not an id; the name is there.
     assert named(read(tmp_path, text, "d.csv", "mol", "mol")) == [("x", "CCO"), ("y", "CCN")]
     without = text.replace("name", "note")
     assert named(read(tmp_path, without, "d.csv", "mol", "mol")) == [("row_1", "CCO"), ("row_2", "CCN")]
@@ -361,7 +361,7 @@ def test_parquet_with_gaps_and_numbers(tmp_path):
     path = tmp_path / "d.parquet"
     pd.DataFrame({"id": [7, 8, 9], "smiles": ["CCO", None, " CCN "]}).to_parquet(path)
     assert named(compounds(path)) == [("7", "CCO"), ("8", ""), ("9", "CCN")]
-    # Beside gaps, pandas makes whole numbers floats.
+    # Next to gaps, pandas makes whole numbers floats.
     pd.DataFrame({"id": [7, None, 2**40], "smiles": ["CCO"] * 3}).to_parquet(path)
     assert [row.drug_id for row in compounds(path)] == ["7", "row_2", str(2**40)]
     pd.DataFrame({"id": pd.array([7, None], dtype="Int64"), "smiles": ["CCO"] * 2}).to_parquet(path)
@@ -525,7 +525,7 @@ HOSTILE = {
         *("d.csv", b"CC(=O)Oc1ccccc1\nCCN\n"),
         "no SMILES column, and its first line looks like a compound (CC(=O)Oc1ccccc1); add a header, or ",
     ),
-    "a header that is no structure": (
+    "a header that is not a structure": (
         *("d.csv", b"IC50(uM),B(cells),name=id\n1,2,3\n"),
         "no SMILES column (expected 'smiles', found IC50(uM), B(cells), name=id)",
     ),
@@ -741,7 +741,7 @@ def test_of_a_pipe_nobody_knows_how_much_is_left(monkeypatch):
 
 @pytest.mark.parametrize("name", ["d.csv", "d.csv.gz"])
 def test_what_fails_while_the_rows_are_worked_on_is_not_blamed_on_the_file(tmp_path, name):
-    """A full disk is no reason to download the library again."""
+    """A full disk is not a reason to download the library again."""
     path = write(tmp_path, TABLE, name)
     with pytest.raises(OSError, match="No space left"), open_compounds(path):
         raise OSError(28, "No space left on device")

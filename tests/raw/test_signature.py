@@ -298,7 +298,7 @@ def test_a_statistic_without_direction_gives_way_to_p_with_the_sign_of_the_fold_
     np.testing.assert_allclose(list(found.values()), np.sign(CHANGES) * norm.isf(P / 2), rtol=1e-6)
     (note,) = notes
     assert note.startswith(
-        (f"column '{name}' has hardly a negative value,", f"column '{name}' has no direction")
+        (f"column '{name}' has almost no negative value,", f"column '{name}' has no direction")
     )
     assert note.endswith("so column 'pvalue' with the sign of column 'log2FoldChange' is used")
 
@@ -330,13 +330,13 @@ def test_a_statistic_whose_sign_is_not_that_of_the_fold_change_is_none(tmp_path)
 )
 def test_values_of_one_sign_are_no_signature(tmp_path, columns, place):
     text = complaint(read_signature, result_table(tmp_path, **columns))
-    assert f": {place} has hardly a negative value, so it does not tell genes that go up from" in text
+    assert f": {place} has almost no negative value, so it does not tell genes that go up from" in text
     assert "with --column, or list the genes that go up with --up" in text
 
 
 def test_a_column_that_is_named_must_tell_the_direction(tmp_path):
     path = result_table(tmp_path, baseMean=CHANGES + 9, log2FoldChange=CHANGES, down=-np.abs(CHANGES))
-    assert "column 'baseMean' has hardly a negative value" in complaint(read_signature, path, "baseMean")
+    assert "column 'baseMean' has almost no negative value" in complaint(read_signature, path, "baseMean")
     assert complaint(read_signature, path, "down").endswith("genes that go down with --down")
     np.testing.assert_allclose(list(read_signature(path, "log2FoldChange")[0].values()), CHANGES)
 
@@ -344,7 +344,7 @@ def test_a_column_that_is_named_must_tell_the_direction(tmp_path):
 def test_gct_of_expression_is_no_signature(tmp_path):
     rows = "".join(f"{gene}\tna\t{value}\n" for gene, value in zip(GENES, CHANGES + 9, strict=True))
     path = text_file(tmp_path, f"#1.2\n40\t1\nName\tDescription\tTHP1\n{rows}", "s.gct")
-    assert "signature 'THP1' has hardly a negative value" in complaint(read_signature, path)
+    assert "signature 'THP1' has almost no negative value" in complaint(read_signature, path)
 
 
 def test_p_of_zero_counts_as_the_smallest_of_the_file(tmp_path):

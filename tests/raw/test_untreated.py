@@ -188,7 +188,7 @@ HOSTILE = {
     "no gene name": (COUNTS.replace("SIMG2", ""), "line 3 names no gene; name it"),
     "no gene name in the header": ("s,A,,C\nA549,1,2,3.5\n", "column 3 names no gene; name it"),
     "index of a data frame": (",gene,A549\n0,SIMG1,5\n1,SIMG2,500\n2,SIMG3,7\n", "column 1 names no sample"),
-    "only genes": ("gene,symbol\nSIMG1,A\nSIMG2,B\n", "no column of values beside its gene names"),
+    "only genes": ("gene,symbol\nSIMG1,A\nSIMG2,B\n", "no column of values next to its gene names"),
     "only metadata": (
         "cell_line,batch,dose\nA549,2,3\n",
         "no column of a gene .found: cell_line, batch, dose",
@@ -264,7 +264,7 @@ def test_samples_are_found_by_the_ids_of_depmap(tmp_path):
     path = table_of(tmp_path, {"ACH-000001": line(1, of=1), "ACH-000587": line(3)})
     assert read_untreated(path, ["H1975"], known).attrs["samples"] == {"H1975": ["ACH-000587"]}
     with pytest.raises(
-        RawDataError, match=r"put DepMap's Model\.csv beside it, which names the line of 'ACH-0"
+        RawDataError, match=r"put DepMap's Model\.csv next to it, which names the line of 'ACH-0"
     ):
         read_untreated(path, ["H1975"])
 

@@ -65,7 +65,7 @@ def test_the_genes_are_the_panel_with_old_symbols_resolved(curated, lincs):
 
 
 def test_labels_are_as_frequent_as_in_the_file(curated, lincs):
-    """The subset's README says 14.7, 73.2 and 12.1 %; its matrix gives 14.79, 73.06 and 12.16 %."""
+    """The subset's README says 14.7, 73.2 and 12.1%; its matrix gives 14.79, 73.06 and 12.16%."""
     labels = labels_of(curated.z, 1.5)
     genes = {row["gene_symbol"]: row["gene_id"] for row in text_rows(lincs / "geneinfo_beta.txt")}
     panel = {genes[gene] for gene in (lincs / "gene_panel_307.txt").read_text().split()}

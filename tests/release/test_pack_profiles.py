@@ -173,7 +173,7 @@ def test_replicates_are_signatures_and_rows_that_are_there_again_are_averaged(tm
     expected = z + 1
     pd.testing.assert_frame_equal(values_of(curated)[list(GENES)], expected.sort_index(), rtol=1e-6)
     assert "1 genes are in several rows of a signature (JUN); they are averaged" in said
-    assert "24 signatures are replicates of another one; curation takes their median" in said
+    assert "24 signatures are replicates of another; curation takes their median" in said
     both = pd.concat([part.drop(columns="replicate") for part in parts])
     told = refused(written(both, tmp_path / "both.csv"))
     assert "line 10 and line 106 have different values" in told
@@ -220,7 +220,7 @@ def test_genes_keep_the_ids_that_their_names_have(tmp_path):
     assert genes.loc["JUN", "gene_id"] == "3725"
     assert genes.loc["ENSG00000136997", "ensembl_id"] == "ENSG00000136997"
     assert genes.loc["7157", "gene_id"] == "7157"
-    assert "1 rows are no genes and left out (__no_feature)" in said
+    assert "1 rows are not genes and left out (__no_feature)" in said
 
 
 @pytest.mark.parametrize(
@@ -242,14 +242,14 @@ def test_genes_keep_the_ids_that_their_names_have(tmp_path):
         ),
         (
             lambda t: t.assign(dose_um="high"),
-            "line 2, column 'dose_um' is 'high', which is no dose; write it as",
+            "line 2, column 'dose_um' is 'high', which is not a dose; write it as",
         ),
         (
             lambda t: t.assign(time_h="late"),
-            "line 2, column 'time_h' is 'late', which is no time; write it as",
+            "line 2, column 'time_h' is 'late', which is not a time; write it as",
         ),
         (lambda t: t.assign(cell_line=""), "line 2, column 'cell_line' is empty; fill it in"),
-        (lambda t: t.assign(z=t["z"].abs()), "column 'z' has hardly a negative value"),
+        (lambda t: t.assign(z=t["z"].abs()), "column 'z' has almost no negative value"),
         (lambda t: t.assign(z="much"), "line 2, column 'z': 'much' is not a number"),
         (lambda t: t.assign(gene="2-Sep"), "1 gene names were turned into dates by a spreadsheet"),
         (lambda t: t.assign(gene="NA"), "names no gene"),
@@ -277,7 +277,7 @@ def test_a_dose_and_a_time_for_all_rows(tmp_path):
 def test_other_refusals(tmp_path):
     path = written(long_table(profiles().loc[["urea", "phenol"]]), tmp_path / "mine.csv")
     assert "5637 has 2 drugs at 10 uM and 24 h, fewer than 5" in refused(path, "--centre-lines")
-    assert "is no AnnData, so it has no matrix 'z'" in refused(path, "--layer", "z")
+    assert "is not AnnData, so it has no matrix 'z'" in refused(path, "--layer", "z")
     obs = pd.DataFrame(
         {"drug": ["urea"], "smiles": ["NC(N)=O"], "cell_line": ["X"], "dose_um": [1], "time_h": [1]}
     )
@@ -288,7 +288,7 @@ def test_other_refusals(tmp_path):
     assert told in refused(path, "--dose-um", 3)
     assert "column 'time_h' has the values that --time-h gives" in refused(path, "--time-h", 6)
     positive = as_anndata(profiles().abs(), tmp_path / "p.h5ad")
-    assert "p.h5ad: z has hardly a negative value" in refused(positive)
+    assert "p.h5ad: z has almost no negative value" in refused(positive)
     sheet = pd.DataFrame({"file": ["no.csv"], **obs.iloc[0].to_dict()})
     told = refused(written(sheet, tmp_path / "s.csv"))
     assert told == "no.csv: no such file; s.csv, line 2 names it; correct the name"

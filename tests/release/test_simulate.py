@@ -259,7 +259,7 @@ def test_compound_dirt(bundle: Bundle):
     assert len(broken) == 8
     assert drugs["canonical_smiles"].isna().sum() == 4
     assert sum("." in text for text in given) == 2  # two salts
-    assert drugs["inchi_key"].dropna().duplicated().sum() >= 8  # second ids that are no salt
+    assert drugs["inchi_key"].dropna().duplicated().sum() >= 8  # second ids that are not salt
     assert drugs["cmap_name"].duplicated().sum() == 10
     profiled = bundle.signatures.loc[bundle.signatures["pert_type"] == "trt_cp", "pert_id"]
     assert 1 <= len(set(profiled) - set(drugs["pert_id"])) <= 5

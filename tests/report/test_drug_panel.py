@@ -36,7 +36,7 @@ def made(tmp_path):
 
 
 def id_of(row: list) -> str:
-    """Return the id in the second cell: that beside the name, or the name of a drug without one."""
+    """Return the id in the second cell: that next to the name, or the name of a drug without one."""
     return row[1][1] if len(row[1]) > 1 and row[1][1] else row[1][0]
 
 

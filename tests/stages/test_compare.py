@@ -1,4 +1,4 @@
-"""Strategies beside the chosen one: played as select plays, and written for the report."""
+"""Strategies next to the chosen one: played as select plays, and written for the report."""
 
 import pandas as pd
 import pytest

@@ -53,7 +53,7 @@ class Round(Choice):
 
 @dataclass(frozen=True)
 class Campaign:
-    """The drugs a campaign chooses from, by what, and how many.
+    """The pool of a campaign, its strategy and its number of drugs.
 
     Attributes
     ----------

@@ -44,7 +44,7 @@ def embedding_kernel(predictor: FittedNetwork, drugs: np.ndarray) -> np.ndarray:
 def gradient_kernel(predictor: FittedNetwork, drugs: np.ndarray) -> np.ndarray:
     """Return inner products of the drugs' gradient embeddings, all genes concatenated (BADGE).
 
-    The gradient of a gene's loss with respect to the last layer's weights, its likeliest label taken for
+    The gradient of a gene's loss with respect to the last layer's weights, its most probable label taken for
     true, is (p - onehot) x embedding. The first factor sums to 0, so two coordinates hold it.
     """
     return gram(_gradients(predictor, drugs), len(drugs))
@@ -58,7 +58,7 @@ def _gradients(predictor: FittedNetwork, drugs: np.ndarray) -> Iterator[np.ndarr
 
 
 def squared_distances(kernel: np.ndarray, position: int) -> np.ndarray:
-    """Return the squared Euclidean distance of every drug to the one at `position`, float64 [drugs].
+    """Return the squared Euclidean distance of every drug to the drug at `position`, float64 [drugs].
 
     It is 0 where nothing but rounding is left of it, as for twins with the same fingerprint.
     """

@@ -79,7 +79,7 @@ def _checked(name: str, function: Strategy) -> Strategy:
             raise SettingsError(f"strategy '{name}': {error}") from error
         defect = _defect(selection, batch, len(view.drugs))
         if defect is not None:
-            raise StrategyError(f"strategy '{name}' {defect}; correct the strategy or choose another one")
+            raise StrategyError(f"strategy '{name}' {defect}; correct the strategy or choose another")
         if selection.reasons:
             return selection
         return replace(

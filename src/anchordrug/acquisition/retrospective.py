@@ -120,7 +120,7 @@ def play_rounds(
     partial: Path,
     say: Callable[[str], None],
 ) -> pd.DataFrame:
-    """Play a campaign with the strategy called `name`; one that was cut goes on after its last whole round.
+    """Play a campaign with the strategy `name`; an interrupted one resumes after its last whole round.
 
     Returns
     -------

@@ -19,8 +19,8 @@ def highest(scores: np.ndarray, batch: int, reason: str) -> Selection:
 def first_of_largest(values: np.ndarray) -> int:
     """Return the first position whose value is the largest to within rounding.
 
-    Twins, such as stereo-isomers with one fingerprint, differ by rounding that depends on where in the
-    pool they stand; the pool's order has to settle them.
+    Twins, such as stereo-isomers with one fingerprint, differ by rounding that depends on their place in
+    the pool; the pool's order has to settle them.
     """
     largest = values.max()
     return int(np.argmax(values >= largest - abs(largest) * 1e-5))

@@ -1,7 +1,7 @@
-"""The folder beside a campaign: the files that were dropped, what was filled in, and the run in progress.
+"""The folder next to a campaign: the files that were dropped, what was filled in, and the run in progress.
 
 The campaign's own folder has what the commands write and nothing else, so that page and command line can take
-turns. What only the page needs lies in `NAME.app` beside it.
+turns. What only the page needs lies in `NAME.app` next to it.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ _REPLACED = '<>:"|?*'
 
 
 def beside(campaign: Path) -> Path:
-    """Return the folder beside a campaign's."""
+    """Return the folder next to a campaign's."""
     return campaign.with_name(f"{campaign.name}{SUFFIX}")
 
 
@@ -85,7 +85,7 @@ def write_form(folder: Path, values: dict[str, object]) -> None:
 
 
 def made(folder: Path) -> Path:
-    """Return the folder beside a campaign or model, made if need be; git does not track it."""
+    """Return the folder next to a campaign or model, made if need be; git does not track it."""
     folder.mkdir(parents=True, exist_ok=True)
     ignored = folder / ".gitignore"
     if not ignored.exists():

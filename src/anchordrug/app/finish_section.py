@@ -95,7 +95,7 @@ def _target(place: Place, target: str) -> None:
         text("h2", f"{target}: {len(table):,} drugs")
         text(
             "p",
-            "Strongest genes: ↑ up, ↓ down, likeliest to change first. Press a drug to see its structure.",
+            "Strongest genes: ↑ up, ↓ down, most likely to change first. Press a drug to see its structure.",
             "soft",
         )
         drug_table(table, f"Predicted drugs in {target}")

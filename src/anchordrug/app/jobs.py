@@ -1,4 +1,4 @@
-"""Long work of a page: one process at a time beside a campaign, which outlives page and server.
+"""Long work of a page: one process at a time next to a campaign, which outlives page and server.
 
 It is a process of its own because learning would hold up the page (Python runs one thread at a time),
 because what commands print belongs to the process, and because a crash or a killed server then costs no
@@ -42,7 +42,7 @@ def start(folder: Path, kind: str, asked: dict[str, object], root: Path) -> None
     Parameters
     ----------
     folder
-        The folder beside the campaign.
+        The folder next to the campaign.
     kind
         One of `anchordrug.app.work.KINDS`.
     asked
@@ -103,7 +103,7 @@ def is_running(folder: Path) -> bool:
 
 
 def latest(folder: Path) -> Job | None:
-    """Return the last run beside a campaign; None before the first one."""
+    """Return the last run next to a campaign; None before the first one."""
     running = is_running(folder)
     try:
         kind, _ = read_order(folder)

@@ -17,7 +17,7 @@ from anchordrug.project.project import Project
 
 
 def look(folder: Path, asked: NewCampaign, project: Project) -> None:
-    """Write into `folder`, the one beside a campaign, what a new campaign would understand of the files.
+    """Write into `folder`, the one next to a campaign, what a new campaign would understand of the files.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def add_model_pages(model: Path, root: Path) -> None:
     Raises
     ------
     LibraryError
-        The file is no model of anchordrug's.
+        The file is not a model of anchordrug's.
     """
     about = card(model)
     # A model of the same name in another folder is another one.

@@ -31,7 +31,7 @@ class Place:
 
     @property
     def beside(self) -> Path:
-        """The folder beside it."""
+        """The folder next to it."""
         return beside(self.campaign)
 
     @property
@@ -44,7 +44,7 @@ class Place:
         jobs.start(self.beside, kind, {"campaign": str(self.campaign), **asked}, self.root)
 
     def offered(self) -> dict[str, Path]:
-        """Return the files that can be downloaded, by their place below the campaign or beside it."""
+        """Return the files that can be downloaded, by their place below the campaign or next to it."""
         found = [
             self.campaign / files.SETTINGS,
             self.campaign / files.LIBRARY,
@@ -78,7 +78,7 @@ class Places:
         Raises
         ------
         SettingsError
-            It is no name for a folder.
+            It is not a name for a folder.
         """
         if self.only is not None:
             if name != self.only.name:
@@ -86,7 +86,7 @@ class Places:
             return Place(name, self.only, self.root)
         if not name or safe_name(name) != name or name.endswith(SUFFIX):
             raise SettingsError(
-                f"{name!r}: is no name for a folder; take letters, digits, '-' and '_', such as my-line"
+                f"{name!r}: is not a name for a folder; take letters, digits, '-' and '_', such as my-line"
             )
         return Place(name, self.root / CAMPAIGNS / name, self.root)
 

@@ -1,4 +1,4 @@
-"""The addresses beside the pages: files that are dropped, files that are downloaded, and pictures."""
+"""The addresses next to the pages: files that are dropped, files that are downloaded, and pictures."""
 
 from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response

@@ -18,7 +18,7 @@ SUMMARISED = "summarised.json"
 
 
 def summary_path(folder: Path, target: str) -> Path:
-    """Return where the summary of a target is, in the folder beside a campaign; a picture is beside it."""
+    """Return where the summary of a target is, in the folder next to a campaign; a picture is next to it."""
     return folder / f"summary-{target}.parquet"
 
 
@@ -31,12 +31,12 @@ def is_summarised(folder: Path, campaign: Path) -> bool:
 
 
 def summarise(folder: Path, campaign: Path) -> None:
-    """Write the summary of every target of a finished campaign into `folder`, the one beside it.
+    """Write the summary of every target of a finished campaign into `folder`, the one next to it.
 
     Raises
     ------
     SettingsError
-        It is no campaign's folder.
+        It is not a campaign's folder.
     """
     from anchordrug.bench.settings import read_campaign
 
@@ -56,7 +56,7 @@ def _stamps(campaign: Path) -> dict[str, object]:
 def summary_of(predictions: Path, model: Path, out: Path, structures: Mapping[str, str]) -> None:
     """Write a row per drug: evidence, confidence, counts of changed genes, and the strongest ones.
 
-    Where matplotlib is installed, a heatmap of the drugs that change most genes is written beside it.
+    Where matplotlib is installed, a heatmap of the drugs that change most genes is written next to it.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def run(
     project_of: "Callable[[], Project]",
     reading_atlas: "Callable[[Project], AbstractContextManager[None]]",
 ) -> None:
-    """Do what `folder`, the one beside a campaign, says that was asked; what is printed goes to its log.
+    """Do what `folder`, the one next to a campaign, says that was asked; what is printed goes to its log.
 
     Parameters
     ----------

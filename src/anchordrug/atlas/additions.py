@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 @dataclass(frozen=True)
 class Addition:
-    """Responses of one assay that are no part of the raw bundle.
+    """Responses of one assay that are not part of the raw bundle.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ def is_gold(signatures: pd.DataFrame) -> np.ndarray:
 
 
 def other_conditions(sources: ResponseAtlas, dose_um: float, time_h: float | None) -> str | None:
-    """Return what a user of `dose_um` and `time_h` must know, None if most experiments have both.
+    """Return the warning for a user of `dose_um` and `time_h`, None if most experiments have both.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """From a raw bundle to an atlas: which signatures, drugs, genes and cell lines are usable, and why not.
 
 Two kinds of loss are told apart. What the settings do not ask for (another dose, time or quality) is
-counted in the funnel. What is asked for but cannot be used (no structure, no untreated expression, no
+counted in the funnel. Data asked for that cannot be used (no structure, no untreated expression, no
 annotation, damaged values) is counted there and also named, with its reason, in the rejects.
 """
 
@@ -43,7 +43,7 @@ class Rules(NamedTuple):
 class Curated(NamedTuple):
     """The curated tables; `z` float32 [responses, genes] belongs to the rows of `responses`.
 
-    `notes` says what the bundle lacks, and which names of cell lines were taken for one another.
+    `notes` says which files the bundle lacks, and which names of cell lines were taken for one another.
     """
 
     responses: pd.DataFrame
@@ -59,7 +59,7 @@ class Curated(NamedTuple):
 def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated:
     """Curate a raw bundle by `rules` (DESIGN, Curation rules).
 
-    The matrix is streamed; memory grows with what is kept, not with the file. With a folder `work`, not even
+    The matrix is streamed; memory grows with the kept rows, not with the file. With a folder `work`, not even
     with that: z-scores lie in files there (`Curated.z` is mapped from one), and what a killed process has
     read is not read again. The caller removes the folder in the end.
 
@@ -111,7 +111,7 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
 
 
 def _absent(bundle: RawBundle) -> list[str]:
-    """Return what the bundle does without, and for what it would be needed."""
+    """Return the files that the bundle lacks, and the features that need them."""
     needed = {
         "annotation": "the predictors of the paper's network (mlp, mlp_response) need it",
         "expression": "all predictors but response_gp need it",

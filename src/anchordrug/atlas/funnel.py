@@ -1,4 +1,4 @@
-"""The steps of a curation: how much each one kept and dropped, and what could not be used and why."""
+"""The steps of a curation: the rows that each kept and dropped, and the data that could not be used."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Funnel:
         if_none: Callable[[pd.DataFrame], str],
         unit: str = "signatures",
     ) -> pd.DataFrame:
-        """Return the rows of `mask`; where there is none, raise what `if_none` says of the table."""
+        """Return the rows of `mask`; where there is none, raise the error of `if_none` about the table."""
         kept = table[np.asarray(mask, dtype=bool)]
         if kept.empty:
             raise RawDataError(if_none(table))
@@ -32,7 +32,7 @@ class Funnel:
         return kept
 
     def reject(self, kind: str, ids: pd.Series, reason: str) -> None:
-        """Name what cannot be used."""
+        """Record data that cannot be used."""
         self.rejects += [(kind, str(name), reason, None) for name in ids]
 
     def reject_unnamed(self, kind: str, sig_ids: pd.Series) -> None:

@@ -1,4 +1,4 @@
-"""The atlas with its additions: whose drug is whose, which response counts, and in which order rows stand."""
+"""The atlas with its additions: whose drug is whose, which response counts, and the order of rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def responses_table(atlas: ResponseAtlas) -> pd.DataFrame:
 
 
 def owners(drugs: pd.DataFrame) -> dict[str, str]:
-    """Return the InChIKey of the drug that each drug_id, or other id, stands for."""
+    """Return the InChIKey of the drug that each drug_id, or other id, means."""
     return {
         drug_id: str(key)
         for main, others, key in zip(drugs["drug_id"], drugs["other_ids"], drugs["inchikey"], strict=True)
@@ -113,7 +113,7 @@ def _with_drugs(drugs: pd.DataFrame, addition: Addition) -> tuple[pd.DataFrame, 
 
 
 def _expression(additions: Sequence[Addition]) -> pd.DataFrame:
-    """Return log2 [cell lines x genes]: of each line, what the first addition says that describes it."""
+    """Return log2 [cell lines x genes]: for each line, from the first addition that describes it."""
     tables = [addition.expression for addition in additions if len(addition.expression)]
     if not tables:
         return pd.DataFrame()

@@ -1,4 +1,4 @@
-"""What to say when a step of curation leaves nothing: both files, an example of each, the remedy."""
+"""The message when a step of curation leaves nothing: both files, an example of each, the remedy."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from anchordrug.errors import shortlist
 from anchordrug.raw.bundle import RawBundle
 from anchordrug.raw.line_names import match_lines
 
-# Kind, id, reason and detail of what could not be used.
+# Kind, id, reason and detail of data that could not be used.
 Rejects = Sequence[tuple[str, str, str, str | None]]
 
 QUALITY = ("is_gold", "cc_q75", "pct_self_rank_q25")

@@ -31,19 +31,19 @@ def require_targets(targets: Collection[str], atlas: ResponseAtlas, leave_out: C
     for line in leave_out:
         if line not in atlas.cell_lines:
             raise SettingsError(
-                f"pretrain.leave_out: '{line}' is no cell line of the atlas"
+                f"pretrain.leave_out: '{line}' is not a cell line of the atlas"
                 f"{near_line(line, atlas.cell_lines)} (cell lines: {', '.join(atlas.cell_lines)})"
             )
     for target in targets:
         if not set(measured) - {target} - set(leave_out):
             raise SettingsError(
                 f"targets: no cell line is left to learn {target} from; "
-                "add data of another one, or leave out fewer (pretrain.leave_out)"
+                "add data of another line, or leave out fewer (pretrain.leave_out)"
             )
 
 
 def sources_of(atlas: ResponseAtlas, target: str, leave_out: Collection[str] = ()) -> ResponseAtlas:
-    """Return what is known before anything is measured in `target`: the responses of its source cell lines.
+    """Return the knowledge before anything is measured in `target`: the responses of its source cell lines.
 
     These are all lines but the target and `leave_out`.
     """
@@ -145,7 +145,7 @@ def split_drugs(
 def hidden_drugs(atlas: ResponseAtlas, target: str, seed: int) -> np.ndarray:
     """Return the drugs of `target` that an evaluation hides from its source lines, int64 rows.
 
-    They are a share `HIDDEN_SHARE` of its drugs, test and pool alike: as in a lab's library of new compounds.
+    They are a share `HIDDEN_SHARE` of its drugs, both test and pool: as in a lab's library of new compounds.
     """
     drugs = atlas.of(target).measured_drugs()
     drugs = drugs[np.argsort(atlas.drugs["inchikey"].to_numpy()[drugs], kind="stable")]

@@ -18,7 +18,7 @@ from anchordrug.raw.tables import read_genes
 def usable_genes(bundle: RawBundle, matrix: SignatureMatrix, funnel: Funnel) -> pd.DataFrame:
     """Return the schema's columns and column (the position in the matrix), one row per usable gene.
 
-    Ids of the matrix that are no numbers are no Entrez ids, and left out.
+    Ids of the matrix that are not numbers are not Entrez ids, and left out.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def agreement_in_words(table: pd.DataFrame) -> str:
     if table["after"].isna().any() or n < 2:
         return alone
     gain = paired_difference(table["after"].tolist(), table["before"].tolist())
-    told = f"by {gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
+    told = f"by {gain.mean:+.3f} (95% interval {gain.low:+.3f} to {gain.high:+.3f})"
     higher = f"It is higher for {int((table['after'] > table['before']).sum())} of them"
     if gain.low > 0:
         verdict = "The measurements have improved the model"

@@ -71,7 +71,7 @@ def working_in(folder: Path) -> Iterator[None]:
     Raises
     ------
     SettingsError
-        It is no campaign's folder, or another command works in it.
+        It is not a campaign's folder, or another command works in it.
     """
     require_campaign(folder)
     with owned(folder):

@@ -96,7 +96,9 @@ def _line_features(world: World, learned: bool) -> np.ndarray:
     if learned:
         index, _, scaled = read_matrix(path, ["cell_line"])
         if index["cell_line"].tolist() != lines:
-            raise TableError(f"{path}: is of other cell lines; delete {model_folder(world)} to learn it anew")
+            raise TableError(
+                f"{path}: is of other cell lines; delete {model_folder(world)} to learn it again"
+            )
         return scaled
     bundle = find_bundle(world.project.raw)
     table = untreated_expression(bundle, world.project.read_added_expression(), lines)

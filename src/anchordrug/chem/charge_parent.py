@@ -24,11 +24,11 @@ def is_plain(fragment: Chem.Mol) -> bool:
 
 
 def charge_parent(fragment: Chem.Mol) -> Chem.Mol:
-    """Return what `rdMolStandardize.ChargeParent` does of one fragment without a metal.
+    """Return `rdMolStandardize.ChargeParent` of one fragment without a metal.
 
-    rdkit makes its normaliser anew for every molecule, which takes most of its time, and cleans up before and
-    after charges are taken off. Here the normaliser is made once. A molecule without a charge after the
-    first cleanup has none to be taken off, so a second cleanup would find it as the first has left it.
+    rdkit makes its normaliser again for every molecule, which takes most of its time, and cleans up before
+    and after charges are taken off. Here the normaliser is made once. A molecule without a charge after the
+    first cleanup needs no uncharging, so a second cleanup would find it as the first has left it.
     """
     clean = cleanup(fragment)
     if not clean.HasSubstructMatch(_pattern(_CHARGED)):
@@ -39,11 +39,11 @@ def charge_parent(fragment: Chem.Mol) -> Chem.Mol:
 
 
 def cleanup(molecule: Chem.Mol) -> Chem.Mol:
-    """Return what `rdMolStandardize.Cleanup` does of a molecule without a metal."""
+    """Return `rdMolStandardize.Cleanup` of a molecule without a metal."""
     normaliser, reioniser, _ = _tools()
     with_hydrogen = molecule.HasSubstructMatch(_pattern(_HYDROGEN))
     clean = Chem.RemoveHs(molecule) if with_hydrogen else Chem.Mol(molecule)
-    # Of several places to begin with, `normalize` would take another one.
+    # If there are several places to begin with, `normalize` would take another.
     normaliser.normalizeInPlace(clean)
     # Protons move from acids to charged groups only.
     if clean.HasSubstructMatch(_pattern(_CHARGED)):

@@ -48,7 +48,7 @@ def drawing(smiles: str, width: int, height: int) -> str:
 
 
 def _drawn(molecule: Chem.Mol, width: int, height: int) -> bytes:
-    """Return what rdkit draws on the finer canvas."""
+    """Return rdkit's drawing on the finer canvas."""
     # Letters as text: as outlines they are most of the drawing.
     canvas = rdMolDraw2D.MolDraw2DSVG(_FINER * width, _FINER * height, -1, -1, True)
     options = canvas.drawOptions()

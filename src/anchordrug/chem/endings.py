@@ -30,7 +30,7 @@ class Ending:
     Attributes
     ----------
     reason
-        Of the structure: why it is rejected. Otherwise: what happened to the worker.
+        For a structure: why it is rejected. Otherwise: how the worker ended.
     cause
         "crash": the structure, if it does so again in a fresh process; "limit": the structure, which has used
         up its time; "memory": the machine, which had too little of it; "other": anything else.
@@ -45,7 +45,7 @@ class Ending:
         return self.cause in {"crash", "limit"}
 
     def stops(self, structure: str) -> str:
-        """Return why no worker can go on after this has happened twice to the same structure."""
+        """Return why no worker can continue after this has happened twice to the same structure."""
         shown = " ".join(structure.split())
         shown = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
         remedy = _MORE_MEMORY if self.cause == "memory" else "find out what ends it"

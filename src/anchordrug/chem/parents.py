@@ -13,7 +13,7 @@ from anchordrug.chem.charge_parent import charge_parent, cleanup, is_plain
 
 # Named in exported models. Another rule gives some compounds another identity, and has another name.
 PARENT_RULE = "anchordrug parent 2"
-# The counter-ions and solvents, the likeliest parent first; docs/howto/compounds.md names the sources.
+# The counter-ions and solvents, the most probable parent first; docs/howto/compounds.md names the sources.
 TABLE = Path(__file__).with_name("counter_ions.csv")
 # The first block of an InChIKey: a structure without charge by protons, stereo and isotopes.
 SKELETON = 14
@@ -43,7 +43,7 @@ class CounterIon(NamedTuple):
 
 @cache
 def counter_ions() -> dict[str, CounterIon]:
-    """Return the table by the first block of each InChIKey, the likeliest parent first."""
+    """Return the table by the first block of each InChIKey, the most probable parent first."""
     found = {}
     with TABLE.open(encoding="utf-8", newline="") as file, rdBase.BlockLogs():
         for place, row in enumerate(csv.DictReader(file)):
@@ -121,7 +121,7 @@ def _chosen(fragments: Sequence[Chem.Mol], metals: Sequence[Chem.Atom]) -> list[
         elements = {atom.GetAtomicNum() for atom in fragment.GetAtoms()}
         if elements - NON_METALS and CARBON not in elements:
             continue
-        # An InChIKey takes a third of a millisecond; hardly a drug has a formula of the table.
+        # An InChIKey takes a third of a millisecond; almost no drug has a formula of the table.
         known = _formula(fragment) in _formulas()
         counter_ion = counter_ions().get(_skeleton(fragment)) if known else None
         if counter_ion is None:
@@ -136,7 +136,7 @@ def _chosen(fragments: Sequence[Chem.Mol], metals: Sequence[Chem.Atom]) -> list[
     if points:
         raise ValueError(
             f"holds a metal ({_symbols(points)}) that standardisation would take off, "
-            "and beside it nothing but counter-ions"
+            "and next to it nothing but counter-ions"
         )
     return [first]
 

@@ -7,7 +7,7 @@ from rdkit import Chem, rdBase
 
 from anchordrug.chem.parents import parent_of
 
-# What is beyond is refused before rdkit spends minutes on it.
+# A larger structure is refused before rdkit spends minutes on it.
 MOST_ATOMS = 500
 MOST_CHARACTERS = {"SMILES": 10_000, "molblock": 200_000}
 
@@ -24,12 +24,12 @@ class Drug:
 def standardise(structure: str) -> Drug:
     """Return the parent structure of a SMILES or molblock: cleaned, largest fragment, uncharged, stereo kept.
 
-    Salts and charge states of one compound thereby share one InChIKey; stereo-isomers do not.
+    So salts and charge states of one compound share one InChIKey; stereo-isomers do not.
 
     Raises
     ------
     ValueError
-        The text is empty, is neither, is no small molecule, or has no InChIKey (rdkit's reason is in the
+        The text is empty, is neither, is not a small molecule, or has no InChIKey (rdkit's reason is in the
         message).
     """
     text = structure.strip(" \t\r\n")

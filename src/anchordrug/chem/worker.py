@@ -1,6 +1,6 @@
 """The program of one worker: standardises structures and computes their fingerprints until its input ends.
 
-`anchordrug.chem.workers` starts it as a script of its own. Therefore it starts from any caller, be it a
+`anchordrug.chem.workers` starts it as a script of its own. So it starts from any caller: a
 notebook, a script without a main guard or standard input, and loads neither the caller's modules nor pandas
 or torch. Both sides send messages of one line of JSON. The first message tells the worker how to work
 (`Order`); the worker answers `{"ready": true}`, or `{"error": ...}` if it cannot. Each further message is a

@@ -28,13 +28,13 @@ STRUCTURES_A_TASK = 64
 SECONDS_A_STRUCTURE = 1.0
 # Of the clock, where the system cannot count a process' own time.
 SECONDS_A_TASK = 60.0
-# Of the clock, and far more than a task takes on a busy machine: what is silent so long has been stopped.
+# Seconds of the clock, far more than a task takes on a busy machine: a worker silent so long was stopped.
 SECONDS_OF_SILENCE = 900.0
-# Of the clock, and far more than a start takes: what is silent so long is no worker.
+# Seconds of the clock, far more than a start takes: a program silent so long is not a worker.
 SECONDS_TO_START = 300.0
-# What happens so often to a structure alone is no chance.
+# An ending that a structure causes so often by itself is not due to chance.
 ENDINGS_OF_A_KIND = 2
-# The system has none left for a process; that says nothing of the program.
+# The system lacks resources for a process; the program may be sound.
 _NO_RESOURCES = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 # A worker multiplies no matrices; each library would start a thread per core in each worker.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -156,7 +156,7 @@ class _Workers:
         return [result for structure in structures for result in self.results([structure])]
 
     def _judged(self, structure: str, ending: Ending) -> Fingerprinted | str:
-        """Try a structure that has ended a worker in fresh ones, until one answers or the cause is clear.
+        """Try a structure that has ended a worker in fresh workers, until one answers or the cause is clear.
 
         A worker that the system has killed, for want of memory, says nothing of its structure.
         """
@@ -343,7 +343,7 @@ def _cores() -> int:
 def standardising(structures: Sequence[str]) -> Iterator[Iterator[Fingerprinted | str]]:
     """Standardise structures, without fingerprints, while the block does something else.
 
-    What is yielded gives, in order, each structure or the reason why it cannot be standardised.
+    The iterator that is yielded gives, in order, each structure or the reason why it cannot be standardised.
 
     Raises
     ------

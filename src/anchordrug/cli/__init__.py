@@ -58,7 +58,7 @@ def global_options(
         ),
     ] = Path(),
 ) -> None:
-    """Do what the options before the command say."""
+    """Apply the options before the command."""
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other; give one of them")
     ROOT.set(project)

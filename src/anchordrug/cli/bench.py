@@ -12,7 +12,7 @@ from anchordrug.errors import AnchorDrugError, require_packages
 
 app = typer.Typer(
     help="A campaign in the lab: choose drugs, lay out plates, import results, predict the library.",
-    epilog="In this order: new, then next and ingest in turn, then finish; status says where it stands.",
+    epilog="In this order: new, then next and ingest in turn, then finish; status shows the progress.",
     no_args_is_help=True,
 )
 Dose = Annotated[float | None, typer.Option(help="Dose in uM on the plates; default: from the settings.")]

@@ -1,4 +1,4 @@
-"""anchordrug doctor: what is wrong with the installation, the machine and the project, and what to do."""
+"""anchordrug doctor: faults of the installation, the machine and the project, each with its remedy."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anchordrug.project.project import AtlasTables, Project
 
 GIB = 2**30
-# docs/performance.md: what predicting needs, and what learning from 35,000 drugs x 307 genes needs.
+# docs/performance.md: the memory for predicting, and for learning from 35,000 drugs x 307 genes.
 PREDICT_GIB, PIPELINE_GIB = 0.5, 3.0
 FREE_GIB = 5.0
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -32,7 +32,7 @@ ONNX_MODEL = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, how it is, what was found, and the remedy where it is not ok."""
+    """One line: the subject, its state, the finding, and the remedy where it is not ok."""
 
     what: str
     state: Literal["ok", "warning", "problem"]
@@ -89,7 +89,7 @@ def _environment(pipeline: bool) -> Iterator[Finding]:
 
 
 def _wrong_packages(extra: str) -> Iterator[str]:
-    """Yield what is missing or too old of what the package asks for, in `extra` or, for "", always."""
+    """Yield the missing or too old requirements of the package, in `extra` or, for "", always."""
     from packaging.requirements import Requirement
 
     for text in metadata.requires("anchordrug") or []:
@@ -299,6 +299,6 @@ def _tables(tables: "AtlasTables") -> list[Path]:
 
 
 def _mistake(what: str, error: AnchorDrugError) -> Finding:
-    """Return what an error says as a finding; the texts put the remedy behind the last semicolon."""
+    """Return an error as a finding; the texts put the remedy behind the last semicolon."""
     found, _, remedy = str(error).rpartition("; ")
     return Finding(what, "problem", found or remedy, remedy if found else f"correct it ({what})")

@@ -23,10 +23,10 @@ class PlainGroup(TyperGroup):
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Replace in all that is printed what a terminal obeys, and what hides or turns other characters.
+    """Replace control characters in all that is printed, and characters that hide or turn others.
 
     These are control characters but line ends and tabs, and marks of the direction of writing. Names and
-    cells of files get into tables, notes, progress and logs; this is the one place that all of these pass.
+    cells of files get into tables, notes, progress and logs; all of these pass here.
     """
     output, errors = sys.stdout, sys.stderr
     # A closed stream is None.
@@ -38,12 +38,12 @@ def plain_output() -> Iterator[None]:
 
 
 class _Plain:
-    """A text stream that writes to another what is left of a text, and is that stream in all else."""
+    """A text stream that writes the harmless part of a text to another, and is otherwise that stream."""
 
     def __init__(self, stream: Any, keep: re.Pattern[str] | None = None) -> None:
         self._stream, self._keep = stream, keep
         if keep is None:
-            # Where rich writes, which knows of no other way to a stream inside.
+            # The place where rich writes, which has no other way to a stream inside.
             self.rich_proxied_file = _Plain(stream, _STYLE)
             # Where progress moves the cursor.
             self.terminal = stream
@@ -53,7 +53,7 @@ class _Plain:
             raise TypeError(f"text is written here, no {type(text).__name__}")
         if text.isprintable():
             return self._stream.write(text)
-        # Every second part is what is kept.
+        # Every second part is kept.
         parts = self._keep.split(text) if self._keep else [text]
         parts[::2] = map(shown, parts[::2])
         self._stream.write("".join(parts))

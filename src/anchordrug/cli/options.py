@@ -1,4 +1,4 @@
-"""What commands share: options, their checks, and the completion of targets."""
+"""Parts that commands share: options, their checks, and the completion of targets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def targets_in_params(context: typer.Context, incomplete: str) -> list[str]:
         targets = map(str, read_yaml(Path(path))["targets"])
         return [target for target in targets if target.startswith(incomplete) and target.isprintable()]
     except Exception:
-        # A shell that completes has no place for a message; the command itself says what is wrong.
+        # A shell that completes has no place for a message; the command itself reports the fault.
         return []
 
 
@@ -71,7 +71,7 @@ def root_of() -> Path:
 
 
 def require_pipeline() -> None:
-    """Check that what works with a project has its packages.
+    """Check that the packages for work with a project are installed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The command that serves the local page, and the one that its runs are."""
+"""The command that serves the local page, and the command of its runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,8 +46,8 @@ def page(
 
 
 @app.command("app-work", hidden=True)
-def work(folder: Annotated[Path, typer.Argument(help="The folder beside a campaign.")]) -> None:
-    """Do in a process of its own what a page has asked for."""
+def work(folder: Annotated[Path, typer.Argument(help="The folder next to a campaign.")]) -> None:
+    """Do a page's work in a process of its own."""
     from anchordrug.app.work import run
 
     run(folder, lambda: project_of(None), reading_atlas)

@@ -1,4 +1,4 @@
-"""What a user sees of a run: --quiet, --verbose, JSON, errors in one line, and the exit code."""
+"""A run on the user's screen: --quiet, --verbose, JSON, errors in one line, and the exit code."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ import typer
 from anchordrug.errors import AnchorDrugError, message_line, printable
 
 FAILED, MISTAKE, DEFECT, INTERRUPTED = 1, 2, 3, 130
-# After an interrupt, these go on where they were; others begin anew.
+# After an interrupt, these resume; others begin again.
 RESUMED = {"curate", "select", "compare", "predict", "fetch"}
 # Of an error's line; a cell of a file may have any number.
 # The machine refuses; nobody's program is wrong.
@@ -57,7 +57,7 @@ class Screen:
 
 
 def be_quiet(context: typer.Context) -> None:
-    """Send to nowhere what the command prints; errors are shown after it has ended."""
+    """Discard the command's output; errors are shown after it has ended."""
     nowhere = context.with_resource(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     context.with_resource(redirect_stdout(nowhere))
     context.with_resource(redirect_stderr(nowhere))
@@ -113,7 +113,7 @@ def explained(error: Exception) -> tuple[str, int]:
 
 
 def interrupted(command: str) -> str:
-    """Return what to tell who has interrupted `command`."""
+    """Return the message for a user who has interrupted `command`."""
     if command in RESUMED:
-        return f"{command} was interrupted; run the same line again and it goes on"
+        return f"{command} was interrupted; run the same line again to resume"
     return f"{command or 'it'} was interrupted; no file is half written, run the same line again"

@@ -14,7 +14,7 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 def open_streams() -> None:
     """Give closed streams the null device, and let output take characters that its encoding does not have.
 
-    In the place of a closed stream, the next file that is opened would get what is printed.
+    In the place of a closed stream, the next file that is opened would get the output.
     """
     for descriptor, (name, mode) in enumerate(_STREAMS):
         try:
@@ -59,7 +59,7 @@ def say(line: str) -> None:
 
 
 def flush_output() -> OSError | None:
-    """Write out what is printed so far; return the error of a stream that cannot be written to."""
+    """Flush the output; return the error of a stream that cannot be written to."""
     found = None
     for descriptor, stream, called in ((1, sys.stdout, "standard output"), (2, sys.stderr, "standard error")):
         try:

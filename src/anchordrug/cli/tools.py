@@ -1,4 +1,4 @@
-"""The commands beside the pipeline: simulated data, gene panels, and what is wrong here."""
+"""The commands next to the pipeline: simulated data, gene panels, and the doctor."""
 
 from pathlib import Path
 from typing import Annotated

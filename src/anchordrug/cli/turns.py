@@ -1,4 +1,4 @@
-"""Which commands of a project may run at the same time: none while another writes what it reads or writes."""
+"""Which commands of a project may run together: none while another writes its inputs or outputs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from anchordrug.files.lock import locked, reading
 if TYPE_CHECKING:
     from anchordrug.project.project import Project
 
-# What a campaign, a panel and an addition read.
+# Inputs of a campaign, a panel and an addition.
 ATLAS = ("curate", "grow", "featurize")
 _TABLES = ("grow", "featurize", "split", "pretrain")
 # The stages whose files a stage reads, as in dvc.yaml.
@@ -29,7 +29,7 @@ READS: dict[str, tuple[str, ...]] = {
     "hidden": ("grow", "featurize", "split", "select"),
     "export": ("grow", "featurize", "pretrain", "finetune", "evaluate"),
     "summarise": ("pretrain", "select", "compare", "evaluate"),
-    # `predict` takes no turn: whatever it writes, it writes beside and puts in place when it is whole.
+    # `predict` takes no turn: whatever it writes, it writes next to and puts in place when it is whole.
     "report": (
         *("curate", "grow", "split", "select", "compare", "evaluate", "hidden", "export", "predict"),
         "summarise",
@@ -44,12 +44,12 @@ _OF_A_SEED = {"select", "compare", "finetune", "evaluate"}
 def alone(
     project: "Project", stage: str, target: str | None = None, seed: int | None = None
 ) -> Iterator[None]:
-    """Keep others from running the same stage of the project, and from writing what it reads.
+    """Keep others from running the same stage of the project, and from writing its inputs.
 
     Raises
     ------
     SettingsError
-        Another one runs the stage, or writes or reads such files; the message names it.
+        Another process runs the stage, or writes or reads such files; the message names it.
     """
     with ExitStack() as held:
         for name in READS[stage]:
@@ -69,7 +69,7 @@ def reading_of(
     Raises
     ------
     SettingsError
-        Another one runs it.
+        Another process runs it.
     """
     settings = project.settings
     # Campaigns of scenario common are those of all targets.
@@ -90,7 +90,7 @@ def reading_atlas(project: "Project") -> Iterator[None]:
     Raises
     ------
     SettingsError
-        Another one writes them.
+        Another process writes them.
     """
     with ExitStack() as held:
         for name in ATLAS:

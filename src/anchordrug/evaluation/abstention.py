@@ -1,4 +1,4 @@
-"""What a predictor gains by abstaining where it is least sure (a risk-coverage curve)."""
+"""The gain of a predictor from abstaining where it is least sure (a risk-coverage curve)."""
 
 import numpy as np
 import pandas as pd

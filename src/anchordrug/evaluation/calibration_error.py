@@ -7,7 +7,7 @@ BINS = 15
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """Return the reliability diagram of the likeliest label, a row per bin of confidence that holds any.
+    """Return the reliability diagram of the most probable label, a row per bin of confidence that holds any.
 
     Parameters
     ----------
@@ -19,7 +19,8 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
     Returns
     -------
     pd.DataFrame
-        confidence (its mean in the bin), accuracy (share of likeliest labels that are right), share (of all).
+        confidence (its mean in the bin), accuracy (share of most probable labels that are right), share (of
+        all).
     """
     confidence = probabilities.max(axis=-1).ravel()
     right = (probabilities.argmax(axis=-1) == labels).ravel()

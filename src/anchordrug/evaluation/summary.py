@@ -74,7 +74,7 @@ def mean_risk(risks: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline(tested: pd.DataFrame) -> pd.DataFrame:
-    """Return the macro-F1 of every predictor, mean over seeds, with its 95 % interval over test drugs.
+    """Return the macro-F1 of every predictor, mean over seeds, with its 95% interval over test drugs.
 
     Target `mean` is the mean over targets, also of the number of drugs learned from.
     """

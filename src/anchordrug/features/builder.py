@@ -1,4 +1,4 @@
-"""The one builder of feature blocks: bits of drugs, terms of genes, embeddings of cell lines."""
+"""The builder of feature blocks: bits of drugs, terms of genes, embeddings of cell lines."""
 
 from collections.abc import Iterable, Sequence
 

@@ -141,7 +141,7 @@ def untreated_expression(
 
 
 def line_features(expression: pd.DataFrame, lines: Sequence[str], settings: Featurize) -> LineFeatures:
-    """Return all features of `lines`: those of the pipeline and of campaigns alike.
+    """Return all features of `lines`, for the pipeline and for campaigns.
 
     Parameters
     ----------

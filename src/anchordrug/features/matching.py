@@ -21,7 +21,7 @@ def quantile_match(profile: pd.Series, reference: pd.DataFrame) -> MatchedProfil
     """Give `profile` the distribution of `reference`, keeping the order of its genes.
 
     Among the genes that both have, the profile's k-th smallest value becomes the mean over the reference
-    lines of their k-th smallest; genes that tie get the mean of what their ranks would get. A gene that
+    lines of their k-th smallest; genes that tie get the mean of their ranks' values. A gene that
     the profile lacks, or has as NaN, gets its median over the reference lines. Only the order of the
     profile's values counts, so their unit does not matter.
 
@@ -40,7 +40,7 @@ def quantile_match(profile: pd.Series, reference: pd.DataFrame) -> MatchedProfil
     if not profile.index.is_unique:
         twice = profile.index[profile.index.duplicated()]
         raise RawDataError(
-            f"untreated expression: gene '{twice[0]}' stands in it twice; keep one value for each gene"
+            f"untreated expression: gene '{twice[0]}' is in it twice; keep one value for each gene"
         )
     measured = profile.reindex(reference.columns).to_numpy(dtype=np.float64)
     found = ~np.isnan(measured)

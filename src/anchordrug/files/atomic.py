@@ -13,7 +13,7 @@ from pathlib import Path
 from anchordrug.errors import RawDataError
 from anchordrug.files.disk import naming
 
-# What is being written has such a name until it is whole.
+# A file or folder that is being written has such a name until it is whole.
 PARTIAL = ".partial-"
 # The random part of it that `tempfile` gives.
 _RANDOM = "?" * 8
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` if the block succeeds, else remove it.
+    """Yield a temporary name next to `path`; rename it to `path` if the block succeeds, else remove it.
 
-    The temporary file keeps the suffix of `path`, because writers choose a format by it. What killed
-    processes left half written of `path` is removed.
+    The temporary file keeps the suffix of `path`, because writers choose a format by it. Half-written
+    files that killed processes left of `path` are removed.
     """
 
     def new() -> Path:
@@ -47,9 +47,9 @@ def write_bytes(data: bytes, path: Path) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, which must not exist; rename it if the block succeeds.
+    """Yield a temporary folder next to `path`, which must not exist; rename it if the block succeeds.
 
-    What killed processes left half written of `path` is removed.
+    Half-written folders that killed processes left of `path` are removed.
     """
 
     def new() -> Path:
@@ -62,7 +62,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Path]:
-    """Yield what `new` makes beside `path`, which `pattern` matches; rename it, after an error remove it."""
+    """Yield what `new` makes next to `path`, which `pattern` matches; rename it, after an error remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(pattern):
         _remove_unless_held(left_over)
@@ -86,7 +86,7 @@ def _held(new: Callable[[], Path]) -> tuple[Path, int]:
         temporary = new()
         with suppress(FileNotFoundError):
             handle = os.open(temporary, os.O_RDONLY)
-            # Not all file systems have locks; what has none is never taken for left over.
+            # Not all file systems have locks; a file without one is never taken for left over.
             with suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)
             # Another process may have taken it for left over before it was locked.
@@ -96,7 +96,7 @@ def _held(new: Callable[[], Path]) -> tuple[Path, int]:
 
 
 def _remove_unless_held(left_over: Path) -> None:
-    """Remove what no living process writes; leave it if that cannot be known."""
+    """Remove a file or folder that no living process writes; leave it if that cannot be known."""
     with suppress(OSError):
         handle = os.open(left_over, os.O_RDONLY)
         try:
@@ -119,7 +119,7 @@ def _final_name(path: Path) -> Iterator[None]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed processes left half written in `folder` and below it."""
+    """Remove the half-written files that killed processes left in `folder` and below it."""
     for path in sorted(folder.rglob(f"{PARTIAL}*")):
         _remove(path)
 

@@ -1,4 +1,4 @@
-"""A file with its SHA-256 in a file beside it, as `sha256sum -c` reads it."""
+"""A file with its SHA-256 in a file next to it, as `sha256sum -c` reads it."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _LONGEST = 2**13
 
 
 def sum_of(path: Path) -> Path:
-    """Return the file beside `path` that has its SHA-256."""
+    """Return the file next to `path` that has its SHA-256."""
     return path.with_name(f"{path.name}.sha256")
 
 
@@ -34,9 +34,9 @@ def write_with_sum(data: bytes, path: Path) -> None:
 
 
 def checked(path: Path) -> Checked:
-    """Return whether the file `path` has the SHA-256 that the file beside it says.
+    """Return whether the file `path` has the SHA-256 that the file next to it says.
 
-    The name in that file does not matter, so both may be renamed. A file that is no sum is another sum.
+    The name in that file does not matter, so both may be renamed. A file that is not a sum is another sum.
     """
     beside = sum_of(path)
     if not beside.is_file():

@@ -22,7 +22,7 @@ def seen_from(root: Path, folder: Path) -> Path:
 
 
 def outside_of_copies(root: Path, folder: Path, key: str) -> str | None:
-    """Return what is to be said of a setting whose folder DVC's copies of the project cannot see, if any."""
+    """Return the message on a setting whose folder DVC's copies of the project cannot see, if any."""
     place = (root / folder).resolve()
     if folder.is_absolute() or place.is_relative_to(root.resolve()) or not (root / ".dvc").is_dir():
         return None

@@ -1,4 +1,4 @@
-"""JSON, read strictly: what other programs would read differently, or not at all, is an error."""
+"""JSON, read strictly: text that other programs would read differently, or not at all, is an error."""
 
 import json
 from typing import Any
@@ -10,8 +10,8 @@ def parsed(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        The text is no JSON or no UTF-8, nested deeper than Python follows, has a key twice in an object, or a
-        number that is not finite or has thousands of digits.
+        The text is not JSON or not UTF-8, nested deeper than Python follows, has a key twice in an object, or
+        a number that is not finite or has thousands of digits.
     """
     try:
         return json.loads(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from anchordrug.errors import RawDataError
 
 _HEAD = 4096  # bytes
-# Share of bytes that are no text, such as 0 to 8; packed data have about 11 %.
+# Share of bytes that are not text, such as 0 to 8; packed data have about 11%.
 _BINARY = 0.05
 _NO_TEXT = bytes({*range(9), *range(14, 27), *range(28, 32)})
 
@@ -42,11 +42,11 @@ DVC = Kind(
 )
 _ANNEX = Kind("a git-annex pointer, not the file itself", "run 'git annex get' where the file comes from")
 _GEO_SERIES = Kind(
-    "a GEO series matrix, whose lines that start with '!' are no table",
+    "a GEO series matrix, whose lines that start with '!' are not a table",
     "keep the lines between !series_matrix_table_begin and !series_matrix_table_end, and name genes by "
     "symbol instead of by probe",
 )
-_GEO_SOFT = Kind("a GEO SOFT file, which is no table", "download the series' table of counts or values")
+_GEO_SOFT = Kind("a GEO SOFT file, which is not a table", "download the series' table of counts or values")
 MARKET = Kind(
     "a Matrix Market matrix (.mtx), which has no names of genes and samples",
     "give its folder with barcodes.tsv and features.tsv, or write one table with the names, genes x samples",

@@ -14,7 +14,7 @@ _RANDOM = "-12345678"
 
 
 def side_files(out: Path) -> tuple[Path, Path]:
-    """Return where the rejects and the duplicates of a run are written, beside its output."""
+    """Return where the rejects and the duplicates of a run are written, next to its output."""
     return out.with_name(f"{out.name}{REJECTS}"), out.with_name(f"{out.name}{DUPLICATES}")
 
 
@@ -29,7 +29,7 @@ def require_outputs(
         Options, and the files to be written that they name.
     inputs
         Files that the command reads, or numbers of open files. A file of any name counts, also a hard link.
-    beside
+    next to
         Side files, which are written too.
 
     Raises
@@ -42,7 +42,7 @@ def require_outputs(
     for option, path in outputs:
         if path.name.endswith((REJECTS, DUPLICATES)):
             raise OutputError(
-                f"{path}: is a name for rows that a run writes beside its output; name another {option}"
+                f"{path}: is a name for rows that a run writes next to its output; name another {option}"
             )
     named = [*outputs, *((outputs[0][0], path) for path in beside)]
     for place, (option, path) in enumerate(named):
@@ -101,7 +101,7 @@ def _require_place(path: Path, option: str) -> None:
     """Check that something can be made in the folder of `path`, which is made if need be."""
     there = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     if not there.is_dir():
-        raise OutputError(f"{path}: {there} is no folder; name another {option}")
+        raise OutputError(f"{path}: {there} is not a folder; name another {option}")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(
             f"{path}: {there} cannot be written to; have its permissions changed, or name another {option}"

@@ -46,7 +46,7 @@ def stream(
     share_read
         Returns the share of the input that is read, None if that cannot be known.
     unit
-        What to show; for "MB" the first part of each tuple is bytes.
+        The unit to show; for "MB" the first part of each tuple is bytes.
     """
     terminal = sys.stderr.isatty()
     start = last = time.monotonic()

@@ -57,8 +57,8 @@ def require_table_suffix(path: Path) -> None:
 def read_table(path: Path, text: Sequence[str] = (), *, numbers: Sequence[str] = ()) -> "pd.DataFrame":
     """Read a table that a stage wrote.
 
-    Columns named in `text`, or all but those named in `numbers`, are read as they stand in CSV and TSV, be
-    they digits or "NA"; only an empty cell is missing then.
+    Columns named in `text`, or all but those named in `numbers`, are read as text from CSV and TSV, also
+    digits and "NA"; only an empty cell is missing then.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def read_json(path: Path, *keys: str) -> dict:
         reason = printable(str(error), _REASON)
         raise RawDataError(f"{path}: is not JSON ({reason}); delete it and run its stage again") from error
     if not isinstance(value, dict):
-        raise RawDataError(f"{path}: is no JSON object; delete it and run its stage again")
+        raise RawDataError(f"{path}: is not a JSON object; delete it and run its stage again")
     if missing := [key for key in keys if key not in value]:
         raise RawDataError(f"{path}: lacks '{missing[0]}'; delete it and run its stage again")
     return value

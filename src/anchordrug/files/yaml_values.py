@@ -13,7 +13,7 @@ from anchordrug.files.kinds import OTHER, kind_of_bytes
 MOST_BYTES = 2**20
 MOST_LEVELS = 20
 _MOST_DIGITS = 18  # a whole number of 64 bits
-# Tabs and line ends are text. Half of a surrogate pair is in no file, but an escape can stand for one.
+# Tabs and line ends are text. Half of a surrogate pair is in no file, but an escape can mean it.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = key.value if key.tag == "tag:yaml.org,2002:str" else None
             if name is None:
-                raise _problem(key, "a key that is no name; write 'name: value'")
+                raise _problem(key, "a key that is not a name; write 'name: value'")
             if name in seen:
                 raise _problem(key, f"key '{printable(name, 60)}' occurs again; keep one of them")
             seen.add(name)
@@ -115,7 +115,7 @@ def yaml_values(text: str, source: object) -> Any:
     Raises
     ------
     SettingsError
-        It is not YAML, or has a key twice or one that is no text, an alias, anchor or tag, a control
+        It is not YAML, or has a key twice or one that is not text, an alias, anchor or tag, a control
         character, a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or
         several documents. The message names the line.
     """
@@ -126,7 +126,7 @@ def yaml_values(text: str, source: object) -> Any:
     except (ValueError, OverflowError) as error:
         # Python's own errors come from an escape beyond Unicode, or a version of thousands of digits.
         raise SettingsError(
-            f"{source}: is not YAML (an escape such as \\U or a directive such as %YAML is none); mend it"
+            f"{source}: is not YAML (an escape such as \\U or a directive such as %YAML is not); correct it"
         ) from error
 
 
@@ -159,7 +159,7 @@ def _in_words(error: yaml.YAMLError, text: str) -> str:
         return f"{place} is not YAML (a tab); indent with spaces"
     if "document" in f"{getattr(error, 'context', '')}{problem}":
         return f"{place} begins a second document; keep one"
-    return f"{place} is not YAML; mend its indentation, brackets, quotation marks or colons"
+    return f"{place} is not YAML; correct its indentation, brackets, quotation marks or colons"
 
 
 def _indented_by_tab(text: str, line: int) -> bool:

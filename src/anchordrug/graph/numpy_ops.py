@@ -64,7 +64,7 @@ class NumpyOps:
 
     @staticmethod
     def reshape(values: Array, shape: tuple[int, ...]) -> Array:
-        """Return `values` in another shape; -1 stands for what remains."""
+        """Return `values` in another shape; -1 means the remaining size."""
         return values.reshape(shape)
 
     @staticmethod

@@ -50,7 +50,7 @@ class Annotated:
         self.rows += len(table)
 
     def anndata(self) -> "AnnData":
-        """Return what was taken: one observation per drug and target, one variable per gene.
+        """Return the predictions taken: one observation per drug and target, one variable per gene.
 
         X is z if every model gives one, else p_up - p_down; `uns["anchordrug"]` says which.
         """
@@ -81,7 +81,7 @@ class Annotated:
         return found
 
     def _layer(self, name: str, observations: int, genes: pd.Index) -> np.ndarray:
-        """Return the values called `name`, [observations, genes]; what was collected of them is let go."""
+        """Return the values called `name`, [observations, genes], and release their memory."""
         kind = np.int8 if name == "label" else np.float32
         values = np.concatenate([np.zeros(0, kind), *self.values.pop(name)]).reshape(-1, self.firsts[-1])
         if all(own == self.genes[0] for own in self.genes):

@@ -30,7 +30,7 @@ def read_card(stored: Mapping[str, str], path: Path) -> dict[str, Any]:
     Raises
     ------
     LibraryError
-        An entry is not JSON, is missing, or is not what the schema wants.
+        An entry is not JSON, is missing, or does not fit the schema.
     """
     card = {}
     for key in _schema()["properties"]:
@@ -71,7 +71,7 @@ def _check() -> Callable[[Mapping[str, Any]], object]:
 
 
 def _problem(error: JsonSchemaValueException, card: Mapping[str, Any]) -> str:
-    """Return what is wrong with a card, from the exception of fastjsonschema."""
+    """Return the fault of a card, from the exception of fastjsonschema."""
     keys, schema = [], _schema()
     for key in error.path[1:]:
         if key not in schema.get("properties", {}):

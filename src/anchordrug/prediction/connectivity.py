@@ -3,7 +3,7 @@
 The weighted connectivity score is that of the Connectivity Map (Subramanian et al., Cell 171:1437, 2017):
 genes are ranked by the drug's response, and the enrichment of the signature's up genes towards one end and of
 its down genes towards the other is a weighted Kolmogorov-Smirnov statistic (Subramanian et al., PNAS
-102:15545, 2005). Genes are ranked and weighted by what is expected of them (`expected_change`), so that a
+102:15545, 2005). Genes are ranked and weighted by their expected change (`expected_change`), so that a
 gene of which little is known counts for little.
 """
 
@@ -17,7 +17,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Signature:
-    """What a disease, or another drug, does to a predictor's genes.
+    """The effect of a disease, or of another drug, on a predictor's genes.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of n drugs, float64 [n] each: positive ones resemble the signature, negative ones reverse it.
+    """Scores of n drugs, float64 [n] each: positive for likeness to the signature, negative for reversal.
 
     A p-value is how often a signature with permuted genes scores as extremely, (r + 1) / (permutations + 1).
     """
@@ -46,7 +46,7 @@ class Scores:
 
 
 def expected_change(probabilities: np.ndarray, z: np.ndarray | None) -> np.ndarray:
-    """Return what each gene is expected to do, float64 [n, genes]: z times the probability that it changes.
+    """Return the expected change of each gene, float64 [n, genes]: z times the probability that it changes.
 
     Without a predicted z, the difference of the probabilities of up and down.
 
@@ -64,18 +64,18 @@ def expected_change(probabilities: np.ndarray, z: np.ndarray | None) -> np.ndarr
 def score(
     responses: np.ndarray, signature: Signature, permutations: int, seed: int, *, reverse: bool
 ) -> Scores:
-    """Score drugs against a signature, and against the same with its genes permuted.
+    """Score drugs against a signature, and against permutations of its genes.
 
     Parameters
     ----------
     responses
         [n, genes] of `expected_change`. A drug's scores do not depend on the other drugs.
     reverse
-        Whether low scores are what is asked for; p-values are one-sided.
+        Whether low scores are wanted; p-values are one-sided.
     """
     rng = np.random.default_rng(seed)
     genes = responses.shape[1]
-    # The same permutations for all drugs: the first is none.
+    # The same permutations for all drugs; the first is the identity.
     places = np.stack([np.arange(genes), *(rng.permutation(genes) for _ in range(permutations))])
     order = np.argsort(-responses, axis=1, kind="stable")
     rank = np.empty_like(order)
@@ -119,7 +119,7 @@ def _enrichment(rank: np.ndarray, weight: np.ndarray, sets: np.ndarray) -> np.nd
 
 
 def _connectivity(up: np.ndarray, down: np.ndarray, signature: Signature) -> np.ndarray:
-    """Return the weighted connectivity score: half the difference, 0 where both lie at the same end."""
+    """Return the weighted connectivity score: half the difference, 0 where both are at the same end."""
     if not len(signature.down):
         return up
     if not len(signature.up):

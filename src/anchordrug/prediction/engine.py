@@ -53,10 +53,10 @@ def run(
     smiles_column: str | None = None,
     id_column: str | None = None,
 ) -> None:
-    """Predict every drug of `library` once; a run that was cut goes on where it stood.
+    """Predict every drug of `library` once; an interrupted run resumes.
 
     OUT.rejects.csv holds the rows that cannot be predicted with reasons, OUT.duplicates.csv those whose
-    structure is that of an earlier row. Until all is done, OUT.part holds what there is.
+    structure is that of an earlier row. Until all is done, OUT.part holds the finished part.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def run(
 def contents_of(
     ledger: Ledger, schema: pa.Schema, of_drug: Sequence[str], predictors: Sequence[OnnxPredictor]
 ) -> Contents:
-    """Return what a file is to hold: tables of a schema, and the rejects of a ledger."""
+    """Return the contents of an output file: tables of a schema, and the rejects of a ledger."""
     cards = [predictor.card for predictor in predictors]
     header = (*REJECTS, *ledger.identity[1:])
     return Contents(schema, tuple(of_drug), cards, (header, lambda: ledger.rows("rejects")))
@@ -129,20 +129,20 @@ def predicted(
     table_of: TableOf,
     rows_a_drug: int = 1,
 ) -> Ledger:
-    """Predict every drug of `library`, or what a run that was cut has left of them.
+    """Predict every drug of `library`, or those that an interrupted run has left.
 
     Parameters
     ----------
     out
-        The file to be made in the end; the ledger lies beside it.
+        The file to be made in the end; the ledger is next to it.
     about
-        Whatever the tables depend on beside the library: if it has changed, the work starts over.
+        Whatever the tables depend on next to the library: if it has changed, the work starts over.
     columns
         Names of the columns of SMILES and ids, None to find them.
     table_of
         As `TableOf` says.
     rows_a_drug
-        How many rows a drug has in the tables.
+        Rows per drug in the tables.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def require_out(out: Path, library: Path, others: Iterable[Path | None]) -> Form
     Parameters
     ----------
     others
-        The inputs besides the library; None is no file.
+        The inputs besides the library; None for an input without a file.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def _require_fitting(out: Path, kind: Format, shape: TableShape, predictors: Seq
 
 
 def load_predictors(models: Sequence[Path]) -> list[OnnxPredictor]:
-    """Open models of different targets, and say what to know of them.
+    """Open models of different targets, and print their notes.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def _went_on(
     table_of: TableOf,
     limit: _Limit,
 ) -> bool:
-    """Predict what is not done yet; return False if the library is not the one that was begun with."""
+    """Predict the remaining drugs; return False if the library has changed since the run began."""
     kinds = list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
     blocks = _blocks(source.rows)
     try:
@@ -286,7 +286,7 @@ def _went_on(
         if ledger.blocks and not ledger.is_same_input():
             return False
         if ledger.blocks:
-            typer.echo(f"{ledger.folder}: going on after row {ledger.blocks * DRUGS_A_BLOCK:,}", err=True)
+            typer.echo(f"{ledger.folder}: resuming after row {ledger.blocks * DRUGS_A_BLOCK:,}", err=True)
         with Fingerprinter(kinds) as fingerprinting:
             results = _fingerprinted(fingerprinting, blocks)
             done = ledger.count("structures")
@@ -336,8 +336,9 @@ def predict_each(
 ) -> list[Prediction]:
     """Return the predictions of `drugs` by each predictor; `kinds` are the fingerprints that they have.
 
-    So many drugs are `done` before. Where a drug's numbers lie in memory decides the last digit of sums over
-    them (onnxruntime's ReduceSum), so every drug gets the place that it has if all are predicted at once.
+    So many drugs are `done` before. The place of a drug's numbers in memory decides the last digit of sums
+    over them (onnxruntime's ReduceSum), so every drug gets the place that it has if all are predicted at
+    once.
     """
     keys = [drug.inchikey for drug in drugs]
     bits = {}
@@ -360,7 +361,7 @@ def _predicted(predictor: OnnxPredictor, bits: np.ndarray, keys: list[str], befo
 
 
 def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
-    """Write rejects and duplicates beside `out`, say how many there are, and return how many drugs remain.
+    """Write rejects and duplicates next to `out`, say how many there are, and return how many drugs remain.
 
     Raises
     ------

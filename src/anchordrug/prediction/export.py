@@ -26,7 +26,7 @@ INTENDED_USE = (
 )
 LIMITS = (
     "Answers for this cell line, the genes listed, and the dose and time of its training data only. "
-    f"A drug far from all learned ones (similarity below {NEAR_SIMILARITY:g}) and seen in no source line "
+    f"A drug far from all learned drugs (similarity below {NEAR_SIMILARITY:g}) and seen in no source line "
     "is a guess. "
     "Labels are of L1000 z-scores, not of protein or viability; it knows no doses, combinations or biologics."
 )
@@ -128,7 +128,7 @@ class Fingerprint:
 def export(
     fitted: Exportable, path: Path, card: Mapping[str, object], genes: list[str], drugs: AtlasDrugs
 ) -> None:
-    """Write `fitted` as an ONNX file that predicts the atlas' first drugs, and its SHA-256 beside it.
+    """Write `fitted` as an ONNX file that predicts the atlas' first drugs, and its SHA-256 next to it.
 
     Parameters as `model_bytes`.
 
@@ -196,7 +196,7 @@ def _inputs(graph: Graph, drugs: AtlasDrugs) -> tuple[Tensor, Tensor]:
 
 
 def _domain(graph: Graph, bits: Tensor, row: Tensor, drugs: AtlasDrugs) -> dict[str, Tensor]:
-    """Return what tells whether a drug is like those the predictor has learned from.
+    """Return the tables that tell whether a drug is like those the predictor has learned from.
 
     Another drug may have the same bits (a stereo-isomer); a drug that was learned from is nearest to itself.
     """

@@ -47,7 +47,7 @@ def predict(
     ids
         One id per drug; default: the SMILES. A table has its own.
     coverage
-        Share of labels to answer; the least certain ones are "unknown".
+        Share of labels to answer; the least certain labels are "unknown".
 
     Returns
     -------
@@ -116,7 +116,7 @@ def predict_anndata(
 
 
 class _Found(NamedTuple):
-    """The predictor, what the columns of ids are called, the long table, and compounds with reasons."""
+    """The predictor, the names of the columns of ids, the long table, and compounds with reasons."""
 
     predictor: OnnxPredictor
     identity: list[str]
@@ -164,7 +164,7 @@ def _predicted(
 def _compounds(
     smiles: Sequence[str] | pd.DataFrame, ids: Sequence[str] | None
 ) -> tuple[list[Compound], list[str]]:
-    """Return what is to be predicted, and the further columns of ids."""
+    """Return the compounds to predict, and the further columns of ids."""
     if isinstance(smiles, pd.DataFrame):
         if ids is not None:
             raise LibraryError(

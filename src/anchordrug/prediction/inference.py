@@ -25,7 +25,7 @@ FORMAT_VERSION = "6"
 # Files of format 5 tell less of what they were made from. Those of 4 also name their drugs by another rule of
 # the parent, those of 3 also have one decision for all drugs. They are otherwise the same.
 READABLE_VERSIONS = ("3", "4", "5", FORMAT_VERSION)
-# What files before format 5 name their drugs by.
+# The identifier of drugs in files before format 5.
 FORMER_RULE = "rdkit ChargeParent"
 # The answer where the predictor abstains, after down, none, up.
 UNKNOWN = 3
@@ -33,7 +33,7 @@ UNKNOWN = 3
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is predicted for n drugs.
+    """The predictions for n drugs.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class OnnxPredictor:
 
     @property
     def remark(self) -> str | None:
-        """What to know before it is used, or None: its drugs may be named by another rule."""
+        """A warning to read before use, or None: its drugs may be named by another rule."""
         if self.parent_rule == PARENT_RULE:
             return None
         return (
@@ -149,12 +149,12 @@ class OnnxPredictor:
         Raises
         ------
         LibraryError
-            The two differ in length, a bit is neither 0 nor 1 (NaN, say), the number of bits is another one,
+            The two differ in length, a bit is neither 0 nor 1 (NaN, say), the number of bits differs,
             or the model fails or gives values that cannot be.
         """
         self._require_inputs(bits, inchikeys)
         at_once = self.card["drugs_a_run"]
-        # Always as many drugs a call: the arithmetic, to its last digit, may depend on their number.
+        # Always as many drugs per call: the arithmetic, to its last digit, may depend on their number.
         n, short = len(bits), -len(bits) % at_once
         padded = np.concatenate([bits, np.zeros((short, bits.shape[1]), bits.dtype)])
         keys = np.array([*inchikeys, *[""] * short], object)
@@ -209,7 +209,7 @@ class OnnxPredictor:
         return require_possible(named, len(bits), self.card, self.path)
 
     def _offsets(self, lines: np.ndarray) -> np.ndarray:
-        """Return what is added to the log probabilities of n drugs, [n, 1, 3]."""
+        """Return the offsets of the log probabilities of n drugs, [n, 1, 3]."""
         seen = self.card["decision_offsets"]
         unseen = self.card.get("decision_offsets_unseen", seen)
         return np.where(lines[:, None, None] > 0, seen, unseen)
@@ -225,12 +225,12 @@ class OnnxPredictor:
 
 
 def load_onnx(path: Path | str) -> OnnxPredictor:
-    """Open an exported predictor; if the file of its SHA-256 is beside it, they have to agree.
+    """Open an exported predictor; if the file of its SHA-256 is next to it, they have to agree.
 
     Raises
     ------
     LibraryError
-        The SHA-256 beside it is another; or as `open_unchecked`.
+        The SHA-256 next to it is another; or as `open_unchecked`.
     """
     path = Path(path)
     predictor = open_unchecked(path)
@@ -239,7 +239,7 @@ def load_onnx(path: Path | str) -> OnnxPredictor:
 
 
 def require_sum(model: Path) -> None:
-    """Check a model against the SHA-256 in the file beside it, if there is one.
+    """Check a model against the SHA-256 in the file next to it, if there is one.
 
     Raises
     ------
@@ -334,7 +334,7 @@ def _require_whole(model: bytes, path: Path) -> None:
 
 
 def _other_kind(model: bytes) -> str | None:
-    """Return the kind of a file that is no model, with a remedy; None if its first bytes do not tell."""
+    """Return the kind of a file that is not a model, with a remedy; None if its first bytes do not tell."""
     kind = kind_of_bytes(model[:4096])
     if kind is None or kind is OTHER:
         return None

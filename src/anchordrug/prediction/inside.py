@@ -13,7 +13,7 @@ _FIELDS = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {},
 }
-# Of a tensor: where its data lie, and whether they lie there.
+# Fields of a tensor: the location of its data, and whether the data are there.
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 # As deep as protobuf itself reads.
 _MOST_LEVELS = 100
@@ -29,9 +29,9 @@ def holds_all_its_data(model: bytes) -> bool:
     Raises
     ------
     ValueError
-        The bytes are no ONNX model.
+        The bytes are not an ONNX model.
     """
-    # The format of onnxruntime's own, which is none of protobuf, is taken for ONNX by these bytes.
+    # The format of onnxruntime's own, which is not protobuf, is taken for ONNX by these bytes.
     if model[4:8] == b"ORTM":
         raise _no_model("a model in the format of onnxruntime")
     waiting = [("model", memoryview(model), 0)]

@@ -20,28 +20,28 @@ UNKNOWN = "not known"
 _CHECKSUMS = {
     "matches": "matches {}",
     "differs": "DIFFERS from {}: one of the two files is damaged, or of another export",
-    "absent": "absent: there is no {} beside the model",
+    "absent": "absent: there is no {} next to the model",
 }
 
 
 def card(model: Path) -> dict:
-    """Return everything that `model` says of itself.
+    """Return everything that `model` says by itself.
 
     Raises
     ------
     LibraryError
-        The file is no model of anchordrug's.
+        The file is not a model of anchordrug's.
     """
     return open_unchecked(model).card
 
 
 def run(model: Path) -> None:
-    """Print what matters of the card of `model`.
+    """Print the main entries of the card of `model`.
 
     Raises
     ------
     LibraryError
-        The file is no model of anchordrug's.
+        The file is not a model of anchordrug's.
     """
     predictor = open_unchecked(model)
     typer.echo(f"{model} ({model.stat().st_size / 1e6:.1f} MB)")
@@ -97,7 +97,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
 
 
 def _provenance(card: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the lines on what the model was made from; cards before format 6 have none of it."""
+    """Return the lines on the model's sources; cards before format 6 do not have them."""
     lines = []
     if "gene_ids" in card:
         counts = [
@@ -129,7 +129,7 @@ def _source(source: dict[str, str | None]) -> str:
 
 
 def _accuracy(scores: dict[str, Any]) -> str:
-    """Return what is known of a group's macro-F1: measured in the target, and expected by source lines."""
+    """Return the lines on a group's macro-F1: measured in the target, and expected by source lines."""
     said = []
     if "macro_f1" in scores:
         said.append(f"macro-F1 {scores['macro_f1']:.3f} on {scores.get('drugs', 'the')} test drugs")

@@ -1,4 +1,4 @@
-"""What a long prediction has done so far, in a folder on disk: it goes on after a kill, in flat memory.
+"""The progress of a long prediction, in a folder on disk: it resumes after a kill, in flat memory.
 
 Rows are taken in blocks. The predictions of a block are one Arrow file; which structures and ids have been
 seen, rejects and duplicates are a SQLite database. A block counts once its transaction is committed.
@@ -26,7 +26,7 @@ from anchordrug.raw.molecule_text import Compound
 
 SHOWN_CHARACTERS = 200
 DATABASE = "ledger.sqlite"
-# What this process has open of each folder, lest what an error has left open keeps it out itself.
+# Files of each folder that this process has open, so that those an error left open do not lock it out.
 _OPEN: dict[Path, ExitStack] = {}
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT);
@@ -38,7 +38,7 @@ CREATE TABLE duplicates (place TEXT, drug_id TEXT, same_as TEXT, same_place TEXT
 
 
 class Ledger:
-    """The state of one prediction in `folder`; what another one (of another `key`) left there is removed.
+    """The state of one prediction in `folder`; the remains of another (another `key`) are removed.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class Ledger:
         self.digest = hashlib.sha256()
 
     def leave(self) -> None:
-        """Keep what is done for the next time; remove the folder if that is nothing."""
+        """Keep the finished part for the next time; remove the folder if that is nothing."""
         if self.blocks:
             _let_go(self.folder)
         else:
@@ -110,7 +110,7 @@ class Ledger:
         return self.database.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()[0]
 
     def begin(self, identity: list[str]) -> None:
-        """Take note of what the columns that tell drugs apart are called, before any row is read."""
+        """Record the names of the columns that identify drugs, before any row is read."""
         self.identity = identity
         self.digest.update(repr(identity).encode("utf-8", "backslashreplace"))
 
@@ -154,7 +154,7 @@ class Ledger:
         return chosen
 
     def _first(self, table: str, column: str, values: tuple[str, str, str]) -> tuple[str, str, str]:
-        """Insert a row unless its key is there; return the one that is."""
+        """Insert a row unless its key is there; return the row that is."""
         self.database.execute(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", values)
         return self.database.execute(f"SELECT * FROM {table} WHERE {column} = ?", values[:1]).fetchone()
 
@@ -232,7 +232,7 @@ def _held(folder: Path) -> None:
 
 
 def _let_go(folder: Path) -> None:
-    """Close what this process has open of a folder."""
+    """Close the files of a folder that this process has open."""
     if (left_open := _OPEN.pop(folder.absolute(), None)) is not None:
         left_open.close()
 

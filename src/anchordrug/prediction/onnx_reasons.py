@@ -20,7 +20,7 @@ _LONGEST = 200
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a model cannot be opened and what to do, from the error that onnxruntime raised."""
+    """Return why a model cannot be opened, with a remedy, from the error that onnxruntime raised."""
     text = str(error)
     if _lacks_memory(error):
         return f"the memory does not suffice to open it; {_MORE}"
@@ -41,7 +41,7 @@ def reason_of(error: Exception) -> str:
 
 
 def why_it_failed(error: Exception) -> str:
-    """Return why a model did not compute and what to do, from the error that onnxruntime raised."""
+    """Return why a model did not compute, with a remedy, from the error that onnxruntime raised."""
     if _lacks_memory(error):
         return f"the memory does not suffice to predict with it; {_MORE}"
     node = _NODE.search(str(error))

@@ -140,7 +140,7 @@ class Output:
     called: str
 
     def begun(self, key: str) -> set[int]:
-        """Begin, or go on where a run with the same `key` was broken off; return the portions that are done.
+        """Begin, or resume a run with the same `key` was broken off; return the portions that are done.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Entries of a card that tell what a model was made from: genes, assays, dose, time, sources, packages."""
+"""Entries of a card on a model's sources: genes, assays, dose, time, sources, packages."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ def _or_none(ids: pd.Series) -> list[str | None]:
 
 
 def _packages() -> dict[str, str]:
-    """Return the public versions; the build of a package (`+cpu`) is no part of them."""
+    """Return the public versions; the build of a package (`+cpu`) is not a part of them."""
     found = {}
     for name in PACKAGES:
         try:
@@ -82,7 +82,7 @@ def _date() -> dict[str, str]:
 def evidence_entry(
     measured: Mapping[str, Mapping[str, float]], expected: Mapping[str, Mapping[str, float]]
 ) -> dict[str, dict[str, object]]:
-    """Return the card's `evidence_groups`: of each group what was measured, and what is expected of it."""
+    """Return the card's `evidence_groups`: per group, the measured and the expected macro-F1."""
     return {
         group: {**measured.get(group, {}), **({"expected": expected[group]} if group in expected else {})}
         for group in GROUPS

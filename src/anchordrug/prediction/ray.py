@@ -1,7 +1,7 @@
 """anchordrug predict --engine ray: the same predictions on a Ray cluster, from and to partitioned parquet.
 
-Ray spreads the portions of the library over actors and starts a lost actor again; what is done to a batch is
-what `anchordrug.prediction.engine` does to a block. Nothing is known of other batches, so duplicates are
+Ray spreads the portions of the library over actors and starts a lost actor again; a batch is treated
+as `anchordrug.prediction.engine` treats a block. Nothing is known of other batches, so duplicates are
 predicted each, and rows that cannot be predicted stay in the table with a `reason`.
 """
 
@@ -33,7 +33,7 @@ TRIES = 3
 
 
 class _Columns(NamedTuple):
-    """Columns of the library by name, and what the ids are called in the predictions."""
+    """Columns of the library by name, and the names of the ids in the predictions."""
 
     structure: str
     key: str | None
@@ -48,7 +48,7 @@ class _Columns(NamedTuple):
 
 
 class _Worker:
-    """Predicts and writes portions: an actor of the cluster, with a process for what rdkit may do."""
+    """Predicts and writes portions: an actor of the cluster, with a process of its own for rdkit."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ def run(
 ) -> None:
     """Predict `library`, a parquet file or folder, into the folder `out`; both may be URLs that fsspec knows.
 
-    A run that was broken off goes on with the portions that are missing.
+    A run that was broken off resumes with the missing portions.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def run(
     about = [sha256(model) for model in models], asdict(shape), columns, source.digest()
     done = output.begun(digest_of(anchordrug.__version__, about))
     if done:
-        typer.echo(f"{out}: going on, {len(done)} of {len(source.portions)} portions are done", err=True)
+        typer.echo(f"{out}: resuming, {len(done)} of {len(source.portions)} portions are done", err=True)
     left = [number for number in range(len(source.portions)) if number not in done]
     files = [(str(path), path.read_bytes()) for path in models]
     if left:

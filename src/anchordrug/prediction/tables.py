@@ -47,11 +47,11 @@ class TableShape:
     layout
         "long", a row per drug and gene, or "wide", a column per gene.
     values
-        What the columns of a wide table hold.
+        The values of a wide table's columns.
     top
-        Of each drug only so many genes, those likeliest to change, in that order; None for all. Long only.
+        Of each drug only so many genes, those most likely to change, in that order; None for all. Long only.
     coverage
-        The share of labels to be answered; the least certain ones are "unknown".
+        The share of labels to be answered; the least certain labels are "unknown".
     certain
         So many of the most certain genes that go up, and that go down, are columns of the drug.
     """
@@ -98,7 +98,7 @@ def identity_columns(further: Sequence[str]) -> list[str]:
 
 
 def drugs_table(compounds: Iterable[Compound], names: Sequence[str]) -> pa.Table:
-    """Return the `identity_columns`, called `names`, of compounds; what a compound lacks is null."""
+    """Return the `identity_columns`, called `names`, of compounds; null where a compound lacks it."""
     rows = [(row.drug_id, row.name or None, *(cell or None for cell in row.further)) for row in compounds]
     columns = zip(*rows, strict=True) if rows else ([] for _ in names)
     return pa.table([pa.array(column, pa.string()) for column in columns], names)
@@ -146,7 +146,7 @@ def tables(
 
 
 def of_drugs(shape: TableShape, predictor: OnnxPredictor, prediction: Prediction) -> dict[str, pa.Array]:
-    """Return the columns `OF_DRUG` of n drugs: how far to trust what is predicted for them.
+    """Return the columns `OF_DRUG` of n drugs: how far to trust their predictions.
 
     If `shape` asks for their most certain genes, those are columns too.
     """

@@ -30,7 +30,7 @@ class TableWriter(Protocol):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file is to hold.
+    """The contents of an output file.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Format:
-    """An output format: how a file is opened, and what it asks for.
+    """An output format: how a file is opened, and which tables it needs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The contract of predictors: what is known of a target, and what every predictor offers.
+"""The contract of predictors: the task of predicting a target, and the methods of every predictor.
 
 A predictor learns in two steps. `pretrain` turns the source lines into a `State`, before anything is measured
 in the target. `Predictor.fit` turns that state and the anchors' responses into a `Fitted` predictor.
@@ -32,7 +32,7 @@ class PredictorParams(Section):
 
     `pretrain` sets how it learns from source lines, `fit` how it learns from anchors. A stage of the pipeline
     re-runs when a part changes that it reads, so each setting belongs to the step that uses it. Settings of
-    the final fit alone are fields of their own beside the two.
+    the final fit alone are fields of their own next to the two.
     """
 
     pretrain: Any
@@ -104,7 +104,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Work:
-    """How long work shows its progress, and where it keeps what a killed run resumes from (None: nowhere)."""
+    """How long work shows its progress, and where it keeps its checkpoints (None: nowhere)."""
 
     say: Say = field(default=lambda _: None)
     checkpoint: Path | None = None
@@ -141,7 +141,7 @@ class FittedNetwork(Protocol):
         shift
             float32 [drugs, features], added to the drugs' scaled features; without columns, nothing is.
         labels
-            [drugs, genes]: what the cross entropy is taken with.
+            [drugs, genes]: labels of the cross entropy.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class Fitted(ABC):
 
 
 class State(ABC):
-    """What source lines taught a predictor, before anything is measured in the target."""
+    """The knowledge of a predictor from source lines, before anything is measured in the target."""
 
     # Mean loss of every epoch; empty where nothing is trained by epochs.
     losses: Sequence[float] = ()
@@ -264,7 +264,7 @@ class Predictor(ABC):
     @classmethod
     @abstractmethod
     def pretrain(cls, task: Task, params: Any, work: Work) -> State:
-        """Return what the source lines of `task` teach; nothing of the target is in it.
+        """Learn from the source lines of `task`; nothing of the target is in the result.
 
         Raises
         ------
@@ -314,11 +314,11 @@ class Predictor(ABC):
         return None
 
     def expectations(self) -> "Sequence[Expectation]":
-        """Return what to expect of each evidence group; empty where the source lines do not tell."""
+        """Return the expected accuracy of each evidence group; empty where the source lines do not tell."""
         return ()
 
     def forecaster(self) -> "Forecaster | None":
-        """Return what tells how much more drugs would bring; None where the predictor has no posterior."""
+        """Return the forecast of the gain from more drugs; None where the predictor has no posterior."""
         return None
 
 
@@ -384,7 +384,7 @@ class Forecaster(Protocol):
         steps
             int64, rising, at most the length of `order`; the first is 0, the present.
         queries
-            int64 rows of the drugs to be predicted; of many, evenly spaced ones are looked at.
+            int64 rows of the drugs to be predicted; an evenly spaced subset of many drugs.
         """
         ...
 

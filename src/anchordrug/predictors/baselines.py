@@ -1,4 +1,4 @@
-"""What needs no model: predictions that every evaluation shows beside the chosen predictor."""
+"""Baselines without a model: predictions that every evaluation shows next to the chosen predictor."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def consensus_threshold(sources: ResponseAtlas, threshold: float) -> float:
     counts = np.zeros(total.shape, np.int64)
     np.add.at(counts, sources.drug, np.isfinite(sources.z))
     count = counts[sources.drug][again]
-    # A gene that no other line has measured is none; one that this line has not measured is not scored.
+    # A gene that no other line has measured is none; a gene that this line has not measured is not scored.
     rest = (total[sources.drug][again] * count - sources.z[again]) / np.maximum(count - 1, 1)
     rest = np.where(count > 1, rest, 0)
     measured = labels_of(sources.z[again], threshold)

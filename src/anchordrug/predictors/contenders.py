@@ -22,7 +22,7 @@ class Contender:
     labels
         int8 [test, genes].
     z
-        [test, genes], a z or what stands for it up to scale; only its correlation is used.
+        [test, genes], a z or a score proportional to it; only its correlation is used.
     probabilities
         [test, genes, 3], None for a baseline.
     offsets

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a model, told in one line."""
+"""Faults of a model's files, each told in one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,16 +1,16 @@
 """The decision for macro-F1: the offset of "none" with the best expected score over the drugs one wants.
 
-Macro-F1 counts three labels alike, of which "none" is by far the most frequent, so the likeliest labels score
-low. How far "none" must yield depends on how sure the predictions are, that is, on the library: it is chosen
-for its drugs, by the predictor's own probabilities, before any of them is measured (the decision-theoretic
-approach of Ye et al. 2012, "Optimizing F-measures: a tale of two approaches").
+Macro-F1 weights three labels equally, of which "none" is by far the most frequent, so the most probable
+labels score low. How far "none" must yield depends on how sure the predictions are, that is, on the library:
+it is chosen for its drugs, by the predictor's own probabilities, before any of them is measured (the
+decision-theoretic approach of Ye et al. 2012, "Optimizing F-measures: a tale of two approaches").
 """
 
 import numpy as np
 
 from anchordrug.labels import DOWN, NONE, UP
 
-# Of more drugs, evenly spaced ones are looked at.
+# Of more drugs, an evenly spaced subset is used.
 MOST_DRUGS = 2000
 OFFSETS = np.round(np.arange(-3, 1.0001, 0.05), 2)
 
@@ -18,7 +18,7 @@ OFFSETS = np.round(np.arange(-3, 1.0001, 0.05), 2)
 def best_offsets(probabilities: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
     """Return the offsets float32 [3] of log probabilities with the best expected macro-F1.
 
-    Only that of "none" is other than 0; of equally good ones it is the nearest to 0.
+    Only that of "none" is other than 0; of equally good offsets it is the nearest to 0.
 
     Parameters
     ----------

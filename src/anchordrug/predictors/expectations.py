@@ -1,4 +1,4 @@
-"""How well each evidence group is expected to be predicted, by what the source lines showed."""
+"""The expected accuracy of each evidence group, from played campaigns in the source lines."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from anchordrug.predictors.base import Expectation
 
 
 def expected_at(expectations: Sequence[Expectation], group: str, anchors: int) -> Expectation | None:
-    """Return what to expect of a group with so many anchors, or the next smaller number that was tried."""
+    """Return the expectation of a group with so many anchors, or the next smaller number that was tried."""
     own = [entry for entry in expectations if entry.group == group and entry.anchors <= anchors]
     return max(own, key=lambda entry: entry.anchors, default=None)
 
 
 def expected_groups(expectations: Sequence[Expectation], anchors: int) -> dict[str, dict[str, float]]:
-    """Return what to expect of every group with so many anchors, by name; a group may be unknown."""
+    """Return the expectation of every group with so many anchors, by name; a group may be unknown."""
     found = {group: expected_at(expectations, group, anchors) for group in GROUPS}
     return {
         group: {name: getattr(entry, name) for name in ("macro_f1", "low", "high", "lines", "anchors")}

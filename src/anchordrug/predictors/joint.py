@@ -1,6 +1,6 @@
 """Predictors of several targets as one, for a list of anchors that they share (PAPER, scenario S1).
 
-The genes of the targets stand side by side, so whatever is a mean or a sum over genes, or an embedding of
+The genes of the targets are side by side, so whatever is a mean or a sum over genes, or an embedding of
 all genes concatenated, becomes the same over the targets.
 """
 

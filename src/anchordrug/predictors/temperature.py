@@ -1,6 +1,6 @@
-"""What the target's own anchors say of how far its probabilities can be taken at their word.
+"""The confidence of probabilities, corrected by the target's own anchors.
 
-What the source lines teach holds on average; in one target fewer genes may change than the drugs' prior
+Settings from the source lines hold on average; in one target fewer genes may change than the drugs' prior
 responses suggest, or the responses may be harder to foresee. Anchors that are predicted from the others show
 it: a temperature (Guo et al. 2017) and a shift of "none" against the two others are fitted to them, held back
 towards no change, because thirty drugs are few. Drugs that no source line has seen have a shift of their own
@@ -61,7 +61,7 @@ def fit_temperature_scaling(
         [drugs, genes]: 0, 1, 2, or -1 where a gene was not measured. Genes of one drug are counted as one
         piece of evidence.
     unseen
-        bool [drugs]: whether no source line has seen the drug. Without it, or where all drugs are alike, one
+        bool [drugs]: whether no source line has seen the drug. Without it, or where all drugs are equal, one
         shift is fitted for all.
     trust
         Multiplies the penalties: how far the logits are to be believed already.

@@ -208,7 +208,7 @@ class Project:
         return self.root / "models/onnx" / f"{target}.onnx"
 
     def predictions(self, target: str) -> Path:
-        """Return the table of what the exported predictor of a target says of the library."""
+        """Return the table of predictions of the library by the exported predictor of a target."""
         return self.root / "tables/predictions" / f"{target}.parquet"
 
     def campaign_metrics(self, kind: str, target: str, seed: int) -> Path:

@@ -11,10 +11,10 @@ from importlib.resources import files
 def resolve(
     wanted: Sequence[str], available: Sequence[str], other_names: Mapping[str, set[str]] | None = None
 ) -> dict[str, str]:
-    """Map wanted gene symbols to the names under which they stand in `available`.
+    """Map wanted gene symbols to the names they have in `available`.
 
     In this order: the same name, a previous or current HGNC symbol, the spelling that R's make.names
-    gives it (HLA-DMA as HLA.DMA). `other_names` of symbols count beside those of gene_aliases.csv.
+    gives it (HLA-DMA as HLA.DMA). `other_names` of symbols count next to those of gene_aliases.csv.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def resolve(
 
 
 def _without_doubt(found: Mapping[str, str], candidates: Mapping[str, set[str]]) -> dict[str, str]:
-    """Return the symbols not yet found that have one free candidate which no other of them has."""
+    """Return the symbols not yet found that have exactly one free candidate, which no other symbol has."""
     free = {
         symbol: names - set(found.values()) for symbol, names in candidates.items() if symbol not in found
     }

@@ -21,7 +21,7 @@ from anchordrug.raw.sheet import Sheet, plain_header
 from anchordrug.raw.text import one_line, require_readable
 from anchordrug.raw.unpacked import require_sane_size
 
-# What people call a layer of raw counts, or of z-scores, without case and punctuation.
+# Usual names of a layer of raw counts, or of z-scores, without case and punctuation.
 COUNT_LAYERS = ("counts", "rawcounts", "rawcount", "count", "umicounts", "umis", "umi", "raw")
 Z_LAYERS = ("z", "zscore", "zscores", "modz")
 
@@ -110,12 +110,12 @@ def open_anndata(path: Path) -> Iterator[AnnDataFile]:
     """
     kind = require_readable(path, (HDF5,))
     if kind is not HDF5:
-        raise RawDataError(f"{path}: is no HDF5 file, so no AnnData; {_REMEDY}")
+        raise RawDataError(f"{path}: is not an HDF5 file, so no AnnData; {_REMEDY}")
     require_anndata(path)
     with open_hdf5(path) as file:
         try:
             if not has_anndata(file):
-                raise RawDataError(f"{path}: has no tables /obs and /var, so it is no AnnData; {_REMEDY}")
+                raise RawDataError(f"{path}: has no tables /obs and /var, so it is not AnnData; {_REMEDY}")
             layers = file.get("layers")
             names = [name for name, place in (("X", "X"), ("raw", "raw/X")) if file.get(place) is not None]
             names += list(layers) if isinstance(layers, h5py.Group) else []

@@ -41,8 +41,8 @@ def blocks_of(path: Path, thing: object, shape: tuple[int, int]) -> Callable[[],
     Raises
     ------
     RawDataError
-        It is no matrix of numbers of this shape, or is cut, or unpacks to an absurd size; the blocks, where
-        they are damaged.
+        It is not a matrix of numbers of this shape, or is cut, or unpacks to an absurd size; the blocks,
+        where they are damaged.
     """
     if isinstance(thing, h5py.Dataset):
         _require_shape(path, thing.name, thing.shape, shape)
@@ -50,7 +50,7 @@ def blocks_of(path: Path, thing: object, shape: tuple[int, int]) -> Callable[[],
         return lambda: _guarded(path, _dense_blocks(thing))
     if not isinstance(thing, h5py.Group) or _encoding(thing) not in ("csr_matrix", "csc_matrix"):
         name = printable(str(getattr(thing, "name", "a matrix")), 60)
-        raise RawDataError(f"{path}: {name} is no matrix that is dense, csr or csc; {_REMEDY}")
+        raise RawDataError(f"{path}: {name} is not a matrix that is dense, csr or csc; {_REMEDY}")
     name = printable(str(thing.name), 60)
     parts: list[Any] = [thing.get(part) for part in ("data", "indices", "indptr")]
     values, places, starts = parts

@@ -24,7 +24,7 @@ _PATTERNS = {
 
 @dataclass(frozen=True)
 class RawBundle:
-    """Where the files of a raw bundle lie.
+    """The paths of the files of a raw bundle.
 
     Attributes
     ----------
@@ -81,14 +81,14 @@ def find_bundle(folder: Path) -> RawBundle:
 
 
 def no_file(folder: Path, role: str) -> str:
-    """Return that a bundle has no file for a role, and which file's name is nearly right."""
+    """Return the message that a bundle lacks the file of a role, with the file whose name is nearly right."""
     patterns = _PATTERNS[role]
     hint = near(patterns[0], (entry.name for entry in folder.iterdir()))
     return f"{folder}: no file named {' or '.join(patterns)} ({role}){hint}"
 
 
 def read_panel(path: Path) -> list[str]:
-    """Read gene symbols, one a line in the order of the file; '#' starts a comment.
+    """Read gene symbols, one per line in the order of the file; '#' starts a comment.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_panel(path: Path) -> list[str]:
             if gene:
                 lines[gene] = number
     if not lines:
-        raise RawDataError(f"{path}: names no gene; list one symbol a line or remove the file")
+        raise RawDataError(f"{path}: names no gene; list one symbol per line or remove the file")
     return list(lines)
 
 

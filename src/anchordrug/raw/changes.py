@@ -35,7 +35,7 @@ UNSIGNED_HEADERS = (
     *("chisq", "chi2", "chisquare", "chisquared", "deviance"),
     *("u", "ustat", "ustatistic", "w", "wstat", "wstatistic", "mannwhitneyu", "ranksum"),
 )
-# Sleuth calls its fold change b, as limma calls a log-odds that is none; only sleuth has se_b.
+# Sleuth calls its fold change b; limma's b is a log-odds instead; only sleuth has se_b.
 _SLEUTH = {"fold change": ("b",), "standard error": ("seb",)}
 
 _MINORITY = 0.02  # of the values other than 0: with fewer of one sign, all but chance have the other
@@ -44,7 +44,7 @@ _FEWEST = 20  # fewer values may be of one sign by chance
 
 
 class Signed(NamedTuple):
-    """Values float64 [rows] with a direction, NaN where there is none, and what the user should know."""
+    """Values float64 [rows] with a direction, NaN where there is none, and notes for the user."""
 
     values: np.ndarray
     notes: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ def signed_statistic(sheet: Sheet, columns: dict[str, int]) -> Signed | None:
     """Return the statistic of a table, if it has one that tells the direction.
 
     F, likelihood-ratio and rank-sum statistics and absolute values do not: nearly all are of one sign while
-    fold changes beside them, if there are any, are not, or their sign is not that of the fold change.
+    fold changes next to them, if there are any, are not, or their sign is not that of the fold change.
     """
     column = _statistic_column(columns)
     if column is None:
@@ -102,7 +102,7 @@ def without_direction(sheet: Sheet, columns: dict[str, int]) -> str | None:
     if column is not None:
         values = sheet.numbers(column)
         lacking = _lacking_sign(values)
-        reason = f"has hardly a {lacking} value" if lacking else "has another sign than the fold change"
+        reason = f"has almost no {lacking} value" if lacking else "has another sign than the fold change"
         if not np.isfinite(values).any():
             reason = "has no value"
         return f"{sheet.column_place(column)} {reason}"
@@ -122,7 +122,7 @@ def signed_by_p(sheet: Sheet, columns: dict[str, int]) -> Signed:
     """
     changes, column = sheet.numbers(columns["fold change"]), columns["p-value"]
     p = sheet.numbers(column)
-    require_range(sheet, column, (p < 0) | (p > 1), "is no p-value, which lies between 0 and 1")
+    require_range(sheet, column, (p < 0) | (p > 1), "is not a p-value, which is between 0 and 1")
     zero = p == 0
     notes: tuple[str, ...] = ()
     if zero.any():
@@ -212,7 +212,7 @@ def best_values(
     if "standard error" in columns:
         errors = sheet.numbers(columns["standard error"])
         require_range(
-            sheet, columns["standard error"], errors <= 0, "is no standard error, which is greater than 0"
+            sheet, columns["standard error"], errors <= 0, "is not a standard error, which is greater than 0"
         )
         return Changes("log2_fold_change", changes, errors, ())
     if "adjusted p-value" in columns:
@@ -241,12 +241,12 @@ def require_direction(
     Raises
     ------
     AnchorDrugError
-        A `problem`: hardly a value has one of the signs.
+        A `problem`: almost no value has one of the signs.
     """
     lacking = lacks_direction(values)
     if lacking:
         raise problem(
-            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes "
+            f"{path}: {place} has almost no {lacking} value, so it does not tell genes that go up from genes "
             "that go down; give all genes, with signed values"
         )
 

@@ -11,7 +11,7 @@ from anchordrug.errors import LibraryError, near, shortlist
 SMILES_NAMES = ("smiles", "isomeric_smiles", "isosmiles", "canonical_smiles", "structure")
 
 # The preferred first: ids of this project's kind, catalogue numbers of vendors, ids of databases, which may
-# stand for several products. Names are compared without case, spaces and punctuation.
+# are used for several products. Names are compared without case, spaces and punctuation.
 ID_NAMES = (
     *("drug_id", "pert_id", "broad_sample", "broad_id", "compound_id", "cmpd_id", "molecule_id", "mol_id"),
     *("metadata_jcp2022", "jcp2022", "catalog_number", "catalogue_number", "catalog_no", "catalogue_no"),
@@ -60,7 +60,7 @@ class Identity(NamedTuple):
 
 
 class ColumnError(LibraryError):
-    """A column that a table of compounds does not have; `argument` is the one that names such a column."""
+    """A column that a table of compounds does not have; `argument` is the column's name."""
 
     def __init__(self, message: str, argument: Literal["smiles_column", "id_column"]) -> None:
         super().__init__(message)

@@ -73,7 +73,7 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     ------
     LibraryError
         The file is missing, empty or no table, has no column that identifies a compound or no `id_column`,
-        two columns for one thing, a cost or stock that is no number, or a concentration of a stock without
+        two columns for one thing, a cost or stock that is not a number, or a concentration of a stock without
         a unit.
     """
     try:

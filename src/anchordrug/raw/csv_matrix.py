@@ -57,7 +57,7 @@ def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[s
     values = np.empty((len(rows), len(columns)), dtype=np.float32)
     for position, name in enumerate(columns):
         cells = table[position + 1]
-        with np.errstate(over="ignore"):  # what overflows float32 becomes infinite and is reported below
+        with np.errstate(over="ignore"):  # an overflow becomes infinite, reported below
             values[:, position] = _numbers(cells)
         wrong = np.flatnonzero(~np.isfinite(values[:, position]))
         if len(wrong):
@@ -71,7 +71,7 @@ def read_csv_matrix(path: Path, row_noun: str, column_noun: str) -> tuple[list[s
 
 
 def _numbers(cells: pd.Series) -> np.ndarray:
-    """Return float64 [rows], not finite where a cell is no number."""
+    """Return float64 [rows], not finite where a cell is not a number."""
     try:
         return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
     except OverflowError:  # a whole number of hundreds of digits

@@ -116,7 +116,7 @@ def write_expression(
 
 
 def _genes(source: Path, header: list[str], symbols: Mapping[str, str]) -> dict[int, str]:
-    """Return the symbol of each column of genes; of two of one symbol the one whose Entrez id has it."""
+    """Return the symbol of each column of genes; where two columns share a symbol, the Entrez id decides."""
     found = {column: _GENE.fullmatch(name.strip()) for column, name in enumerate(header)}
     matches = {column: match for column, match in found.items() if match}
     if not matches or len(matches) < len(header) - 1:

@@ -19,7 +19,7 @@ from anchordrug.raw.sample_matrix import SampleMatrix
 from anchordrug.raw.sheet import GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet, read_sheet
 from anchordrug.raw.text import is_number, require_readable
 
-# Without case and punctuation: what names the sample of a row, and what only a comparison has.
+# Without case and punctuation: columns that name the sample of a row, and columns that only a comparison has.
 _SAMPLE_HEADERS = (*SAMPLE_DESCRIPTIONS, "samplename", "samplelabel", "run", "line", "modelid", "condition")
 _CHANGE_HEADERS = (
     *("log2foldchange", "logfc", "log2fc", "avglog2fc", "lfcse", "basemean", "pvalue", "pval", "padj"),
@@ -36,7 +36,7 @@ _GENE_LIKE = re.compile(r"[A-Za-z][A-Za-z0-9.-]*|\d+|[A-Z]*ENS[A-Z]*\d{6,}(\.\d+
 
 
 class ExpressionTable(NamedTuple):
-    """A table of expression, and what the user should know of how it was read."""
+    """A table of expression, and notes for the user on how it was read."""
 
     sheet: Sheet
     notes: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from anchordrug.raw.unpacked import require_sane_size
 _MATRIX = "0/DATA/0/matrix"
 _SIGNATURES = "0/META/COL"
 _GENES = "0/META/ROW"
-_CHUNK_BYTES = 2**20  # HDF5's default chunk cache, and what CMap's own writer uses
+_CHUNK_BYTES = 2**20  # HDF5's default chunk cache, which CMap's own writer uses
 
 # Ids and descriptions are read whole.
 _MOST_BYTES = 2**29
@@ -51,7 +51,7 @@ def open_gctx(path: Path) -> Iterator[SignatureMatrix]:
 def open_gctx_of(path: Path, file: io.RawIOBase) -> Iterator[SignatureMatrix]:
     """Open a GCTX file of the name `path` whose bytes are read from `file`; errors as `open_gctx`.
 
-    Only what is asked for is read, and no rows between those that are wanted.
+    Only the rows and columns that are asked for are read, and no rows between those that are wanted.
     """
     with open_hdf5(path, file) as opened:
         yield replace(_describe(path, opened), cheap_gap=0)
@@ -132,7 +132,7 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
         require_written(path, matrix)
         if matrix.chunks and np.prod(matrix.chunks, dtype=float) * matrix.dtype.itemsize > _MOST_CHUNK_BYTES:
             raise RawDataError(
-                f"{path}: the matrix lies in pieces of more than {_MOST_CHUNK_BYTES // 2**20} MiB; write the "
+                f"{path}: the matrix is stored in chunks over {_MOST_CHUNK_BYTES // 2**20} MiB; write the "
                 "file again with smaller chunks"
             )
     except DAMAGE as error:
@@ -185,7 +185,7 @@ def _places(matrix: h5py.Dataset, rows: np.ndarray, columns: slice) -> list[tupl
 
 
 def _other_than_gctx(file: h5py.File) -> str:
-    """Return what an HDF5 file without GCTX's layout is, as far as its groups tell, with a remedy."""
+    """Return the kind of an HDF5 file without GCTX's layout, as far as its groups tell, with a remedy."""
     groups = set(file)
     if {"obs", "var"} <= groups:
         return "it is AnnData, which has no signatures: save adata.to_df().T as CSV, genes x samples"
@@ -201,7 +201,8 @@ def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.Dat
         raise RawDataError(f"{path}: has no ids at /{group}/id; is it a GCTX file?")
     columns = {id_column: _decoded(path, ids).astype("str")}
     for name, dataset in file[group].items():  # pyright: ignore[reportAttributeAccessIssue]
-        # Some writers repeat the ids under the name of their column; /id is what names the matrix.
+        # Some writers repeat the ids under the name of their column; /id names the rows and columns of the
+        # matrix.
         if name in ("id", id_column) or not isinstance(dataset, h5py.Dataset):
             continue
         if dataset.shape != ids.shape:

@@ -23,7 +23,8 @@ _BRACKETS = re.compile(r"(.+?)\s*(?:\(([^()]+)\)|\[([^\[\]]+)\])")
 _DOTS = re.compile(r"(.+?)\.\.(\d+|[A-Z]*ENS[A-Z]*\d{6,}(?:\.\d+)?)\.")
 _JOINT = re.compile(r"[_:;/, ]+")
 
-# By month and day: what a spreadsheet makes of SEPT2, SEP15, MARCH1, MARC1 and DEC1, with today's symbol.
+# By month and day: the symbols behind the dates that a spreadsheet makes of SEPT2, SEP15, MARCH1, MARC1 and
+# DEC1, with today's symbol.
 _DATED: dict[tuple[int, int], tuple[str, ...]] = {
     **{(9, day): (f"SEPTIN{day}", f"SEPT{day}") for day in (*range(1, 13), 14)},
     (9, 15): ("SELENOF", "SEP15"),
@@ -55,7 +56,7 @@ class GeneMatch(NamedTuple):
     rows
         int64 [names]: row of the gene table, or -1.
     naming
-        What most of the names that were found are: 'symbol', 'Ensembl' or 'Entrez'.
+        The kind of most of the names that were found: 'symbol', 'Ensembl' or 'Entrez'.
     ignoring_case
         Names found only because upper and lower case were taken as the same; symbols of mice look so.
     repeated
@@ -77,7 +78,7 @@ class DatedGene(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """What one name may be taken for under each naming, the whole name first; case as written."""
+    """The rows that a name may mean under each naming, the whole name first; case as written."""
 
     symbol: tuple[str, ...]
     ensembl: tuple[str, ...]
@@ -90,7 +91,7 @@ def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
 
     The naming of the file is that by which most names are found. A name that it does not find is tried
     as an Ensembl id and as a symbol, which cannot be taken for each other, but a number is an Entrez id only
-    in a file of Entrez ids or as a part of a composite name ('symbol|id'). What is still not found is tried
+    in a file of Entrez ids or as a part of a composite name ('symbol|id'). A name still not found is tried
     as a symbol of another age, then without regard to case; neither gives a gene that is found already.
 
     Parameters
@@ -139,7 +140,7 @@ def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
 
 
 def ids_of_names(names: Sequence[str]) -> pd.DataFrame:
-    """Return what names say of genes that no table lists, one row per name.
+    """Return the symbols and ids that names give of genes that no table lists, one row per name.
 
     Returns
     -------
@@ -189,7 +190,7 @@ def excel_dates(names: Sequence[object]) -> list[DatedGene]:
 
 
 def dates_problem(dated: Sequence[DatedGene], places: Sequence[str]) -> str:
-    """Return the text of an error about `dated`, with where each of them stands in `places`, and a remedy."""
+    """Return the text of an error about `dated`, with the place of each of them in `places`, and a remedy."""
     examples = [
         f"{place} is '{gene.text}' (was {' or '.join(gene.symbols)})"
         for gene, place in zip(dated, places, strict=True)

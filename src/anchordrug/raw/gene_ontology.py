@@ -13,7 +13,7 @@ from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
 from anchordrug.raw.text import one_line, open_text, text_lines
 
-# A gene that belongs to a term belongs to what the term is, and to what it is a part of.
+# A gene that belongs to a term also belongs to the terms that this one is, or is a part of.
 RELATIONS = ("is_a", "part_of")
 ASPECTS = {"P": "biological_process", "F": "molecular_function", "C": "cellular_component"}
 # obonet takes a time that grows with the square of a line's length; the longest of go-basic.obo has 3,000.
@@ -21,7 +21,7 @@ _LONGEST_LINE = 10_000
 
 
 class GoAnnotation(NamedTuple):
-    """Genes and terms with uint8 [genes, terms] memberships, and how many associations were of no use.
+    """Genes and terms with uint8 [genes, terms] memberships, and how many associations could not be used.
 
     `terms` are identifiers, `names` say what they mean. `unknown` counts associations to terms that the
     ontology does not have or calls obsolete.
@@ -74,7 +74,7 @@ def annotate(
     row = {name: position for position, name in enumerate(names_of.values())}
     order = _children_first(obo, ontology)
     place = {term: position for position, term in enumerate(order)}
-    # A bit a gene: 45,000 terms x 12,000 genes are 70 MB.
+    # One bit per gene: 45,000 terms x 12,000 genes are 70 MB.
     members = np.zeros((len(order), -(-len(row) // 8)), np.uint8)
     unknown = 0
     for association in found:
@@ -104,7 +104,7 @@ def annotate(
 
 
 def _read_obo(path: Path) -> "nx.DiGraph":
-    """Return the terms that are not obsolete, with an edge from each to what it is or is a part of."""
+    """Return the terms that are not obsolete, with an edge from each to the terms it is, or is part of."""
     import obonet
 
     for _ in text_lines(require_file(path, "download go-basic.obo"), _LONGEST_LINE):

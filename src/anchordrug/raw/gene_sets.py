@@ -45,7 +45,7 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
     Raises
     ------
     RawDataError
-        The file is missing, damaged or empty, a line is none of GMT, or a name occurs twice.
+        The file is missing, damaged or empty, a line is not GMT, or a name occurs twice.
     """
     members: dict[str, list[str]] = {}
     for number, line in text_lines(path):

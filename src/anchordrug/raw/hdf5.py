@@ -1,4 +1,4 @@
-"""HDF5 files, opened only if all that they show lies inside them."""
+"""HDF5 files, opened only if all their data are inside them."""
 
 import io
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ from anchordrug.errors import RawDataError, printable
 from anchordrug.files.kinds import HDF5
 from anchordrug.raw.text import kind_of_file, one_line
 
-# What h5py raises for a damaged file depends on the part that is damaged; some is Python's complaint of h5py.
+# The exception that h5py raises for a damaged file depends on the part that is damaged; some is Python's
+# complaint of h5py.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, SystemError)
 
 ANNDATA_SUFFIX = ".h5ad"
@@ -28,7 +29,7 @@ def open_hdf5(path: Path, file: io.RawIOBase | None = None) -> Iterator[h5py.Fil
     Raises
     ------
     RawDataError
-        It is damaged, or a dataset or link in it stands for another file: external storage, an external or
+        It is damaged, or a dataset or link in it points to another file: external storage, an external or
         user-defined link, or a virtual dataset. Nothing has been read of that file then. Or it holds more
         objects than can be looked at.
     """
@@ -100,9 +101,9 @@ def require_written(path: Path, dataset: h5py.Dataset) -> None:
 
 
 def _problem(file: h5py.File) -> str | None:
-    """Return which object stands for another file, or of what there is too much, with a remedy; or None.
+    """Return the object that points to another file, or the too frequent kind, with a remedy; or None.
 
-    Every link is visited once and none but hard ones is followed. A soft link leads to an object that a hard
+    Every link is visited once, and only hard links are followed. A soft link leads to an object that a hard
     link leads to as well.
     """
     count = 0
@@ -123,7 +124,7 @@ def _problem(file: h5py.File) -> str | None:
         shown = printable(name.decode("utf-8", "replace"), 60)
         return f"/{shown} is {what}, which shows another file; write a file that holds all of its data"
 
-    # h5py loses an error that is raised while it visits, so what is wrong is returned.
+    # h5py loses an error that is raised while it visits, so the fault is returned.
     return file.id.links.visit(look, info=True)
 
 

@@ -15,8 +15,8 @@ def read_other_names(path: Path) -> dict[str, set[str]]:
     """Return the other names of every symbol of hgnc_complete_set.txt, in both directions.
 
     A previous symbol counts before an alias: where a name is a previous symbol of one gene and an alias of
-    others, it stands for the one. A name that is an approved symbol stands for nothing else, and one that is
-    the same of two genes stands for none.
+    others, it means the one gene. An approved symbol means nothing else, and a name of the same kind of two
+    genes means neither.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def core_name(name: str) -> str:
 def match_lines(
     wanted: Iterable[str], available: Iterable[str], identities: Identities | None = None
 ) -> LineMatch:
-    """Map names of cell lines to the names under which they stand in `available`.
+    """Map names of cell lines to the names they have in `available`.
 
     In this order: the same name; the same letters and digits, whatever the case; the same without CCLE's
     tissue and without NCI before H; a row of a table of cell lines that lists both. The first of these
@@ -106,7 +106,7 @@ def near_line(wrong: str, known: Iterable[str], identities: Identities | None = 
 
 
 def rows_of(name: str, identities: Identities | None) -> tuple[str, ...]:
-    """Return the rows of tables of cell lines that list a name, be it with CCLE's tissue or without."""
+    """Return the rows of tables of cell lines that list a name, with CCLE's tissue or without it."""
     if not identities:
         return ()
     return identities.get(plain_name(name)) or identities.get(core_name(name)) or ()

@@ -104,7 +104,7 @@ def _only(path: Path, names: dict[str, Path], known: tuple[str, ...]) -> Path:
     found = [names[name] for name in known if name in names]
     if len(found) != 1:
         problem = f"has {shortlist(file.name for file in found)}" if found else f"has no {known[0]}"
-        remedy = "keep one of them" if found else "add it beside the matrix"
+        remedy = "keep one of them" if found else "add it next to the matrix"
         raise RawDataError(f"{path}: {problem}; {remedy}")
     return found[0]
 
@@ -133,7 +133,7 @@ def _genes(folder: Path, path: Path) -> Sheet:
 
 
 def _described(path: Path, barcodes: list[str], tables: tuple[Path, ...]) -> Sheet:
-    """Return the barcodes with what the table of barcodes in the folder says of them."""
+    """Return the barcodes with the further columns of the folder's table of barcodes."""
     found = [sheet for table in tables if (sheet := _table_of_barcodes(table)) is not None]
     if len(found) > 1:
         names = shortlist(sheet.path.name for sheet in found)
@@ -173,7 +173,7 @@ def _table_of_barcodes(path: Path) -> Sheet | None:
     try:
         sheet = read_sheet(path, row_names=False)
     except RawDataError:
-        return None  # a log or a list, which only stands beside the matrix
+        return None  # a log or a list that happens to be next to the matrix
     roles = sample_columns(sheet)
     return sheet if sheet.columns_named(BARCODE_HEADERS) and roles.keys() & {"well", "drug"} else None
 

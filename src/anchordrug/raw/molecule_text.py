@@ -30,7 +30,7 @@ from anchordrug.raw.compound_columns import (
 from anchordrug.raw.delimited import cells_of, header_of, holds_cells
 from anchordrug.raw.text import one_line
 
-# An id stands in every row of the predictions.
+# An id is repeated in every row of the predictions.
 MOST_ID_CHARACTERS = 250
 
 LONGEST_LINE = 2**26
@@ -69,14 +69,14 @@ _LIKE_SMILES = re.compile(r"(?=.*([=#(]|[cn]1))([BCNOPSFIbcnops]|Cl|Br|\[[^\]]+\
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """The columns that the user asked for, if any, and what was found.
+    """The columns that the user asked for, if any, and the columns that were found.
 
     Attributes
     ----------
     path, smiles, key
         The file, and the columns of structures and ids that the user has named, or None.
     notes
-        For the screen: that there are no ids, and what is ignored.
+        For the screen: that there are no ids, and which columns are ignored.
     further
         Headers of the columns (of SDF properties) that `Compound.further` comes from.
     """
@@ -88,7 +88,7 @@ class ColumnNames:
     further: list[str] = field(default_factory=list)
 
     def found_in(self, header: Sequence[str], called: str = "row_N") -> tuple[int, Identity]:
-        """Return the columns of the SMILES, and of ids and names; what is missing or ignored becomes a note.
+        """Return the columns of the SMILES, and of ids and names; a missing or ignored column becomes a note.
 
         Raises
         ------
@@ -106,14 +106,14 @@ class ColumnNames:
     def takes(
         self, header: Sequence[str], identity: Identity, structure: int | None, noun: str = "columns"
     ) -> None:
-        """Take note of the further ids, and of what is ignored."""
+        """Take note of the further ids, and of ignored columns."""
         self.further.extend(header[column] for column in identity.further)
         note = ignored_columns(header, {structure, *identity[:2], *identity.further}, noun)
         if note is not None:
             self.notes.append(note)
 
     def structure_in(self, header: Sequence[str]) -> int:
-        """Return the column of the SMILES: the one that the user names, or the one whose name says so."""
+        """Return the column of the SMILES: named by the user, or recognised by its name."""
         if self.smiles is not None:
             return given_column(self.path, self.smiles, "smiles_column", header)
         found = smiles_column(self.path, header)
@@ -195,7 +195,7 @@ def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -
 
 
 def _require_text(path: Path, first: Sequence[str]) -> None:
-    """Refuse a pipe that is no text; bytes that are not UTF-8 have been read as Latin-1."""
+    """Refuse a pipe that is not text; bytes that are not UTF-8 have been read as Latin-1."""
     kind = kind_of_bytes("".join(first).encode("latin-1", errors="ignore")[:4096])
     if kind is not None:
         remedy = "unpack it on the way (zcat)" if kind is GZIP else kind.remedy
@@ -222,7 +222,7 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
 
 
 class _RecordLines(Iterator[str]):
-    """Numbered lines for the CSV reader, which takes as many as a row needs, but no absurd number.
+    """Numbered lines for the CSV reader, which takes as many as a row needs, up to a limit.
 
     Attributes
     ----------
@@ -258,7 +258,7 @@ class _RecordLines(Iterator[str]):
 def _records(
     numbered: Iterator[tuple[int, str]], separator: str
 ) -> Iterator[tuple[int, list[str], str | None]]:
-    """Yield the first line and the cells of each row that is not empty, and what is wrong with it, if so.
+    """Yield the first line and the cells of each row that is not empty, and its fault, if it has one.
 
     A row takes several lines where quoted text holds line ends. If a quotation mark is not closed, its line
     is a row by itself, and the lines that it would have swallowed are read again.
@@ -281,7 +281,7 @@ def _records(
 
 
 def _is_strict(taken: Sequence[tuple[int, str]], separator: str) -> bool:
-    """Say whether every quotation mark in a row's lines stands where it belongs; else they may be several."""
+    """Return whether every quotation mark in a row's lines is in its place; else they may be several rows."""
     try:
         list(csv.reader((text for _, text in taken), delimiter=separator, strict=True))
     except csv.Error:
@@ -302,7 +302,7 @@ def _rows_of_smiles(lines: Iterable[str], names: ColumnNames) -> Iterator[Compou
             continue
         number += 1
         rest = words[1].strip() if len(words) > 1 else ""
-        # ChemAxon's extensions stand between the SMILES and its id.
+        # ChemAxon's extensions are between the SMILES and its id.
         rest = re.sub(r"^\|[^|]*\|\s*", "", rest)
         if number == 1 and not rest:
             names.notes.append("no id after the SMILES: called row_N")
@@ -353,7 +353,7 @@ def _record(block: list[str], number: int, size: int, names: ColumnNames) -> Com
 
 
 def _identity_of(header: Sequence[str], names: ColumnNames) -> Identity:
-    """Return the properties of ids and names of a record, which may lack the one that the user has named."""
+    """Return the properties of ids and names of a record, which may lack the property named by the user."""
     if names.key is None:
         return identity_in(header, None)
     found = identity_in(header, None, header.index(names.key) if names.key in header else -1)

@@ -51,7 +51,7 @@ def open_compounds(
     relatives, ids and names by `compound_columns.ID_NAMES` and `NAME_NAMES`; a note lists all others. SMILES
     files hold a SMILES and, after white space, an id. In SDF ids and names are properties of such names, else
     the title. Without an id a compound is called by its name, else by its row (row_1, ...), and a note says
-    so. Empty lines are no rows, nor are comments (#, !) before the first.
+    so. Empty lines are not rows, nor are comments (#, !) before the first.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ def open_compounds(
         except RawDataError as error:
             raise LibraryError(str(error)) from error
         if first is None:
-            raise LibraryError(f"{path}: holds no drugs; add a row per drug")
+            raise LibraryError(f"{path}: holds no drugs; add one row per drug")
         checked = map(_checked, chain([first], rows))
         yield CompoundFile(checked, share_read, tuple(names.notes), tuple(names.further))
     finally:
-        # Not told what went wrong: a full disk, say, is not damage to this file.
+        # The cause is not named here: a full disk, say, is not damage to this file.
         files.close()
 
 
@@ -157,7 +157,7 @@ def _rows_of_parquet(
 
 
 def text_of(value: object) -> str:
-    """Return a cell of parquet as text; ids may be bytes, or whole numbers that became floats beside gaps."""
+    """Return a cell of parquet as text; ids may be bytes, or whole numbers stored as floats due to gaps."""
     if value is None:
         return ""
     if isinstance(value, bytes):

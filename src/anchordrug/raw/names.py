@@ -12,7 +12,7 @@ def check_names(path: Path, noun: str, names: Iterable[str], place: str, first: 
     Parameters
     ----------
     path, noun, place
-        What the error says: the file, what is named, and where a name stands ("line", "column").
+        For the error: the file, the kind of thing that is named, and the kind of place ("line", "column").
     names
         The names in order, "" where there is none.
     first

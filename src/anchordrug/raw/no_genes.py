@@ -1,4 +1,4 @@
-"""Rows of tables of reads or expression that are no genes: sums of a counting program, spike-ins, tags."""
+"""Rows of tables of reads or expression that are not genes: sums of a counting program, spike-ins, tags."""
 
 import re
 from collections.abc import Sequence
@@ -25,5 +25,5 @@ def is_no_gene(name: str) -> bool:
 
 
 def left_out_note(names: Sequence[str]) -> str:
-    """Return the note on rows that are left out because they are no genes."""
-    return f"{len(names)} rows are no genes and left out ({shortlist(names, 3)})"
+    """Return the note on rows that are left out because they are not genes."""
+    return f"{len(names)} rows are not genes and left out ({shortlist(names, 3)})"

@@ -35,7 +35,7 @@ class Described(NamedTuple):
     of_row
         int64 [rows]: the signature of each row, -1 for controls.
     notes
-        What was assumed, and how many rows are controls.
+        Assumptions that were made, and the number of rows that are controls.
     """
 
     signatures: pd.DataFrame

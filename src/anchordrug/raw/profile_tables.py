@@ -44,7 +44,7 @@ def read_profiles(path: Path, usual: Usual, layer: str | None = None) -> Profile
     if is_anndata(path):
         return _from_anndata(path, usual, layer)
     if layer is not None:
-        raise RawDataError(f"{path}: is no AnnData, so it has no matrix '{layer}'; leave out --layer")
+        raise RawDataError(f"{path}: is not AnnData, so it has no matrix '{layer}'; leave out --layer")
     sheet = read_sheet(path)
     files = sheet.columns_named(FILE_HEADERS)
     if files and not sheet.columns_named(GENE_HEADERS):

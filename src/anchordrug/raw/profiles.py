@@ -38,7 +38,7 @@ class Profiles:
     are_ranks
         Whether `z` are ranks of genes, 1 for the gene that goes up most.
     notes
-        What was assumed and left out.
+        Assumptions that were made, and data left out.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class Rows:
     value
         float64 [rows], NaN where missing.
     place
-        Says where a row stands.
+        Returns the place of a row, for a message.
     """
 
     signature: np.ndarray
@@ -89,7 +89,7 @@ def require_one_structure(path: Path, signatures: pd.DataFrame) -> None:
 
 
 def usable_genes(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:
-    """Return the genes that names mean, and for every name the row of its gene, -1 where it is no gene.
+    """Return the genes that names mean, and for every name the row of its gene, -1 where it is not a gene.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def usable_genes(path: Path, names: Sequence[str]) -> tuple[pd.DataFrame, np.nda
 
 
 def assembled(path: Path, rows: Rows, signatures: int, genes: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Return z [signatures, genes] of rows, repeated ones averaged, and notes.
+    """Return z [signatures, genes] of rows, repeated rows averaged, and notes.
 
     Raises
     ------

@@ -19,7 +19,7 @@ LINE_HEADERS = (
     *("cellline", "celliname", "cellid", "cell", "strippedcelllinename", "celllinename"),
     *("celllinedisplayname", "cclename", "modelid", "depmapid", "rrid", "cellosaurusid", "cellname"),
 )
-# Of single cells, a type may be a line; of a table of lines it is none.
+# Of single cells, a type may be a line; in a table of lines it is not.
 TYPE_HEADERS = ("celltype",)
 DOSE_HEADERS = (
     *("doseum", "concentrationum", "dosenm", "concentrationnm", "dose", "dosevalue", "concentration", "conc"),
@@ -57,7 +57,7 @@ PER_UM = {"um": 1.0, "nm": 1000.0, "mm": 0.001}
 _UNIT_AT_END = re.compile(r"[\s_.(\[-]([unm]M)[)\]]?$", re.IGNORECASE)
 _DOSE = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?(?:e[+-]?\d+)?)[\s',\"]*([unm]M)?\b", re.IGNORECASE)
 
-# What controls are called in columns of drugs, without case.
+# Names of controls in columns of drugs, without case.
 _VEHICLES = frozenset(
     ("dmso", "dmso_tf", "vehicle", "control", "ctrl", "negcon", "ctl_vehicle", "ctl", "untreated", "negative")
 )
@@ -67,7 +67,7 @@ _TRUE = frozenset(("true", "1", "yes"))
 def sample_columns(sheet: Sheet) -> dict[str, int]:
     """Return the first column of every role of `ROLES` that a table of samples has.
 
-    The first column, which names the samples, is no cell line if each of its names is there once and
+    The first column, which names the samples, is not a cell line if each of its names is there once and
     another column may be the line.
     """
     found = {role: sheet.columns_named(names) for role, names in ROLES.items()}

@@ -130,17 +130,17 @@ class SampleMatrix:
             yield rows, columns, values
 
     def _require_counts(self, values: Any, used: np.ndarray, rows: slice, columns: slice) -> None:
-        """Refuse the first value of the `used` rows of a block that is no count."""
+        """Refuse the first value of the `used` rows of a block that is not a count."""
         part = values[used]
         numbers = _numbers(part)
         wrong = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)))
         if not wrong.any():
             return
         place, value = self._place(part, int(wrong.argmax()), rows.start + used, columns.start)
-        fault = "is negative" if value < 0 else "is no whole number"
+        fault = "is negative" if value < 0 else "is not a whole number"
         fault = "is missing" if np.isnan(value) else fault
         raise RawDataError(
-            f"{place}: {value:.6g} {fault}, so these are no raw counts; give the matrix of raw counts"
+            f"{place}: {value:.6g} {fault}, so these are not raw counts; give the matrix of raw counts"
         )
 
     def _place(self, part: Any, place: int, rows: int | np.ndarray, first_column: int) -> tuple[str, float]:

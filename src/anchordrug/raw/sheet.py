@@ -27,7 +27,7 @@ GENE_HEADERS = (
     *("entrezgeneid", "ncbigeneid", "prgenesymbol", "prgeneid", "names", "feature", "featureid"),
     *("featurename", "rowname", "rownames", "row", "id", "rid", "name"),
 )
-# What tables of genes, and tables of samples, carry besides names and values.
+# Columns of tables of genes, and of tables of samples, besides names and values.
 GENE_DESCRIPTIONS = (
     *("chr", "chrom", "chromosome", "start", "end", "strand", "length", "effectivelength", "width"),
     *("description", "genetype", "genebiotype", "biotype", "genetitle", "featurespace", "transcriptid"),
@@ -70,7 +70,7 @@ class Sheet:
     decimal_comma: bool
 
     def row_place(self, row: int) -> str:
-        """Return where row number `row` (from 0) of `cells` stands, as in 'line 2'."""
+        """Return where row number `row` (from 0) of `cells` is in the file, as in 'line 2'."""
         return f"{self.row_noun} {self.numbers_of_rows[row]}"
 
     def column_place(self, column: int) -> str:
@@ -132,7 +132,7 @@ class Sheet:
         return values
 
     def is_text(self, column: int) -> bool:
-        """Return whether the first cell that is not empty holds text that is no number."""
+        """Return whether the first cell that is not empty holds text that is not a number."""
         filled = (value for value in self.cells[column].tolist() if not _is_missing(value))
         first = next(filled, None)
         return first is not None and not np.isfinite(self._parsed(pd.Series([first]))[0])
@@ -289,7 +289,7 @@ def _read_parquet(path: Path) -> Sheet:
     try:
         require_sane_size(path, _BYTES_PER_VALUE * _values_in(path), path.stat().st_size)
         table = pd.read_parquet(path)
-    # The file carries notes of pandas, in which anything may stand where pandas looks for something else.
+    # The file carries notes of pandas, which may hold anything, also where pandas looks for something else.
     except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
         raise RawDataError(
             f"{path}: cannot be read as parquet ({one_line(error)}); write it again"
@@ -302,7 +302,7 @@ def _read_parquet(path: Path) -> Sheet:
 
 
 def _values_in(path: Path) -> int:
-    """Return how many values a parquet file says that it has; equal ones take hardly any room in it."""
+    """Return how many values a parquet file says that it has; equal ones take almost no room in it."""
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:

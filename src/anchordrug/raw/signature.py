@@ -26,7 +26,7 @@ from anchordrug.raw.sample_columns import DRUG_HEADERS
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet, read_sheet
 from anchordrug.raw.text import MISSING_TEXT, is_number, open_text, require_readable
 
-# Of columns that do not say what they hold.
+# For columns whose names do not tell their meaning.
 VALUE_HEADERS = ("value",)
 # Of columns whose values tell comparisons apart.
 COMPARISON_HEADERS = (
@@ -40,7 +40,7 @@ COMPARISON_HEADERS = (
     "drugid",
 )
 SIGNIFICANT = 0.05
-# Names that are no symbols: Ensembl and Entrez ids.
+# Names that are not symbols: Ensembl and Entrez ids.
 _ID = re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?|\d+")
 # In GCT files of CMap's older and newer releases.
 SYMBOL_FIELDS = ("pr_gene_symbol", "gene_symbol")
@@ -69,7 +69,7 @@ def read_gene_list(path: Path, set_name: str | None = None) -> list[str]:
         with open_text(path) as text:
             words = [word for line in text for word in re.split(r"[\s,;\"']+", line.split("#")[0]) if word]
     if not words:
-        raise RawDataError(f"{path}: holds no genes; write one symbol a line")
+        raise RawDataError(f"{path}: holds no genes; write one symbol per line")
     _require_no_dates(path, words, [f"'{word}'" for word in words])
     return list(dict.fromkeys(words))
 
@@ -120,7 +120,7 @@ def read_signature(
     genes
         Symbols that are asked for; only their repeats are told. All by default.
     tell
-        Gets what the user should know of how the file was read.
+        Called with each note for the user on how the file was read.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def _by_name(
     genes: Sequence[str] | None,
     tell: Callable[[str], object],
 ) -> dict[str, float]:
-    # Where a test could not be made there is no value; such genes say nothing.
+    # Where a test could not be made there is no value; such genes are left out.
     of_gene: dict[str, list[float]] = {}
     for name, value in zip(names, values.tolist(), strict=True):
         if name and np.isfinite(value):
@@ -278,7 +278,7 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
     if lacking:
         option, way = ("--up", "up") if lacking == "negative" else ("--down", "down")
         raise RawDataError(
-            f"{path}: {place} has hardly a {lacking} value, so it does not tell genes that go up from genes "
+            f"{path}: {place} has almost no {lacking} value, so it does not tell genes that go up from genes "
             "that go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name "
             f"a column of signed changes with --column, or list the genes that go {way} with {option}"
         )
@@ -353,7 +353,7 @@ def _sample_called(obs: Sheet, column: str | None) -> int:
 def on_genes(names: Sequence[str], genes: Sequence[str]) -> dict[str, str]:
     """Return which of `names` stands for each of `genes`.
 
-    Names are symbols of any age and case, also beside an id, as in 'TSPAN6 (7105)' and 'ENSG..._TSPAN6'.
+    Names are symbols of any age and case, also next to an id, as in 'TSPAN6 (7105)' and 'ENSG..._TSPAN6'.
     """
     found = resolve(genes, names)
     others = [gene for gene in genes if gene not in found]

@@ -25,9 +25,9 @@ class SignatureMatrix:
     path
         The file.
     signatures
-        One row per signature in file order; first column 'sig_id', then what the file carries.
+        One row per signature in file order; first column 'sig_id', then the file's own columns.
     genes
-        One row per gene in file order; first column 'gene_id', then what the file carries.
+        One row per gene in file order; first column 'gene_id', then the file's own columns.
     chunk_rows
         Signatures that the file stores, and so reads, together.
     read
@@ -102,7 +102,7 @@ class SignatureMatrix:
             yield positions, self._gather(rows[positions], columns)
 
     def _gather(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Read sorted `rows` [n] at `columns` [m] by ranges: one call per run of rows that lie close."""
+        """Read sorted `rows` [n] at `columns` [m] by ranges: one call per run of neighbouring rows."""
         block = np.empty((len(rows), len(columns)), dtype=np.float32)
         if not len(columns):
             return block

@@ -1,4 +1,4 @@
-"""Signatures read from a matrix into a file of their own, so that a killed reading goes on where it stood."""
+"""Signatures read from a matrix into a file of their own, so that an interrupted read resumes."""
 
 import zlib
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ SUFFIXES = (".float32", ".blocks")
 def spooled(matrix: SignatureMatrix, rows: np.ndarray, columns: np.ndarray, folder: Path) -> np.ndarray:
     """Return z-scores of `matrix`, float32 [rows, columns], mapped from a file in `folder`.
 
-    What a killed process left there of the same matrix, rows and columns is not read again, as far as it is
-    whole: beside the values lies the checksum of every block, because after a power cut the end of a file may
-    hold zeros. `rows` are sorted, so that the values can be appended in the order of the matrix. The caller
-    holds the lock of `folder`.
+    Values of the same matrix, rows and columns that a killed process left there are not read again, as far as
+    they are whole: a second file holds the checksum of every block, because after a power cut the end of a
+    file may hold zeros. `rows` are sorted, so that the values can be appended in the order of the matrix. The
+    caller holds the lock of `folder`.
 
     Raises
     ------

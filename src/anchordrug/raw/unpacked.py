@@ -1,4 +1,4 @@
-"""How far a packed file may unfold: the one rule for gzip, workbooks and compressed datasets."""
+"""How far a packed file may unfold: the same rule for gzip, workbooks and compressed datasets."""
 
 import gzip
 import io
@@ -7,7 +7,7 @@ from typing import IO, Any, cast
 
 from anchordrug.errors import RawDataError
 
-# What unpacks to more than this and to so many times its size is no table.
+# A file that unpacks to more than this, and to so many times its size, is not a table.
 UNPACKED_BYTES, UNPACKED_TIMES = 100 * 2**20, 200
 # XML takes up to 30 times its own size when it is read. Sheets unpack to 8 to 20 times theirs.
 XML_BYTES, XML_TIMES = 2**25, 50

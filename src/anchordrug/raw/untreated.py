@@ -21,14 +21,14 @@ Unit = Literal["counts", "TPM", "log2"]
 
 _LARGEST_LOG2 = 25.0  # 2^25 reads of one gene would be a third of a deep sample
 _LEAST_LARGE_COUNT = 100.0  # of a sample's most expressed gene; smaller whole numbers may be anything
-_LEAST_LARGE_LOG2 = 8.0  # of a sample's most expressed gene, if others are negative; centred values lie lower
+_LEAST_LARGE_LOG2 = 8.0  # of a sample's most expressed gene, if others are negative; centred values are lower
 _PER_MILLION = 1e6
 _NEAR_A_MILLION = 0.2  # relative: some tables leave out mitochondrial or non-coding genes
 _UNITS = "give raw counts, TPM of all genes, or log2 values"
 
-# Rank correlation over the bundle's genes. Replicates lie above it from 20,000 reads a sample on (.97 at a
+# Rank correlation over the bundle's genes. Replicates lie above it from 20,000 reads a sample on (0.97 at a
 # million). Of the 13,366 pairs of lines in LINCS' untreated expression, 273 do, nearly all of them pools of
-# the same lines (XC.P901 and the like) or of one tissue; the median is .72, the 95th percentile .86.
+# the same lines (XC.P901 and the like) or of one tissue; the median is 0.72, the 95th percentile 0.86.
 ALIKE = 0.9
 
 # Ids of DepMap, Sanger's models, Cellosaurus and COSMIC.
@@ -38,7 +38,7 @@ _ID = re.compile(r"ACH-\d{6}|SIDM\d{5}|CVCL_\w{4}|\d{6,7}$")
 class _Samples(NamedTuple):
     """Values float64 [samples, genes] with names, and with a way to name a sample in a message.
 
-    `left_out` are names in the file that are no genes.
+    `left_out` are names in the file that are not genes.
     """
 
     genes: list[str]
@@ -49,7 +49,7 @@ class _Samples(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known beside a file of samples.
+    """Known names of samples, lines and genes that are not in the file of samples.
 
     Attributes
     ----------
@@ -85,23 +85,23 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     cell_lines
         Names, at least one.
     known
-        What is known beside the file.
+        Names that are known besides those in the file.
 
     Returns
     -------
     pandas.DataFrame
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
-        twice, and rows that are no genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
+        twice, and rows that are not genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
         `attrs['samples']` lists the samples of every cell line, `attrs['likeness']` has the lowest rank
         correlation between them, NaN of a single one, `attrs['left_out']` the rows left out, and
-        `attrs['notes']` what the user should know of how the file was read.
+        `attrs['notes']` notes for the user on how the file was read.
 
     Raises
     ------
     RawDataError
         The file is missing, damaged or empty; a value is missing or no number; the unit is unclear or
         differs between samples; genes have become dates; a cell line has no sample; samples without its
-        name differ or have another line's; or it is unclear whether genes stand in rows or columns.
+        name differ or have another line's; or it is unclear whether genes are in rows or columns.
     """
     sheet, notes = read_expression_table(path)
     known = known or Known()
@@ -167,7 +167,7 @@ def _genes_down(sheet: Sheet, gene_column: int) -> _Samples:
     columns = [column for column in range(len(sheet.header)) if column not in described]
     if not columns:
         raise RawDataError(
-            f"{sheet.path}: has no column of values beside its gene names (found: "
+            f"{sheet.path}: has no column of values next to its gene names (found: "
             f"{shortlist(sheet.header)}); add "
             "one for every sample"
         )
@@ -285,7 +285,7 @@ def _require_members(
 
 def _remedy(names: Sequence[str], cell_line: str, known: Known) -> str:
     ids = next((name for name in names if _ID.match(name)), None)
-    table = "" if ids is None else f"; put DepMap's Model.csv beside it, which names the line of '{ids}'"
+    table = "" if ids is None else f"; put DepMap's Model.csv next to it, which names the line of '{ids}'"
     return (
         f"{table}; let the names of the line's samples start with it, as in '{cell_line}_1'"
         f"{near_line(cell_line, names, known.identities)}"
@@ -299,7 +299,7 @@ def _likeness(values: np.ndarray) -> float:
     ranks = pd.DataFrame(values).rank(axis=1).to_numpy()
     ranks = ranks - ranks.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(ranks, axis=1)
-    # Of a sample whose genes are all alike nothing can be said.
+    # A sample whose genes are all equal has no rank correlation.
     unit = ranks / np.where(norms > 0, norms, np.inf)[:, None]
     return float((unit @ unit.T).min())
 

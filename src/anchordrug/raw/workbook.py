@@ -1,4 +1,4 @@
-"""The first sheet of an Excel workbook, cell by cell, as long as it is no bomb."""
+"""The first sheet of an Excel workbook, cell by cell, as long as it is not a bomb."""
 
 import warnings
 import zipfile

@@ -12,7 +12,7 @@ from anchordrug.files.atomic import PARTIAL, atomic_folder
 def replacing(out: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `out` if the block succeeds."""
     new = out.with_name(f"{PARTIAL}{out.name}")
-    # What a killed run has left, which may be 34 GB.
+    # Files left by a killed run, which may be 34 GB.
     shutil.rmtree(new, ignore_errors=True)
     with atomic_folder(new) as folder:
         yield folder

@@ -82,7 +82,7 @@ def _fetch_right(source: RemoteFile, file: BinaryIO, pauses: Sequence[float]) ->
 
 
 def _found(source: RemoteFile) -> str | None:
-    """Return the checksum of what has arrived, None if there is none to compare it with."""
+    """Return the checksum of the bytes that have arrived, None if there is none to compare it with."""
     return None if source.checksum is None else checksum_of(source.part, source.checksum)
 
 

@@ -17,7 +17,7 @@ from anchordrug.release.part import RemoteFile, append, length_of, require_space
 
 _LONGEST_PAUSE = 600.0
 _CONNECT_AND_READ_SECONDS = (30.0, 60.0)
-# What is read but not yet written is lost by a cut: at most so many bytes.
+# Bytes read but not yet written are lost by an interruption: at most so many bytes.
 _BLOCK = 2**16
 _REFUSED = {
     401: "asks for a login",
@@ -25,14 +25,14 @@ _REFUSED = {
     404: "has no such file",
     410: "says that the file is gone for good",
 }
-_REMEDY = "look up where it lies now and correct its url in the manifest, or take it from a mirror"
+_REMEDY = "look up its new address and correct its url in the manifest, or take it from a mirror"
 
 
 Result = TypeVar("Result")
 
 
 class CutError(Exception):
-    """An attempt that failed in a way that another may mend."""
+    """An attempt that failed in a way that another attempt may cure."""
 
     def __init__(self, what: str, wait: float = 0.0):
         super().__init__(what)
@@ -89,13 +89,13 @@ def with_patience(
             if failures > len(pauses):
                 raise RawDataError(
                     f"{url}: {cut}; gave up after {failures} attempts without a new byte; run it "
-                    f"again later (it goes on after {arrived():,} bytes), or take it from a mirror"
+                    f"again later (it resumes after {arrived():,} bytes), or take it from a mirror"
                 ) from cut
             time.sleep(max(pauses[max(0, failures - 1)] if pauses else 0.0, cut.wait))
 
 
 def _attempt(source: RemoteFile, file: BinaryIO) -> bool:
-    """Ask once for what is missing of `file` and append it; return whether there was something before."""
+    """Ask once for the missing part of `file` and append it; return whether there was something before."""
     known, headers = source.known(), {"Accept-Encoding": "identity"}
     validator = known.get("etag") or known.get("last_modified")
     if not known or not (validator or source.checksum):

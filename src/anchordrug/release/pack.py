@@ -29,7 +29,7 @@ from anchordrug.release.manifest import published_of
 from anchordrug.release.params import GoTerms
 
 BLOCK = 2**22
-# Of a larger file the checksum stands in dvc.lock, which took minutes to compute it.
+# The checksum of a larger file is in dvc.lock; it took minutes to compute.
 LARGEST_HASHED = 2**30
 
 
@@ -141,7 +141,7 @@ def _put_matrix(source: Path, folder: Path) -> None:
 
 
 def _put_signatures(downloads: Path, release: Release, folder: Path) -> None:
-    """Link the table of signatures; with the older releases, join the one of their quality to it."""
+    """Link the table of signatures; with the older releases, join the table of their quality to it."""
     if release.quality is None:
         put_link(downloads / release.signatures, folder / release.signatures)
         return

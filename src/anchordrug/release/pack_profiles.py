@@ -23,7 +23,7 @@ FEWEST_DRUGS = 5
 
 
 class Packed(NamedTuple):
-    """A packed bundle: its signatures and z as written, and what was done, in words."""
+    """A packed bundle: its signatures and z as written, and notes on its making."""
 
     signatures: pd.DataFrame
     z: np.ndarray
@@ -31,7 +31,7 @@ class Packed(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """Files beside the profiles, None where there is none: untreated expression, gene annotation."""
+    """Files next to the profiles, None where there is none: untreated expression, gene annotation."""
 
     expression: Path | None
     annotation: Path | None
@@ -52,7 +52,7 @@ def pack_profiles(profiles: Profiles, beside: Beside, out: Path, *, assay: str, 
     SettingsError
         `out` is something else than a packed bundle.
     RawDataError
-        Ranks are none, a cell line has too few drugs to be centred, or a file beside is damaged.
+        Ranks are none, a cell line has too few drugs to be centred, or a file next to them is damaged.
     """
     require_packed(out)
     notes = list(profiles.notes)
@@ -197,7 +197,7 @@ def _put_beside(beside: Beside, lines: list[str], folder: Path) -> list[str]:
 
 
 def _put_expression(path: Path, lines: list[str], to: Path) -> list[str]:
-    """Write untreated expression of the cell lines that a file describes; return what was found, in words."""
+    """Write untreated expression of the cell lines that a file describes; return a note on it."""
     found = described_lines(path, lines)
     if not found:
         raise RawDataError(

@@ -1,4 +1,4 @@
-"""The params.yaml beside a manifest: a mirror to fetch from, the terms of GO to pack, the slice to take."""
+"""The params.yaml next to a manifest: a mirror to fetch from, the terms of GO to pack, the slice to take."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Pieces of a file on a server, kept on the disk: what has arrived is not asked for again."""
+"""Pieces of a file on a server, kept on the disk: a piece that has arrived is not asked for again."""
 
 import io
 import json
@@ -29,7 +29,7 @@ _LONGEST, _BLOCK = 2**23, 2**16
 class Pieces(io.RawIOBase):
     """A file on a server as a file to read from, of which only the parts that are read arrive.
 
-    Beside the bytes, at their own places in a sparse file, lies the checksum of every piece, because after a
+    Next to the bytes, at their own places in a sparse file, lies the checksum of every piece, because after a
     power cut a piece may hold zeros.
     """
 
@@ -45,7 +45,7 @@ class Pieces(io.RawIOBase):
             self._have(start, stop)
 
     def fetch(self, ranges: Iterable[tuple[int, int]], what: str) -> None:
-        """Fetch what is missing of some ranges, many at once; `what` names the work in the progress line."""
+        """Fetch the missing parts of some ranges, many at once; `what` names the work for the progress."""
         missing = [gap for start, stop in _joined(ranges, _GAP) for gap in self._gaps(start, stop)]
         asked = [
             (start, min(start + _LONGEST, stop))
@@ -99,7 +99,7 @@ class Pieces(io.RawIOBase):
         self.starts[first:last], self.stops[first:last] = [start], [stop]
 
     def _gaps(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Return what is missing of a range."""
+        """Return the missing parts of a range."""
         gaps = []
         for place in range(bisect_right(self.stops, start), len(self.starts)):
             if self.starts[place] >= stop:
@@ -110,7 +110,7 @@ class Pieces(io.RawIOBase):
         return [*gaps, (start, stop)] if start < stop else gaps
 
     def read_range(self, start: int, stop: int) -> bytes:
-        """Return a range of bytes; what is missing is fetched, in whole blocks."""
+        """Return a range of bytes; missing blocks are fetched whole."""
         stop = min(stop, self.version.total)
         for first, last in self._gaps(start, stop):
             begin, end = first - first % _BLOCK, min(-(-last // _BLOCK) * _BLOCK, self.version.total)

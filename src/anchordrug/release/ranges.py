@@ -16,7 +16,7 @@ _BLOCK = 2**16
 
 @dataclass(frozen=True)
 class Version:
-    """What a server says of a file: its length, and marks that differ from version to version, or None."""
+    """A server's description of a file: its length, and marks of its version, or None."""
 
     total: int
     etag: str | None
@@ -24,7 +24,7 @@ class Version:
 
 
 class ChangedError(Exception):
-    """The server has another version of the file than the one that was asked for."""
+    """The server has another version of the file than the version asked for."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Traffic:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, requests: int, count: int) -> None:
-        """Add what a thread has asked for and got."""
+        """Add a thread's requests and received bytes."""
         with self.lock:
             self.requests += requests
             self.bytes += count
@@ -87,7 +87,7 @@ class RemoteRanges:
         return bytes(got)
 
     def _attempt(self, start: int, stop: int, got: bytearray, version: Version | None) -> Version:
-        """Ask once for what is missing, append it to `got`, and return the version of the answer."""
+        """Ask once for the missing bytes, append it to `got`, and return the version of the answer."""
         if not hasattr(self._own, "session"):
             self._own.session = requests.Session()
         begin = start + len(got)
@@ -111,7 +111,7 @@ class RemoteRanges:
                 raise CutError("the server answers with another piece than was asked for")
             marks = strong(response.headers.get("ETag")), response.headers.get("Last-Modified")
             return Version(int(given[3]), *marks)
-        # If-Range is answered with all of the file where it is another one, and so is a range out of it.
+        # If-Range is answered with the whole of a changed file, and so is a range outside the file.
         if known is not None:
             raise ChangedError
         raise RawDataError(

@@ -302,7 +302,7 @@ def _gene_table() -> pd.DataFrame:
 
 
 def _refuse_mixture(folder: Path, ours: set[str]) -> None:
-    """Raise where a file of another bundle would stand beside ours: readers find files by how names begin."""
+    """Raise where another bundle's file is already in the folder: readers find files by how names begin."""
     starts = ("level5_*", "basal_expression*", "gene_ontology*", "gene_panel*")
     strangers = sorted(path for start in starts for path in folder.glob(start) if path.name not in ours)
     if strangers:

@@ -70,7 +70,7 @@ class MatrixRows(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The models of DepMap's expression, and what writes the rows of some; its pieces as of `MatrixRows`."""
+    """The models of DepMap's expression, and the writer of rows of some; its pieces as of `MatrixRows`."""
 
     names: list[str]
     write: Callable[[Collection[str], Path], None]
@@ -79,7 +79,7 @@ class Models(NamedTuple):
 
 @contextmanager
 def work_folder(downloads: Path) -> Iterator[Path]:
-    """Yield an empty folder for the files of a slice; what a killed run has left there is removed.
+    """Yield an empty folder for the files of a slice; files that a killed run left there are removed.
 
     Raises
     ------

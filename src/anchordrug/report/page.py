@@ -26,7 +26,7 @@ def write_page(template: str, path: Path, **values: object) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": _cell, "numeric": _numeric, "largest": _largest}
-    # NaN is no JSON, and would keep the page's script from reading any of it.
+    # NaN is not JSON, and would keep the page's script from reading any of it.
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     own = files("anchordrug.report")
 

@@ -42,7 +42,7 @@ class Figure:
 
 
 def reliability(table: pd.DataFrame) -> Figure:
-    """Draw how often the likeliest label is right against its probability.
+    """Draw how often the most probable label is right against its probability.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def reliability(table: pd.DataFrame) -> Figure:
         axes.plot([1 / 3, 1], [1 / 3, 1], color=FAINT, linewidth=0.8, zorder=0)
         _curves(axes, table, "target", "confidence", "accuracy")
 
-    svg = svg_of(draw, "probability of the likeliest label", "share that is right")
-    return Figure(svg, "Share of likeliest labels that are right against their predicted probability.")
+    svg = svg_of(draw, "probability of the most probable label", "share that is right")
+    return Figure(svg, "Share of most probable labels that are right against their predicted probability.")
 
 
 def risk_coverage(table: pd.DataFrame) -> Figure:
@@ -108,8 +108,8 @@ def predictors(table: pd.DataFrame) -> Figure:
         axes.errorbar(middle, place, xerr=ends, fmt="o", color=COLOURS[0], markersize=5, capsize=3)
         axes.set_yticks(place, table["predictor"])
 
-    svg = svg_of(draw, "macro-F1 with its 95 % interval", "", height=0.28 * len(table) + 0.8)
-    return Figure(svg, "Macro-F1 of every predictor and baseline with its 95 % interval.")
+    svg = svg_of(draw, "macro-F1 with its 95% interval", "", height=0.28 * len(table) + 0.8)
+    return Figure(svg, "Macro-F1 of every predictor and baseline with its 95% interval.")
 
 
 def coverage_map(drugs: pd.DataFrame) -> Figure:
@@ -118,7 +118,7 @@ def coverage_map(drugs: pd.DataFrame) -> Figure:
     Parameters
     ----------
     drugs
-        x, y, role (test or pool), round (0 for a drug that is no anchor), label.
+        x, y, role (test or pool), round (0 for a drug that is not an anchor), label.
     """
     points = []
 

@@ -84,7 +84,7 @@ def _named(headline: pd.DataFrame) -> pd.DataFrame:
 
 
 def _card(tables: Tables, target: str) -> dict[str, object]:
-    """Return the headline of one target: our score and its interval, and what to hold beside it."""
+    """Return the headline of one target: our score and its interval, and what to hold next to it."""
     headline = rows_of(tables.headline, target=target).set_index("predictor")[
         ["drugs", "macro_f1", "low", "high"]
     ]

@@ -60,7 +60,7 @@ def run(project: Project, target: str) -> None:
 
 
 def _metrics(project: Project, target: str, seed: int, budget: str) -> dict[str, float]:
-    """Return what evaluate found on the target's test drugs, for the card."""
+    """Return evaluate's scores on the target's test drugs, for the card."""
     scores = project.read(project.campaign_metrics("scores", target, seed), schemas.SCORES)
     (row,) = scores[scores["predictor"] == budget].to_dict("records")
     return {f"test drugs, {words}": row[name] for name, words in METRICS.items() if not np.isnan(row[name])}
@@ -69,7 +69,7 @@ def _metrics(project: Project, target: str, seed: int, budget: str) -> dict[str,
 def _measured_groups(
     project: Project, task: Task, seed: int, anchors: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Return what evaluate found on the target's test drugs, by evidence group, for the card."""
+    """Return evaluate's scores on the target's test drugs, by evidence group, for the card."""
     path = project.campaign_metrics("test_drugs", task.target, seed)
     tested = project.read(path, schemas.TEST_DRUGS)
     tested = tested[tested["predictor"] == budget_name(len(anchors))]

@@ -24,7 +24,7 @@ def run(key: str, manifest: Path, params: Path, into: Path) -> None:
     """
     wanted, mirror = file_of(key, manifest), mirror_of(params)
     path = into / wanted.file
-    # A large file may lie on another disk, and be linked to.
+    # A large file may be a link to another disk.
     if not path.is_symlink():
         require_outputs([("--into", path)], [manifest, params])
     fetched = download(wanted.url, path, size=wanted.size, checksum=wanted.checksum, mirror=mirror)

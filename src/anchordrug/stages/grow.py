@@ -14,7 +14,7 @@ from anchordrug.project.project import Project
 
 
 def run(project: Project) -> None:
-    """Write the atlas; without additions its tables are the curated ones, byte for byte."""
+    """Write the atlas; without additions its tables are those of curation, byte for byte."""
     additions = read_additions(project.additions)
     curated, own = project.curated_tables, project.atlas_tables
     # Genes and published data are never added.

@@ -22,16 +22,16 @@ def run(
     centre_lines: bool,
     layer: str | None,
 ) -> None:
-    """Make the raw bundle `out` of a table of profiles, and say what was assumed and what to set.
+    """Make the raw bundle `out` of a table of profiles, and print the assumptions and the settings to make.
 
     Raises
     ------
     SettingsError
-        `out` is no packed bundle, or a dose or time is not positive.
+        `out` is not a packed bundle, or a dose or time is not positive.
     OutputError
         `out` is a file or a link, has an input in it, or cannot be written.
     RawDataError
-        A file is missing or damaged, or lacks what a bundle needs.
+        A file is missing or damaged, or lacks a part that a bundle needs.
     """
     for option, value in (("--dose-um", usual.dose_um), ("--time-h", usual.time_h)):
         if value is not None and not 0 < value < float("inf"):
@@ -64,7 +64,7 @@ def _in_words(packed: Packed, out: Path) -> list[str]:
         f"signatures by dose and time: {doses}",
     ]
     if repeated:
-        lines.append(f"{repeated:,} signatures are replicates of another one; curation takes their median")
+        lines.append(f"{repeated:,} signatures are replicates of another; curation takes their median")
     if len(known) != packed.z.size:
         lines.append(f"{1 - len(known) / packed.z.size:.1%} of the values are missing and stay missing")
     lines.append(

@@ -19,7 +19,7 @@ RELEASE = "lincs2020"
 
 
 def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
-    """Make the raw bundle `out` of a slice, whole or not at all, and tell what was fetched for it.
+    """Make the raw bundle `out` of a slice, whole or not at all, and print how much was fetched for it.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
 def _write_large(
     large: list[sliced.LargeFile], settings: SliceParams, downloads: Path, folder: Path
 ) -> tuple[str, list[str]]:
-    """Write rows of the large files and of their tables; return the matrix and what was fetched."""
+    """Write rows of the large files and of their tables; return the matrix and a note on the download."""
     release, (depmap, matrix) = release_called(RELEASE), large
     names, _ = read_line_names(downloads / MODELS, downloads / release.cells)
     compounds = read_compounds(downloads / release.compounds)

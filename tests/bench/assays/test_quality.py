@@ -57,7 +57,7 @@ def test_wells_without_reads_with_few_and_without_a_column_fail_with_their_reaso
 
     assert wells["failed"].sum() == 3
     assert one(wells, empty)["reason"] == "no reads"
-    assert one(wells, thin)["reason"] == "too few reads (<10 % of the plate's median)"
+    assert one(wells, thin)["reason"] == "too few reads (<10% of the plate's median)"
     assert one(wells, missing)["reason"] == "no column in the results"
     assert np.isnan(one(wells, empty)["similarity"])
     assert one(wells, missing)["reads"] == 0
@@ -208,7 +208,7 @@ def test_a_plate_without_controls_cannot_be_compared():
 
 
 def moved(position, layout, shape):
-    """Where the contents of a well are under another layout, written anew by hand."""
+    """Where the contents of a well are under another layout, written again by hand."""
     rows, columns = shape
     row, column = "ABCDEFGHIJKLMNOP".index(position[0]), int(position[1:]) - 1
     if layout == "filled by columns instead of by rows":

@@ -195,7 +195,7 @@ def test_a_well_twice(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "fault"),
-    [(-7, "-7 is negative"), (7.5, "7.5 is no whole number"), (1e17, r"1e\+17 is too large")],
+    [(-7, "-7 is negative"), (7.5, "7.5 is not a whole number"), (1e17, r"1e\+17 is too large")],
 )
 def test_counts_that_are_none(tmp_path, value, fault):
     table = COUNTS.astype(float)
@@ -214,7 +214,7 @@ def test_counts_with_the_background_taken_off(tmp_path):
 
 def test_normalised_values(tmp_path):
     with pytest.raises(
-        AssayError, match=r"gene 'SIMG1', well 'a02': 0\.693147 is no whole number; these look like"
+        AssayError, match=r"gene 'SIMG1', well 'a02': 0\.693147 is not a whole number; these look like"
     ):
         read_assay(save(tmp_path, np.log1p(COUNTS), ".csv"), KNOWN)
 
@@ -390,7 +390,7 @@ def test_rows_that_are_no_genes_are_left_out(tmp_path, names, suffix, transposed
     assert counts.genes == genes
     np.testing.assert_array_equal(counts.values, table)
     (note,) = counts.notes
-    assert note.startswith(f"{len(names)} rows are no genes and left out ({', '.join(names[:3])}")
+    assert note.startswith(f"{len(names)} rows are not genes and left out ({', '.join(names[:3])}")
 
 
 # ---- differential expression ----
@@ -503,7 +503,7 @@ def test_rows_of_one_drug_and_gene_are_averaged(tmp_path):
         "SIMG4": 1,
         "OTHER": 2,
     }
-    # A row that is copied changes nothing, and repeats of names that are no genes do not matter.
+    # A row that is copied changes nothing, and repeats of names that are not genes do not matter.
     assert profiles.notes == ("2 genes are in several rows of a drug (SIMG4, SIMG1); they are averaged",)
 
 
@@ -570,7 +570,7 @@ def test_tables_of_programs(tmp_path, program):
 def test_unsigned_values_alone_are_refused(tmp_path, name):
     table, _ = results_of_programs("edgeR, F")
     table = table[["gene", "F", "pval"]].rename(columns={"F": name})
-    message = "hardly a negative value" if name == "z" else "the direction of a change is unknown"
+    message = "almost no negative value" if name == "z" else "the direction of a change is unknown"
     with pytest.raises(AssayError, match=rf"column '{name}' .*{message}"):
         read_assay(save(tmp_path, table, ".csv"), MANY)
 
@@ -588,7 +588,7 @@ HOSTILE = {
     "no genes in a long table": (LONG_Z.replace("SIMG", "XG"), "neither a column nor the header names genes"),
     "no values": (
         "gene,symbol\nSIMG1,x\nSIMG2,y\n",
-        "no column of values beside its gene names; looked for raw",
+        "no column of values next to its gene names; looked for raw",
     ),
     "no names": (
         "SIMG1,SIMG2\n1.5,-1\n-2.5,1\n",
@@ -642,19 +642,19 @@ HOSTILE = {
     ),
     "statistic without sign": (
         de("drug", "gene", "pvalue", stat=["9", "4", "6.25", "1"]),
-        r"\(column 'stat' has hardly a negative value\) and none of log2 fold changes",
+        r"\(column 'stat' has almost no negative value\) and none of log2 fold changes",
     ),
     "p beyond 1": (
         de("drug", "gene", "log2FoldChange", pvalue=["0.1", "1.5", "1", "1"]),
-        "line 3, column 'pvalue': 1.5 is no p-value, which lies between 0 and 1; correct it",
+        "line 3, column 'pvalue': 1.5 is not a p-value, which is between 0 and 1; correct it",
     ),
     "negative p": (
         de("drug", "gene", "log2FoldChange", pvalue=["0.1", "-0.5", "1", "1"]),
-        "line 3, column 'pvalue': -0.5 is no p-value",
+        "line 3, column 'pvalue': -0.5 is not a p-value",
     ),
     "no standard error": (
         de("drug", "gene", "log2FoldChange", lfcSE=["0.1", "0", "1", "1"]),
-        "line 3, column 'lfcSE': 0 is no standard error, which is greater than 0",
+        "line 3, column 'lfcSE': 0 is not a standard error, which is greater than 0",
     ),
 }
 

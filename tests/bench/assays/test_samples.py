@@ -83,7 +83,7 @@ def test_shares_of_reads_are_rounded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "fault"), [(-7, "-7 is negative"), (7.5, "7.5 is no whole number"), (1e17, r"1e\+17 is too")]
+    ("value", "fault"), [(-7, "-7 is negative"), (7.5, "7.5 is not a whole number"), (1e17, r"1e\+17 is too")]
 )
 def test_values_that_are_no_counts(tmp_path, value, fault):
     wrong = X.astype(np.float64)

@@ -212,7 +212,7 @@ def test_positive_controls_by_their_names(tmp_path, header, kinds):
     assert list(table["pert_type"]) == ["trt", "negcon", "poscon", "poscon"]
     assert list(table["drug_id"]) == ["BRD-1", "DMSO", "AMG900", "BRD-1"]
     assert list(table["concentration"]) == [5, 0, 5, 0]
-    # A positive control is no replicate of the same drug.
+    # A positive control is not a replicate of the same drug.
     assert list(table["replicate"]) == [1, 1, 1, 1]
 
 

@@ -91,7 +91,7 @@ def test_the_workbook_tells_what_to_do(tmp_path):
     assert book.sheetnames == titles
     cells = [cell.value for row in book["protocol"].iter_rows() for cell in row]
     assert {"10 uM", "24 h", f"source lines: {ATLAS}", "dose and time: other"} <= set(cells)
-    assert "0.1 % in every well (cap: 0.5 %)" in cells
+    assert "0.1% in every well (cap: 0.5%)" in cells
     assert not [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.data_type == "f"]
     drugs = pd.read_excel(tmp_path / "pack.xlsx", sheet_name="drugs")
     assert drugs["rank"].tolist() == [1, 2, 3]
@@ -158,9 +158,7 @@ def test_warnings_tell_of_rounding_refills_and_conditions():
     plates = plates_of(well_volume_ul=36, concentration_um=1.0)
     (pack,) = rounds_of(plates, [[0]], library_of(2), "other dose")
     assert warnings(pack)[0] == "other dose"
-    assert (
-        "steps of 2.5 nL miss the concentration by more than 10 % (BRD-K000 0.6944 uM)" in warnings(pack)[1]
-    )
+    assert "steps of 2.5 nL miss the concentration by more than 10% (BRD-K000 0.6944 uM)" in warnings(pack)[1]
     plates = plates_of(well_volume_ul=100, source_volume_ul=15.7, dead_volume_ul=15)
     first, second = rounds_of(plates, [[0, 1], [0]], library_of(2))
     assert warnings(first) == ["source wells too low for another round like this: SOURCE1 A03 (DMSO)"]

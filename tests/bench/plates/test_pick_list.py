@@ -253,7 +253,7 @@ def test_a_stock_that_would_bring_too_much_dmso_is_refused():
     weak = sources_of(("BRD-K001", None, None)).assign(stock_mm=[5.0])
     with pytest.raises(
         SettingsError,
-        match=r"drug 'BRD-K001': 10 uM in 50 uL from a stock of 5 mM brings 0.2 % of DMSO, more than "
+        match=r"drug 'BRD-K001': 10 uM in 50 uL from a stock of 5 mM brings 0.2% of DMSO, more than "
         r"plates.dmso_percent_max \(0.1 %\); use a stock of at least 10 mM",
     ):
         pick_list(table, weak, plates)

@@ -32,18 +32,18 @@ MANY = 262_144
 
 
 class _Step(NamedTuple):
-    """What a chosen drug changes, for every drug by its features; vectors are float64 [features].
+    """The effect of a chosen drug, for every drug by its features; vectors are float64 [features].
 
     Attributes
     ----------
     direction
         Its inner product with a drug's features is the covariance of the two drugs.
     pull
-        Its inner product with them is what the two together say of the query drugs.
+        Its inner product with them is the joint information of the two on the query drugs.
     variance
         Of the chosen drug's measurement.
     gain
-        What the chosen drug's measurement takes off the query drugs, times that variance.
+        The reduction of the query drugs' variance by the chosen drug's measurement, times that variance.
     """
 
     direction: np.ndarray
@@ -86,14 +86,14 @@ class _Candidates:
 
 @register("a_optimal")
 def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
-    """Choose the drugs that most reduce what remains uncertain about the drugs one wants to predict.
+    """Choose the drugs that most reduce the uncertainty about the drugs to be predicted.
 
     Greedy A-optimal design on the Gaussian process of `response_gp` (Seo et al. 2000, there "ALC"): each next
-    drug is the one whose measurement takes most off the posterior variance summed over the catalogue's
+    drug is that whose measurement most reduces the posterior variance summed over the catalogue's
     `queries`, given all drugs chosen before. Without query drugs it is pool and anchors themselves. The score
-    is that reduction. A posterior variance does not depend on what was measured, so none of it is needed.
+    is that reduction. A posterior variance does not depend on the measured values, so they are not needed.
 
-    Of more than `SHORTLIST` drugs, each step compares those of a shortlist. A drug's score hardly ever grows
+    Of more than `SHORTLIST` drugs, each step compares those of a shortlist. A drug's score barely ever grows
     by what others teach, so a drug outside counts with its last score; once that is the largest, all drugs
     are scored again (the lazy evaluation of Minoux 1978).
     """

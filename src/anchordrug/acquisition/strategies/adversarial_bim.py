@@ -17,7 +17,7 @@ def adversarial_bim(view: PoolView, batch: int, rng: np.random.Generator) -> Sel
 
     The features of a drug move against its own predicted labels, step by step along the gradient of the
     mean loss over genes: one perturbation for all genes, and only in the drug's block of the input. It ends
-    where less than 90 % of the genes keep their label, interpolated within the last step. The score is minus
+    where less than 90% of the genes keep their label, interpolated within the last step. The score is minus
     the perturbation's length; drugs that have not ended after 200 steps come last. (The basic iterative
     method of Kurakin et al. 2017 takes the gradient's sign; 1e-3 in each of 1,024 bits turns a tenth of the
     genes of most drugs in one step, which ranks coarsely.)

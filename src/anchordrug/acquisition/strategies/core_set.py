@@ -11,7 +11,7 @@ from anchordrug.acquisition.view import PoolView
 
 @register("core_set")
 def core_set(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:  # noqa: ARG001
-    """Greedy k-center on penultimate embeddings: always the drug farthest from all chosen ones so far.
+    """Greedy k-center on penultimate embeddings: always the drug farthest from all drugs chosen so far.
 
     Anchors of earlier rounds are the first centres; without any, the drug nearest to the pool's mean is.
     The score is the distance at which a drug was chosen; that first drug's is its own to the mean.

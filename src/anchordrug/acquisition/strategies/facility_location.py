@@ -12,7 +12,7 @@ from anchordrug.acquisition.scores import first_of_largest
 from anchordrug.acquisition.spacing import evenly_spaced
 from anchordrug.acquisition.view import PoolView
 
-# Of more drugs that one wants to predict, evenly spaced ones are looked at.
+# Of more drugs to be predicted, an evenly spaced subset is used.
 MOST_AIMED = 2000
 ROWS_AT_ONCE = 4096
 
@@ -22,7 +22,8 @@ def facility_location(view: PoolView, batch: int, rng: np.random.Generator) -> S
     """Choose drugs such that every drug one wants to predict has one with a similar prior response.
 
     Greedy facility location: each next drug adds most to the sum, over the catalogue's `queries`, of the
-    similarity to the nearest chosen drug, (1 + cosine of prior responses) / 2. The score is what it adds.
+    similarity to the nearest chosen drug, (1 + cosine of prior responses) / 2. The score is the gain of this
+    sum.
     """
     prior = view.prior
     queries = evenly_spaced(np.unique(view.queries), MOST_AIMED)
@@ -50,7 +51,7 @@ def _unit(prior: np.ndarray) -> np.ndarray:
 
 
 def _added(similarity: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    """Return what each pool drug adds, float64 [pool]."""
+    """Return the gain of each pool drug, float64 [pool]."""
     parts = [
         np.maximum(similarity[start : start + ROWS_AT_ONCE] - nearest, 0).sum(axis=1, dtype=np.float64)
         for start in range(0, len(similarity), ROWS_AT_ONCE)

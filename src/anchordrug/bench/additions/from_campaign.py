@@ -47,8 +47,8 @@ def addition_from_campaign(
     Raises
     ------
     SettingsError
-        The folder is no campaign's, the campaign is a rehearsal, nothing is measured yet, or the plate maps
-        have several concentrations.
+        The folder is not a campaign's, the campaign is a rehearsal, nothing is measured yet, or the plate
+        maps have several concentrations.
     TableError
         A table of the campaign was changed.
     """

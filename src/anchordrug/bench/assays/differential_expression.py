@@ -145,7 +145,7 @@ def _size_factors(counts: np.ndarray) -> np.ndarray:
 
 
 def _further_genes(table: pd.DataFrame, wanted: list[str], size: np.ndarray) -> list[str]:
-    """Return at most `FURTHER_GENES` well-read genes beside `wanted`, evenly over the range of means."""
+    """Return at most `FURTHER_GENES` well-read genes next to `wanted`, evenly over the range of means."""
     mean = (table / size).mean(axis=1).drop(wanted)
     ranked = mean[mean >= FURTHER_MEAN].sort_values(kind="stable").index
     places = np.linspace(0, len(ranked) - 1, min(FURTHER_GENES, len(ranked))).astype(int)

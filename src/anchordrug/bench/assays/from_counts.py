@@ -210,7 +210,7 @@ def _quality_notes(wells: pd.DataFrame, drugs: pd.DataFrame) -> list[str]:
     agreement = drugs["replicate_correlation"].median()
     if agreement < LEAST_AGREEMENT:
         notes.append(
-            f"replicates hardly agree (median r {agreement:.2f}): if the cells did not respond, this is noise"
+            f"replicates barely agree (median r {agreement:.2f}): if the cells did not respond, this is noise"
         )
     return notes
 

@@ -15,7 +15,7 @@ from anchordrug.errors import AssayError
 
 NO_COLUMN = "no column in the results"
 NO_READS = "no reads"
-FEW_READS = "too few reads (<10 % of the plate's median)"
+FEW_READS = "too few reads (<10% of the plate's median)"
 UNLIKE = "unlike the other wells of the plate"
 FEWEST_READS = 0.1  # of the plate's median
 WELL_READ = 5.0  # mean reads of a gene

@@ -55,7 +55,7 @@ def contents_of_samples(
     AssayError
         No gene is found; counts have neither wells nor drugs; and as `contents_of`.
     RawDataError
-        A value that is to be added up is no count, or the matrix is too large.
+        A value that is to be added up is not a count, or the matrix is too large.
     """
     columns = sample_columns(matrix.samples)
     gene_column, hits = gene_column_of(matrix.genes, file.is_gene)

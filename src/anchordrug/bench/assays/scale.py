@@ -107,7 +107,7 @@ def factor_notes(kind: Kind | Literal["counts"], factor: float) -> list[str]:
             "counts or a long table with p-values or standard errors, which is scaled"
         ]
     why = {
-        True: "the reads may be few, or the cells may hardly respond",
+        True: "the reads may be few, or the cells may barely respond",
         False: "p-values may be rounded, or the numbers may be of another kind",
     }[factor > high]
     return [

@@ -37,7 +37,7 @@ class WideTable(NamedTuple):
 def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
     """Return counts if all values are whole numbers and none is negative, else z-scores.
 
-    Rows that are no genes (`raw.no_genes`) or have no name are left out. Of counts, so are wells without any
+    Rows that are not genes (`raw.no_genes`) or have no name are left out. Of counts, so are wells without any
     value, and then genes that some well has no value of.
 
     Raises
@@ -65,7 +65,7 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
 
 
 def genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
-    """Return `wide` without the rows that are no genes or have no name, and what to tell of them.
+    """Return `wide` without the rows that are not genes or have no name, and what to tell of them.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def _are_counts(wide: WideTable) -> bool:
         median = float(np.median(np.abs(values)))
         if median < _SMALLEST_MEDIAN_Z:
             raise AssayError(
-                f"{wide.path}: half of the values lie within {median:.3g} of 0, so they are no z-scores but "
+                f"{wide.path}: half of the values lie within {median:.3g} of 0, so they are not z-scores but "
                 "look like log fold changes; give raw counts, z-scores, or a table of differential "
                 "expression with p-values"
             )
@@ -139,7 +139,11 @@ def _are_counts(wide: WideTable) -> bool:
     row, column = np.argwhere(known)[np.flatnonzero(~usable)[0]]
     value = wide.values[row, column]
     fault = (
-        "is negative" if value < 0 else "is too large" if value >= _EXACT_IN_FLOAT else "is no whole number"
+        "is negative"
+        if value < 0
+        else "is too large"
+        if value >= _EXACT_IN_FLOAT
+        else "is not a whole number"
     )
     raise AssayError(
         f"{wide.path}: gene '{wide.genes[row]}', well '{wide.samples[column]}': {value:.6g} {fault}; these "

@@ -37,12 +37,12 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
     Parameters
     ----------
     also
-        Suffixes of the formats in which predictions are written beside parquet, such as ".h5ad".
+        Suffixes of the formats in which predictions are written next to parquet, such as ".h5ad".
 
     Raises
     ------
     SettingsError
-        The folder is no campaign's, or nothing is measured yet.
+        The folder is not a campaign's, or nothing is measured yet.
     LibraryError
         There is no such format, or it cannot hold the library.
     """

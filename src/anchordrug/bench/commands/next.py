@@ -36,7 +36,7 @@ def run(folder: Path, project: Project) -> None:
     Raises
     ------
     SettingsError
-        The folder is no campaign's, or no drug may be chosen.
+        The folder is not a campaign's, or no drug may be chosen.
     """
     with files.working_in(folder):
         renew_stages(project.root, folder)

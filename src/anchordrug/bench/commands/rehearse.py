@@ -26,7 +26,7 @@ def run(folder: Path, out: Path, project: Project) -> None:
     OutputError
         `out` is a file of the campaign or the project, or cannot be written.
     SettingsError
-        The campaign is no rehearsal, no round waits, or a target's untreated expression is not known.
+        The campaign is not a rehearsal, no round waits, or a target's untreated expression is not known.
     """
     _require_out(out, folder, project)
     with files.working_in(folder):

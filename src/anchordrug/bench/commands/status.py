@@ -36,7 +36,7 @@ def run(folder: Path, console: Console) -> None:
     Raises
     ------
     SettingsError
-        It is no campaign's folder.
+        It is not a campaign's folder.
     """
     standing = _standing(folder)
     campaign, rounds, outcomes = standing.campaign, standing.rounds, standing.outcomes
@@ -72,7 +72,7 @@ def as_values(folder: Path) -> dict[str, object]:
     Raises
     ------
     SettingsError
-        It is no campaign's folder.
+        It is not a campaign's folder.
     """
     standing = _standing(folder)
     campaign = standing.campaign

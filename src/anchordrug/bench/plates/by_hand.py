@@ -49,7 +49,7 @@ def working_solutions(plate_map: pd.DataFrame, stocks: Mapping[str, float], plat
         `COLUMNS`, one row per drug and concentration, and one for the vehicle. If first_stock_ul is not 0,
         the stock is diluted in DMSO first: first_stock_ul + first_dmso_ul of diluted_mm. Then
         stock_ul + dmso_ul + medium_ul = total_ul of working_um, with the same share of DMSO in every solution
-        (to 5 %). Each of `wells` gets per_well_ul; total_ul is at least a tenth more than all of them take.
+        (to 5%). Each of `wells` gets per_well_ul; total_ul is at least a tenth more than all of them take.
         Empty if a well is too small, or a stock too weak, for pipetting by hand.
     """
     per_well = per_well_ul(plates)

@@ -120,7 +120,7 @@ def _drugs(pack: Pack) -> "list[Figure]":
 
 
 def _sources(pack: Pack, looks: Mapping[str, Look]) -> "list[Figure]":
-    """Draw each source plate as a picture with its table of volumes beside it."""
+    """Draw each source plate as a picture with its table of volumes next to it."""
     pages = []
     for plate, wells in pack.sources.groupby("source_plate", sort=False):
         shown = wells.head(_ROWS[2.5])

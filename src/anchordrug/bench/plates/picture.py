@@ -44,7 +44,7 @@ _LEAST_PITCH = {96: 17.0, 384: 7.6}
 _LINE = 1.35
 # Where the name is in an entry, after circle and number, and all of an entry but the name (em).
 _NAME_AT, _LEAD = 4.0, 5.0
-# Height of a catalogue number beside a name of height 1, and the gap between the two (em).
+# Height of a catalogue number next to a name of height 1, and the gap between the two (em).
 _SMALL, _GAP = 0.8, 0.8
 _VEHICLE_LABEL = "DMSO (vehicle control)"
 

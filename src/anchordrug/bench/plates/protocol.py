@@ -34,7 +34,7 @@ def facts(pack: Pack) -> list[tuple[str, str]]:
             f"{plates.well_volume_ul:g} uL: {_cells(pack)} uL of cells in medium, then the transfer",
         ),
         ("Transfer", f"{_listed(volumes)} nL per well, the same for all wells of a plate"),
-        ("DMSO", f"{percents} % in every well (cap: {plates.dmso_percent_max:g} %)"),
+        ("DMSO", f"{percents}% in every well (cap: {plates.dmso_percent_max:g}%)"),
         (
             "Source wells",
             f"{plates.source_volume_ul:g} uL when full; {plates.dead_volume_ul:g} uL stay in the well",
@@ -63,7 +63,7 @@ def warnings(pack: Pack) -> list[str]:
     missed = [f"{drug} {got} uM" for drug, wanted, got in pairs if not _close(wanted, got)]
     if missed:
         told.append(
-            f"volumes: steps of {ECHO_STEP_NL} nL miss the concentration by more than 10 % "
+            f"volumes: steps of {ECHO_STEP_NL} nL miss the concentration by more than 10% "
             f"({shortlist(missed, 3)}); dilute the stocks, or enlarge plates.well_volume_ul"
         )
     places = sources["source_plate"] + " " + sources["source_well"] + " (" + sources["drug_id"] + ")"

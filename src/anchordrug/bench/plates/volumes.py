@@ -51,8 +51,8 @@ def problem_with(concentration_um: float, stock_mm: float, plates: Plates) -> st
     if percent > plates.dmso_percent_max * (1 + _SLACK):
         least = stock_mm * percent / plates.dmso_percent_max
         return (
-            f"{asked} brings {percent:.3g} % of DMSO, more than plates.dmso_percent_max "
-            f"({plates.dmso_percent_max:g} %); use a stock of at least {least:.3g} mM, or change "
+            f"{asked} brings {percent:.3g}% of DMSO, more than plates.dmso_percent_max "
+            f"({plates.dmso_percent_max:g}%); use a stock of at least {least:.3g} mM, or change "
             "concentration_um or dmso_percent_max"
         )
     return None

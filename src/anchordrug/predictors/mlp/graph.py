@@ -59,11 +59,11 @@ def mlp_graph(fitted: "MlpFitted", bits: Tensor, row: Tensor) -> Tensor:
 def _second_layer(graph: Graph, drug: Tensor, constant: np.ndarray, network: FactorisedMlp) -> Tensor:
     """Return the second hidden layer [n, genes, hidden[1]] from the terms of the first.
 
-    The first layer of n drugs x genes is by far the widest; what costs time is to pass over it. With slope s,
+    The first layer of n drugs x genes is by far the widest; passing over it takes the time. With slope s,
 
         leaky_relu(a + c) = (1 - s) (max(a, -c) + c) + s (a + c),
 
-    so that one pass, the maximum, and one product remain; what is left are terms of drugs and of genes alone.
+    so that one pass, the maximum, and one product remain; the rest are terms of drugs and of genes alone.
 
     Parameters
     ----------

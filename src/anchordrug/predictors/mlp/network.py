@@ -99,7 +99,7 @@ class _WideLayer(torch.autograd.Function):
 def _sparse_product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Return rows @ weight, [n, width]; where most of `rows` are zeros, only the others are multiplied.
 
-    Fingerprints set some 5 % of their bits and annotations 1 %; the dense product of the genes and its
+    Fingerprints set some 5% of their bits and annotations 1%; the dense product of the genes and its
     gradient alone would cost a quarter of a training step.
     """
     if rows.is_cuda:
@@ -132,7 +132,7 @@ class FactorisedMlp(nn.Module):
         self._scratch = _Scratch()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            # Initialised as the one wide layer it stands for: the scale depends on the whole fan-in.
+            # Initialised as the single wide layer it replaces: the scale depends on the whole fan-in.
             first = nn.Linear(sum(shape.inputs), shape.hidden[0])
             drug, cell, gene = torch.split(first.weight.detach().T.contiguous(), list(shape.inputs))
             self.weight_drug, self.weight_cell, self.weight_gene = map(nn.Parameter, (drug, cell, gene))

@@ -57,7 +57,7 @@ class MlpFitted(Fitted):
         return NumpyOps.softmax(self.temperature.of(np.log(np.maximum(probabilities, 1e-12))))
 
     def labels(self, drugs: np.ndarray) -> np.ndarray:
-        """Return the likeliest labels as the network sees them, int8 [drugs, genes].
+        """Return the most probable labels as the network sees them, int8 [drugs, genes].
 
         Calibrated probabilities may favour "none" where it does not: its final fit is to balanced labels.
         """
@@ -218,8 +218,8 @@ class MlpPredictor(Predictor):
     def fit(self, anchors: np.ndarray, z: np.ndarray, *, seed: int, final: bool = False) -> MlpFitted:
         """Fit to `anchors` and their `z`; without anchors, the pre-trained network as it is.
 
-        The probabilities of a final fit are calibrated by what fits to two thirds of the anchors say of the
-        others.
+        The probabilities of a final fit are calibrated with fits to two thirds of the anchors that predict
+        the others.
         """
         fitted = self._fitted(self._trained(anchors, z, seed, final))
         if not final or len(anchors) < 2 * FOLDS:

@@ -1,4 +1,4 @@
-"""The one training loop, for pre-training and fine-tuning: blocks of experiments x genes."""
+"""The training loop, for pre-training and fine-tuning: blocks of experiments x genes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 @dataclass(frozen=True)
 class Profiles:
-    """What a network trains on: labels int8 [experiments, genes] with their drugs and cell lines.
+    """Experiments to train on: labels int8 [experiments, genes] with their drugs and cell lines.
 
     `drug` and `cell_line`, int64 [experiments], are rows of the feature blocks; a label of -1 is left out.
     """
@@ -67,7 +67,7 @@ def device_of(name: str) -> str:
 def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Down-sample the majority class to half the sum of the two others (PAPER, Model).
 
-    Rows beyond that number become -1 in a copy of `labels`; where the majority is no larger, none do.
+    Rows beyond that number become -1 in a copy of `labels`; where the majority is not a larger, none do.
     """
     counts = np.bincount(labels[labels != LEFT_OUT].astype(np.int64), minlength=3)
     majority = int(counts.argmax())

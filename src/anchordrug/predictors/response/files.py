@@ -51,7 +51,7 @@ def load_state(
     Raises
     ------
     RawDataError
-        A file is missing or damaged, or the shape is another one.
+        A file is missing or damaged, or the shape differs.
     """
     with reading(folder) as (arrays, card):
         kernel = card["gp"]["kernel"]
@@ -116,7 +116,7 @@ def write(folder: Path, arrays: Mapping[str, np.ndarray], card: Mapping[str, obj
 
 @contextmanager
 def reading(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], dict]]:
-    """Yield arrays and card; what goes wrong in the block is an error that names the folder.
+    """Yield arrays and card; a fault in the block becomes an error that names the folder.
 
     Raises
     ------

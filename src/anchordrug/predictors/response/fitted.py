@@ -72,7 +72,7 @@ class ResponseFitted(Fitted):
         return self.mixed(ops, evidence, mean, deviation, net), mean
 
     def mixed(self, ops: type, evidence: Evidence, mean: Array, deviation: Array, net: Array | None) -> Array:
-        """Return probabilities [n, genes, 3] from what the process and the network (its logits) say."""
+        """Return probabilities [n, genes, 3] from the process and the network (its logits)."""
         if net is not None and self.net_share == 1:
             return ops.softmax(net)
         gp = self.labels_from_gp.logits(ops, evidence, mean, deviation)
@@ -138,7 +138,7 @@ class ResponseFitted(Fitted):
 
 
 def save_fitted(fitted: ResponseFitted, folder: Path, card: Mapping[str, object]) -> None:
-    """Write what was fitted to the anchors; the atlas and the pre-trained part hold the rest."""
+    """Write the fit to the anchors; the atlas and the pre-trained part hold the rest."""
     arrays = {
         "anchors": fitted.gp.kernel.drugs,
         "slope": np.array([fitted.gp.slope]),

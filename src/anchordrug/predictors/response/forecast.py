@@ -1,10 +1,10 @@
 """The expected gain of the next drugs of a campaign, from the predictor's own posterior.
 
 The responses that the next drugs would show are drawn from the Gaussian process given the anchors so far, the
-process is updated with each draw, and what it then says of the drugs to be predicted is scored against labels
-drawn from what it believes. Nothing has to be measured; the mean over draws is the expected macro-F1. Draws
-are correlated between drugs by the process and between genes as in the source lines, because independent ones
-would make every interval too narrow; they still lack the model's own errors, which `misses` adds.
+process is updated with each draw, and its predictions of the drugs to be predicted are scored against labels
+drawn from its posterior. Nothing has to be measured; the mean over draws is the expected macro-F1. Draws
+are correlated between drugs by the process and between genes as in the source lines, because independent
+draws would make every interval too narrow; they still lack the model's own errors, which `misses` adds.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ PSEUDO_TARGETS, PSEUDO_ANCHORS = 3, 30
 
 
 def noise_scale(settings: GpSettings, targets: Sequence[PseudoTarget]) -> float:
-    """Return the variance of z that a variance of 1 of the process stands for.
+    """Return the variance of z that corresponds to a variance of 1 of the process.
 
     The process' mean depends on the ratio of its variances alone. Their unit is measured on the first of
     `targets`, the largest source lines: with 30 anchors each, the other drugs show how far predictions miss.
@@ -73,7 +73,7 @@ def drawn_scores(
     steps
         int64, rising, at most the length of `order`; the first is 0, the present.
     queries
-        int64 rows of the drugs to be predicted; of many, evenly spaced ones are looked at.
+        int64 rows of the drugs to be predicted; an evenly spaced subset of many drugs.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def drawn_scores(
     between = fitted.gp.covariance(queries, order)
     own = fitted.gp.covariance(order, order)
     factor = cholesky((own + own.T) / 2 + (noise + 1e-9) * np.eye(len(order)), lower=True)
-    # Column k is what drug k of the order tells about every drug, given the drugs before it.
+    # Column k is the information of drug k of the order on every drug, given the drugs before it.
     told = solve_triangular(factor, between.T, lower=True).T
     left = fitted.gp.covariance(queries, queries) - told @ told.T
     rest = cholesky((left + left.T) / 2 + (noise + 1e-6) * np.eye(len(queries)), lower=True)

@@ -3,7 +3,7 @@
     z(d, g) = (slope + w0) prior(d, g) + sum_l w_l (z_l(d, g) - consensus(d, g)) + f_g(d) + noise
 
 The weights w, one a source line and shared by all genes, shift the prior towards lines that resemble the
-target (ridge regression on the anchors). What remains is a Gaussian process per gene with one kernel, so that
+target (ridge regression on the anchors). The residual is a Gaussian process per gene with one kernel, so that
 a single Cholesky factor serves all genes with the same anchors. Everything is closed form; a fit takes
 milliseconds.
 
@@ -46,12 +46,12 @@ class KernelWeights:
 
 @dataclass(frozen=True)
 class GpSettings:
-    """What the source lines say of the model: learned by `anchordrug.predictors.response.pseudo_targets`.
+    """The model's settings, learned from the source lines by `anchordrug.predictors.response.pseudo_targets`.
 
     Attributes
     ----------
     slope
-        What a prior is multiplied with before there are anchors.
+        The factor of a prior before there are anchors.
     noise
         Variance of the measurements, in the units of the kernel.
     ridge
@@ -73,7 +73,7 @@ class DrugKernel:
     drugs
         int64 [m] rows of the atlas.
     evidence
-        What is known of them.
+        Their evidence.
     scale
         Mean square of prior responses, in units of which inner products are taken.
     """
@@ -331,8 +331,8 @@ def leave_one_out(
     """Return each anchor's z as predicted from the others, without refitting, and its deviation.
 
     float32 [anchors, genes] and [anchors, 1] or [anchors, genes], as `GpFit.predict` returns. A gene
-    that the anchor did not measure is predicted from the others that did; one that no other anchor measured,
-    from the source lines alone.
+    that the anchor did not measure is predicted from the others that did; a gene that no other anchor
+    measured, from the source lines alone.
 
     Removing an anchor changes the weights of the lines (a small solve) and, through them, the residuals of
     all others; the process' own leave-one-out is then read off the precision (Rasmussen and Williams 2006,

@@ -1,4 +1,4 @@
-"""From a predicted z and what is known of drug and gene to calibrated probabilities of the labels.
+"""From a predicted z and the evidence on drug and gene to calibrated probabilities of the labels.
 
 A multinomial logistic regression on functions of the predicted z, its uncertainty and the source lines'
 evidence. It is learned where the answer is known, on source lines that play the target
@@ -39,7 +39,7 @@ class LabelModel:
     gene
         float32 [genes, 3]: the genes' share of the logits and the intercept.
     unseen_pair, unseen_drug, unseen_gene
-        What is added to these for drugs that no source line has measured.
+        Added to these for drugs that no source line has measured.
     spread
         float32 [genes], the typical size of the gene's z.
     threshold

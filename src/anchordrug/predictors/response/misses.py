@@ -1,4 +1,4 @@
-"""How far outcomes lie from their forecasts, and the intervals that follow.
+"""The errors of forecasts, and the intervals that follow from them.
 
 The draws of a forecast come from the model, so their spread lacks the model's own errors. An interval has the
 limits that held the outcomes of earlier forecasts, in units of that spread (conformal prediction, Vovk et al.

@@ -77,7 +77,7 @@ def basis_of(prior: ResponsePrior) -> PriorBasis:
 
 
 def response_inputs(ops: type, basis: PriorBasis, evidence: Evidence) -> Array:
-    """Return what a network sees of a drug's prior response, float32 [n, components + 2].
+    """Return a network's inputs from a drug's prior response, float32 [n, components + 2].
 
     Its components, whether any source line has measured the drug, and the log of how many have.
     """
@@ -94,7 +94,7 @@ def drug_inputs(ops: type, basis: PriorBasis, evidence: Evidence, bits: Array) -
 
 
 def gene_paths(ops: type, prior: Array) -> list[Array]:
-    """Return what a gene sees of its own prior, `PATHS` arrays [n, genes]."""
+    """Return the inputs of a gene from its own prior, `PATHS` arrays [n, genes]."""
     half, shift = np.float32(0.5), np.float32(1)
     return [prior * half, ops.abs(prior) * half, ops.tanh(prior - shift), ops.tanh(prior + shift)]
 
@@ -190,7 +190,7 @@ def pretrain_net(
     settings: NetSettings,
     seed: int,
 ) -> tuple[ResponseNet, list[float]]:
-    """Train on source lines, each with the prior that the other ones give; return network and epoch losses.
+    """Train on source lines, each with the prior from the other lines; return network and epoch losses.
 
     `cells` [cell lines, dim] are embeddings. The same seed and number of threads give the same weights.
     """

@@ -16,7 +16,7 @@ FOLDS = 5
 
 
 class Overlap(NamedTuple):
-    """How a panel agrees with another one.
+    """The agreement of two panels.
 
     Attributes
     ----------

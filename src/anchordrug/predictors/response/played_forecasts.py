@@ -28,7 +28,7 @@ Fit = Callable[[PseudoTarget, np.ndarray, np.ndarray], ResponseFitted]
 def played_misses(
     targets: Sequence[PseudoTarget], fit: Fit, source_fit: SourceFit, threshold: float, seed: int
 ) -> Misses:
-    """Return how far outcomes lie from forecasts in `targets`.
+    """Return the errors of forecasts in `targets`.
 
     Parameters
     ----------

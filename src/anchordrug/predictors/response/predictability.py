@@ -43,8 +43,8 @@ def predictability(
 ) -> Predictability:
     """Let each source line play the target and predict each of its drugs from the rest of them.
 
-    The drugs of a line are dealt into `folds`; those of one fold are predicted by response_gp from the other
-    lines and, as anchors, the other folds.
+    The drugs of a line are divided into `folds`; those of one fold are predicted by response_gp from the
+    other lines and, as anchors, the other folds.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def predictability(
     bits = PackedBits.of(fingerprints)
 
     def targets() -> Iterator[PseudoTarget]:
-        # Made anew for each use, because all of them at once would fill the memory.
+        # Made again for each use, because all of them at once would fill the memory.
         lines.clear()
         for target in pseudo_targets(sources, bits, mechanism, threshold):
             lines.append(target.line)

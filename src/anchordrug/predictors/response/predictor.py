@@ -58,7 +58,7 @@ class ResponseState(State):
 
 @dataclass(frozen=True)
 class NetStart:
-    """A pre-trained network, and what it needs to be fine-tuned in the target with embedding `cell` [dim]."""
+    """A pre-trained network, and the data to fine-tune it in the target with embedding `cell` [dim]."""
 
     network: ResponseNet
     basis: PriorBasis
@@ -206,7 +206,7 @@ class ResponsePredictor(Predictor):
         return self.source_fit.labels.for_library(self.unseen_share)
 
     def _scale(self, anchors: np.ndarray, z: np.ndarray) -> TemperatureScaling:
-        """Return what anchors that are predicted from the others say of the process' probabilities."""
+        """Return the evidence of anchors, each predicted from the others, on the process' probabilities."""
         if len(anchors) < 2 or self.net_share == 1:
             return UNCALIBRATED
         settings, evidence = self.source_fit.gp, self.prior.evidence_of(anchors)

@@ -29,7 +29,7 @@ ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of n drugs before anything is measured in the target.
+    """The evidence on n drugs before anything is measured in the target.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class ResponsePrior:
         return ops.cast(ops.total(bits) > np.float32(0), np.float32) + ops.expand(ops.rows(mechanism, row), 1)
 
     def evidence(self, ops: type, bits: Array, row: Array) -> Evidence:
-        """Return what is known of n drugs with `bits` float32 [n, bits] and atlas `row` int64 [n] (or -1).
+        """Return the evidence on n drugs with `bits` float32 [n, bits] and atlas `row` int64 [n] (or -1).
 
         A drug is never its own neighbour. Neighbours are the drugs of source lines that are at least as
         similar as the 30th; those without any similarity count for nothing.
@@ -171,7 +171,7 @@ class ResponsePrior:
         return weights @ (self.counts[:-1] > 0).astype(np.float32)
 
     def evidence_of(self, drugs: np.ndarray) -> Evidence:
-        """Return what is known of `drugs`, int64 rows of the atlas, as numpy arrays."""
+        """Return the evidence on `drugs`, int64 rows of the atlas, as numpy arrays."""
         parts = [
             self.evidence(NumpyOps, self.bits[part], part)
             for part in np.split(drugs, range(ROWS_AT_ONCE, len(drugs), ROWS_AT_ONCE))

@@ -1,4 +1,4 @@
-"""What the source lines teach before anything is measured in the target: every one plays the target in turn.
+"""Settings learned from the source lines, each of which plays the target in turn.
 
 For each source line the prior is made without it, some of its drugs are anchors, and the others, whose
 responses are known, say how far a prediction can be trusted. The target's own responses are not among the
@@ -57,7 +57,7 @@ ROWS = 300_000
 
 @dataclass(frozen=True)
 class SourceFit:
-    """Settings of the process, the label model, and what decides between labels.
+    """Settings of the process, of the label model, and of the decision between labels.
 
     `offsets` float32 [3] is added to log probabilities before the largest is taken: -tau x log class share.
     `expected` says how well each evidence group was predicted, `unit` is the variance of z that a variance

@@ -44,7 +44,7 @@ def _genes_down(sheet: Sheet, gene_column: int) -> WideTable:
     described = {gene_column, *sheet.columns_named((*GENE_HEADERS, *GENE_DESCRIPTIONS))}
     columns = [column for column in range(len(sheet.header)) if column not in described]
     if not columns:
-        raise AssayError(f"{sheet.path}: has no column of values beside its gene names; {LOOKED_FOR}")
+        raise AssayError(f"{sheet.path}: has no column of values next to its gene names; {LOOKED_FOR}")
     return _named(
         sheet.path,
         sheet.names(gene_column),
