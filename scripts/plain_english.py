@@ -48,10 +48,11 @@ class Habit:
 
     def found(self, text: str) -> Iterator[re.Match]:
         """Yield the places of `text` that show the habit."""
-        allowed = [found.span() for found in _compiled(ALLOWED).finditer(text)]
-        for found in _compiled(self.patterns).finditer(text):
-            if not any(start <= found.start() and found.end() <= end for start, end in allowed):
-                yield found
+        found = list(_compiled(self.patterns).finditer(text))
+        allowed = [right.span() for right in _compiled(ALLOWED).finditer(text)] if found else []
+        for place in found:
+            if not any(start <= place.start() and place.end() <= end for start, end in allowed):
+                yield place
 
 
 HABITS = (
@@ -150,8 +151,11 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern:
     return re.compile("|".join(patterns).replace(" ", _SPACE), re.I)
 
 
-# Pages that are made by a command, pages that others write, and the history.
-_MADE = re.compile(r"docs/reference/python\.md|benchmarks/paper/results/|CHANGELOG\.md")
+# Pages that the code or a command makes, data under a hash, and the history.
+_MADE = re.compile(
+    r"docs/reference/python\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md"
+    r"|docs/howto/plates\.md|docs/performance\.md"
+)
 
 
 @dataclass(frozen=True)
