@@ -1,8 +1,6 @@
 """Figures of the documents are those of the benchmarks' results, as far as they are printed."""
 
-import json
 import re
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,57 +8,8 @@ import pandas as pd
 import pytest
 
 from anchordrug.evaluation.statistics import paired_difference
-from tests.conftest import ROOT
-
-RESULTS = ROOT / "benchmarks/results"
-PAPER = ROOT / "benchmarks/paper/results"
-NUMBER = r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?"
-
-
-@cache
-def page(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-@cache
-def record(name: str):
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-@cache
-def cells(name: str) -> pd.DataFrame:
-    """Records of benchmarks/predictors.py, a mean over seeds for each method, target and split."""
-    records = pd.DataFrame(record(name)).drop(columns=["seed", "pool"])
-    return records.groupby(["hidden", "predictor", "strategy", "budget", "target", "split"]).mean()
-
-
-def of_method(name: str, predictor: str, strategy: str, budget: int, *, hidden: bool = False) -> pd.DataFrame:
-    return cells(name).loc[hidden, predictor, strategy, budget]
-
-
-def rows(name: str, label: str, heading: str = "") -> list[list[str]]:
-    """The numbers in the table rows of a page (below a heading) whose first cells are `label`."""
-    text = page(name).partition(f"## {heading}\n")[2].partition("\n## ")[0] if heading else page(name)
-    assert text, heading
-    found = re.findall(rf"^\| {re.escape(label)} \|(.*)\|$", text, re.M)
-    assert found, (name, label)
-    return [re.findall(NUMBER, re.sub(r"\[how\]\([^)]*\)", "", row)) for row in found]
-
-
-def said(name: str, pattern: str) -> list[str]:
-    """The numbers in the one place that `pattern` describes: N is a number, a space is any white space."""
-    (found,) = re.finditer(pattern.replace("N", f"({NUMBER})").replace(" ", r"\s+"), page(name))
-    return list(found.groups())
-
-
-def check(shown: list[str], values) -> None:
-    """Compare numbers as they are printed with the values that they round."""
-    values = [float(value) for value in values]
-    assert len(shown) == len(values), (shown, values)
-    for text, value in zip(shown, values, strict=True):
-        digits = len(text.partition(".")[2])
-        assert float(text.replace(",", "")) == pytest.approx(value, abs=0.5001 * 10**-digits), (shown, values)
-
+from tests.conftest import DEMO, ROOT
+from tests.figures import NUMBER, PAPER, RESULTS, check, of_method, page, record, rows, said
 
 METHODS = {
     "`mlp`, balanced final fit (the paper's), bald": ("mlp", "bald"),
@@ -215,6 +164,9 @@ def test_sentences_on_hidden_drugs():
         name, r"are weak: N% of their genes change, against N% for seen drugs and N% for hidden drugs"
     )
     check(shown, [100 * share.mean() for share in shares])
+    shares = [known[0]["changed_unseen"], known[0]["changed_seen"]]
+    shown = said("docs/method/evaluation.md", r"N% of their genes change, against N% for seen drugs")
+    check(shown, [100 * share.mean() for share in shares])
     shown = said(name, r"The default expects N% before an anchor is measured and N% with 30")
     check(shown, [100 * table["changed_expected_unseen"].mean() for table in known])
     for predictor, pattern in (
@@ -260,6 +212,30 @@ def test_forecasts(anchors):
     check(shown, [*score, *gain, *drawn, *limits, above])
     (shown,) = rows("docs/results.md", str(anchors), "Forecasts")
     check(shown, [*drawn, *limits])
+
+
+def test_forecasts_over_all_numbers_of_anchors():
+    table = pd.DataFrame(record("forecast")["forecasts"]).query("anchors <= 30")
+    table["held"] = 100 * table["actual"].between(table["low"], table["high"])
+    table["width"] = table["high"] - table["low"]
+    held = table.groupby("of")["held"].mean()
+    name = "docs/method/forecast.md"
+    shown = said(name, r"N% of the gains were held, and N% by the draws alone")
+    check(shown, held[["gain", "drawn_gain"]])
+    shown = said(name, r"itself held N% \(N% by the draws alone\)")
+    check(shown, held[["score", "drawn_score"]])
+    width = table[table["of"] == "score"].groupby("anchors")["width"].mean()
+    check(said(name, r"wider than necessary: N at 0 anchors, N at 30"), width[[0, 30]])
+
+
+def test_demo():
+    name = "docs/data_card.md"
+    (matrix,) = DEMO.glob("*.gctx")
+    panel = (DEMO / "gene_panel_96.txt").read_text(encoding="utf-8").split()
+    counts = [int(number) for number in re.findall(r"n(\d+)x(\d+)", matrix.name)[0]]
+    check(rows(name, "signatures")[0], [*counts, len(panel)])
+    funnel = pd.read_csv(ROOT / "tables/curated/funnel.csv").set_index("unit")["kept"]
+    check(rows(name, "after curation")[0][2:], [funnel["genes"]])
 
 
 def test_ablation():
