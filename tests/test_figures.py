@@ -196,7 +196,7 @@ def test_readme():
     (ceiling,) = rows("README.md", "agreement of two stereo-isomers, both measured in the same line")
     check(ceiling, [record("response")["ceiling"]["macro_f1"]])
     played = record("campaign")
-    shown = said("README.md", "counts, reached N in place of N")
+    shown = said("README.md", r"counts reached N; with z-scores it reached N")
     check(shown, [played["counts"]["macro_f1"], played["z"]["macro_f1"]])
 
 
