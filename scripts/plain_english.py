@@ -136,6 +136,12 @@ HABITS = (
         (r"\bthe (?:page|section|table|paragraph) (?:before|after|above|below)\b",),
         "name the page and link it",
     ),
+    Habit(
+        "a long sentence",
+        # More than 30 words without a mark that ends a sentence or a part of it.
+        (r"(?<!\S)(?:[^\s.;:!?|=]+ ){30,}[^\s.;:!?|=]+",),
+        "split it: 20 words are a good length, 25 the most",
+    ),
     Habit("'the bench' for the lab", (r"\b(?:at|from|to|in|on) the bench\b",), "the lab"),
 )
 
@@ -218,7 +224,8 @@ def prose(text: str) -> str:
 
 
 def _markdown(text: str) -> Iterator[Piece]:
-    yield Piece(1, prose(text))
+    indented = re.compile(r"(?<=\n\n)(?: {4,}[^\n]*\n)+")
+    yield Piece(1, prose(indented.sub(lambda found: "\n" * found[0].count("\n"), text)))
 
 
 def _notebook(text: str) -> Iterator[Piece]:

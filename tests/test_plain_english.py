@@ -20,6 +20,7 @@ EXAMPLES = {
     "a space before %": ("It is 15 %.", "It is 15%."),
     "'some ten'": ("It takes some ten minutes.", "It takes some time."),
     "'the page before'": ("See the page before.", "See the page."),
+    "a long sentence": (31 * "word " + "end.", 14 * "word " + "end; " + 14 * "word " + "end."),
     "'the bench' for the lab": ("The commands at the bench.", "The package bench."),
 }
 
