@@ -195,6 +195,8 @@ def test_readme():
     check(paper, predictors[1:])
     (ceiling,) = rows("README.md", "agreement of two stereo-isomers, both measured in the same line")
     check(ceiling, [record("response")["ceiling"]["macro_f1"]])
+    none = 1 - of_method("hidden", "ensemble", "random", 0)["changed"]
+    check(rows("README.md", '"no gene changes"')[0], [(2 * none / (none + 1) / 3).mean()])
     played = record("campaign")
     shown = said("README.md", r"counts reached N; with z-scores it reached N")
     check(shown, [played["counts"]["macro_f1"], played["z"]["macro_f1"]])
