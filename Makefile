@@ -57,6 +57,7 @@ check: setup
 	ruff format --check .
 	pyright --pythonpath $(BIN)/python
 	lint-imports
+	python scripts/plain_english.py
 
 test: check
 	$(TEST_ENV) pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -67,6 +67,7 @@ NOT_RUN = {
     r"dvc exp run -S raw.dir=\$ANCHORDRUG_LINCS": f"{_HOURS}tests/real curates and plays a small share",
     "(cosmic-ray|cr-filter-operators|cr-report) ": f"{_HOURS}docs/mutation.md has what came of it",
     "cd benchmarks/paper && dvc repro": f"{_HOURS}tests/test_paper_benchmark.py plays a small grid",
+    "python scripts/plain_english.py": "tests/test_plain_english.py looks for the same habits",
     "python benchmarks/": f"{_HOURS}tests/test_docs.py looks at the options",
     "cd sources/lincs/pipeline && dvc repro": f"{_NETWORK}"
     "tests/release/test_fetch.py, test_slice.py and test_pack.py do its parts",

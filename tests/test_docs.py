@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anchordrug.acquisition.registry import strategies, strategy
+from docs.links_glossary import OTHERWISE, anchor, terms, uses
 from tests.conftest import ROOT
 from tests.documents import NOT_RUN, blocks, commands, is_not_run, pages, played_commands
 
@@ -97,3 +98,18 @@ def test_lists_of_the_pages_are_lists_of_the_site(site):
     """Python-Markdown, unlike GitHub, takes a list without an empty line before it for text."""
     for page in site.rglob("*.html"):
         assert not re.search(r"<p>((?!</p>).)*\n(- |\d\. )", page.read_text(encoding="utf-8"), re.S), page
+
+
+def test_every_page_links_the_terms_that_it_uses_to_the_glossary(site):
+    linked = set()
+    for page in site.rglob("*.html"):
+        (article,) = re.findall(r"<article.*?</article>", page.read_text(encoding="utf-8"), re.S) or [""]
+        if page.name == "glossary.html":
+            continue
+        text = re.sub(r"<(pre|code|h\d|a)\b.*?</\1>|<(script|style)\b.*?</\2>", "-", article, flags=re.S)
+        text = OTHERWISE.sub("-", re.sub(r"</t[dh]>\s*<t[dh]>", " | ", text))
+        text = re.sub(r"<[^>]*>", "", text)
+        here = {term for term in terms() if f'glossary.html#{anchor(term)}"' in article}
+        assert not {term for term in terms() if uses(term).search(text)} - here, page
+        linked |= here
+    assert linked == set(terms()), "the glossary has a term that no page uses"
