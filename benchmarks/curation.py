@@ -131,7 +131,11 @@ def write_matrix(path: Path, count: int, ids: list[str]) -> None:
     """Write a GCTX of the first `count` signatures, not compressed."""
     rng = np.random.default_rng(1)
     rows = CHUNK_BYTES // (4 * GENES)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+    # The temporary file is locked by atomic_path.
+    with (
+        atomic_path(path) as temporary,
+        h5py.File(temporary, "w", libver="earliest", locking=False) as file,
+    ):
         matrix = file.create_dataset("0/DATA/0/matrix", (count, GENES), "f4", chunks=(rows, GENES))
         starts = range(0, count, 100 * rows)
         for start in track(starts, f"writing {count:,} signatures", len(starts)):

@@ -25,6 +25,7 @@ from anchordrug.files.disk import allocated
 from anchordrug.files.progress import track
 from anchordrug.raw.bundle import RawBundle, no_file
 from anchordrug.raw.matrix import open_matrix
+from anchordrug.raw.reading_ahead import reading_ahead
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.spool import spooled
 from anchordrug.raw.tables import L1000, canonical_signatures, read_compounds, read_signatures
@@ -69,7 +70,7 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
         A file is missing or damaged, the panel names unknown genes, or nothing is left.
     """
     funnel = Funnel()
-    with open_matrix(bundle.matrix) as matrix:
+    with open_matrix(bundle.matrix) as matrix, reading_ahead(bundle.matrix):
         genes = usable_genes(bundle, matrix, funnel)
         signatures = _wanted_signatures(bundle, matrix, rules, funnel)
         signatures = signatures.sort_values("position", ignore_index=True)
@@ -164,8 +165,8 @@ def _wanted_signatures(
     )
     if rules.quality == "gold":
         table = _gold(table, source, funnel)
-    position = pd.Series(np.arange(len(rows)), index=rows)
-    found = table["sig_id"].isin(position.index)
+    position = table["sig_id"].map(pd.Series(np.arange(len(rows)), index=rows))
+    found = position.notna()
     funnel.reject("signature", table.loc[~found, "sig_id"], f"no row in {bundle.matrix.name}")
     table = funnel.keep(
         table,
@@ -173,7 +174,7 @@ def _wanted_signatures(
         "row in the matrix",
         lambda before: empty.no_rows(source, every, before["sig_id"], bundle.matrix, rows),
     )
-    return table.assign(position=table["sig_id"].map(position))
+    return table.assign(position=position[found].astype(np.int64))
 
 
 def _gold(table: pd.DataFrame, source: Path, funnel: Funnel) -> pd.DataFrame:

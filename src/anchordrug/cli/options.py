@@ -107,10 +107,3 @@ def require_target(project: "Project", target: str) -> None:
             f"--target {target}: not one of 'targets' in the settings ({', '.join(project.settings.targets)})"
             f"{near_line(target, project.settings.targets)}"
         )
-
-
-def device_of(name: str) -> str:
-    """Return "cpu" or "cuda": where `name` has networks trained on this machine."""
-    from anchordrug.predictors.mlp.training import device_of
-
-    return device_of(name)

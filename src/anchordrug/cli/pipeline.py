@@ -54,7 +54,7 @@ def pretrain(target: Target, device: Device = "cpu", params: Params = None) -> N
     """Train the models of a target on all other cell lines: priors, calibration, networks."""
     project = project_of(params)
     require_target(project, target)
-    from anchordrug.predictors.mlp.training import device_of
+    from anchordrug.predictors.device import device_of
     from anchordrug.stages import pretrain as stage
 
     with alone(project, "pretrain", target):
@@ -66,7 +66,7 @@ def select(target: Target, seed: Seed = 0, device: Device = "cpu", params: Param
     """Choose the anchor drugs of a target, round by round."""
     project = project_of(params)
     require_target(project, target)
-    from anchordrug.predictors.mlp.training import device_of
+    from anchordrug.predictors.device import device_of
     from anchordrug.stages import select as stage
 
     with alone(project, "select", target, seed):
@@ -78,7 +78,7 @@ def compare(target: Target, seed: Seed = 0, device: Device = "cpu", params: Para
     """Repeat the campaign with other strategies (compare in params.yaml), for the learning curves."""
     project = project_of(params)
     require_target(project, target)
-    from anchordrug.predictors.mlp.training import device_of
+    from anchordrug.predictors.device import device_of
     from anchordrug.stages import compare as stage
 
     with alone(project, "compare", target, seed):
@@ -90,7 +90,7 @@ def finetune(target: Target, seed: Seed = 0, device: Device = "cpu", params: Par
     """Fit the final predictors of a target to its anchors."""
     project = project_of(params)
     require_target(project, target)
-    from anchordrug.predictors.mlp.training import device_of
+    from anchordrug.predictors.device import device_of
     from anchordrug.stages import finetune as stage
 
     with alone(project, "finetune", target, seed):
@@ -113,7 +113,7 @@ def hidden(target: Target, device: Device = "cpu", params: Params = None) -> Non
     """Score a target's campaigns with 40% of its drugs hidden from all source lines."""
     project = project_of(params)
     require_target(project, target)
-    from anchordrug.predictors.mlp.training import device_of
+    from anchordrug.predictors.device import device_of
     from anchordrug.stages import hidden as stage
 
     with alone(project, "hidden", target):

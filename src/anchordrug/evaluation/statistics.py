@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ def paired_difference(values: Sequence[float], reference: Sequence[float], level
     ValueError
         The two differ in length or hold fewer than two cases.
     """
+    from scipy import stats
+
     if len(values) != len(reference) or len(values) < 2:
         raise ValueError(f"{len(values)} values and {len(reference)} references are not two or more pairs")
     differences = np.asarray(values, np.float64) - np.asarray(reference, np.float64)

@@ -7,7 +7,6 @@ import pandas as pd
 
 from anchordrug.chem.fingerprints import fingerprints_of_smiles
 from anchordrug.errors import RawDataError, near, shortlist
-from anchordrug.features.cell_lines import embed_cell_lines
 from anchordrug.settings import CellFeatures, DrugFeatures
 
 
@@ -68,6 +67,9 @@ def line_embeddings(expression: pd.DataFrame, lines: Sequence[str], settings: Ce
     """
     if not lines:
         return np.zeros((0, settings.dim), np.float32)
+    # Brings torch, which predictors without cell lines do without.
+    from anchordrug.features.cell_lines import embed_cell_lines
+
     rows = _rows_of(lines, expression.index, "the untreated expression")
     embedding = embed_cell_lines(
         expression.to_numpy(np.float32),

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @contextmanager
@@ -20,7 +22,7 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def allocated(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def allocated(path: Path, shape: tuple[int, int]) -> "np.ndarray":
     """Return a new float32 array that is mapped from `path`, whose place on the disk is taken at once.
 
     A mapped file without it ends the process by a signal when the disk is full.
@@ -30,6 +32,9 @@ def allocated(path: Path, shape: tuple[int, int]) -> np.ndarray:
     OSError
         Naming `path`: the disk has no room for it.
     """
+    # The lock of a folder is here too, and is taken before anything is computed.
+    import numpy as np
+
     size = 4 * shape[0] * shape[1]
     with naming(path), path.open("wb") as file:
         if size:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from anchordrug.errors import RawDataError
 
 
@@ -33,3 +35,15 @@ def check_names(path: Path, noun: str, names: Iterable[str], place: str, first: 
                 "keep one of them"
             )
         seen[name] = number
+
+
+def check_ids(path: Path, noun: str, ids: pd.Series, place: str) -> None:
+    """Refuse missing, empty and repeated ids; a million good ones pass without a look at each.
+
+    Raises
+    ------
+    RawDataError
+        As `check_names`.
+    """
+    if not (ids.is_unique and ids.notna().all() and ids.ne("").all()):
+        check_names(path, noun, ids.fillna("").tolist(), place)

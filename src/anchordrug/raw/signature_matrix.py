@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError
-from anchordrug.raw.names import check_names
+from anchordrug.raw.names import check_ids
 from anchordrug.raw.text import MISSING_NUMBER
 
 # Reading over this many unwanted values costs no more than one more call into HDF5 (about 0.1 ms).
@@ -51,7 +51,7 @@ class SignatureMatrix:
         for noun, ids in (("signature", self.signatures["sig_id"]), ("gene", self.genes["gene_id"])):
             if ids.empty:
                 raise RawDataError(f"{self.path}: holds no {noun}s; export it again")
-            check_names(self.path, f"{noun} id", ids.fillna("").tolist(), noun)
+            check_ids(self.path, f"{noun} id", ids, noun)
 
     @cached_property
     def signature_ids(self) -> list[str]:

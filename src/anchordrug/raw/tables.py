@@ -1,7 +1,7 @@
 """CMap's metadata tables under the column names of LINCS2020 and of the 2017 release (GSE92742, GSE70138)."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TextIO, cast
@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from anchordrug.errors import RawDataError, near, shortlist
 from anchordrug.raw.delimited import header_of
-from anchordrug.raw.names import check_names
+from anchordrug.raw.names import check_ids
 from anchordrug.raw.text import LATIN1_BYTES, clean_text, one_line, open_bytes, open_text
 
 # Our name -> the releases' names for it, newest first.
@@ -185,7 +185,7 @@ def canonical_signatures(frame: pd.DataFrame, source_path: Path) -> pd.DataFrame
     _check_columns(source_path, [str(column) for column in frame.columns], _SIGNATURE_NEEDED)
     columns = _renamed(frame, _SIGNATURE_COLUMNS)
     ids = columns["sig_id"]
-    check_names(source_path, "sig_id", ids.fillna("").tolist(), "data row")
+    check_ids(source_path, "sig_id", ids, "data row")
     return pd.DataFrame(
         {
             "sig_id": ids,
@@ -245,7 +245,11 @@ def _text_columns(path: Path, header_line: int, width: int, used: list[int]) -> 
 
 
 def _decoded(column: pa.ChunkedArray) -> pd.Series:
-    encoded = column.combine_chunks().dictionary_encode()
+    try:
+        return pd.Series(pd.array(column.cast(pa.large_string()), dtype="str"))
+    except pa.ArrowInvalid:
+        # Not UTF-8 throughout.
+        encoded = column.combine_chunks().dictionary_encode()
     distinct = [value.decode("utf-8", LATIN1_BYTES) for value in encoded.dictionary.to_pylist()]
     return pd.Series(pd.array(distinct, dtype="str").take(encoded.indices.to_numpy(zero_copy_only=False)))
 
@@ -318,8 +322,13 @@ def _quantities(columns: _Columns, quantity: str, factors: Mapping[str, float]) 
 
 
 def _parsed(texts: pd.Series, factors: Mapping[str, float]) -> np.ndarray:
+    return _by_text(texts, lambda distinct: [_quantity(text, factors) for text in distinct])
+
+
+def _by_text(texts: pd.Series, numbers: Callable[[pd.Index], Iterable[float]]) -> np.ndarray:
+    """Return the number of each text, NaN where it is missing; `numbers` tells that of distinct texts."""
     codes, distinct = pd.factorize(texts)  # a million signatures have a few hundred doses; missing is -1
-    return np.array([*(_quantity(text, factors) for text in distinct), np.nan])[codes]
+    return np.array([*numbers(distinct), np.nan])[codes]
 
 
 def hours_of(text: str) -> float:
@@ -339,7 +348,7 @@ def _quality(
     index = columns["sig_id"].index
     if name not in columns:
         return pd.Series(np.nan, index=index)
-    numbers = np.asarray(pd.to_numeric(columns[name], errors="coerce"), dtype=np.float64)
+    numbers = _by_text(columns[name], lambda distinct: pd.to_numeric(distinct, errors="coerce"))
     wrong = np.flatnonzero(columns[name].notna() & ~allowed(numbers))
     if len(wrong):
         raise RawDataError(

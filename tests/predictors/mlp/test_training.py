@@ -14,6 +14,7 @@ from torch import nn
 
 from anchordrug.errors import SettingsError
 from anchordrug.features.blocks import FeatureBlocks, unit_rows
+from anchordrug.predictors.device import device_of
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp, MlpShape
 from anchordrug.predictors.mlp.predictor import MlpFitted, MlpPredictor
 from anchordrug.predictors.mlp.training import (
@@ -22,7 +23,6 @@ from anchordrug.predictors.mlp.training import (
     TrainingPlan,
     balanced,
     blocks,
-    device_of,
     train,
 )
 from tests.processes import kill_at_call

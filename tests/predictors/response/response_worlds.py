@@ -13,7 +13,8 @@ import pandas as pd
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.predictors.response.gp import KernelWeights
-from anchordrug.predictors.response.net import NetSettings, pretrain_net, prior_basis
+from anchordrug.predictors.response.net import NetSettings, prior_basis
+from anchordrug.predictors.response.net_training import pretrain_net
 from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.predictor import EnsemblePredictor, NetStart
 from anchordrug.predictors.response.prior import mechanism_codes, prior_from

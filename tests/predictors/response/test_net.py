@@ -11,16 +11,8 @@ from torch.nn import functional
 
 from anchordrug.graph.numpy_ops import NumpyOps
 from anchordrug.labels import labels_of
-from anchordrug.predictors.response.net import (
-    COMPONENTS,
-    ResponseNet,
-    drug_inputs,
-    finetune_net,
-    gene_paths,
-    net_data,
-    net_fit,
-    prior_basis,
-)
+from anchordrug.predictors.response.net import COMPONENTS, drug_inputs, gene_paths, prior_basis
+from anchordrug.predictors.response.net_training import ResponseNet, finetune_net, net_data, net_fit
 from anchordrug.predictors.response.prior import Evidence
 from tests.predictors.response.response_worlds import NET, THRESHOLD, fixed_world
 

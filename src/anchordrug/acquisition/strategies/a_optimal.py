@@ -100,10 +100,10 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.queries]))
     features = _features(view.prior, distinct)
     pool, anchors, queries = np.split(places, np.cumsum([len(view.drugs), len(view.anchors)]))
-    known = _posterior(features[anchors])
-    covariance = known.copy()
+    known = _posterior(features[anchors]) if len(anchors) else None
+    covariance = np.eye(features.shape[1]) if known is None else known.copy()
     towards_queries = _inner(features, np.bincount(queries, minlength=len(features)))
-    every = _candidates(features[: len(pool)], covariance, towards_queries, known=len(anchors) > 0)
+    every = _candidates(features[: len(pool)], known, towards_queries)
     chosen: list[int] = []
     scores: list[float] = []
     steps: list[_Step] = []
@@ -135,7 +135,7 @@ def _reasons(
     view: PoolView,
     features: np.ndarray,
     places: np.ndarray,
-    covariance: np.ndarray,
+    covariance: np.ndarray | None,
     chosen: np.ndarray,
     steps: Sequence[_Step],
 ) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _reasons(
     features, places
         [drugs, features], and which rows are those of the view's queries.
     covariance
-        As `_posterior` of the anchors returns.
+        As `_posterior` of the anchors returns; None where nothing is measured.
     """
     queries, first_places = np.unique(view.queries, return_index=True)
     directions = np.stack([step.direction / np.sqrt(step.variance) for step in steps], axis=1)
@@ -155,8 +155,9 @@ def _reasons(
     for start in range(0, len(queries), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         part = features[places[first_places[rows]]].astype(np.float64)
-        first[rows] = np.einsum("nr,nr->n", part, part)
-        before[rows] = np.einsum("nr,nr->n", part @ covariance, part)
+        first[rows] = before[rows] = np.einsum("nr,nr->n", part, part)
+        if covariance is not None:
+            before[rows] = np.einsum("nr,nr->n", part @ covariance, part)
         taken[rows] = np.square(part @ directions)
     mechanisms = np.array([view.catalogue.mechanisms[row] for row in queries], object)
     for number, drug in enumerate(chosen):
@@ -181,12 +182,12 @@ def _step(features: np.ndarray, covariance: np.ndarray, towards_queries: np.ndar
 
 
 def _candidates(
-    features: np.ndarray, covariance: np.ndarray, towards_queries: np.ndarray, *, known: bool
+    features: np.ndarray, covariance: np.ndarray | None, towards_queries: np.ndarray
 ) -> _Candidates:
-    """Return the drugs with `features`, of whose `covariance` something is `known` beyond the prior."""
+    """Return the drugs with `features`; their `covariance` is None where nothing is measured."""
     gain, variance = np.empty(len(features)), np.empty(len(features))
     for rows, part in _blocks(features):
-        towards = part @ covariance.astype(part.dtype) if known else part
+        towards = part if covariance is None else part @ covariance.astype(part.dtype)
         variance[rows] = np.einsum("nr,nr->n", towards, part)
         gain[rows] = np.einsum("nr,nr->n", towards @ towards_queries.astype(part.dtype), towards)
     return _Candidates(features, gain, variance)
@@ -245,9 +246,6 @@ def _kernel_rows(kernel: DrugKernel, evidence: Evidence, drugs: np.ndarray) -> n
 
 def _posterior(anchors: np.ndarray) -> np.ndarray:
     """Return the covariance float64 [features, features] of the process' weights, given measured drugs."""
-    prior = np.eye(anchors.shape[1])
-    if not len(anchors):
-        return prior
     anchors = anchors.astype(np.float64)
     noisy = anchors @ anchors.T + NOISE * np.eye(len(anchors))
-    return prior - anchors.T @ cho_solve(cho_factor(noisy, lower=True), anchors)
+    return np.eye(anchors.shape[1]) - anchors.T @ cho_solve(cho_factor(noisy, lower=True), anchors)

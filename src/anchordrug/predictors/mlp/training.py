@@ -13,13 +13,11 @@ from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional
 
-from anchordrug.errors import SettingsError, near
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.json_text import parsed
 
 LEFT_OUT = -1
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -45,23 +43,6 @@ class TrainingPlan:
     block_genes: int
     seed: int
     device: str = "cpu"
-
-
-def device_of(name: str) -> str:
-    """Return "cpu" or "cuda": where `name`, one of `DEVICES`, has networks trained on this machine.
-
-    Raises
-    ------
-    SettingsError
-        It is none of them, or cuda where torch finds no GPU.
-    """
-    if name not in DEVICES:
-        raise SettingsError(f"--device {name}: not one of {', '.join(DEVICES)}{near(name, DEVICES)}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise SettingsError(
-            "--device cuda: torch finds no GPU here; give --device cpu or auto, or install torch for CUDA"
-        )
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,13 +1,12 @@
 """Files of response predictors: weights.safetensors (every array) and model.json (the rest)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from safetensors.numpy import load_file, save
 
 from anchordrug.files.atomic import atomic_path, require_file
@@ -17,8 +16,12 @@ from anchordrug.predictors.damage import usable
 from anchordrug.predictors.response.gp import GpSettings, KernelWeights
 from anchordrug.predictors.response.label_model import LabelModel
 from anchordrug.predictors.response.misses import Misses
-from anchordrug.predictors.response.net import NetSettings, PriorBasis, ResponseNet
+from anchordrug.predictors.response.net import NetSettings, PriorBasis
 from anchordrug.predictors.response.pseudo_targets import SourceFit
+
+# Brings torch, which response_gp does without.
+if TYPE_CHECKING:
+    from anchordrug.predictors.response.net_training import ResponseNet
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 
@@ -26,7 +29,7 @@ WEIGHTS, CARD = "weights.safetensors", "model.json"
 def save_state(
     folder: Path,
     source_fit: SourceFit,
-    net: tuple[ResponseNet, PriorBasis] | None,
+    net: "tuple[ResponseNet, PriorBasis] | None",
     card: Mapping[str, object],
 ) -> None:
     """Write the lessons of pseudo-targets and, where there is one, the pre-trained network."""
@@ -45,7 +48,7 @@ def save_state(
 
 def load_state(
     folder: Path, settings: NetSettings | None
-) -> tuple[SourceFit, tuple[ResponseNet, PriorBasis] | None]:
+) -> "tuple[SourceFit, tuple[ResponseNet, PriorBasis] | None]":
     """Read what `save_state` wrote; `settings` give the network's shape.
 
     Raises
@@ -67,16 +70,27 @@ def load_state(
             return source_fit, None
         if settings is None:
             raise ValueError("it holds a network, which this predictor has none of")
-        basis = PriorBasis(**part(arrays, "basis"))
-        state = {name: torch.from_numpy(value) for name, value in part(arrays, "network").items()}
-        components, cell = card["net_inputs"]
-        bits = state["drug.weight"].shape[1] - components - 2
-        genes = state["output.bias"].shape[0] // 3
-        require("basis", basis.components.shape == (genes, components) and basis.mean.shape == (genes,))
-        network = ResponseNet(bits, components, cell, genes, settings, seed=0)
-        network.load_state_dict(state)
-        return source_fit, (network.eval(), basis)
+        return source_fit, _network(arrays, card["net_inputs"], settings)
     raise AssertionError
+
+
+def _network(
+    arrays: Mapping[str, np.ndarray], inputs: Sequence[int], settings: NetSettings
+) -> "tuple[ResponseNet, PriorBasis]":
+    """Return the network with its basis; `inputs` are its components and the length of an embedding."""
+    import torch
+
+    from anchordrug.predictors.response.net_training import ResponseNet
+
+    basis = PriorBasis(**part(arrays, "basis"))
+    state = {name: torch.from_numpy(value) for name, value in part(arrays, "network").items()}
+    components, cell = inputs
+    bits = state["drug.weight"].shape[1] - components - 2
+    genes = state["output.bias"].shape[0] // 3
+    require("basis", basis.components.shape == (genes, components) and basis.mean.shape == (genes,))
+    network = ResponseNet(bits, components, cell, genes, settings, seed=0)
+    network.load_state_dict(state)
+    return network.eval(), basis
 
 
 def _forecasts(values: Mapping[str, Any]) -> tuple[float, Misses]:

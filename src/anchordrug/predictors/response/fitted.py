@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 
 from anchordrug.graph.numpy_ops import Array, NumpyOps
-from anchordrug.graph.onnx_ops import GraphOps
 from anchordrug.predictors.base import Card, Decision, Fitted
 from anchordrug.predictors.decision import best_offsets, sample_of
 from anchordrug.predictors.response.files import part, prefixed, reading, require, write
@@ -134,6 +133,8 @@ class ResponseFitted(Fitted):
 
     def to_graph(self, bits: Any, row: Any) -> tuple[Any, Any]:
         """Write the prediction as nodes of an ONNX graph."""
+        from anchordrug.graph.onnx_ops import GraphOps
+
         return self.predict(GraphOps, bits, row)
 
 

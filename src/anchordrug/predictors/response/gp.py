@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import Array, NumpyOps
@@ -308,6 +307,8 @@ def patterns_of(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _inverse(noisy: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return the inverse of the rows and columns that are `known`, with 0 in the others."""
+    from scipy.linalg import cho_factor, cho_solve
+
     result = np.zeros_like(noisy)
     if known.any():
         own = cho_factor(noisy[np.ix_(known, known)], lower=True)

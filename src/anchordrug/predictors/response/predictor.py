@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -18,17 +18,7 @@ from anchordrug.predictors.response.fitted import ResponseFitted, load_fitted
 from anchordrug.predictors.response.forecast import GpForecaster, noise_scale
 from anchordrug.predictors.response.gp import KernelWeights, fit_gp, leave_one_out
 from anchordrug.predictors.response.label_model import LabelModel
-from anchordrug.predictors.response.net import (
-    NetFit,
-    NetSettings,
-    PriorBasis,
-    ResponseNet,
-    basis_of,
-    finetune_net,
-    net_data,
-    net_fit,
-    pretrain_net,
-)
+from anchordrug.predictors.response.net import NetFit, NetSettings, PriorBasis, basis_of
 from anchordrug.predictors.response.params import EnsembleParams, GpParams, NetParams
 from anchordrug.predictors.response.played_forecasts import played_misses
 from anchordrug.predictors.response.prior import ResponsePrior, prior_of
@@ -42,13 +32,17 @@ from anchordrug.predictors.response.pseudo_targets import (
 )
 from anchordrug.predictors.temperature import UNCALIBRATED, TemperatureScaling, fit_temperature_scaling
 
+# Brings torch, which response_gp does without.
+if TYPE_CHECKING:
+    from anchordrug.predictors.response.net_training import ResponseNet
+
 
 @dataclass(frozen=True)
 class ResponseState(State):
     """Lessons of the pseudo-targets and, where there is one, the pre-trained network with its basis."""
 
     source_fit: SourceFit
-    net: tuple[ResponseNet, PriorBasis] | None
+    net: "tuple[ResponseNet, PriorBasis] | None"
     losses: Sequence[float] = ()
 
     def save(self, folder: Path, card: Card) -> None:
@@ -60,7 +54,7 @@ class ResponseState(State):
 class NetStart:
     """A pre-trained network, and the data to fine-tune it in the target with embedding `cell` [dim]."""
 
-    network: ResponseNet
+    network: "ResponseNet"
     basis: PriorBasis
     cell: np.ndarray
     settings: NetSettings
@@ -125,6 +119,8 @@ class ResponsePredictor(Predictor):
         settings = cls.net_settings(params, task.device)
         if settings is None:
             return ResponseState(source_fit, None)
+        from anchordrug.predictors.response.net_training import pretrain_net
+
         basis = basis_of(prior_of(task))
         network, losses = pretrain_net(pseudo, basis, task.features.cell_lines, threshold, settings, seed)
         work.say(f"{len(losses)} epochs, loss {losses[0]:.4f} to {losses[-1]:.4f}")
@@ -215,6 +211,8 @@ class ResponsePredictor(Predictor):
         return fit_temperature_scaling(logits, labels_of(z, self.threshold), evidence.unseen(NumpyOps)[:, 0])
 
     def _finetuned(self, start: NetStart, anchors: np.ndarray, z: np.ndarray, seed: int) -> NetFit:
+        from anchordrug.predictors.response.net_training import finetune_net, net_data, net_fit
+
         network = copy.deepcopy(start.network)
         if len(anchors):
             evidence, bits = self.prior.evidence_of(anchors), self.prior.bits[anchors]

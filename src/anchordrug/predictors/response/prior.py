@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.graph.numpy_ops import Array, NumpyOps
@@ -238,6 +237,8 @@ def sum_by_drug(sources: ResponseAtlas, values: np.ndarray) -> np.ndarray:
     float32 [known + 1, genes], a row per drug that has an experiment, in the order of the atlas, and a last
     one of 0.
     """
+    from scipy.sparse import csr_array
+
     known, row = np.unique(sources.drug, return_inverse=True)
     shape = (len(known) + 1, len(row))
     ones = np.ones(len(row), np.float32)
