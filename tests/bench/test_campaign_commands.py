@@ -768,7 +768,7 @@ def test_an_edited_plate_map_renews_the_pick_list_and_the_pack(start, bench):
     # The size is that of later rounds; the volume is that of this one, too.
     bench.edit("plates", stock_mm=20, wells=384)
     assert "renewed" in bench.ok("next")
-    assert json.loads(bench.files()["rounds/01/pack.json"])["wells"] == 96
+    assert json.loads(bench.files()["rounds/01/pack.json"])["laid_out"]["plates.wells"] == 96
     assert set(bench.table("pick_list")["Transfer Volume"]) == {25}
     plate_map.write_text(text.replace(",10.0,uM,", ",5.0,uM,", 1), encoding="utf-8")
     for command in (["next"], ["ingest", bench.write({"gene": ["A"], "x": [1]}), "--yes"]):
@@ -881,6 +881,7 @@ def test_status_shows_counts_and_the_next_command_at_every_stage(start, bench):
         "budget": 6,
         "measured": 2,
         "rounds": [{"round": 1, "asked": 3, "accepted": accepted}],
+        "notes": [],
         "next": {"what": "next:", "command": "anchordrug campaign next c"},
     }
     assert "next: anchordrug campaign next c" in text

@@ -64,6 +64,11 @@ def is_ingested(folder: Path, number: int) -> bool:
     return (round_of(folder, number) / INGEST).is_file()
 
 
+def ingested_rounds(folder: Path) -> list[int]:
+    """Return the rounds whose results are accepted, in order."""
+    return [number for number in round_numbers(folder) if is_ingested(folder, number)]
+
+
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
     """Keep other commands out of a campaign's folder, and tidy what a killed one left half written.

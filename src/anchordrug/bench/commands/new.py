@@ -11,6 +11,7 @@ from anchordrug.acquisition import strategy
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.bench import folder as files
+from anchordrug.bench.doses import condition_notes
 from anchordrug.bench.dvc_stages import write_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.library import Resolved, counts_in_words, resolve_library
@@ -91,9 +92,8 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         measured = [model.world.measured_before(target)[0] for target in campaign.targets]
         for line in evidence_in_words(evidence_table(model, measured)):
             typer.echo(line)
-        warning = model.world.other_conditions
-        if warning is not None:
-            typer.echo(warning)
+        for note in condition_notes(model.world, [campaign.plates.concentration_um]):
+            typer.echo(note)
         write_campaign(campaign, folder / files.SETTINGS)
     typer.echo(
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
