@@ -1024,11 +1024,12 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     plate_map = bench.campaign / "rounds/01/plate_map.csv"
     plate_map.write_text(plate_map.read_text(encoding="utf-8").replace(",1.0,uM,", ",2.0,uM,"), "utf-8")
     said = bench.measure(1)
-    assert "drugs have 2 uM, not the 1 uM of campaign.yaml; the plate map counts" in said
+    assert "dose: plate_map.csv has 2 uM, campaign.yaml has 1 uM; the plate map counts" in said
     assert "dose and time: the campaign has 2 uM and 24 h, but " in said
     bench.ok("next")
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
+    assert "dose and time: the campaign has 2 uM and 24 h, but " in output
     found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
     genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]
     library = pd.read_csv(bench.campaign / "library.csv")

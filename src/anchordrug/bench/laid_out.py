@@ -39,8 +39,8 @@ def round_notes(folder: Path, campaign: CampaignSettings, number: int) -> list[s
     ]
     if changed:
         notes.append(
-            f"{files.SETTINGS}: edited since round {number} was laid out. The round keeps its settings; these "
-            f"count from the next round on: {shortlist(changed, 6)}. To have them now, if nothing is "
+            f"{files.SETTINGS}: edited since round {number} was laid out. The round keeps its settings; "
+            f"these count from the next round on: {shortlist(changed, 6)}. To have them now, if nothing is "
             f"pipetted yet: delete {here} and {run_next}"
         )
     return notes

@@ -177,7 +177,8 @@ def test_warnings_tell_of_rounding_refills_and_conditions():
 
 @pytest.mark.parametrize(("stock_mm", "told"), [(1.0, False), (0.05, True)])
 def test_dmso_that_harms_cells_is_told(stock_mm, told):
-    (pack,) = rounds_of(plates_of(stock_mm=stock_mm, dmso_percent_max=100.0), [[0]], library_of(1))
+    plates = plates_of(stock_mm=stock_mm, dmso_percent_max=100.0, source_volume_ul=2000.0)
+    (pack,) = rounds_of(plates, [[0]], library_of(1))
     about = "DMSO: wells have 20 %, and more than 1 % harms most cells; use stronger stocks, or lower "
     assert [line.startswith(about) for line in warnings(pack)] == [told] * told
 
