@@ -295,6 +295,7 @@ def test_a_library_without_a_usable_compound(bench):
     told = bench.error(LibraryError, "new", "--target", "NEWLINE", "--library", shop)
     assert told == "shop.csv: none of its 2 compounds can be used; see c/library.rejects.csv"
     assert len(pd.read_csv(bench.campaign / "library.rejects.csv")) == 2
+    assert [path.name for path in bench.campaign.iterdir()] == ["library.rejects.csv"]
     assert "no campaign there" in bench.error(SettingsError, "next")
 
 
@@ -315,8 +316,17 @@ def test_a_library_without_a_usable_compound(bench):
     ],
 )
 def test_what_new_refuses(bench, arguments, told):
-    assert re.search(told, bench.error(SettingsError, "new", *bench.library, *arguments))
-    assert not (bench.campaign / "campaign.yaml").exists()
+    folder = "campaigns/of-a-lab/c"
+    assert re.search(told, bench.error(SettingsError, "new", *bench.library, *arguments, campaign=folder))
+    assert not (bench.home / "campaigns").exists()
+
+
+def test_what_was_there_before_a_refused_new_stays(bench):
+    (bench.campaign / "model").mkdir(parents=True)
+    (bench.campaign / "notes.txt").write_text("mine")
+    arguments = ("--target", "NEWLINE", "--budget", 400)
+    bench.error(SettingsError, "new", *bench.library, *arguments)
+    assert {path.name for path in bench.campaign.iterdir()} == {"model", "notes.txt"}
 
 
 def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, bench, home):
