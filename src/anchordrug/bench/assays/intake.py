@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from anchordrug.bench.assays.claims import require_agreement
 from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.from_counts import counts_of_wells, joined_counts, result_from_counts
 from anchordrug.bench.assays.from_profiles import cell_line_of, result_from_profiles
@@ -53,6 +54,8 @@ def take_in(
             raise AssayError(f"{file.path}: holds counts of wells; give their plate map, too")
         if isinstance(contents, Samples):
             contents = placed(contents, file, request)
+        if contents.claims is not None:
+            require_agreement(contents.claims, contents.path, file, request)
         match = match_genes(contents.genes, reference.genes)
         _require_genes(contents, match, reference)
         if isinstance(contents, Counts):
