@@ -280,6 +280,31 @@ def test_doses_are_matched_in_one_unit(tmp_path):
         placed(read_cells(tmp_path, obs, x), ResultFile(tmp_path / "a.h5ad"), request_of(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (
+            {"dose_nM": "10 uM"},
+            "column 'dose_nM' has '10 uM', and its units contradict each other (um and nm)",
+        ),
+        ({"dose_nM": 10, "dose_unit": "uM"}, "column 'dose_nM' has '10', and its units contradict"),
+        ({"dose_uM": 10, "dose": "5 uM"}, "column 'dose_uM' has 10 uM, column 'dose' 5 uM; remove one"),
+        ({"dose_uM": 10, "dose_nM": 10}, "column 'dose_uM' has 10 uM, column 'dose_nM' 0.01 uM"),
+        ({"dose_uM": 10, "dose": "10000 nM"}, None),
+        ({"dose_uM": 10, "dose": "high"}, None),
+        ({"dose_uM": "10 uM", "dose_unit": "\u00b5M"}, None),
+    ],
+)
+def test_doses_that_contradict_each_other(tmp_path, columns, told):
+    obs, x = cells(**columns)
+    path = write_h5ad(tmp_path / "a.h5ad", csr_matrix(x), obs, VAR)
+    if told is None:
+        assert (read_assay(path, set(GENES)).table["dose_um"].dropna() == 10).all()
+        return
+    with pytest.raises(AssayError, match=re.escape(told)):
+        read_assay(path, set(GENES))
+
+
 def test_a_drug_at_another_dose_than_the_plate_map_has_is_left_out(tmp_path):
     obs, x = cells()
     obs["dose_um"] = np.where(obs["drug"] == "a", 1.0, 10.0)
