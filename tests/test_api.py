@@ -186,7 +186,7 @@ def test_structures_that_cannot_be_read_are_told(fitted):
             "19 of the atlas' 94 genes .* 20 are needed",
         ),
         (lambda t: t.fit(t.measured().iloc[[1, 1]]), TableError, "occurs twice"),
-        (lambda t: t.fit(t.measured().iloc[:3] * np.inf), TableError, "is not a finite number"),
+        (lambda t: t.fit(t.measured().iloc[:3] * np.inf), TableError, "is not a z-score of at most 1000"),
         (lambda t: t.reference.learn("SIM-T9"), SettingsError, "did you mean 'SIM-T2'"),
         (lambda t: t.reference.learn("SIM-T1", predictor="mpl"), SettingsError, "did you mean 'mlp'"),
         (lambda _: anchordrug.predict("nowhere.onnx", ["C"]), LibraryError, "nowhere.onnx: no such model"),

@@ -23,6 +23,7 @@ from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.features.bundle import blocks_of
 from anchordrug.files.checksums import sum_of, write_with_sum
 from anchordrug.files.outputs import require_outputs
+from anchordrug.labels import LARGEST_Z
 from anchordrug.prediction.export import AtlasDrugs, Fingerprint, model_bytes
 from anchordrug.prediction.frames import predict, predict_anndata
 from anchordrug.prediction.inference import OnnxPredictor, opened
@@ -204,7 +205,7 @@ class TargetModel:
         Raises
         ------
         TableError
-            A drug is not in the atlas or occurs twice, too few genes were measured, or a value is infinite.
+            A drug is not in the atlas or occurs twice, too few genes were measured, or a value is too large.
         """
         anchors, z = self._anchors(measured)
         drugs = self.reference.atlas.drugs["drug_id"] if queries is None else list(queries)
@@ -229,11 +230,12 @@ class TargetModel:
             raise TableError(f"measured: drug '{twice}' occurs twice; give one row per drug")
         rows = self._rows(measured.index.tolist(), "measured")
         z = measured.reindex(columns=self.genes).to_numpy(np.float32)
-        if np.isinf(z).any():
-            drug, gene = np.argwhere(np.isinf(z))[0]
+        wrong = np.argwhere(np.abs(z) > LARGEST_Z)
+        if len(wrong):
+            drug, gene = wrong[0]
             raise TableError(
                 f"measured: drug '{measured.index[drug]}', gene '{self.genes[gene]}': "
-                f"{z[drug, gene]} is not a finite number; remove the drug"
+                f"{z[drug, gene]:g} is not a z-score of at most {LARGEST_Z:g}; remove the drug"
             )
         found = int(np.isfinite(z).any(axis=0).sum())
         fewest = min(FEWEST_GENES, len(self.genes))

@@ -75,6 +75,11 @@ def shortlist(values: Iterable[object], most: int = 5) -> str:
     return ", ".join(values[:most]) + more
 
 
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """Return a number with its noun: 1 row, 1,000 rows; `nouns` is a plural that is not `noun` and s."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
 def printable(text: str, most: int) -> str:
     """Return `text` in one line that a terminal only shows, shortened to `most` characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * most]).split())

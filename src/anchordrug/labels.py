@@ -8,6 +8,8 @@ DOWN, NONE, UP = 0, 1, 2
 # In place of a label where a gene was not measured.
 UNMEASURED = -1
 LABELS = ("down", "none", "up")
+# No z-score or test statistic is larger; those of LINCS end at 10.
+LARGEST_Z = 1000.0
 
 
 def labels_of(z: np.ndarray, threshold: float) -> np.ndarray:

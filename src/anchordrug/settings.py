@@ -2,9 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from anchordrug.errors import SettingsError, near, printable
 from anchordrug.files.atomic import require_file
@@ -15,9 +25,29 @@ CellLineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 
 
 class Section(BaseModel):
-    """Base of every section: immutable, unknown keys forbidden, numbers finite."""
+    """Base of every section: immutable, unknown keys forbidden, numbers finite and written as numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse true, false and text where a number belongs; pydantic would take `true` as 1."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if kinds & {int, float} and not kinds & {bool, str}:
+            for number in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(number, bool | str):
+                    raise PydanticCustomError(_NO_NUMBER, "no number", {"number": number})
+        return value
+
+
+_NO_NUMBER = "no_number"
+
+
+def _kinds(annotation: object) -> set[object]:
+    """Return the types that a type is made of."""
+    parts = get_args(annotation)
+    return set().union(*map(_kinds, parts)) if parts else {annotation}
 
 
 class Raw(Section):
@@ -246,6 +276,8 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
     if problem["type"] == "missing":
         return f"key '{key}' is missing; the docs list them all with their defaults"
     value, kind = problem["input"], problem["type"]
+    if kind == _NO_NUMBER:
+        return f"{key}: {_shown(problem['ctx']['number'])} is not allowed (write a number, without quotes)"
     shown = printable(repr(value), 60)
     if kind in ("string_type", "path_type") and not isinstance(value, dict | list | tuple | str):
         return f"{key}: {_not_text(value, written_at(text, problem['loc']))}"
@@ -264,6 +296,11 @@ def _not_text(value: object, written: str | None) -> str:
     name = printable(str(value) if written is None else written, 60)
     kinds = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
     return f"{name} is read as {kinds.get(type(value), 'a date')}, not as a name; put it in quotes: '{name}'"
+
+
+def _shown(value: bool | str) -> str:
+    """Return true, false or a text as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else f"'{printable(value, 60)}'"
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

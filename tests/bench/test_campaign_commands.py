@@ -295,6 +295,7 @@ def test_a_library_without_a_usable_compound(bench):
     told = bench.error(LibraryError, "new", "--target", "NEWLINE", "--library", shop)
     assert told == "shop.csv: none of its 2 compounds can be used; see c/library.rejects.csv"
     assert len(pd.read_csv(bench.campaign / "library.rejects.csv")) == 2
+    assert [path.name for path in bench.campaign.iterdir()] == ["library.rejects.csv"]
     assert "no campaign there" in bench.error(SettingsError, "next")
 
 
@@ -315,8 +316,17 @@ def test_a_library_without_a_usable_compound(bench):
     ],
 )
 def test_what_new_refuses(bench, arguments, told):
-    assert re.search(told, bench.error(SettingsError, "new", *bench.library, *arguments))
-    assert not (bench.campaign / "campaign.yaml").exists()
+    folder = "campaigns/of-a-lab/c"
+    assert re.search(told, bench.error(SettingsError, "new", *bench.library, *arguments, campaign=folder))
+    assert not (bench.home / "campaigns").exists()
+
+
+def test_what_was_there_before_a_refused_new_stays(bench):
+    (bench.campaign / "model").mkdir(parents=True)
+    (bench.campaign / "notes.txt").write_text("mine")
+    arguments = ("--target", "NEWLINE", "--budget", 400)
+    bench.error(SettingsError, "new", *bench.library, *arguments)
+    assert {path.name for path in bench.campaign.iterdir()} == {"model", "notes.txt"}
 
 
 def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, bench, home):
@@ -768,7 +778,7 @@ def test_an_edited_plate_map_renews_the_pick_list_and_the_pack(start, bench):
     # The size is that of later rounds; the volume is that of this one, too.
     bench.edit("plates", stock_mm=20, wells=384)
     assert "renewed" in bench.ok("next")
-    assert json.loads(bench.files()["rounds/01/pack.json"])["wells"] == 96
+    assert json.loads(bench.files()["rounds/01/pack.json"])["laid_out"]["plates.wells"] == 96
     assert set(bench.table("pick_list")["Transfer Volume"]) == {25}
     plate_map.write_text(text.replace(",10.0,uM,", ",5.0,uM,", 1), encoding="utf-8")
     for command in (["next"], ["ingest", bench.write({"gene": ["A"], "x": [1]}), "--yes"]):
@@ -881,6 +891,7 @@ def test_status_shows_counts_and_the_next_command_at_every_stage(start, bench):
         "budget": 6,
         "measured": 2,
         "rounds": [{"round": 1, "asked": 3, "accepted": accepted}],
+        "notes": [],
         "next": {"what": "next:", "command": "anchordrug campaign next c"},
     }
     assert "next: anchordrug campaign next c" in text
@@ -1023,11 +1034,12 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     plate_map = bench.campaign / "rounds/01/plate_map.csv"
     plate_map.write_text(plate_map.read_text(encoding="utf-8").replace(",1.0,uM,", ",2.0,uM,"), "utf-8")
     said = bench.measure(1)
-    assert "drugs have 2 uM, not the 1 uM of campaign.yaml; the plate map counts" in said
+    assert "dose: plate_map.csv has 2 uM, campaign.yaml has 1 uM; the plate map counts" in said
     assert "dose and time: the campaign has 2 uM and 24 h, but " in said
     bench.ok("next")
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
+    assert "dose and time: the campaign has 2 uM and 24 h, but " in output
     found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
     genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]
     library = pd.read_csv(bench.campaign / "library.csv")

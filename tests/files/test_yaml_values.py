@@ -93,7 +93,9 @@ def test_yaml_is_read_in_one_place():
     assert found == {"yaml_values.py"}
 
 
-@pytest.mark.parametrize("number", ["010", "-0012", "1:30", "-1:30", "190:20:30.15", "1_000", "0x1F", "0b11"])
+@pytest.mark.parametrize(
+    "number", ["010", "-0012", "1:30", "-1:30", "190:20:30.15", "1_000", "0x1F", "0b11", "1e-3", "5E3"]
+)
 def test_numbers_are_those_that_dvc_reads(number):
     assert yaml_values(f"a: {number}", "a.yaml") == YAML(typ="safe").load(f"a: {number}")
 

@@ -48,15 +48,34 @@ def require_one_dose_per_drug(plate_map: pd.DataFrame, path: Path) -> None:
             )
 
 
-def dose_notes(world: World, plate_map: pd.DataFrame, path: Path) -> list[str]:
-    """Return what to know of a plate map with another concentration than the settings, in words."""
-    plates, doses = world.campaign.plates, doses_of(plate_map)
-    if doses == [plates.concentration_um]:
-        return []
-    levels = shortlist(f"{dose:g}" for dose in doses)
-    told = [
-        f"{path}: drugs have {levels} uM, not the {plates.concentration_um:g} uM of {files.SETTINGS}; the "
-        "plate map counts"
-    ]
-    others = (other_conditions(world.sources, dose, plates.time_h) for dose in doses)
-    return [*told, *(note for note in others if note is not None)]
+def condition_notes(world: World, doses: Iterable[float]) -> list[str]:
+    """Return what to know of drugs at other doses (uM), or another time, than the source lines have."""
+    time_h = world.campaign.plates.time_h
+    notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
+    return [note for note in notes if note is not None]
+
+
+def dose_notes(world: World, number: int, plate_map: pd.DataFrame) -> list[str]:
+    """Return what to know of the doses in the plate map of round `number`, in words.
+
+    They may differ from campaign.yaml, from the earlier rounds and from the source lines.
+    """
+    doses, usual = doses_of(plate_map), world.campaign.plates.concentration_um
+    told = []
+    if doses and doses != [usual]:
+        told.append(
+            f"dose: {files.PLATE_MAP} has {_listed(doses)} uM, {files.SETTINGS} has {usual:g} uM; the plate "
+            "map counts, edit it to change the dose of this round"
+        )
+    measured = [before for before in files.ingested_rounds(world.folder) if before < number]
+    before = doses_of_rounds(world.folder, measured, world.campaign.targets)
+    if doses and before and doses != before:
+        told.append(
+            f"dose: earlier rounds have {_listed(before)} uM, this one {_listed(doses)} uM; the model learns "
+            "from all of them as if they had the same"
+        )
+    return [*told, *condition_notes(world, doses)]
+
+
+def _listed(doses: Iterable[float]) -> str:
+    return shortlist(f"{dose:g}" for dose in doses)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from anchordrug.errors import SettingsError
-from anchordrug.files.atomic import remove_partial
+from anchordrug.errors import AnchorDrugError, SettingsError
+from anchordrug.files.atomic import remove, remove_partial
 from anchordrug.files.lock import locked
 
 SETTINGS = "campaign.yaml"
@@ -17,6 +17,7 @@ TEXT = (
 )
 LIBRARY = "library.csv"
 QUERIES = "predict.csv"
+REJECTS = ".rejects.csv"
 EXPRESSION = "expression.csv"
 MODEL = "model"
 ROUNDS = "rounds"
@@ -64,6 +65,11 @@ def is_ingested(folder: Path, number: int) -> bool:
     return (round_of(folder, number) / INGEST).is_file()
 
 
+def ingested_rounds(folder: Path) -> list[int]:
+    """Return the rounds whose results are accepted, in order."""
+    return [number for number in round_numbers(folder) if is_ingested(folder, number)]
+
+
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
     """Keep other commands out of a campaign's folder, and tidy what a killed one left half written.
@@ -90,6 +96,33 @@ def owned(folder: Path) -> Iterator[None]:
     with locked(folder):
         remove_partial(folder)
         yield
+
+
+@contextmanager
+def made_or_undone(folder: Path) -> Iterator[None]:
+    """Hold the lock of `folder`, as `owned`, and remove what was written there if the input is refused.
+
+    The model stays, because learning resumes from it, and so do the tables of rejects that the screen names.
+
+    Raises
+    ------
+    SettingsError
+        Another command works in it.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    before = set(folder.iterdir()) if folder.is_dir() else set()
+    with owned(folder):
+        try:
+            yield
+        except AnchorDrugError:
+            if not (folder / SETTINGS).exists():
+                for path in set(folder.iterdir()) - before:
+                    if path.name != MODEL and not path.name.endswith(REJECTS):
+                        remove(path)
+                for path in new:
+                    if not any(path.iterdir()):
+                        path.rmdir()
+            raise
 
 
 def require_campaign(folder: Path) -> None:

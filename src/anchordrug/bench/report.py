@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
-from anchordrug.atlas.conditions import in_words, other_conditions
+from anchordrug.atlas.conditions import in_words
 from anchordrug.bench import folder as files
 from anchordrug.bench.agreement import agreement_in_words
-from anchordrug.bench.doses import doses_of_rounds
+from anchordrug.bench.doses import condition_notes, doses_of_rounds
 from anchordrug.bench.measurements import Measurements, read_outcome, read_selection
 from anchordrug.bench.world import World
 from anchordrug.files.tables import read_table
@@ -108,17 +108,12 @@ def _summary(world: World) -> str:
 def _conditions(world: World) -> list[str]:
     """Return dose and time of the drugs on the plates, and what to know of them, in sentences."""
     time_h = world.campaign.plates.time_h
-    doses = doses_of_rounds(world.folder, _ingested(world), world.campaign.targets)
+    doses = doses_of_rounds(world.folder, files.ingested_rounds(world.folder), world.campaign.targets)
     measured = ", ".join(in_words(dose, time_h) for dose in doses)
-    notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
     return [
         f"Measured at {measured}; source lines: {world.atlas_conditions}.",
-        *(f"{note}." for note in notes if note is not None),
+        *(f"{note}." for note in condition_notes(world, doses)),
     ]
-
-
-def _ingested(world: World) -> list[int]:
-    return [n for n in files.round_numbers(world.folder) if files.is_ingested(world.folder, n)]
 
 
 def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +134,7 @@ def _outcomes(world: World) -> pd.DataFrame:
             on="drug_id",
             suffixes=("", "_chosen"),
         )
-        for number in _ingested(world)
+        for number in files.ingested_rounds(world.folder)
     ]
     if not tables:
         return pd.DataFrame(columns=[*schemas.OUTCOME.columns, "round", "reason_chosen", "row"])

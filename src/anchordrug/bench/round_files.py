@@ -1,31 +1,35 @@
 """What a round needs at the bench: its pick list, pictures and pack, made from its plate map as it is now."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from anchordrug.bench import folder as files
+from anchordrug.bench.doses import dose_notes
+from anchordrug.bench.laid_out import LAYOUT, made_from, settled
 from anchordrug.bench.library import further_ids
-from anchordrug.bench.plates.pack import Pack, Round, make_pack
+from anchordrug.bench.plates.pack import Round, make_pack
 from anchordrug.bench.plates.pack_files import write_pack
+from anchordrug.bench.plates.protocol import warnings
 from anchordrug.bench.plates.source_wells import SAMPLE, SOURCE_PLATE, SOURCE_WELL, VOLUME
-from anchordrug.bench.settings import CampaignSettings
 from anchordrug.bench.world import World
-from anchordrug.errors import TableError
+from anchordrug.errors import TableError, shortlist
 from anchordrug.files.atomic import require_file
-from anchordrug.files.digests import sha256
-from anchordrug.files.tables import read_json, read_table, write_json
-
-# Settings of the layout, which a round keeps.
-_LAYOUT = ("wells", "replicates", "controls", "use_edge")
+from anchordrug.files.tables import read_table, write_json
 
 
 def write_round_files(
     world: World, number: int, plate_map: pd.DataFrame, selection: pd.DataFrame, here: Path
-) -> Pack:
+) -> list[str]:
     """Write pick list, pictures and pack of round `number` into `here`, which has its tables.
 
     Source wells that an earlier pick list of the round gave its drugs stay as they are.
+
+    Returns
+    -------
+    list of str
+        What to know before the round is pipetted; see `anchordrug.bench.laid_out.round_notes`.
 
     Raises
     ------
@@ -39,9 +43,14 @@ def write_round_files(
         for before in files.round_numbers(world.folder)
         if before < number
     ]
-    own, made = here / files.PICK_LIST, _made_from(world.folder, world.campaign, here)
-    # The settings may have another size of plates for later rounds.
-    plates = world.campaign.plates.model_copy(update={"wells": made["wells"]})
+    own, kept = here / files.PICK_LIST, settled(world.campaign, here)
+    layout = {name: kept[f"plates.{name}"] for name in LAYOUT}
+    # The settings may have another layout for later rounds.
+    plates = world.campaign.plates.model_copy(update=layout)
+    told = [
+        *dose_notes(world, number, plate_map),
+        *_lost_wells(plate_map, selection["drug_id"].tolist(), kept["targets"], plates.replicates),
+    ]
     pack = make_pack(
         Round(
             f"Round {number}",
@@ -51,34 +60,35 @@ def write_round_files(
             further_ids(world.library),
             plates,
             world.atlas_conditions,
-            world.other_conditions,
+            told,
             earlier,
             _pick_list(own) if own.exists() else None,
         )
     )
     write_pack(pack, here)
-    write_json(made, here / files.PACK)
-    return pack
+    told = warnings(pack)
+    made = made_from(world.folder, world.campaign, here)
+    write_json({"laid_out": kept, "warnings": told, **made}, here / files.PACK)
+    return told
 
 
-def is_current(folder: Path, campaign: CampaignSettings, number: int) -> bool:
-    """Return whether pick list and pack of a round are those of its plate map and of the settings."""
-    here = files.round_of(folder, number)
-    made = here / files.PACK
-    return made.is_file() and read_json(made) == _made_from(folder, campaign, here)
-
-
-def _made_from(folder: Path, campaign: CampaignSettings, here: Path) -> dict[str, object]:
-    """Return size of plates, volumes and hashes that a pack is made from; the size stays as it was."""
-    plates = campaign.plates.model_dump(mode="json", exclude=set(_LAYOUT))
-    before = here / files.PACK
-    return {
-        "wells": read_json(before, "wells")["wells"] if before.is_file() else campaign.plates.wells,
-        "plates": plates,
-        "library": sha256(folder / files.LIBRARY),
-        "plate_map": sha256(here / files.PLATE_MAP),
-        "selection": sha256(here / files.SELECTION),
-    }
+def _lost_wells(
+    plate_map: pd.DataFrame, drugs: Sequence[str], targets: Sequence[str], replicates: int
+) -> list[str]:
+    """Return which drugs of a round have lost wells of its plate map, in words."""
+    told = []
+    for target in targets:
+        own = plate_map[(plate_map["cell_line"] == target) & (plate_map["pert_type"] == "trt")]
+        wells = own["drug_id"].value_counts().reindex(drugs, fill_value=0)
+        place = f"{files.PLATE_MAP}, {target}" if len(targets) > 1 else files.PLATE_MAP
+        gone = wells[wells == 0]
+        if len(gone):
+            told.append(f"{place}: no well of {shortlist(gone.index)}; the round will have no result of it")
+        fewer = wells[(wells > 0) & (wells < replicates)]
+        if len(fewer):
+            pairs = shortlist(f"{drug} ({count})" for drug, count in fewer.items())
+            told.append(f"{place}: fewer wells than the {replicates} laid out: {pairs}")
+    return told
 
 
 def _pick_list(path: Path) -> pd.DataFrame:

@@ -16,21 +16,23 @@ class Plates(Section):
 
     `well_volume_ul` is the volume of a well with its drug. `dmso_percent_max` caps the DMSO of a well. A
     source well is filled with `source_volume_ul` of stock, of which the dispenser leaves `dead_volume_ul`.
+    The upper bounds catch slips of unit: no well of a 96-well plate holds 5 mL, no stock is as concentrated
+    as pure DMSO (14 M), no source well holds more than a reservoir of 100 mL.
     """
 
     wells: Literal[96, 384]
-    replicates: int = Field(ge=1)
-    controls: int = Field(ge=0)
+    replicates: int = Field(ge=1, le=384)
+    controls: int = Field(ge=0, le=384)
     use_edge: bool
-    concentration_um: float = Field(gt=0)
+    concentration_um: float = Field(gt=0, le=1_000_000)
     # Campaigns of earlier versions do not say it.
-    time_h: float | None = Field(default=None, gt=0)
-    well_volume_ul: float = Field(gt=0)
-    stock_mm: float = Field(gt=0)
+    time_h: float | None = Field(default=None, gt=0, le=10_000)
+    well_volume_ul: float = Field(gt=0, le=5_000)
+    stock_mm: float = Field(gt=0, le=14_000)
     # Nor these three.
     dmso_percent_max: float = Field(default=0.5, gt=0, le=100)
-    source_volume_ul: float = Field(default=50, gt=0)
-    dead_volume_ul: float = Field(default=15, ge=0)
+    source_volume_ul: float = Field(default=50, gt=0, le=100_000)
+    dead_volume_ul: float = Field(default=15, ge=0, le=100_000)
 
 
 class Constraints(Section):
@@ -51,7 +53,7 @@ class CampaignSettings(Section):
     rounds: int = Field(ge=1)
     seed: int = Field(ge=0)
     strategy: str
-    stop_below: float = Field(ge=0)
+    stop_below: float = Field(ge=0, le=1)
     rehearsal: bool
     constraints: Constraints
     plates: Plates

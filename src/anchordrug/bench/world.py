@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.atlas.conditions import conditions_in_words, other_conditions
+from anchordrug.atlas.conditions import conditions_in_words
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.atlas.tables import positions
@@ -51,12 +51,6 @@ class World:
     def sources(self) -> ResponseAtlas:
         """The experiments of the source lines."""
         return sources_of(self.atlas, self.campaign.targets[0], self.settings.pretrain.leave_out)
-
-    @cached_property
-    def other_conditions(self) -> str | None:
-        """What to know of a campaign at another dose or time than its source lines; None if at the same."""
-        plates = self.campaign.plates
-        return other_conditions(self.sources, plates.concentration_um, plates.time_h)
 
     @cached_property
     def atlas_conditions(self) -> str:

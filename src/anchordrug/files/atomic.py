@@ -73,7 +73,7 @@ def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Pa
             temporary.replace(path)
         except BaseException:
             with suppress(OSError):
-                _remove(temporary)
+                remove(temporary)
             raise
         finally:
             os.close(handle)
@@ -101,7 +101,7 @@ def _remove_unless_held(left_over: Path) -> None:
         handle = os.open(left_over, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(left_over)
+            remove(left_over)
         finally:
             os.close(handle)
 
@@ -121,10 +121,11 @@ def _final_name(path: Path) -> Iterator[None]:
 def remove_partial(folder: Path) -> None:
     """Remove the half-written files that killed processes left in `folder` and below it."""
     for path in sorted(folder.rglob(f"{PARTIAL}*")):
-        _remove(path)
+        remove(path)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

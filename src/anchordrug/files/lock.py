@@ -24,9 +24,21 @@ def locked(folder: Path) -> Iterator[None]:
     SettingsError
         Another process holds it; the message names its command and its number.
     """
-    with _opened(folder) as file:
-        _take(file, folder, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        while True:
+            file = stack.enter_context(_opened(folder))
+            _take(file, folder, fcntl.LOCK_EX)
+            # Who held it before may have removed the file.
+            if _is_at(file, folder / NAME):
+                break
         yield
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _opened(folder: Path) -> TextIO:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.errors import RawDataError, printable, shortlist
+from anchordrug.labels import LARGEST_Z
 from anchordrug.raw.gene_names import dates_problem, excel_dates, ids_of_names
 from anchordrug.raw.no_genes import is_no_gene, left_out_note
 from anchordrug.raw.text import MISSING_TEXT
@@ -127,6 +128,13 @@ def assembled(path: Path, rows: Rows, signatures: int, genes: Sequence[str]) -> 
         raise RawDataError(
             f"{path}: {signatures:,} signatures x {count:,} genes are more than {_MOST_VALUES:,} values; "
             "keep the genes that are to be predicted, such as the most variable 2,000"
+        )
+    large = np.flatnonzero(np.abs(rows.value) > LARGEST_Z)
+    if len(large):
+        first = int(large[0])
+        raise RawDataError(
+            f"{path}: {rows.place(first)}: {rows.value[first]:g} is too large for a z-score (at most "
+            f"{LARGEST_Z:g}); correct it, or leave the cell empty"
         )
     known = np.flatnonzero(np.isfinite(rows.value))
     flat = rows.signature[known] * count + rows.gene[known]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from anchordrug.errors import RawDataError
 from anchordrug.raw.sheet import Sheet
 
 # As `Sheet.columns_named` wants them, the preferred first.
@@ -57,6 +58,8 @@ PER_UM = {"um": 1.0, "nm": 1000.0, "mm": 0.001}
 _UNIT_AT_END = re.compile(r"[\s_.(\[-]([unm]M)[)\]]?$", re.IGNORECASE)
 _DOSE = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?(?:e[+-]?\d+)?)[\s',\"]*([unm]M)?\b", re.IGNORECASE)
 
+_SAME = 1e-3  # relative; doses are rounded when they are written
+
 # Names of controls in columns of drugs, without case.
 _VEHICLES = frozenset(
     ("dmso", "dmso_tf", "vehicle", "control", "ctrl", "negcon", "ctl_vehicle", "ctl", "untreated", "negative")
@@ -81,24 +84,61 @@ def doses_in_um(sheet: Sheet, columns: Mapping[str, int]) -> np.ndarray:
     """Return the dose of every sample in uM, float64 [samples], NaN where dose or unit are not told.
 
     The unit is in the name of the column, in the column of units, or behind the number, as in '10 uM'.
+
+    Raises
+    ------
+    RawDataError
+        These contradict each other, or another column has another dose.
     """
     if "dose" not in columns:
         return np.full(len(sheet.cells), np.nan)
-    named = _UNIT_AT_END.search(sheet.header[columns["dose"]])
-    units = sheet.names(columns["unit"]) if "unit" in columns else [""] * len(sheet.cells)
-    texts = sheet.names(columns["dose"])
-    known = {pair: _in_um(*pair, named[1] if named else "") for pair in set(zip(texts, units, strict=True))}
-    return np.array([known[pair] for pair in zip(texts, units, strict=True)], dtype=float)
+    doses = _doses_in(sheet, columns["dose"], columns.get("unit"))
+    for other in sheet.columns_named(DOSE_HEADERS):
+        if other == columns["dose"]:
+            continue
+        more = _doses_in(sheet, other, columns.get("unit"))
+        differ = np.flatnonzero(np.abs(more - doses) > _SAME * np.maximum(doses, more))
+        if len(differ):
+            row = int(differ[0])
+            raise RawDataError(
+                f"{sheet.path}: {sheet.row_place(row)}: column '{sheet.header[columns['dose']]}' has "
+                f"{doses[row]:g} uM, column '{sheet.header[other]}' {more[row]:g} uM; remove one of them"
+            )
+    return doses
 
 
-def _in_um(text: str, unit: str, named: str) -> float:
-    # Case folding turns the micro sign into the Greek letter.
-    found = _DOSE.findall(text.casefold().replace("\N{GREEK SMALL LETTER MU}", "u"))
+def _doses_in(sheet: Sheet, column: int, unit: int | None) -> np.ndarray:
+    """Return the doses of one column in uM, NaN where dose or unit are not told."""
+    named = _UNIT_AT_END.search(sheet.header[column])
+    units = sheet.names(unit) if unit is not None else [""] * len(sheet.cells)
+    pairs = list(zip(sheet.names(column), units, strict=True))
+    known = {}
+    for text, told in dict.fromkeys(pairs):
+        number, own = _number_and_unit(text)
+        said = [_plain_unit(name) for name in (own, told, named[1] if named else "") if name]
+        contradicting = [name for name in said if name in PER_UM and name != said[0]]
+        if number is not None and contradicting and said[0] in PER_UM:
+            row = pairs.index((text, told))
+            raise RawDataError(
+                f"{sheet.path}: {sheet.row_place(row)}: column '{sheet.header[column]}' has '{text}', and "
+                f"its units contradict each other ({' and '.join(dict.fromkeys(said))}); keep one unit"
+            )
+        known[text, told] = np.nan if number is None else number / PER_UM.get(said[0] if said else "", np.nan)
+    return np.array([known[pair] for pair in pairs], dtype=float)
+
+
+def _number_and_unit(text: str) -> tuple[float | None, str]:
+    """Return the number of a cell, the one with a unit if there is one, and its unit, "" without."""
+    found = _DOSE.findall(_plain_unit(text))
     if not found:
-        return float("nan")
-    number, own = next((pair for pair in found if pair[1]), found[0])
-    unit = (own or unit or named).casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
-    return float(number) / PER_UM.get(unit, float("nan"))
+        return None, ""
+    number, unit = next((pair for pair in found if pair[1]), found[0])
+    return float(number), unit
+
+
+def _plain_unit(text: str) -> str:
+    # Case folding turns the micro sign into the Greek letter.
+    return text.casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
 
 
 def is_vehicle(name: str) -> bool:

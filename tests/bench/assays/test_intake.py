@@ -1,5 +1,7 @@
 """Files of an assay to z-scores, without a campaign: the request and the reference are made by hand."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,6 +204,15 @@ def test_fold_changes_whose_errors_are_missing(tmp_path):
     pd.testing.assert_frame_equal(holed.z, absent.z, check_names=False)
     assert holed.z.loc[DRUGS[0]].isna().sum() == 50
     assert holed.z.isna().to_numpy().sum() == 50
+
+
+@pytest.mark.parametrize("value", [1e30, -1001.0])
+def test_a_value_that_no_z_score_has_is_refused(tmp_path, value):
+    z = responses_of()
+    z.iat[1, 2] = value
+    told = f"results.csv: '{DRUGS[1]}', gene '{GENES[2]}': {value:g} is too large for a z (at most 1000)"
+    with pytest.raises(AssayError, match=re.escape(told)):
+        taken_in(tmp_path, z.rename_axis("drug"))
 
 
 def test_a_drug_without_enough_values_fails(tmp_path):

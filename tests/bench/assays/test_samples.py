@@ -1,10 +1,13 @@
 """AnnData and folders of matrices as assay results: they give what the same numbers in a CSV give."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
+from anchordrug.bench.assays.claims import require_agreement
 from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.placement import own_plate_map, placed
 from anchordrug.bench.assays.reader import read_assay
@@ -207,8 +210,34 @@ def test_cells_are_added_up_by_well(tmp_path):
     np.testing.assert_array_equal(found.values["", "A01"], x[is_first].sum(axis=0))
     assert "3 of 12 samples are in no well and left out" in found.notes
     assert "9 cells are added up to 2 wells of 3 to 6 cells" in found.notes
-    assert any(note.endswith("those of the plate map; not used: 'drug'") for note in found.notes)
+    assert any(note.endswith("those of the plate map; compared with it: 'drug'") for note in found.notes)
     assert not any("drug by" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("drug", "b", "the file says drug 'b', the plate map says drug 'A-ID'"),
+        ("drug", "DMSO", "the file says it is a control, the plate map says drug 'A-ID'"),
+        ("dose_nM", "1000", "the file says 1 uM, the plate map says 10 uM"),
+        ("cell_line", "other", "the file says cell line 'other', the plate map says 'LINE'"),
+        ("drug", "A", None),
+        ("drug", "a name that nobody knows", None),
+        ("dose", "10.4 uM", None),
+        ("cell_line", "line", None),
+    ],
+)
+def test_what_a_file_says_of_its_wells_is_compared_with_the_plate_map(tmp_path, column, value, told):
+    obs = pd.DataFrame({"well": ["A1", "A2", "B1"], column: [value, "", ""]}, index=list("xyz"))
+    x = np.arange(12).reshape(3, 4)
+    found = read_assay(write_h5ad(tmp_path / "a.h5ad", csr_matrix(x), obs, VAR), set(GENES))
+    plate_map = pd.concat([MAP, MAP[:1].assign(plate="P2", cell_line="OTHER")])
+    file, request = ResultFile(tmp_path / "a.h5ad", "P1"), request_of(tmp_path, plate_map)
+    if told is None:
+        require_agreement(found.claims, found.path, file, request)
+        return
+    with pytest.raises(AssayError, match=re.escape(f"a.h5ad: plate P1, well A01: {told}; correct one")):
+        require_agreement(found.claims, found.path, file, request)
 
 
 def test_cells_are_added_up_by_drug_and_placed_in_wells(tmp_path):
@@ -249,6 +278,31 @@ def test_doses_are_matched_in_one_unit(tmp_path):
         AssayError, match=r"'a' has several doses \(10000, 100\) without a unit; name the col"
     ):
         placed(read_cells(tmp_path, obs, x), ResultFile(tmp_path / "a.h5ad"), request_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (
+            {"dose_nM": "10 uM"},
+            "column 'dose_nM' has '10 uM', and its units contradict each other (um and nm)",
+        ),
+        ({"dose_nM": 10, "dose_unit": "uM"}, "column 'dose_nM' has '10', and its units contradict"),
+        ({"dose_uM": 10, "dose": "5 uM"}, "column 'dose_uM' has 10 uM, column 'dose' 5 uM; remove one"),
+        ({"dose_uM": 10, "dose_nM": 10}, "column 'dose_uM' has 10 uM, column 'dose_nM' 0.01 uM"),
+        ({"dose_uM": 10, "dose": "10000 nM"}, None),
+        ({"dose_uM": 10, "dose": "high"}, None),
+        ({"dose_uM": "10 uM", "dose_unit": "\u00b5M"}, None),
+    ],
+)
+def test_doses_that_contradict_each_other(tmp_path, columns, told):
+    obs, x = cells(**columns)
+    path = write_h5ad(tmp_path / "a.h5ad", csr_matrix(x), obs, VAR)
+    if told is None:
+        assert (read_assay(path, set(GENES)).table["dose_um"].dropna() == 10).all()
+        return
+    with pytest.raises(AssayError, match=re.escape(told)):
+        read_assay(path, set(GENES))
 
 
 def test_a_drug_at_another_dose_than_the_plate_map_has_is_left_out(tmp_path):

@@ -16,23 +16,24 @@ from anchordrug.bench.plates.pack_files import write_pack
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.plates.protocol import checklist, facts, warnings
 from anchordrug.bench.plates.sample_sheet import sample_sheet
+from anchordrug.bench.settings import Plates
+from anchordrug.errors import SettingsError
 from anchordrug.schemas import PLATE_MAP
+from anchordrug.settings import checked
 from tests.bench.plates.plates import drugs_of, laid_out, plates_of
 
 ATLAS = "10 uM and 24 h (1,234 experiments)"
 EVIL = ['=cmd("x")', "$\\frac{1}{2}$", "<b>&\x07", "\u836f\u7269", "'=1+1", "-"]
 
 
-def rounds_of(plates, chosen, library, warning=None):
+def rounds_of(plates, chosen, library, told=()):
     """Return the packs of rounds that choose these rows of a library, one after the other."""
     packs = []
     for number, rows in enumerate(chosen, start=1):
         selection = library.iloc[rows].assign(rank=range(1, len(rows) + 1), moa="kinase inhibitor")
         plate_map = lay_out(selection, plates, prefix=f"R{number:02}-L", cell_line="L", seed=1)
         earlier = [pack.picks for pack in packs]
-        asked = Round(
-            f"Round {number}", plate_map, selection, library, ["CAS"], plates, ATLAS, warning, earlier
-        )
+        asked = Round(f"Round {number}", plate_map, selection, library, ["CAS"], plates, ATLAS, told, earlier)
         packs.append(make_pack(asked))
     return packs
 
@@ -84,7 +85,7 @@ def test_two_rounds_whose_failures_are_measured_again(tmp_path, wells, first, co
 
 def test_the_workbook_tells_what_to_do(tmp_path):
     plates = plates_of(well_volume_ul=50, time_h=24)
-    (pack,) = rounds_of(plates, [[0, 1, 2]], library_of(3, EVIL[:3]), "dose and time: other")
+    (pack,) = rounds_of(plates, [[0, 1, 2]], library_of(3, EVIL[:3]), ["dose and time: other"])
     write_pack(pack, tmp_path)
     book = load_workbook(tmp_path / "pack.xlsx")
     titles = ["plate map", "protocol", "drugs", "source wells", "pick list", "by hand", "samples", "grid 1"]
@@ -156,7 +157,7 @@ def test_no_pair_of_indices_is_given_twice():
 
 def test_warnings_tell_of_rounding_refills_and_conditions():
     plates = plates_of(well_volume_ul=36, concentration_um=1.0)
-    (pack,) = rounds_of(plates, [[0]], library_of(2), "other dose")
+    (pack,) = rounds_of(plates, [[0]], library_of(2), ["other dose"])
     assert warnings(pack)[0] == "other dose"
     assert "steps of 2.5 nL miss the concentration by more than 10% (BRD-K000 0.6944 uM)" in warnings(pack)[1]
     plates = plates_of(well_volume_ul=100, source_volume_ul=15.7, dead_volume_ul=15)
@@ -164,10 +165,29 @@ def test_warnings_tell_of_rounding_refills_and_conditions():
     assert warnings(first) == ["source wells too low for another round like this: SOURCE1 A03 (DMSO)"]
     assert warnings(second) == [
         "source well SOURCE1 A03 (DMSO): refill to 15.7 uL",
+        "source wells: each fill and refill of a pack is taken as done; later rounds count on it",
         "source wells too low for another round like this: SOURCE1 A01 (BRD-K000), SOURCE1 A03 (DMSO)",
     ]
-    assert any("Fill or refill 1 source wells" in step for step in checklist(second))
+    (step,) = (step for step in checklist(second) if step.startswith("Fill or refill 1 source well to the"))
+    assert "Later rounds take this as done." in step
     assert dict(facts(second))["Time"] == "not set (plates.time_h in campaign.yaml)"
+
+
+@pytest.mark.parametrize(("stock_mm", "told"), [(1.0, False), (0.05, True)])
+def test_dmso_that_harms_cells_is_told(stock_mm, told):
+    plates = plates_of(stock_mm=stock_mm, dmso_percent_max=100.0, source_volume_ul=2000.0)
+    (pack,) = rounds_of(plates, [[0]], library_of(1))
+    about = "DMSO: wells have 20 %, and more than 1 % harms most cells; use stronger stocks, or lower "
+    assert [line.startswith(about) for line in warnings(pack)] == [told] * told
+
+
+@pytest.mark.parametrize(
+    "name", ["well_volume_ul", "source_volume_ul", "dead_volume_ul", "stock_mm", "time_h"]
+)
+def test_numbers_that_no_plate_has_are_refused(name):
+    values = plates_of().model_dump() | {name: 1e300}
+    with pytest.raises(SettingsError, match=rf"^c.yaml: {name}: 1e\+300 is not allowed"):
+        checked(values, Plates, "c.yaml")
 
 
 def test_a_map_edited_by_hand_has_its_pack(tmp_path):

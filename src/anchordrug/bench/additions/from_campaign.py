@@ -58,7 +58,7 @@ def addition_from_campaign(
             raise SettingsError(
                 f"{folder}: is a rehearsal, whose responses come from the atlas itself; add a real campaign"
             )
-        rounds = [number for number in files.round_numbers(folder) if files.is_ingested(folder, number)]
+        rounds = files.ingested_rounds(folder)
         table = _responses(folder, rounds)
         index = table[[*_KEY, "replicates"]].reset_index(drop=True)
         values = table.drop(columns=[*_KEY, "replicates"])

@@ -22,11 +22,14 @@ class Counts:
         as in 'A01'; no well occurs twice.
     notes
         What the user should know of how the file was read.
+    claims
+        What the file says of its wells besides (`claims.COLUMNS`), None if it says nothing.
     """
 
     path: Path
     values: pd.DataFrame
     notes: tuple[str, ...] = ()
+    claims: pd.DataFrame | None = None
 
     @property
     def genes(self) -> list[str]:
@@ -52,6 +55,8 @@ class Profiles:
         float64 > 0 like `values`, NaN where they are, if they are log2 fold changes, else None.
     notes
         What the user should know of how the file was read.
+    claims
+        What the file says of its wells besides (`claims.COLUMNS`), None if it says nothing.
     """
 
     path: Path
@@ -59,6 +64,7 @@ class Profiles:
     kind: Kind
     standard_error: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    claims: pd.DataFrame | None = None
 
     @property
     def genes(self) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from anchordrug.bench.assays.claims import require_agreement
 from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.from_counts import counts_of_wells, joined_counts, result_from_counts
 from anchordrug.bench.assays.from_profiles import cell_line_of, result_from_profiles
@@ -15,7 +16,7 @@ from anchordrug.bench.assays.reader import read_assay
 from anchordrug.bench.assays.request import AssayRequest, Reference, ResultFile, belonging
 from anchordrug.bench.assays.result import FEWEST_GENES, MISSING, OK, AssayResult
 from anchordrug.errors import AssayError, shortlist
-from anchordrug.labels import DOWN, UP, labels_of
+from anchordrug.labels import DOWN, LARGEST_Z, UP, labels_of
 from anchordrug.raw.gene_names import GeneMatch, gene_predicate, match_genes
 
 
@@ -53,8 +54,11 @@ def take_in(
             raise AssayError(f"{file.path}: holds counts of wells; give their plate map, too")
         if isinstance(contents, Samples):
             contents = placed(contents, file, request)
+        if contents.claims is not None:
+            require_agreement(contents.claims, contents.path, file, request)
         match = match_genes(contents.genes, reference.genes)
         _require_genes(contents, match, reference)
+        _require_plausible(contents)
         if isinstance(contents, Counts):
             counts[file.path] = counts_of_wells(contents, match, file, request, reference)
             told += [*contents.notes, *_repeat_notes(match, "added up")]
@@ -92,6 +96,20 @@ def _require_genes(contents: Counts | Profiles, match: GeneMatch, reference: Ref
             f"{contents.path}: {named} of the atlas' {genes} genes were found, but {1 - known.mean():.0%} of "
             f"their values are missing, and {measured} genes have any; {needed} are needed; export the file "
             "again with its values"
+        )
+
+
+def _require_plausible(contents: Counts | Profiles) -> None:
+    """Check that no value is beyond what a z-score, a statistic or a fold change can be."""
+    if isinstance(contents, Counts):
+        return
+    wrong = np.argwhere(np.abs(contents.values.to_numpy()) > LARGEST_Z)
+    if len(wrong):
+        row, column = wrong[0]
+        raise AssayError(
+            f"{contents.path}: '{contents.values.index[row]}', gene '{contents.genes[column]}': "
+            f"{contents.values.iat[row, column]:g} is too large for a {contents.kind.replace('_', ' ')} "
+            f"(at most {LARGEST_Z:g}); correct it, or leave the cell empty"
         )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from anchordrug.bench.assays.claims import claims_of
 from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes
 from anchordrug.bench.assays.reader import AssayFile
@@ -67,7 +68,7 @@ def contents_of_samples(
     if wells is not None:
         unused = [_column(matrix.samples, columns[role]) for role in _OF_PLATE_MAP if role in columns]
         if unused:
-            said = "drugs, doses and cell lines of wells are those of the plate map; not used: "
+            said = "drugs, doses and cell lines of wells are those of the plate map; compared with it: "
             notes = (*notes, said + ", ".join(unused))
         return _by_well(matrix, file, gene_column, wells, notes)
     if not matrix.looks_like_counts():
@@ -161,6 +162,7 @@ def _by_well(
     matrix: SampleMatrix, file: AssayFile, gene_column: int, wells: list[str], notes: tuple[str, ...]
 ) -> Counts | Profiles:
     key_of = {well: parse_plate_and_well(well, file.plates) or ("", well) for well in dict.fromkeys(wells)}
+    claims = claims_of(matrix.samples, sample_columns(matrix.samples), [key_of[well] for well in wells])
     known = {key: number for number, key in enumerate(filter(_is_named, dict.fromkeys(key_of.values())))}
     of_sample = np.array([known.get(key_of[well], -1) for well in wells])
     lost = int((of_sample < 0).sum())
@@ -177,7 +179,7 @@ def _by_well(
         kept = np.flatnonzero(of_sample >= 0)
         names, values = [wells[place] for place in kept], matrix.values()[kept]
     contents = contents_of(_wide(matrix, gene_column, names, values), file.plates)
-    return _noted(contents, notes)
+    return replace(_noted(contents, notes), claims=claims)
 
 
 def _is_named(key: tuple[str, str]) -> bool:

@@ -10,7 +10,7 @@ import typer
 from anchordrug.atlas.conditions import Conditions
 from anchordrug.bench import folder as files
 from anchordrug.bench.agreement import agreement
-from anchordrug.bench.doses import doses_of_rounds
+from anchordrug.bench.doses import condition_notes, doses_of_rounds
 from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.library import further_ids, read_library
 from anchordrug.bench.measurements import measured_so_far
@@ -60,6 +60,9 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
         rounds = files.round_numbers(folder)
         if not files.is_ingested(folder, rounds[-1]):
             typer.echo(f"round {rounds[-1]} has no results; finishing without it")
+        doses = doses_of_rounds(folder, files.ingested_rounds(folder), world.campaign.targets)
+        for note in condition_notes(world, doses):
+            typer.echo(note)
         here = folder / files.FINISH
         fitted = model.fit(measured, final=True)
         compounds = _compounds(world)
@@ -137,7 +140,7 @@ def _provenance(world: World, task: Task) -> dict[str, object]:
     if campaign.rehearsal:
         return provenance(world.atlas, experiments)
     times = [] if campaign.plates.time_h is None else [campaign.plates.time_h]
-    rounds = [n for n in files.round_numbers(world.folder) if files.is_ingested(world.folder, n)]
+    rounds = files.ingested_rounds(world.folder)
     doses = doses_of_rounds(world.folder, rounds, campaign.targets)
     return provenance(world.atlas, experiments, Conditions(doses, times, []))
 

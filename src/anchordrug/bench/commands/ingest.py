@@ -102,7 +102,7 @@ def _take_in(
         reference_of(world, request),
         world.settings.curate.threshold,
     )
-    _show(number, accepted, dose_notes(world, plate_map, here / files.PLATE_MAP))
+    _show(number, accepted, dose_notes(world, number, plate_map))
     if not accept(accepted):
         typer.echo("not accepted; nothing was changed")
         return False

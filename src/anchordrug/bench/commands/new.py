@@ -11,6 +11,7 @@ from anchordrug.acquisition import strategy
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.bench import folder as files
+from anchordrug.bench.doses import condition_notes
 from anchordrug.bench.dvc_stages import write_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.library import Resolved, counts_in_words, resolve_library
@@ -78,7 +79,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
             f"{folder}: is the project's own folder; give one below it, such as campaigns/my-line"
         )
     _require_own_copies(folder, asked)
-    with files.owned(folder):
+    with files.made_or_undone(folder):
         if (folder / files.SETTINGS).exists():
             typer.echo(
                 f"{folder} holds a campaign already; nothing was changed (edit {folder / files.SETTINGS}, "
@@ -91,9 +92,8 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
         measured = [model.world.measured_before(target)[0] for target in campaign.targets]
         for line in evidence_in_words(evidence_table(model, measured)):
             typer.echo(line)
-        warning = model.world.other_conditions
-        if warning is not None:
-            typer.echo(warning)
+        for note in condition_notes(model.world, [campaign.plates.concentration_um]):
+            typer.echo(note)
         write_campaign(campaign, folder / files.SETTINGS)
     typer.echo(
         f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
@@ -141,7 +141,7 @@ def understand(folder: Path, asked: NewCampaign, project: Project) -> Understood
 def _require_own_copies(folder: Path, asked: NewCampaign) -> None:
     """Check that no file given is one that is written."""
     written = (files.LIBRARY, files.QUERIES, files.EXPRESSION)
-    rejects = [(folder / name).with_suffix(".rejects.csv") for name in written[:2]]
+    rejects = [(folder / name).with_suffix(files.REJECTS) for name in written[:2]]
     given = [path for path in (asked.library, asked.predict, asked.expression) if path is not None]
     require_outputs([("FOLDER", folder / name) for name in written], given, rejects)
 
@@ -209,8 +209,10 @@ def _resolve(
             reason="not measured, so no rehearsal with it"
         )
         rejects = pd.concat([rejects, about], ignore_index=True)
-    rejects_path = path.with_suffix(".rejects.csv")
-    write_table(rejects, rejects_path)
+    rejects_path = path.with_suffix(files.REJECTS)
+    rejects_path.unlink(missing_ok=True)
+    if len(rejects):
+        write_table(rejects, rejects_path)
     typer.echo(
         f"{what}: {len(library)} of {len(library) + len(rejects)} usable; "
         + counts_in_words(library["match"])

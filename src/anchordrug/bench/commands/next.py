@@ -15,12 +15,12 @@ from anchordrug.bench.constraints import allowed, limit, require_affordable, req
 from anchordrug.bench.dvc_stages import renew_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.forecast import forecast, forecast_in_words
+from anchordrug.bench.laid_out import is_current, round_notes
 from anchordrug.bench.measurements import Measurements, measured_so_far, read_selection
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.plates.layout import lay_out
 from anchordrug.bench.plates.plate_map import read_plate_map
-from anchordrug.bench.plates.protocol import warnings
-from anchordrug.bench.round_files import is_current, write_round_files
+from anchordrug.bench.round_files import write_round_files
 from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError
@@ -44,6 +44,8 @@ def run(folder: Path, project: Project) -> None:
         if rounds and not files.is_ingested(folder, rounds[-1]):
             here = files.round_of(folder, rounds[-1])
             _renew(folder, project, rounds[-1])
+            for note in round_notes(folder, read_campaign(folder / files.SETTINGS), rounds[-1]):
+                typer.echo(note)
             typer.echo(
                 f"round {rounds[-1]} waits for its results: pipette {here / files.PLATE_MAP}, then run\n"
                 f"  anchordrug campaign ingest {folder} RESULTS"
@@ -66,10 +68,8 @@ def _renew(folder: Path, project: Project, number: int) -> None:
     world, here = load_world(folder, project), files.round_of(folder, number)
     plate_map = read_plate_map(here / files.PLATE_MAP, world.campaign.targets)
     request_of(world, number, plate_map)
-    pack = write_round_files(world, number, plate_map, read_selection(folder, number), here)
+    write_round_files(world, number, plate_map, read_selection(folder, number), here)
     typer.echo(f"{here}: pick list, pictures and pack are renewed; the plate map or the settings were edited")
-    for warning in warnings(pack):
-        typer.echo(warning)
 
 
 def _write_round(model: Model, measured: Measurements, number: int, left: int) -> None:
@@ -98,11 +98,11 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
             write_table(
                 schemas.validate(advice, schemas.ADVICE, path / files.ADVICE), temporary / files.ADVICE
             )
-        pack = write_round_files(world, number, plate_map, chosen, temporary)
+        warnings = write_round_files(world, number, plate_map, chosen, temporary)
     for reason, count in not_chosen.items():
         typer.echo(f"not in the choice: {count} drugs ({reason})")
     said = [*evidence_in_words(evidence), *forecast_in_words(advice, world.campaign.stop_below)]
-    said += warnings(pack)
+    said += warnings
     said.append(f"the reason for each drug is in {path / files.SELECTION}, column 'reason'")
     _show(world, number, selection.iloc[:batch], plate_map, said)
 

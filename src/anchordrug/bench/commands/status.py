@@ -15,6 +15,7 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.assays.result import OK
 from anchordrug.bench.evidence import evidence_in_words
 from anchordrug.bench.forecast import forecast_in_words
+from anchordrug.bench.laid_out import round_notes
 from anchordrug.bench.measurements import read_outcome, read_selection
 from anchordrug.bench.settings import CampaignSettings, read_campaign
 from anchordrug.files.tables import read_table
@@ -53,6 +54,7 @@ def run(folder: Path, console: Console) -> None:
     parts = [bar, Text()]
     if rounds:
         parts += [_rounds(folder, rounds, outcomes), Text()]
+    parts += [Text(note) for note in _notes(folder, standing)]
     parts += [Text(line) for line in _evidence(folder, rounds)]
     parts += [Text(line) for line in _forecast(folder, campaign, rounds, outcomes)]
     what, command = _next_step(folder, standing)
@@ -99,6 +101,7 @@ def as_values(folder: Path) -> dict[str, object]:
             }
             for number in standing.rounds
         ],
+        "notes": _notes(folder, standing),
         "next": {"what": what, "command": command},
     }
 
@@ -107,11 +110,19 @@ def _standing(folder: Path) -> Standing:
     files.require_campaign(folder)
     campaign = read_campaign(folder / files.SETTINGS)
     rounds = files.round_numbers(folder)
-    outcomes = {n: read_outcome(folder, n) for n in rounds if files.is_ingested(folder, n)}
+    outcomes = {number: read_outcome(folder, number) for number in files.ingested_rounds(folder)}
     measured: set[str] = set()
     for outcome in outcomes.values():
         measured |= set(outcome.loc[outcome["status"] == OK, "drug_id"])
     return Standing(campaign, rounds, outcomes, len(measured))
+
+
+def _notes(folder: Path, standing: Standing) -> list[str]:
+    """Return what to know of the round that waits."""
+    rounds = standing.rounds
+    if not rounds or rounds[-1] in standing.outcomes:
+        return []
+    return round_notes(folder, standing.campaign, rounds[-1])
 
 
 def _rounds(folder: Path, rounds: list[int], outcomes: dict[int, pd.DataFrame]) -> Table:

@@ -42,8 +42,8 @@ class Round:
         The settings.
     atlas
         Dose and time of the experiments that the model learned from, in words.
-    warning
-        What to know of a round at another dose or time than those; None if it has the same.
+    warnings
+        What to know of the round's doses, time and wells before it is pipetted.
     earlier
         The pick lists of the earlier rounds, in order.
     own
@@ -57,7 +57,7 @@ class Round:
     catalogue: Sequence[str]
     plates: Plates
     atlas: str
-    warning: str | None = None
+    warnings: Sequence[str] = ()
     earlier: Sequence[pd.DataFrame] = ()
     own: pd.DataFrame | None = None
 

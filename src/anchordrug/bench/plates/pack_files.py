@@ -1,7 +1,6 @@
 """The files of a pack: pick list, a picture per plate, workbook, PDF."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from anchordrug.bench import folder as files
@@ -24,7 +23,7 @@ def write_pack(pack: Pack, folder: Path) -> None:
     caption = Caption(
         asked.title,
         time,
-        _notes(asked.atlas, asked.warning),
+        asked.warnings or [f"source lines of the atlas: {asked.atlas}"],
         pack.ranks,
         catalogue_numbers(pack.drugs, asked.catalogue),
     )
@@ -41,7 +40,3 @@ def write_pack(pack: Pack, folder: Path) -> None:
         write_bytes(as_pdf(every, asked.title), folder / files.PACK_PDF)
     with atomic_path(folder / files.PACK_XLSX) as temporary:
         write_pack_xlsx(pack, temporary)
-
-
-def _notes(atlas: str, warning: str | None) -> Sequence[str]:
-    return [warning] if warning is not None else [f"source lines of the atlas: {atlas}"]

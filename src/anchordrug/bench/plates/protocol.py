@@ -6,10 +6,12 @@ from anchordrug.bench.plates.pick_list import PLATE, WELL, is_by_hand
 from anchordrug.bench.plates.source_wells import VOLUME
 from anchordrug.bench.plates.volumes import ECHO_STEP_NL, dmso_percent
 from anchordrug.bench.plates.wells import size_of
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 
 # A concentration that differs by more than this (relative) from the one asked for is told.
 _CLOSE = 0.1
+# More DMSO (%) than this harms most cells within a day.
+_HARMLESS_PERCENT = 1
 
 
 def facts(pack: Pack) -> list[tuple[str, str]]:
@@ -58,7 +60,7 @@ def _listed(values: object) -> str:
 def warnings(pack: Pack) -> list[str]:
     """Return what the user must know of dose, time and volumes before the plates are pipetted."""
     asked, drugs, sources = pack.of, pack.drugs, pack.sources
-    told = [] if asked.warning is None else [asked.warning]
+    told = list(asked.warnings)
     pairs = zip(drugs["drug_id"], drugs["concentration_um"], drugs["reached_um"], strict=True)
     missed = [f"{drug} {got} uM" for drug, wanted, got in pairs if not _close(wanted, got)]
     if missed:
@@ -66,10 +68,18 @@ def warnings(pack: Pack) -> list[str]:
             f"volumes: steps of {ECHO_STEP_NL} nL miss the concentration by more than 10% "
             f"({shortlist(missed, 3)}); dilute the stocks, or enlarge plates.well_volume_ul"
         )
+    percent = max((dmso_percent(volume, asked.plates) for volume in _volumes(pack)), default=0)
+    if percent > _HARMLESS_PERCENT:
+        told.append(
+            f"DMSO: wells have {percent:.3g} %, and more than {_HARMLESS_PERCENT} % harms most cells; use "
+            "stronger stocks, or lower plates.dmso_percent_max"
+        )
     places = sources["source_plate"] + " " + sources["source_well"] + " (" + sources["drug_id"] + ")"
     is_refill = (sources["fills"] > 0) & ((sources["before_ul"] > 0) | (sources["fills"] > 1))
     refills = zip(places[is_refill], sources["todo"][is_refill], strict=True)
     told += [f"source well {place}: {todo}" for place, todo in refills]
+    if is_refill.any():
+        told.append(_TAKEN_AS_DONE)
     is_low = (sources["rounds_left"] < 1) & (sources["fills"] < 2)
     if is_low.any():
         told.append(f"source wells too low for another round like this: {shortlist(places[is_low], 3)}")
@@ -82,6 +92,9 @@ def warnings(pack: Pack) -> list[str]:
     if bare:
         told.append(f"no DMSO well on {shortlist(bare, 3)}: counts without controls are refused")
     return told
+
+
+_TAKEN_AS_DONE = "source wells: each fill and refill of a pack is taken as done; later rounds count on it"
 
 
 def _close(wanted: str, got: str) -> bool:
@@ -100,7 +113,8 @@ def checklist(pack: Pack) -> list[str]:
     steps = [
         f"Compare the {len(pack.drugs)} drugs with their catalogue numbers (page 'Drugs').",
         "Check that every stock has the concentration of the page 'Drugs', in DMSO.",
-        f"Fill or refill {to_fill} source wells (page 'Source wells'). No well ever changes its drug.",
+        f"Fill or refill {counted(to_fill, 'source well')} to the volume of the page 'Source wells'. Later "
+        "rounds take this as done. No well ever changes its drug.",
         f"Label the plates and seed the cells: {_cells(pack)} uL per used well.",
         "With an acoustic dispenser: run pick_list.csv (volumes in nL).",
     ]

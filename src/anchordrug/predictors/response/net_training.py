@@ -88,7 +88,7 @@ def pretrain_net(
     settings: NetSettings,
     seed: int,
 ) -> tuple[ResponseNet, list[float]]:
-    """Train on source lines, each with the prior that the other ones give; return network and epoch losses.
+    """Train on source lines, each with the prior from the other lines; return network and epoch losses.
 
     `cells` [cell lines, dim] are embeddings. The same seed and number of threads give the same weights.
     """
