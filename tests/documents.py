@@ -1,16 +1,15 @@
 """The documents' commands: where they stand, which are played in what order, which are not and why."""
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.forks import environment
 from tests.terminal import Terminal
 
 # Pages that are played as they stand, in this order; those of a story in one folder.
@@ -132,12 +131,8 @@ def played_commands() -> frozenset[str]:
 
 def shell(script: str, folder: Path) -> str:
     """Run a bash script in `folder` in this environment; return what it prints, which holds no warning."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-    }
     command = ["bash", "-euo", "pipefail", "-c", script]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert not _WARNING.search(done.stdout + done.stderr), f"{script}\n{done.stderr[-3000:]}"
     return done.stdout

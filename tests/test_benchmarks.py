@@ -1,26 +1,22 @@
 """The benchmarks of predictors, on a small project: their records, and the tables made of these."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.conftest import DEMO, ROOT, project_at
+from tests.forks import python
 
 LINES = {"NEW-A": 24, "NEW-B": 15}
 LOST = "that standardisation would take off, and next to it nothing but counter-ions"
 
 
 def run(script, *options):
-    command = [sys.executable, ROOT / "benchmarks" / script, *map(str, options)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = python(ROOT / "benchmarks" / script, *options)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

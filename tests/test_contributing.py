@@ -1,11 +1,9 @@
 """CONTRIBUTING.md's examples do what the page says, as they stand there."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -14,6 +12,7 @@ import pytest
 from anchordrug.errors import RawDataError
 from tests.acquisition.fakes import fake_view
 from tests.conftest import DEMO, ROOT, small_params, write_params
+from tests.forks import python
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r'^```python title="([^"]+)"\n(.*?)^```', PAGE, flags=re.M | re.S))
@@ -54,13 +53,7 @@ print(json.dumps([chosen.positions.tolist(), chosen.scores.tolist()]))
 def test_a_strategy_is_found_by_its_file_alone_and_chooses_what_it_promises(tmp_path):
     path = "src/anchordrug/acquisition/strategies/most_changed.py"
     (tmp_path / "most_changed.py").write_text(EXAMPLES[path], encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", CHOOSE, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", CHOOSE, tmp_path, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     positions, scores = json.loads(done.stdout)
     view = fake_view(0, 12, anchors=3)
@@ -84,9 +77,7 @@ raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", tests, "-k", "gene
 def test_a_predictor_is_found_by_its_file_alone_and_keeps_the_contract(tmp_path):
     path = "src/anchordrug/predictors/gene_shares.py"
     (tmp_path / "gene_shares.py").write_text(EXAMPLES[path], encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python("-c", PREDICT, tmp_path, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert re.match(r"\.{10,}", done.stdout), done.stdout
 
@@ -124,13 +115,7 @@ def test_an_assay_format_is_found_by_its_file_alone_and_others_are_read_as_befor
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", INGEST, str(folder), *(str(tmp_path / name) for name in texts)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", INGEST, folder, *(tmp_path / name for name in texts), cwd=ROOT)
     assert done.returncode == 0, done.stderr
     own, wide, twice, text, well = map(json.loads, done.stdout.splitlines())
     assert own == wide == [["SIMG1", "SIMG2"], [["P1", "A01"], ["P1", "A02"]], [[3, 0], [1, 7]]]
@@ -157,8 +142,7 @@ def test_an_output_format_is_found_by_its_file_alone_and_has_the_rows_of_the_oth
     for name in ("out.jsonl", "out.parquet"):
         files = ["--drugs", str(tmp_path / "drugs.csv"), "--out", str(tmp_path / name)]
         model = ["--model", str(project / "models/onnx/SIM-T1.onnx")]
-        arguments = [sys.executable, "-c", PREDICT_INTO, str(tmp_path / "formats"), *model, *files]
-        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = python("-c", PREDICT_INTO, tmp_path / "formats", *model, *files, cwd=ROOT)
         assert done.returncode == 0, done.stderr
     expected = pd.read_parquet(tmp_path / "out.parquet")
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
@@ -193,14 +177,7 @@ def test_a_feature_of_cell_lines_reaches_the_pipeline_and_campaigns(project, tmp
     library.head(20).to_csv(home / "library.csv", index=False)
     new = ["campaign", "new", "campaign", "--target", "SIM-T1", "--library", "library.csv", "--rehearsal"]
     for arguments in (["featurize"], [*new, "--budget", "4", "--rounds", "1"]):
-        done = subprocess.run(
-            [sys.executable, "-c", EMBED.format(arguments=arguments)],
-            cwd=home,
-            env=os.environ | {"PYTHONPATH": str(code / "src")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = python("-c", EMBED.format(arguments=arguments), cwd=home, path=code / "src")
         assert done.returncode == 0, done.stderr
     tissue_of = dict(zip(lines, tissues, strict=True))
     for path in ("tables/features/cell_lines.parquet", "campaign/model/cell_lines.parquet"):

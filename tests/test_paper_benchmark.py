@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -17,14 +15,14 @@ from anchordrug.project.project import Project
 from anchordrug.settings import read_settings
 from scripts.dvc_dependencies import CodeGraph, code_of
 from tests.conftest import ROOT
+from tests.forks import python
 
 SCRIPTS = ("campaigns.py", "play.py", "analyse.py", "label_shift.py", "figures.py", "published.csv")
 STRATEGIES = ["random", "least_confidence", "moa"]
 
 
 def run(folder, script, *options):
-    command = [sys.executable, script, "per_target", *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = python(script, "per_target", *options, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

@@ -1,14 +1,13 @@
 """Strategies and predictors that another package offers by entry points."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.forks import python
 
 STRATEGY = '''
 """The first drugs of the pool."""
@@ -61,16 +60,7 @@ class Site:
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Python where the packages are installed, from the repository."""
-        known = os.environ.get("PYTHONPATH", "")
-        path = os.pathsep.join([str(self.folder), *([known] if known else [])])
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return python(*arguments, cwd=ROOT, path=self.folder)
 
     def printed(self, code: str) -> str:
         """Return what `code` prints; it must end well."""

@@ -17,13 +17,16 @@ DRUGS, GENES = 40, 16
 def write_tiny_project(folder: Path) -> None:
     """Write params.yaml and a raw bundle into `folder`."""
     write_tiny_bundle(folder / "data")
-    params = small_params()
+    write_params(folder, tiny_params(small_params()) | {"predictor": "response_gp"})
+
+
+def tiny_params(params: dict) -> dict:
+    """Return the params of a small project with features and campaigns for the tiny bundle, in `data`."""
     params["raw"]["dir"] = "data"
-    params["predictor"] = "response_gp"
     params["featurize"]["drug"]["bits"] = 128
     params["featurize"]["cell"] |= {"dim": 4, "epochs": 2}
     params["select"] |= {"budget": [3, 6], "batch": 3}
-    write_params(folder, params)
+    return params
 
 
 def write_tiny_bundle(folder: Path) -> None:
