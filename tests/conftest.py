@@ -11,6 +11,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.worker_threads import workers_as_threads
+
 # How long an example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile("anchordrug", deadline=None)
 hypothesis.settings.load_profile("anchordrug")
@@ -59,6 +61,12 @@ def learn_from_little() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _little() -> None:
     learn_from_little()
+
+
+@pytest.fixture
+def worker_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Structures are read by a thread, not by processes, which are no part of what the test is about."""
+    workers_as_threads(monkeypatch)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -20,25 +20,23 @@ import os
 import re
 import resource
 import sqlite3
-import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from anchordrug.chem import worker
-from anchordrug.chem.workers import PROGRAM
 from anchordrug.cli.screen import explained
 from anchordrug.files.atomic import PARTIAL
 from anchordrug.files.lock import NAME as LOCK
 from anchordrug.prediction import ledger
 from tests.conftest import run_cli
+from tests.worker_threads import workers_as_threads
 
 # What Python tells of, and what the error is that the system might answer with.
 ERRORS = {
@@ -141,8 +139,7 @@ def _telling() -> Iterator[None]:
             patch.setattr(module, name, _told(name.removeprefix("posix_"), getattr(module, name)))
         patch.setattr(io, "open", _opened)
         patch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=_Connection))
-        patch.setattr(subprocess, "Popen", functools.partial(_started, subprocess.Popen))
-        patch.setattr(os, "sched_getaffinity", lambda _: {0})
+        workers_as_threads(patch)
         yield
 
 
@@ -209,50 +206,6 @@ class _Connection(sqlite3.Connection):
             failed = sqlite3.OperationalError("disk I/O error")
             failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
             raise failed from error
-
-
-def _started(start: Callable, command: Sequence[str], **options: Any) -> Any:
-    return _Worker(command) if str(PROGRAM) in command else start(command, **options)
-
-
-class _Worker:
-    """A worker for structures as a thread, because each command starts one, which takes a second."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        sys.audit("subprocess.Popen", command[0], command, None, None)
-        tasks, self.stdin = _pipe()
-        self.stdout, answers = _pipe()
-        self.thread = threading.Thread(target=self._run, args=(tasks, answers), daemon=True)
-        self.thread.start()
-        self.returncode: int | None = None
-        self.pid = 0
-
-    def _run(self, tasks: io.BufferedReader, answers: io.BufferedWriter) -> None:
-        try:
-            order = worker.receive(tasks)
-            worker.send(answers, {"ready": True})
-            while True:
-                worker.send(answers, worker.fingerprint(worker.receive(tasks), order["kinds"], 0))
-        except (EOFError, OSError):
-            tasks.close()
-            with suppress(OSError):
-                answers.close()
-
-    def kill(self) -> None:
-        self.stdin.close()
-
-    def wait(self, *_: object) -> int:
-        self.thread.join()
-        self.returncode = -9
-        return self.returncode
-
-    def poll(self) -> int | None:
-        return self.returncode
-
-
-def _pipe() -> tuple[io.BufferedReader, io.BufferedWriter]:
-    read, write = os.pipe()
-    return os.fdopen(read, "rb"), os.fdopen(write, "wb")
 
 
 def tree_of(root: Path) -> Tree:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from anchordrug.bench.plates.drawing import new_page
 from tests.conftest import made_once, run_cli, write_params
 
 LIBRARY = "tables/atlas/drugs.parquet"
@@ -60,12 +61,37 @@ def at_bench(campaign: Path, project: Path, home: Path) -> Path:
     return Path(shutil.copytree(campaign, home / "campaign"))
 
 
+def blank_pages(patch: pytest.MonkeyPatch) -> None:
+    """Have `write_pack` give each plate an empty page, and the PDF these pages alone."""
+
+    def plate_pages(plate_map: pd.DataFrame, *_: object) -> dict:
+        return {str(plate): new_page().figure for plate in plate_map["plate"].unique()}
+
+    def pack_pages(_pack: object, plates: list, _looks: object) -> list:
+        return plates
+
+    patch.setattr("anchordrug.bench.plates.pack_files.plate_pages", plate_pages)
+    patch.setattr("anchordrug.bench.plates.pack_files.pack_pages", pack_pages)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws() -> Iterator[None]:
     """Let a forecast take a quarter of the time; its numbers have tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("anchordrug.predictors.response.forecast.DRAWS", 10)
         yield
+
+
+@pytest.fixture
+def drawn() -> None:
+    """The pages of packs are drawn: their look is the subject of the test."""
+
+
+@pytest.fixture(autouse=True)
+def _blank_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pages of packs empty, which take longer than the choice, in tests without `drawn`."""
+    if "drawn" not in request.fixturenames:
+        blank_pages(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -675,6 +675,7 @@ def test_next_again_changes_nothing_and_says_what_to_do(start, bench):
     assert bench.files() == before
 
 
+@pytest.mark.usefixtures("drawn")
 def test_another_dose_or_time_than_the_atlas_is_told_by_new_next_and_the_plates(start, bench):
     told = "the campaign has 1 uM and 6 h, but "
     said = start("--dose-um", 1, "--time-h", 6, budget=2, rounds=1)
@@ -685,6 +686,7 @@ def test_another_dose_or_time_than_the_atlas_is_told_by_new_next_and_the_plates(
     assert warning in [element.text for element in ET.parse(plate).iter()]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_dose_and_time_of_the_atlas_need_no_word(start, bench):
     assert "dose and time" not in start(budget=2, rounds=1)
     assert "dose and time" not in bench.ok("next")
@@ -698,6 +700,7 @@ def test_next_where_there_is_no_campaign(bench):
         assert told.startswith("nowhere: no campaign there (no campaign.yaml); make one with")
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_plates_hold_every_drug_in_its_wells_and_the_pick_list_fills_them(start, bench, home):
     shop = stocked(home)
     shop["source_plate"] = ["LIB1" if number < 20 else "" for number in range(len(shop))]
@@ -760,6 +763,7 @@ def test_a_drug_keeps_its_source_well_in_later_rounds(start, bench, home):
     assert (here / "pack.pdf").read_bytes().startswith(b"%PDF-")
 
 
+@pytest.mark.usefixtures("drawn")
 def test_an_edited_plate_map_renews_the_pick_list_and_the_pack(start, bench):
     """The concentration of the map counts from the pick list to the results, or is refused."""
     start(budget=4, rounds=2)
@@ -1013,6 +1017,7 @@ def test_two_targets_share_one_list_from_new_to_finish(start, bench, home):
     assert not np.allclose(one["z"], other["z"])
 
 
+@pytest.mark.usefixtures("drawn")
 def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, bench, home):
     shop = stocked(home, 30)
     evil = "<script>alert('x')</script>"

@@ -34,6 +34,11 @@ C60 = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _structures() -> None:
+    """Read structures in processes, which these may crash or keep for ever."""
+
+
 def dendrimer(depth: int) -> str:
     return "C" if depth == 0 else f"C({dendrimer(depth - 1)})({dendrimer(depth - 1)})"
 
