@@ -14,13 +14,14 @@ def draw_judged(judged: dict, ranks: Mapping[str, int]) -> None:
     """Draw how the results of a round were judged; `ranks` has the number of each drug on the plate."""
     for line in judged["lines"]:
         drugs = pd.DataFrame(line["drugs"])
-        text("h3", f"{line['cell_line']}: how the results were judged")
+        text("h3", f"{line['cell_line']}: results by drug")
         counts = drugs["status"].value_counts()
         chips([(int(counts.get(status, 0)), words) for status, words in _STATUS.items()])
         for remark in line["notes"]:
             note(remark, "warn")
         columns = ["drug_id", "status", "wells", "wells_failed", "replicate_correlation", "changed", "reason"]
         named = {
+            "drug_id": "id",
             "replicate_correlation": "replicates r",
             "changed": "genes changed",
             "wells_failed": "failed",
@@ -30,7 +31,7 @@ def draw_judged(judged: dict, ranks: Mapping[str, int]) -> None:
             _wells(pd.DataFrame(line["wells"]), ranks)
 
 
-_STATUS = {"ok": "drugs are fine", "failed": "failed: they stay out", "missing": "missing"}
+_STATUS = {"ok": "drugs passed", "failed": "failed and are left out", "missing": "missing"}
 
 
 def _wells(wells: pd.DataFrame, ranks: Mapping[str, int]) -> None:

@@ -1,6 +1,7 @@
 """Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -10,12 +11,31 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from anchordrug.report.terms import TERMS, first_uses
+
 ROWS_A_PAGE = 25
+# Terms that were explained in the part of a page that is being drawn.
+_used: ContextVar[set[str]] = ContextVar("used")
 
 
 def text(tag: str, content: object, classes: str = "") -> TextElement:
     """Show a text in an element; it is never read as HTML."""
     return TextElement(text=str(content), tag=tag).classes(classes)
+
+
+def prose(content: str, classes: str = "") -> Element:
+    """Show a paragraph of the page's own; terms of the glossary explain themselves where they come first."""
+    with within("p", classes) as paragraph:
+        for piece, term in first_uses(content, _used.get(set())):
+            if term is None:
+                text("span", piece)
+                continue
+            shown = text("button", piece, "term")
+            told = text("span", TERMS[term])
+            told.props["hidden"], told.props["id"] = "hidden", f"term-{told.id}"
+            shown.props["type"], shown.props["data-tip"] = "button", TERMS[term]
+            shown.props["aria-describedby"] = f"term-{told.id}"
+    return paragraph
 
 
 def within(tag: str, classes: str = "", **attributes: str) -> Element:
@@ -34,11 +54,27 @@ def link(content: str, url: str, *, new_tab: bool = False) -> None:
         element.props["target"] = "_blank"
 
 
-def button(content: str, on_click: Callable, *, main: bool = False) -> ui.button:
-    """Show a button; the main one of a card has the colour."""
-    return (
-        ui.button(content, on_click=on_click, color=None).classes("main" if main else "other").props("flat")
-    )
+def button(content: str, on_click: Callable, *, main: bool = False, reason: str = "") -> ui.button:
+    """Show a button; the main one of a card has the colour. With a reason not to press it, it says so."""
+    (shown,) = buttons([(content, on_click)], main=main, reason=reason)
+    return shown
+
+
+def buttons(
+    actions: Sequence[tuple[str, Callable]], *, main: bool = False, reason: str = ""
+) -> list[ui.button]:
+    """Show buttons, and below them the reason why none can be pressed now, if there is one."""
+    shown = []
+    for content, on_click in actions:
+        drawn = ui.button(content, on_click=on_click, color=None)
+        shown.append(drawn.classes("main" if main else "other").props("flat"))
+    if reason:
+        told = text("p", reason, "why")
+        told.props["id"] = f"why-{told.id}"
+        for each in shown:
+            each.disable()
+            each.props["aria-describedby"] = f"why-{told.id}"
+    return shown
 
 
 def note(content: str, kind: str = "", lead: str = "") -> None:
@@ -47,7 +83,7 @@ def note(content: str, kind: str = "", lead: str = "") -> None:
         if lead:
             text("b", lead)
         for line in content.splitlines():
-            text("p", line)
+            (text("p", line) if kind == "bad" else prose(line))
 
 
 def chips(values: Sequence[tuple[object, str]]) -> None:
@@ -73,10 +109,15 @@ def plain_table(table: pd.DataFrame, label: str) -> None:
     with within("div", "wide", tabindex="0", role="region", aria_label=label), within("table"):
         with within("thead"), within("tr"):
             for name in table.columns:
-                head = text("th", name, "number" * pd.api.types.is_numeric_dtype(table[name]))
+                head = text("th", _headed(name), "number" * pd.api.types.is_numeric_dtype(table[name]))
                 head.props["scope"] = "col"
         with within("tbody"):
             _rows(table)
+
+
+def _headed(name: object) -> str:
+    """Return the name of a column as people write it."""
+    return str(name).replace("macro_f1", "macro-F1").replace("_", " ")
 
 
 def _rows(table: pd.DataFrame) -> None:
@@ -155,7 +196,7 @@ def _heads(part: pd.DataFrame, state: dict, refresh: Callable) -> None:
             order = "none" if not mark else "descending" if state["down"] else "ascending"
             kind = "number" * pd.api.types.is_numeric_dtype(part[name])
             with within("th", kind, scope="col", aria_sort=order):
-                text("button", f"{name}{mark}").on("click", partial(sort, name), args=[])
+                text("button", f"{_headed(name)}{mark}").on("click", partial(sort, name), args=[])
 
 
 def _rows_with_details(
@@ -234,6 +275,11 @@ def file_url(campaign: str, place: str) -> str:
     return f"/file/{quote(campaign, safe='')}/{quote(place)}"
 
 
+def report_url(campaign: str, place: str) -> str:
+    """Return the address at which a report is shown, from which its links work."""
+    return f"/report/{quote(campaign, safe='')}/{quote(place)}"
+
+
 def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> None:
     """Draw parts of a page, each again when what it depends on has changed.
 
@@ -243,8 +289,13 @@ def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> No
         What a part depends on, and what draws it.
     """
     drawn = []
+
+    def fresh(draw: Callable[[], None]) -> None:
+        _used.set(set())
+        draw()
+
     for depends, draw in parts:
-        area = ui.refreshable(draw)
+        area = ui.refreshable(partial(fresh, draw))
         area()
         drawn.append((depends, area))
     last = [depends() for depends, _ in drawn]
