@@ -289,13 +289,8 @@ def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> No
         What a part depends on, and what draws it.
     """
     drawn = []
-
-    def fresh(draw: Callable[[], None]) -> None:
-        _used.set(set())
-        draw()
-
     for depends, draw in parts:
-        area = ui.refreshable(partial(fresh, draw))
+        area = ui.refreshable(_explaining_anew(draw))
         area()
         drawn.append((depends, area))
     last = [depends() for depends, _ in drawn]
@@ -308,6 +303,16 @@ def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> No
                 area.refresh()
 
     ui.timer(1.0, look)
+
+
+def _explaining_anew(draw: Callable[[], None]) -> Callable[[], None]:
+    """Return `draw`, in which terms explain themselves where they come first."""
+
+    def drawn() -> None:
+        _used.set(set())
+        draw()
+
+    return drawn
 
 
 def stamp(*paths: Path) -> tuple:
