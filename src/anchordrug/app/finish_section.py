@@ -1,5 +1,8 @@
 """Step 4 of a page: predictions of the library as a table, a heatmap and a ranking, and their files."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 from nicegui import ui
 
@@ -85,7 +88,16 @@ def _downloads(place: Place) -> None:
     for name, path in own:
         if path.name == files.REPORT:
             link("Open the report", report_url(place.name, name), new_tab=True)
-    files_list(own, place.name)
+    files_list(own, place.name, _told(own, read_campaign(place.campaign / files.SETTINGS).targets))
+
+
+def _told(own: list[tuple[str, Path]], targets: Sequence[str]) -> dict[str, str]:
+    """Return what the files hold, by name, as the report says it."""
+    from anchordrug.bench.report import FILES
+
+    told = {f"{target}{end}": words for target in targets for end, words in FILES.items()}
+    told[files.COMPOUNDS] = "the drugs predicted: ids, names, structures"
+    return {path.name: told[path.name] for _, path in own if path.name in told}
 
 
 def _target(place: Place, target: str) -> None:

@@ -7,6 +7,13 @@ import pandas as pd
 
 from anchordrug.app.widgets import chips, note, paged_table, plain_table, text, within
 
+# Columns of results as people call them.
+OUTCOME_NAMES = {
+    "drug_id": "id",
+    "wells_failed": "wells failed",
+    "replicate_correlation": "replicates r",
+    "changed": "share of genes changed",
+}
 _WELL = re.compile(r"([A-P])0?(\d+)")
 
 
@@ -20,13 +27,7 @@ def draw_judged(judged: dict, ranks: Mapping[str, int]) -> None:
         for remark in line["notes"]:
             note(remark, "warn")
         columns = ["drug_id", "status", "wells", "wells_failed", "replicate_correlation", "changed", "reason"]
-        named = {
-            "drug_id": "id",
-            "replicate_correlation": "replicates r",
-            "changed": "genes changed",
-            "wells_failed": "failed",
-        }
-        plain_table(drugs[columns].rename(columns=named), f"Drugs in {line['cell_line']}")
+        plain_table(drugs[columns].rename(columns=OUTCOME_NAMES), f"Drugs in {line['cell_line']}")
         if line["wells"]:
             _wells(pd.DataFrame(line["wells"]), ranks)
 

@@ -7,7 +7,7 @@ from anchordrug.app.beside import JUDGED, dropped, forget, results_role, state_o
 from anchordrug.app.change_section import draw_changes
 from anchordrug.app.files_section import field
 from anchordrug.app.job_panel import begin
-from anchordrug.app.judged_section import draw_judged
+from anchordrug.app.judged_section import OUTCOME_NAMES, draw_judged
 from anchordrug.app.place import Place, of_results
 from anchordrug.app.widgets import (
     button,
@@ -114,7 +114,9 @@ def _chosen(place: Place, number: int) -> None:
                 "img", "plate", src=file_url(place.name, name), alt=f"Plate {path.stem}; its table is below"
             )
     text("h3", "For the lab")
-    own.sort(key=lambda pair: (pair[1].name not in _ABOUT, pair[1].name))
+    order = list(_ABOUT)
+    own = [(name, path) for name, path in own if path.name in _ABOUT or path.suffix == ".svg"]
+    own.sort(key=lambda pair: order.index(pair[1].name) if pair[1].name in _ABOUT else len(order))
     files_list(own, place.name, _ABOUT)
 
 
@@ -123,7 +125,13 @@ _ABOUT = {
     files.PACK_XLSX: "the same as a workbook",
     files.PICK_LIST: "for an acoustic dispenser",
     files.PLATE_MAP: "one row per well",
-    files.SELECTION: "the drugs",
+    files.SELECTION: "the chosen drugs and the reasons",
+    files.ADVICE: "the forecast",
+    files.EVIDENCE: "the expected accuracy by evidence group",
+    files.OUTCOME: "the result of each drug: replicates, failures",
+    files.WELLS: "reads and judgement of each well",
+    files.RESPONSES: "the measured z-scores",
+    files.PANEL: "the drugs that could be chosen",
 }
 
 
@@ -236,9 +244,9 @@ def _outcome(place: Place, number: int) -> None:
     outcome = read_outcome(place.campaign, number)
     selection = read_selection(place.campaign, number)[["drug_id", "name"]]
     table = outcome.merge(selection, on="drug_id", how="left")
-    columns = ["cell_line", "drug_id", "name", "status", "wells", "wells_failed", "replicate_correlation"]
+    columns = ["name", "drug_id", "status", "wells", "wells_failed", "replicate_correlation"]
+    if table["cell_line"].nunique() > 1:
+        columns.insert(0, "cell_line")
     text("h3", "Results by drug")
     shown: pd.DataFrame = table[[*columns, "changed", "reason"]]
-    plain_table(
-        shown.rename(columns={"replicate_correlation": "replicates r", "changed": "genes changed"}), "Outcome"
-    )
+    plain_table(shown.rename(columns=OUTCOME_NAMES), "Results by drug")

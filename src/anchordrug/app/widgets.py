@@ -1,6 +1,7 @@
 """Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -106,13 +107,28 @@ def shown(value: object) -> str:
 
 def plain_table(table: pd.DataFrame, label: str) -> None:
     """Show a short table."""
-    with within("div", "wide", tabindex="0", role="region", aria_label=label), within("table"):
-        with within("thead"), within("tr"):
+    with _table(label, len(table.columns)):
+        with within("thead", role="rowgroup"), within("tr", role="row"):
             for name in table.columns:
-                head = text("th", _headed(name), "number" * pd.api.types.is_numeric_dtype(table[name]))
-                head.props["scope"] = "col"
-        with within("tbody"):
+                kind = "number" * pd.api.types.is_numeric_dtype(table[name])
+                with within("th", kind, scope="col", role="columnheader"):
+                    text("span", _headed(name))
+        with within("tbody", role="rowgroup"):
             _rows(table)
+
+
+@contextmanager
+def _table(label: str, columns: int) -> Iterator[None]:
+    """Draw a table that scrolls, whose rows are cards on a phone, with roles that this does not change."""
+    # Two columns fit everywhere.
+    kind = "wide" if columns > len(("name", "value")) else "wide two"
+    with within("div", kind, tabindex="0", role="region", aria_label=label), within("table", role="table"):
+        yield
+
+
+def _cell(name: object, *, is_number: bool) -> Element:
+    """Return a cell; on a phone it has the name of its column beside it."""
+    return within("td", "number" if is_number else "", role="cell", data_name=_headed(name))
 
 
 def _headed(name: object) -> str:
@@ -123,9 +139,10 @@ def _headed(name: object) -> str:
 def _rows(table: pd.DataFrame) -> None:
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     for row in table.itertuples(index=False):
-        with within("tr"):
-            for value, is_number in zip(row, numeric, strict=True):
-                text("td", shown(value), "number" if is_number else "")
+        with within("tr", role="row"):
+            for name, value, is_number in zip(table.columns, row, numeric, strict=True):
+                with _cell(name, is_number=is_number):
+                    text("span", shown(value))
 
 
 def paged_table(
@@ -158,9 +175,10 @@ def paged_table(
         state["page"] = min(state["page"], pages - 1)
         first = state["page"] * ROWS_A_PAGE
         part = found.iloc[first : first + ROWS_A_PAGE]
-        with within("div", "wide", tabindex="0", role="region", aria_label=label), within("table"):
-            _heads(part.drop(columns=hidden), state, body.refresh)
-            with within("tbody"):
+        visible = part.drop(columns=hidden)
+        with _table(label, len(visible.columns)):
+            _heads(visible, state, body.refresh)
+            with within("tbody", role="rowgroup"):
                 _rows_with_details(part, hidden, state, details, body.refresh)
         _pager(state, pages, len(found), body.refresh)
 
@@ -190,12 +208,12 @@ def _heads(part: pd.DataFrame, state: dict, refresh: Callable) -> None:
         state.update(by=name, page=0)
         refresh()
 
-    with within("thead"), within("tr"):
+    with within("thead", role="rowgroup"), within("tr", role="row"):
         for name in part.columns:
             mark = "" if state["by"] != name else " ▼" if state["down"] else " ▲"
             order = "none" if not mark else "descending" if state["down"] else "ascending"
             kind = "number" * pd.api.types.is_numeric_dtype(part[name])
-            with within("th", kind, scope="col", aria_sort=order):
+            with within("th", kind, scope="col", role="columnheader", aria_sort=order):
                 text("button", f"{_headed(name)}{mark}").on("click", partial(sort, name), args=[])
 
 
@@ -212,19 +230,18 @@ def _rows_with_details(
 
     visible = [name for name in part.columns if name not in hidden]
     for row, values in part.iterrows():
-        with within("tr"):
+        with within("tr", role="row"):
             for place, name in enumerate(visible):
-                number = pd.api.types.is_numeric_dtype(part[name])
-                if place:
-                    text("td", shown(values[name]), "number" if number else "")
-                    continue
-                with within("td"):
+                with _cell(name, is_number=pd.api.types.is_numeric_dtype(part[name])):
+                    if place:
+                        text("span", shown(values[name]))
+                        continue
                     opener = text("button", values[name], "as-link").on(
                         "click", partial(toggle, row), args=[]
                     )
                     opener.props["aria-expanded"] = "true" if state["open"] == row else "false"
         if state["open"] == row:
-            with within("tr"), within("td", colspan=str(len(visible))):
+            with within("tr", role="row"), within("td", role="cell", colspan=str(len(visible))):
                 details(values)
 
 
