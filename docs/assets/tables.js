@@ -1,6 +1,6 @@
 // A table that does not fit its column becomes a list of cards, each value with the name of its column.
 const names = (table) => [...(table.tHead?.rows[0]?.cells ?? [])].map((head) => head.textContent.trim());
-const roles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader", td: "cell" };
+const roles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", td: "cell" };
 const tables = [...document.querySelectorAll(".md-typeset table:not([class])")];
 for (const table of tables) {
   const columns = names(table);
@@ -11,6 +11,9 @@ for (const table of tables) {
       value.append(...cell.childNodes);
       if (value.hasChildNodes()) cell.append(value);
     });
+  }
+  for (const code of table.querySelectorAll("code")) {
+    if (!code.children.length) code.replaceChildren(...code.textContent.split(/(?<=[._/])/).flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part])));
   }
   // What is laid out otherwise is still read as a table.
   for (const [tag, role] of Object.entries(roles)) {
