@@ -47,7 +47,9 @@ def labels_on(
 
 def main() -> None:
     """Print one row per predictor and device; write them to --out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--project", type=Path, default=Path())
     parser.add_argument("--target", required=True)
     parser.add_argument("--predictors", nargs="+", default=list(PREDICTORS))
@@ -74,7 +76,10 @@ def main() -> None:
             first = labels if first is None else first
             told = {"predictor": name, "device": device, **seconds, "macro_f1": macro_f1(truth, labels)}
             records.append({**told, "labels_as_first": float(np.mean(labels == first))})
-            print(pd.DataFrame(records[-1:]).round(4).to_string(index=False, header=len(records) == 1), flush=True)
+            print(
+                pd.DataFrame(records[-1:]).round(4).to_string(index=False, header=len(records) == 1),
+                flush=True,
+            )
     if torch.cuda.is_available():
         print(torch.cuda.get_device_name())
     if arguments.out:

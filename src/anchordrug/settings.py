@@ -14,7 +14,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from anchordrug.errors import SettingsError, near, printable
 from anchordrug.files.atomic import require_file
@@ -265,6 +265,36 @@ def checked(
         return section.model_validate(values)
     except ValidationError as error:
         raise SettingsError(f"{source}: {_first_problem(error, section, within, text)}") from error
+
+
+# What is wrong with a value, by pydantic's name of it, as words that follow the name of a field.
+_RULES = {
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "int_from_float": "must be a whole number",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+}
+
+
+def problems(values: object, section: type[BaseModel]) -> dict[str, str]:
+    """Return the rule that each wrong value of a `section` breaks, by key (`plates.wells`), for forms.
+
+    The rules are those of `checked`, which stops at the first wrong value.
+    """
+    try:
+        section.model_validate(values)
+    except ValidationError as error:
+        return {".".join(map(str, each["loc"])): _rule(each) for each in error.errors()}
+    return {}
+
+
+def _rule(problem: ErrorDetails) -> str:
+    if problem["input"] is None:
+        return "must not be empty"
+    return _RULES.get(problem["type"], "is not allowed").format(**problem.get("ctx", {}))
 
 
 def _first_problem(error: ValidationError, section: type[BaseModel], within: str, text: str) -> str:

@@ -1,15 +1,28 @@
 """What is kept next to a campaign: files under names that can do no harm, and what was filled in."""
 
+import os
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchordrug.app.beside import dropped, forget, read_form, results_role, safe_name, state_of, write_form
+from anchordrug.app.beside import (
+    dropped,
+    forget,
+    read_form,
+    read_seen,
+    results_role,
+    safe_name,
+    state_of,
+    write_form,
+)
 from anchordrug.app.place import Places
+from anchordrug.app.start_page import new_campaign
 from anchordrug.errors import SettingsError
 from anchordrug.files.atomic import atomic_path
+from anchordrug.files.lock import hold, locked
+from anchordrug.files.tables import write_json
 
 
 @pytest.mark.parametrize("name", ["counts-1.csv", "plate 1 (µM).tsv.gz", "Zählung.xlsx", "a+b=c.h5ad"])
@@ -87,3 +100,30 @@ def test_only_files_of_the_campaign_are_offered(tmp_path):
 
 def test_results_of_a_round_have_a_place_of_their_own():
     assert [results_role(number) for number in (1, 12)] == ["results-01", "results-12"]
+
+
+def test_a_campaign_begins_once(tmp_path):
+    places = Places(tmp_path, None)
+    assert new_campaign(places, " mine ") == "mine"
+    (tmp_path / "campaigns/left").mkdir()
+    for name, said in (("mine", "exists already; open it"), ("left", "exists already"), ("  ", "a name")):
+        with pytest.raises(SettingsError, match=said):
+            new_campaign(places, name)
+
+
+def test_it_is_busy_while_a_command_holds_the_campaign(tmp_path):
+    place = Places(tmp_path, None).called("one")
+    assert place.busy() == ""
+    with locked(place.campaign):
+        assert "works in this campaign (" in place.busy()
+        assert f"process {os.getpid()}" in place.busy()
+    assert place.busy() == ""
+    held = hold(place.beside)
+    assert "run in progress" in place.busy()
+    os.close(held)
+
+
+def test_what_another_version_understood_is_read_again(tmp_path):
+    assert read_seen(tmp_path) is None
+    write_json({"target": "A"}, tmp_path / "seen.json")
+    assert read_seen(tmp_path) is None

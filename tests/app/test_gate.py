@@ -6,7 +6,7 @@ import pytest
 
 from anchordrug.app.gate import gated
 
-TOKEN, PORT = "secret", 8000
+TOKEN, READING, PORT = "secret", "key", 8000
 OWN = {"host": "127.0.0.1:8000"}
 WITH_COOKIE = {**OWN, "cookie": "other=1; anchordrug-8000=secret"}
 
@@ -26,12 +26,13 @@ async def inner(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
-def ask(headers, *, path="/x", query="", kind="http", bodies=(b"",)):
+def ask(headers, *, path="/x", query="", kind="http", method="GET", bodies=(b"",)):
     """Return what the gate sends."""
-    app = gated(inner, token=TOKEN, port=PORT, most_bytes=10)
+    app = gated(inner, token=TOKEN, reading=READING, port=PORT, most_bytes=10)
     scope = {
         "type": kind,
         "path": path,
+        "method": method,
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
@@ -98,3 +99,13 @@ def test_a_request_brings_no_more_than_it_may():
     assert ask({**WITH_COOKIE, "content-length": "11"})[0]["status"] == 413
     # Without a length it is broken off.
     assert ask(WITH_COOKIE, bodies=(b"12345", b"123456", b"")) == []
+
+
+def test_a_key_opens_what_is_only_read_and_nothing_else():
+    assert ask(OWN, path="/reading/key/one/finish/SIM-T1.onnx")[0]["status"] == 200
+    assert ask(OWN, path="/reading/other/one/finish/SIM-T1.onnx")[0]["status"] == 403
+    assert ask(OWN, path="/reading/secret/one")[0]["status"] == 403
+    assert ask(OWN, path="/reading/key/one", method="PUT")[0]["status"] == 403
+    assert ask(OWN, path="/file/key/one")[0]["status"] == 403
+    assert ask({"host": "evil.example:8000"}, path="/reading/key/one")[0]["status"] == 403
+    assert ask(OWN, path="/reading/key/one", kind="websocket") == [{"type": "websocket.close", "code": 1008}]

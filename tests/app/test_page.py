@@ -69,7 +69,7 @@ def open_page(browser, served: Served):
 def test_anyone_can_read_it(open_page, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_page("/campaign/one", width, scheme)
-    page.get_by_role("heading", name="Drugs x genes").wait_for()
+    page.get_by_role("heading", name="Drugs and genes").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = axe.Axe().run(page).response["violations"]
     assert [
@@ -103,10 +103,10 @@ def test_a_table_is_sorted_and_searched_and_its_files_are_there(open_page, by_pa
 
 def test_hostile_names_are_text(open_page):
     page = open_page("/campaign/hostile")
-    page.get_by_text("Understood, for SIM-T1").wait_for()
-    page.get_by_text("rejected, and why").click()
+    page.get_by_text("How your files were read, for SIM-T1").wait_for()
+    page.get_by_text("rejected compounds, with reasons").click()
     page.get_by_text("bad", exact=True).wait_for()
-    assert page.get_by_text("library: <b>names.csv").count() == 1
+    assert page.get_by_text("Compounds: <b>names.csv").count() == 1
     assert page.title() == "AnchorDrug"
     assert page.locator("img").count() == 0
 

@@ -79,6 +79,14 @@ def read_form(folder: Path) -> dict[str, object]:
         return {}
 
 
+def read_seen(folder: Path) -> dict | None:
+    """Return what was understood of the files; None before they were read by this version."""
+    try:
+        return read_json(folder / SEEN, "target", "dose_um", "time_h")
+    except AnchorDrugError:
+        return None
+
+
 def write_form(folder: Path, values: dict[str, object]) -> None:
     """Keep what is filled in."""
     write_json(values, made(folder) / FORM)

@@ -12,10 +12,13 @@ from anchordrug.app.widgets import link, text, within
 from anchordrug.errors import AnchorDrugError
 
 
-def add_campaign_pages(root: Path, campaign: Path | None) -> None:
-    """Add the pages of all campaigns of the project in `root`, or of `campaign` alone."""
+def add_campaign_pages(root: Path, campaign: Path | None, reading: str) -> None:
+    """Add the pages of all campaigns of the project in `root`, or of `campaign` alone.
+
+    `reading` is the key of addresses that are only read.
+    """
     places = Places(root, campaign)
-    add_routes(places)
+    add_routes(places, reading)
 
     @ui.page("/")
     def start() -> None:

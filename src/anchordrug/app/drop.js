@@ -8,7 +8,7 @@ window.sendDropped = (area, url, files) => {
     request.open("PUT", `${url}?name=${encodeURIComponent(file.name)}`);
     request.upload.onprogress = (event) => { bar.hidden = false; bar.max = event.total; bar.value = event.loaded; };
     request.onload = () => { said.textContent = request.responseText; send(others); };
-    request.onerror = () => { bar.hidden = true; said.textContent = "The file could not be sent; is the program still running?"; };
+    request.onerror = () => { bar.hidden = true; said.textContent = "The file could not be sent. Check that anchordrug app is still running."; };
     said.textContent = `${file.name} ...`;
     request.send(file);
   };

@@ -10,6 +10,9 @@ from anchordrug.chem.drawing import drawing
 from anchordrug.errors import AnchorDrugError
 from anchordrug.files.tables import read_table
 
+# What a ranking can look for: whether drugs are to act as the signature does.
+RANKINGS = {False: "Find drugs that reverse it", True: "Find drugs that mimic it"}
+
 
 def drug_table(table: pd.DataFrame, label: str) -> None:
     """Show predicted drugs, most changed genes first."""
@@ -39,4 +42,4 @@ def ranking_table(path: Path, url: str) -> None:
         return
     shown = ["rank", "name", "drug_id", "cosine", "fdr_cosine", "connectivity", "evidence", "confidence"]
     paged_table(table[[name for name in shown if name in table]], "Ranking", find="Find a drug")
-    link("The ranking as a table", url)
+    link("Download the ranking", url)

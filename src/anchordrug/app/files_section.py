@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pandas as pd
 from nicegui import ui
 
-from anchordrug.app import jobs
 from anchordrug.app.beside import (
     EXPRESSION,
     LIBRARY,
@@ -15,6 +14,7 @@ from anchordrug.app.beside import (
     dropped,
     forget,
     read_form,
+    read_seen,
     write_form,
 )
 from anchordrug.app.job_panel import refuse
@@ -29,14 +29,16 @@ from anchordrug.app.widgets import (
     note,
     paged_table,
     plain_table,
+    prose,
     stamp,
     text,
     within,
 )
+from anchordrug.app.words import size_in_words
 from anchordrug.errors import AnchorDrugError
 from anchordrug.evidence_group import FAR, NEAR
 from anchordrug.evidence_group import SEEN as KNOWN
-from anchordrug.files.tables import read_json, read_table
+from anchordrug.files.tables import read_table
 
 _CALLED = {
     "drug_id": "id",
@@ -46,10 +48,11 @@ _CALLED = {
     "source_plate": "source plate",
     "source_well": "source well",
 }
+_ROLES = {LIBRARY: "Compounds", EXPRESSION: "Expression", PREDICT: "Drugs to predict"}
 GROUP_WORDS = {
     KNOWN: "seen: measured in another cell line",
-    NEAR: "near: unseen, but like a known drug",
-    FAR: "far: unseen, and like no known drug",
+    NEAR: "near: not seen, but similar to a known drug",
+    FAR: "far: not seen, and similar to no known drug",
 }
 
 
@@ -57,7 +60,7 @@ def depends(place: Place) -> object:
     """Return what the section depends on."""
     here = place.beside
     folders = [here / role for role in (LIBRARY, PREDICT, EXPRESSION)]
-    return place.is_made, stamp(*folders, here / SEEN), jobs.is_running(here)
+    return place.is_made, stamp(*folders, here / SEEN), place.busy()
 
 
 def field(place: Place, name: str, change: Callable[[], None] | None = None) -> Callable:
@@ -78,9 +81,8 @@ def draw(place: Place) -> None:
     form = filled(read_form(place.beside))
     with within("section", "card"):
         text("h2", "1. Your cell line and your compounds")
-        text(
-            "p",
-            "The name of the cell line comes first; then drop two files. They stay on this computer.",
+        prose(
+            "Name the cell line first; then drop the files. They stay on this computer.",
             "soft",
         )
         with within("div", "row-of"):
@@ -90,25 +92,25 @@ def draw(place: Place) -> None:
                 "blur", lambda: _look(place)
             )
             ui.checkbox(
-                "Rehearse: play with a cell line of the atlas as if nothing were measured in it",
+                "Rehearse with a cell line of the atlas, as if nothing were measured in it",
                 value=bool(form["rehearsal"]),
                 on_change=field(place, "rehearsal", lambda: _look(place)),
             ).classes("field")
         with within("div", "row-of"):
             url = f"/drop/{place.name}/"
             drop_zone(
-                "Compounds that can be bought",
-                "A table (CSV, Excel, parquet) with SMILES, InChIKeys, ids or names; also cost and stock.",
+                "Compounds for sale",
+                "A table (CSV, Excel, parquet) with SMILES, InChIKeys, ids or names; also costs and stocks.",
                 url + LIBRARY,
             )
             drop_zone(
                 "Untreated expression of the cell line",
-                "Counts, TPM or log2, by symbol or Ensembl id. Not needed for a line of the atlas.",
+                "Counts, TPM or log2 by gene symbol or Ensembl id. Not needed for a line of the atlas.",
                 url + EXPRESSION,
             )
             drop_zone(
-                "Drugs to be predicted, if others",
-                "A table as for the compounds. Without it, the compounds that can be bought are predicted.",
+                "Drugs to predict",
+                "Optional: a table of the same kind. Without it, the compounds for sale are predicted.",
                 url + PREDICT,
             )
         _dropped(place)
@@ -119,7 +121,7 @@ def _look(place: Place) -> None:
     try:
         after_drop(place, LIBRARY)
     except AnchorDrugError as error:
-        refuse(error)
+        refuse(error, place.beside)
 
 
 def _dropped(place: Place) -> None:
@@ -128,32 +130,32 @@ def _dropped(place: Place) -> None:
         return
     for role, path in kept:
         with within("div", "row-of"):
-            text("p", f"{role}: {path.name} ({path.stat().st_size / 1e6:.2g} MB)")
+            text("p", f"{_ROLES[role]}: {path.name} ({size_in_words(path.stat().st_size)})")
 
             def remove(role=role) -> None:
                 forget(place.beside, role)
                 (place.beside / SEEN).unlink(missing_ok=True)
                 _look(place)
 
-            button("Take away", remove).props["aria-label"] = f"Take away {role}"
-    if not (place.beside / SEEN).exists() and not jobs.is_running(place.beside):
-        button("Read the files", lambda: _look(place), main=True)
+            button("Remove", remove).props["aria-label"] = f"Remove {path.name}"
+    if read_seen(place.beside) is None:
+        button("Read the files", lambda: _look(place), main=True, reason=place.busy())
 
 
 def _understood(place: Place) -> None:
-    if not (place.beside / SEEN).exists():
+    about = read_seen(place.beside)
+    if about is None:
         return
-    about = read_json(place.beside / SEEN)
-    text("h3", f"Understood, for {about['target']}")
+    text("h3", f"How your files were read, for {about['target']}")
     chips(
         [
-            (about["usable"], "compounds can be used"),
-            (about["matches"].get("new", 0), "are new to the atlas"),
+            (about["usable"], "usable compounds"),
+            (about["matches"].get("new", 0), "new to the atlas"),
             (about["rejects"], "rejected"),
         ]
     )
     rows = [(_CALLED.get(ours, ours), theirs) for ours, theirs in about["columns"].items()]
-    plain_table(pd.DataFrame(rows, columns=["taken for", "column of the file"]), "Columns understood")
+    plain_table(pd.DataFrame(rows, columns=["read as", "column of your file"]), "Columns")
     found = ", ".join(f"{count} by {name}" for name, count in about["matches"].items() if name != "new")
     text("p", f"Found in the atlas: {found or 'none'}.")
     for line in about["notes"]:
@@ -162,10 +164,11 @@ def _understood(place: Place) -> None:
         note(about["untreated"], lead="Expression")
     if about["is_new"]:
         text("p", f"{about['target']} is new to the atlas.")
-    text("h3", "What is known of the drugs to be predicted")
+    text("h3", "Evidence for the drugs to predict")
+    prose("The evidence group of a drug tells how much is known of it.", "soft")
     chips([(about["groups"][group], words) for group, words in GROUP_WORDS.items()])
     if about["measured"]:
-        text("p", f"{about['measured']} more are measured in {about['target']} already.")
+        text("p", f"{about['measured']} others are already measured in {about['target']}.")
     _rejects(place, about["rejects"])
 
 
@@ -175,7 +178,8 @@ def _rejects(place: Place, count: int) -> None:
         return
     table = read_table(path, ("drug_id", "name", "smiles", "inchikey", "reason"))
     with within("details"):
-        text("summary", f"{count} rejected, and why")
+        text("summary", f"{count} rejected compounds, with reasons")
         shown = table[["line", "drug_id", "name", "reason"]].dropna(axis=1, how="all")
+        shown = shown.rename(columns={"drug_id": "id"})
         paged_table(shown, "Rejected compounds")
-        link("All rejects as a table", file_url(place.name, f".app/{LOOK}/library.rejects.csv"))
+        link("Download all rejected compounds", file_url(place.name, f".app/{LOOK}/library.rejects.csv"))

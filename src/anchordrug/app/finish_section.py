@@ -1,22 +1,27 @@
 """Step 4 of a page: predictions of the library as a table, a heatmap and a ranking, and their files."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 from nicegui import ui
 
-from anchordrug.app import jobs
 from anchordrug.app.beside import RANKING, SIGNATURE, SUFFIX, dropped, read_form
-from anchordrug.app.drug_tables import drug_table, ranking_table
+from anchordrug.app.drug_tables import RANKINGS, drug_table, ranking_table
 from anchordrug.app.files_section import field
 from anchordrug.app.place import Place
 from anchordrug.app.round_section import run
 from anchordrug.app.summary import is_summarised, summary_path
 from anchordrug.app.widgets import (
     button,
+    buttons,
     drop_zone,
     file_url,
     files_list,
     link,
     note,
+    prose,
+    report_url,
     stamp,
     text,
     within,
@@ -33,7 +38,7 @@ def depends(place: Place) -> object:
     return (
         stamp(place.campaign / files.FINISH, here / RANKING, here / SIGNATURE, *here.glob("summar*")),
         [files.is_ingested(place.campaign, number) for number in files.round_numbers(place.campaign)],
-        jobs.is_running(here),
+        place.busy(),
     )
 
 
@@ -42,14 +47,13 @@ def draw(place: Place) -> None:
     rounds = files.round_numbers(place.campaign)
     if not any(files.is_ingested(place.campaign, number) for number in rounds):
         return
-    running, form = jobs.is_running(place.beside), read_form(place.beside)
+    form, busy = read_form(place.beside), place.busy()
     here = place.campaign / files.FINISH
     is_finished = (here / files.REPORT).exists()
     with within("section", "card"):
         text("h2", "Predictions")
-        text(
-            "p",
-            "The model is fitted to everything measured so far and predicts every drug. It can be repeated.",
+        prose(
+            "The model learns from all measurements so far and predicts every drug. Repeat it at any time.",
         )
         with within("div", "row-of"):
             boxes = {
@@ -65,15 +69,13 @@ def draw(place: Place) -> None:
             run(place, "finish", also=[suffix for suffix, box in boxes.items() if box.value])
 
         words = "Predict again" if is_finished else "Predict the library"
-        start = button(words, finish, main=not is_finished)
-        start.set_enabled(not running)
+        button(words, finish, main=not is_finished, reason=busy)
         if not is_finished:
             return
         _downloads(place)
         if not is_summarised(place.beside, place.campaign):
-            note("The predictions are not summed up yet, as they were made by the command line.")
-            total = button("Sum up the predictions", lambda: run(place, "summarise"), main=True)
-            total.set_enabled(not running)
+            note("The predictions were made on the command line, so the page has no summary of them yet.")
+            button("Summarise the predictions", lambda: run(place, "summarise"), main=True, reason=busy)
             return
     for target in read_campaign(place.campaign / files.SETTINGS).targets:
         _target(place, target)
@@ -85,26 +87,34 @@ def _downloads(place: Place) -> None:
     text("h3", "Files")
     for name, path in own:
         if path.name == files.REPORT:
-            link("Open the report", file_url(place.name, name) + "?show=1", new_tab=True)
-    files_list(own, place.name)
+            link("Open the report", report_url(place.name, name), new_tab=True)
+    files_list(own, place.name, _told(own, read_campaign(place.campaign / files.SETTINGS).targets))
+
+
+def _told(own: list[tuple[str, Path]], targets: Sequence[str]) -> dict[str, str]:
+    """Return what the files hold, by name, as the report says it."""
+    from anchordrug.bench.report import FILES
+
+    told = {f"{target}{end}": words for target in targets for end, words in FILES.items()}
+    told[files.COMPOUNDS] = "the drugs predicted: ids, names, structures"
+    return {path.name: told[path.name] for _, path in own if path.name in told}
 
 
 def _target(place: Place, target: str) -> None:
     table = pd.read_parquet(summary_path(place.beside, target))
     with within("section", "card"):
         text("h2", f"{target}: {len(table):,} drugs")
-        text(
-            "p",
+        prose(
             "Strongest genes: ↑ up, ↓ down, most likely to change first. Press a drug to see its structure.",
             "soft",
         )
+        prose("Believe the evidence group seen first, then near, then far.", "soft")
         drug_table(table, f"Predicted drugs in {target}")
         picture = summary_path(place.beside, target).with_suffix(".svg")
         if picture.exists():
-            text("h3", "Drugs x genes")
-            text(
-                "p",
-                "The drugs that change most genes: blue is down, orange is up. Alike ones are side by side.",
+            text("h3", "Drugs and genes")
+            prose(
+                "The drugs that change most genes; blue is down, orange is up. Similar drugs are neighbours.",
                 "soft",
             )
             address = f"{file_url(place.name, f'{SUFFIX}/{picture.name}')}?v={picture.stat().st_mtime_ns}"
@@ -118,7 +128,7 @@ def _ranking(place: Place, target: str) -> None:
     text("h3", "Rank the drugs against a signature")
     drop_zone(
         "Signature",
-        "A table of differential expression, such as of a disease; drugs that reverse it come first.",
+        "A table of differential expression, for example of a disease.",
         f"/drop/{place.name}/{SIGNATURE}",
     )
     kept = dropped(place.beside, SIGNATURE)
@@ -128,7 +138,9 @@ def _ranking(place: Place, target: str) -> None:
     here = place.campaign / files.FINISH
     asked = {"model": str(here / f"{target}.onnx"), "drugs": str(here / files.COMPOUNDS)}
     with within("div", "row-of"):
-        for mimic, words in ((False, "Rank: reverse it"), (True, "Rank: do the same")):
-            go = button(words, lambda mimic=mimic: run(place, "rank", mimic=mimic, **asked))
-            go.set_enabled(not jobs.is_running(place.beside))
+        actions = [
+            (words, lambda mimic=mimic: run(place, "rank", mimic=mimic, **asked))
+            for mimic, words in RANKINGS.items()
+        ]
+        buttons(actions, reason=place.busy())
     ranking_table(place.beside / RANKING, file_url(place.name, f".app/{RANKING}"))

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 TOKEN = "token"
+# Below this and a key, files can be read without the cookie.
+READING = "/reading/"
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -24,10 +26,12 @@ _REFUSED = (
 _ENTER = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>AnchorDrug</title>'
 
 
-def gated(app: Any, *, token: str, port: int, most_bytes: int) -> Any:
+def gated(app: Any, *, token: str, reading: str, port: int, most_bytes: int) -> Any:
     """Return `app` behind a check of the Host and Origin headers and of a token.
 
-    The token comes in the address once, and from then on in a cookie that scripts cannot read.
+    The token comes in the address once, and from then on in a cookie that scripts cannot read. A report is
+    shown in a sandbox, from which the browser sends no cookie. Its links lead to addresses with a key that
+    opens the files of campaigns for reading, and nothing else.
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ def gated(app: Any, *, token: str, port: int, most_bytes: int) -> Any:
         An ASGI application.
     token
         What the address has to have.
+    reading
+        The key of addresses that are only read.
     port
         The port that it is served at.
     most_bytes
@@ -60,7 +66,8 @@ def gated(app: Any, *, token: str, port: int, most_bytes: int) -> Any:
             kept = f"{cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
             await _answer(send, 200, _ENTER, [(b"set-cookie", kept.encode())])
             return
-        if not _is(_cookie(headers.get("cookie", ""), cookie), token):
+        is_read = scope["type"] == "http" and scope["method"] == "GET" and _is(_key(scope["path"]), reading)
+        if not is_read and not _is(_cookie(headers.get("cookie", ""), cookie), token):
             await _refuse(scope, send, _REFUSED)
             return
         if int(headers.get("content-length") or 0) > most_bytes:
@@ -73,6 +80,11 @@ def gated(app: Any, *, token: str, port: int, most_bytes: int) -> Any:
 
 def _is(given: str, token: str) -> bool:
     return secrets.compare_digest(given.encode(), token.encode())
+
+
+def _key(path: str) -> str:
+    """Return the key in an address that is only read, or ""."""
+    return path.removeprefix(READING).partition("/")[0] if path.startswith(READING) else ""
 
 
 def _cookie(header: str, name: str) -> str:
@@ -101,6 +113,7 @@ def _with_headers(send: Send, host: str) -> Send:
         (b"content-security-policy", _POLICY.format(host=host).encode()),
         (b"referrer-policy", b"no-referrer"),
         (b"x-content-type-options", b"nosniff"),
+        (b"cross-origin-resource-policy", b"same-origin"),
     ]
 
     async def sent(message: Any) -> None:

@@ -1,22 +1,25 @@
 """The run in progress, or how the last one ended."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from nicegui import ui
 
 from anchordrug.app import jobs
 from anchordrug.app.widgets import note, text, within
+from anchordrug.app.words import in_words_of_page, without_folder
+from anchordrug.errors import AnchorDrugError
 
 WORDS = {
     "look": "Reading the files",
-    "new": "Learning what other cell lines teach",
+    "new": "Learning from other cell lines",
     "next": "Choosing drugs and laying out their plates",
     "judge": "Judging wells and replicates",
-    "accept": "Taking up the results",
+    "accept": "Accepting the results",
     "rehearse": "Simulating the assay",
     "finish": "Fitting, predicting the library, writing the report",
-    "summarise": "Summing up the predictions",
+    "summarise": "Summarising the predictions",
     "rank": "Ranking the drugs",
     "predict": "Predicting",
 }
@@ -38,30 +41,31 @@ def draw(folder: Path) -> None:
     if job is None:
         return
     what = WORDS.get(job.kind, job.kind)
+    lines = [without_folder(line, folder) for line in job.lines]
     if job.state == "running":
         with within("section", "card", aria_label="Run in progress"):
             with within("div", role="status"):
                 text("h2", f"{what} ...")
-            _bar(job.lines)
+            _bar(lines)
             text(
                 "p",
-                f"{_duration(job.seconds)} so far. It goes on when this page is closed. Until it ends, no "
-                "other run can start.",
+                f"{_duration(job.seconds)} so far. It continues if you close this page. Other runs have to "
+                "wait until it ends.",
                 "soft",
             )
-            _log(job.lines, is_open=True)
+            _log(lines)
     elif job.state == "failed":
-        note(job.error, "bad", lead=f"{what}: it did not work.")
+        note(in_words_of_page(job.error, folder), "bad", lead=f"{what}: failed.")
     elif job.state == "cut":
         note(
-            "The run was ended from outside. Nothing is half written: start it again.",
+            "The run was stopped from outside. No file is half written; start it again.",
             "warn",
-            lead=f"{what}: it was cut off.",
+            lead=f"{what}: interrupted.",
         )
-    elif job.kind != "look" or job.lines:
+    elif job.kind != "look" or lines:
         with within("details"):
-            text("summary", f"{what}: done in {_duration(job.seconds)}; what was said")
-            _log(job.lines, is_open=True)
+            text("summary", f"{what}: done in {_duration(job.seconds)}. Show the messages")
+            _log(lines)
 
 
 def _bar(lines: list[str]) -> None:
@@ -72,8 +76,8 @@ def _bar(lines: list[str]) -> None:
         text("p", f"{found['what']}: {found['done']} of {found['total']}", "soft")
 
 
-def _log(lines: list[str], *, is_open: bool) -> None:
-    if lines and is_open:
+def _log(lines: list[str]) -> None:
+    if lines:
         text("div", "\n".join(lines[-40:]), "log").props["tabindex"] = "0"
 
 
@@ -82,6 +86,28 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def refuse(error: Exception) -> None:
-    """Say in one line why something was not done."""
-    ui.notify(str(error), type="negative", position="top", timeout=8000, close_button="Close")
+def begin(folder: Path, kind: str, start: Callable[[], None]) -> None:
+    """Start a run beside a campaign, or say in one line why not. A double click starts one.
+
+    Parameters
+    ----------
+    kind
+        What is started.
+    start
+        Starts it.
+    """
+    job = jobs.latest(folder)
+    if job is not None and job.state == "running":
+        if job.kind != kind:
+            refuse(f"{WORDS.get(job.kind, job.kind)} is still in progress; wait until it has ended.", folder)
+        return
+    try:
+        start()
+    except AnchorDrugError as error:
+        refuse(error, folder)
+
+
+def refuse(error: object, folder: Path) -> None:
+    """Say in one line why something was not done beside a campaign."""
+    said = in_words_of_page(str(error), folder)
+    ui.notify(said, type="negative", position="top", timeout=8000, close_button="Close")

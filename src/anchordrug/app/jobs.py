@@ -44,7 +44,7 @@ def start(folder: Path, kind: str, asked: dict[str, object], root: Path) -> None
     folder
         The folder next to the campaign.
     kind
-        One of `anchordrug.app.work.KINDS`.
+        One of `anchordrug.app.work.WITH_PROJECT or WITH_MODEL`.
     asked
         What it needs to know, as JSON values.
     root

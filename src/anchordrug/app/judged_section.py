@@ -7,6 +7,13 @@ import pandas as pd
 
 from anchordrug.app.widgets import chips, note, paged_table, plain_table, text, within
 
+# Columns of results as people call them.
+OUTCOME_NAMES = {
+    "drug_id": "id",
+    "wells_failed": "wells failed",
+    "replicate_correlation": "replicates r",
+    "changed": "share of genes changed",
+}
 _WELL = re.compile(r"([A-P])0?(\d+)")
 
 
@@ -14,23 +21,18 @@ def draw_judged(judged: dict, ranks: Mapping[str, int]) -> None:
     """Draw how the results of a round were judged; `ranks` has the number of each drug on the plate."""
     for line in judged["lines"]:
         drugs = pd.DataFrame(line["drugs"])
-        text("h3", f"{line['cell_line']}: how the results were judged")
+        text("h3", f"{line['cell_line']}: results by drug")
         counts = drugs["status"].value_counts()
         chips([(int(counts.get(status, 0)), words) for status, words in _STATUS.items()])
         for remark in line["notes"]:
             note(remark, "warn")
         columns = ["drug_id", "status", "wells", "wells_failed", "replicate_correlation", "changed", "reason"]
-        named = {
-            "replicate_correlation": "replicates r",
-            "changed": "genes changed",
-            "wells_failed": "failed",
-        }
-        plain_table(drugs[columns].rename(columns=named), f"Drugs in {line['cell_line']}")
+        plain_table(drugs[columns].rename(columns=OUTCOME_NAMES), f"Drugs in {line['cell_line']}")
         if line["wells"]:
             _wells(pd.DataFrame(line["wells"]), ranks)
 
 
-_STATUS = {"ok": "drugs are fine", "failed": "failed: they stay out", "missing": "missing"}
+_STATUS = {"ok": "drugs passed", "failed": "failed and are left out", "missing": "missing"}
 
 
 def _wells(wells: pd.DataFrame, ranks: Mapping[str, int]) -> None:

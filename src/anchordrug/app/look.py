@@ -1,5 +1,6 @@
 """What is understood of dropped files, before anything is learned from them."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import numpy as np
 from anchordrug.app.beside import LOOK, SEEN
 from anchordrug.bench.commands.new import NewCampaign, understand
 from anchordrug.bench.evidence import groups_to_predict
-from anchordrug.bench.folder import owned
 from anchordrug.bench.library import read_library
 from anchordrug.bench.world import load_world
 from anchordrug.evidence_group import GROUPS
@@ -25,11 +25,23 @@ def look(folder: Path, asked: NewCampaign, project: Project) -> None:
         As `anchordrug campaign new`.
     """
     (folder / SEEN).unlink(missing_ok=True)
-    # How many drugs are asked for is settled later.
-    asked = replace(asked, budget=1, rounds=1, constraints={})
-    with owned(folder / LOOK):
-        found = understand(folder / LOOK, asked, project)
-        world = load_world(folder / LOOK, project, found.campaign)
+    # The plan is settled later.
+    asked = replace(
+        asked,
+        budget=1,
+        rounds=1,
+        strategy=None,
+        seed=0,
+        dose_um=None,
+        time_h=None,
+        constraints={},
+        plates={},
+    )
+    # Whoever runs this holds `folder`, so nobody else works in it.
+    shutil.rmtree(folder / LOOK, ignore_errors=True)
+    (folder / LOOK).mkdir()
+    found = understand(folder / LOOK, asked, project)
+    world = load_world(folder / LOOK, project, found.campaign)
     target = found.campaign.targets[0]
     groups = groups_to_predict(world, world.measured_before(target)[0])
     matches = found.resolved.library["match"].value_counts()
@@ -50,7 +62,8 @@ def look(folder: Path, asked: NewCampaign, project: Project) -> None:
             "measured": len(world.measured_before(target)[0]),
             "groups": {group: int(np.sum(groups == group)) for group in GROUPS},
             "untreated": found.expression,
-            "costs": bool(found.resolved.library["cost"].notna().any()),
+            "dose_um": found.campaign.plates.concentration_um,
+            "time_h": found.campaign.plates.time_h,
             "is_new": target not in project.atlas().cell_lines,
         },
         folder / SEEN,

@@ -19,21 +19,24 @@ from anchordrug.app.beside import (
     read_form,
     write_form,
 )
-from anchordrug.app.drug_tables import drug_table, ranking_table
-from anchordrug.app.job_panel import refuse
+from anchordrug.app.drug_tables import RANKINGS, drug_table, ranking_table
+from anchordrug.app.job_panel import begin
 from anchordrug.app.transfer import answer, taken
 from anchordrug.app.widgets import (
     button,
+    buttons,
     chips,
     drop_zone,
     link,
     live,
     note,
     plain_table,
+    prose,
     stamp,
     text,
     within,
 )
+from anchordrug.app.words import size_in_words
 from anchordrug.errors import AnchorDrugError
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.digests import sha256
@@ -79,7 +82,8 @@ def _files(here: Path) -> list[Path]:
 def _draw(model: Path, about: dict, here: Path, root: Path) -> None:
     with within("div", "page"):
         text("h1", f"Predictions for {about['target']}")
-        text("p", f"{model.name}: {len(about['genes'])} genes, {len(about['anchors'])} anchors.", "soft")
+        text("p", model.name, "soft")
+        prose(f"{len(about['genes'])} genes, learned from {len(about['anchors'])} anchors.", "soft")
         live(
             [
                 (lambda: job_panel.depends(here), lambda: job_panel.draw(here)),
@@ -91,7 +95,7 @@ def _draw(model: Path, about: dict, here: Path, root: Path) -> None:
 
 def _state(here: Path) -> object:
     roles = [here / LIBRARY, here / SIGNATURE]
-    return stamp(*roles, here / PREDICTED, *_files(here)), jobs.is_running(here)
+    return stamp(*roles, here / PREDICTED, *_files(here)), _busy(here)
 
 
 def _ask(model: Path, here: Path, root: Path) -> None:
@@ -100,28 +104,28 @@ def _ask(model: Path, here: Path, root: Path) -> None:
         with within("div", "row-of"):
             with within("div", "field"):
                 area = ui.textarea(
-                    "Structures: a SMILES a line, a name behind it if you like",
+                    "Structures: one SMILES per line, optionally followed by a name",
                     value=str(read_form(here).get("smiles", "")),
                     on_change=lambda event: write_form(here, {"smiles": event.value}),
                 )
                 area.props("outlined autogrow debounce=300").classes("w-full")
-                go = button("Predict these", lambda: _pasted(model, here, root), main=True)
-                go.set_enabled(not jobs.is_running(here))
+                button("Predict these", lambda: _pasted(model, here, root), main=True, reason=_busy(here))
             with within("div", "field"):
                 drop_zone(
                     "Or a library",
-                    "A table, a SMILES file, SDF (also .gz), parquet or .xlsx.",
+                    "A table (CSV, Excel, parquet), a SMILES file or SDF, also compressed (.gz).",
                     f"/drop/{LIBRARY}",
                 )
                 for path in dropped(here, LIBRARY):
-                    text("p", f"{path.name} ({path.stat().st_size / 1e6:.2g} MB)")
+                    text("p", f"{path.name} ({size_in_words(path.stat().st_size)})")
                     with within("div", "row-of"):
-                        all_of = button(
-                            "Predict the library", lambda path=path: _start(model, here, root, path)
+                        button(
+                            "Predict the library",
+                            lambda path=path: _start(model, here, root, path),
+                            reason=_busy(here),
                         )
-                        all_of.set_enabled(not jobs.is_running(here))
-                        away = button("Take away", lambda: forget(here, LIBRARY))
-                        away.props["aria-label"] = "Take away library"
+                        away = button("Remove", lambda: forget(here, LIBRARY))
+                        away.props["aria-label"] = f"Remove {path.name}"
 
 
 def _pasted(model: Path, here: Path, root: Path) -> None:
@@ -138,10 +142,11 @@ def _start(model: Path, here: Path, root: Path, drugs: Path, suffix: str = ".par
 
 
 def _run(here: Path, root: Path, kind: str, **asked: object) -> None:
-    try:
-        jobs.start(here, kind, asked, root)
-    except AnchorDrugError as error:
-        refuse(error)
+    begin(here, kind, lambda: jobs.start(here, kind, asked, root))
+
+
+def _busy(here: Path) -> str:
+    return "Wait until the run in progress has ended." if jobs.is_running(here) else ""
 
 
 def _answers(model: Path, here: Path, root: Path) -> None:
@@ -169,26 +174,33 @@ def _answers(model: Path, here: Path, root: Path) -> None:
 
 
 def _more(model: Path, here: Path, root: Path) -> None:
-    running = jobs.is_running(here)
-    source = _source(here)
-    with within("div", "row-of"):
-        for suffix in FORMATS.names():
-            if suffix != ".parquet" and source is not None:
-                make = button(
-                    f"Also as {suffix}",
-                    lambda suffix=suffix: _start(model, here, root, source, suffix),
-                )
-                make.set_enabled(not running)
+    busy, source = _busy(here), _source(here)
+    if source is not None:
+        others = [suffix for suffix in FORMATS.names() if suffix != ".parquet"]
+        with within("div", "row-of"):
+            buttons(
+                [
+                    (f"Also as {suffix}", lambda suffix=suffix: _start(model, here, root, source, suffix))
+                    for suffix in others
+                ],
+                reason=busy,
+            )
     text("h3", "Rank the drugs against a signature")
-    drop_zone("Signature", "A table of differential expression, such as of a disease.", f"/drop/{SIGNATURE}")
+    drop_zone(
+        "Signature", "A table of differential expression, for example of a disease.", f"/drop/{SIGNATURE}"
+    )
     kept = dropped(here, SIGNATURE)
     if kept and source is not None:
         text("p", f"Signature: {kept[0].name}")
         asked = {"model": str(model.absolute()), "drugs": str(source)}
         with within("div", "row-of"):
-            for mimic, words in ((False, "Rank: reverse it"), (True, "Rank: do the same")):
-                go = button(words, lambda mimic=mimic: _run(here, root, "rank", mimic=mimic, **asked))
-                go.set_enabled(not running)
+            buttons(
+                [
+                    (words, lambda mimic=mimic: _run(here, root, "rank", mimic=mimic, **asked))
+                    for mimic, words in RANKINGS.items()
+                ],
+                reason=busy,
+            )
         ranking_table(here / RANKING, f"/file/{RANKING}")
 
 

@@ -17,6 +17,7 @@ from anchordrug.app.beside import (
 )
 from anchordrug.bench import folder as files
 from anchordrug.errors import SettingsError
+from anchordrug.files.lock import holder
 
 CAMPAIGNS = "campaigns"
 
@@ -38,6 +39,13 @@ class Place:
     def is_made(self) -> bool:
         """Whether the campaign's folder is complete."""
         return (self.campaign / files.SETTINGS).is_file()
+
+    def busy(self) -> str:
+        """Return why no run can start now: the page or a terminal has one in progress; "" if one can."""
+        if jobs.is_running(self.beside):
+            return "Wait until the run in progress has ended."
+        command = holder(self.campaign)
+        return f"A command works in this campaign ({command}); wait until it has ended." if command else ""
 
     def start(self, kind: str, **asked: object) -> None:
         """Start a run (`anchordrug.app.jobs.start`) of this campaign."""

@@ -3,13 +3,12 @@
 import pandas as pd
 from nicegui import ui
 
-from anchordrug.app import jobs
 from anchordrug.app.beside import JUDGED, dropped, forget, results_role, state_of
+from anchordrug.app.change_section import draw_changes
 from anchordrug.app.files_section import field
-from anchordrug.app.job_panel import refuse
-from anchordrug.app.judged_section import draw_judged
+from anchordrug.app.job_panel import begin
+from anchordrug.app.judged_section import OUTCOME_NAMES, draw_judged
 from anchordrug.app.place import Place, of_results
-from anchordrug.app.plan_section import change_campaign
 from anchordrug.app.widgets import (
     button,
     drop_zone,
@@ -17,10 +16,12 @@ from anchordrug.app.widgets import (
     files_list,
     note,
     plain_table,
+    prose,
     stamp,
     text,
     within,
 )
+from anchordrug.app.words import size_in_words
 from anchordrug.bench import folder as files
 from anchordrug.bench.commands.status import as_values
 from anchordrug.bench.evidence import evidence_in_words
@@ -28,7 +29,6 @@ from anchordrug.bench.forecast import forecast_in_words
 from anchordrug.bench.measurements import read_outcome, read_selection
 from anchordrug.bench.settings import read_campaign
 from anchordrug.chem.drawing import drawing
-from anchordrug.errors import AnchorDrugError
 from anchordrug.files.tables import read_json, read_table
 
 
@@ -38,7 +38,7 @@ def depends(place: Place) -> object:
     folders = [files.round_of(place.campaign, number) for number in rounds]
     results = [place.beside / results_role(number) for number in rounds[-1:]]
     settings = place.campaign / files.SETTINGS
-    return stamp(settings, *folders, *results, place.beside / JUDGED), jobs.is_running(place.beside)
+    return stamp(settings, *folders, *results, place.beside / JUDGED), place.busy()
 
 
 def draw(place: Place) -> None:
@@ -51,8 +51,12 @@ def draw(place: Place) -> None:
         text("p", f"{values['measured']} of {campaign.budget} drugs measured.").props["role"] = "status"
         bar = within("progress", "bar", aria_label="Drugs measured")
         bar.props["max"], bar.props["value"] = str(campaign.budget), str(values["measured"])
-        text("p", f"{campaign.strategy}, rounds of {campaign.batch} drugs, seed {campaign.seed}.", "soft")
-        change_campaign(place)
+        text(
+            "p",
+            f"Strategy {campaign.strategy}, {campaign.batch} drugs per round, seed {campaign.seed}.",
+            "soft",
+        )
+        draw_changes(place)
     rounds = files.round_numbers(place.campaign)
     for number in rounds:
         _round(place, number, is_last=number == rounds[-1])
@@ -61,23 +65,19 @@ def draw(place: Place) -> None:
     if not waits and measured < campaign.budget:
         with within("section", "card"):
             text("h2", f"Round {len(rounds) + 1}")
-            text("p", "The model chooses the drugs that are expected to teach it most.")
-            start = button("Choose the next drugs", lambda: run(place, "next"), main=True)
-            start.set_enabled(not jobs.is_running(place.beside))
+            prose("The strategy chooses the drugs that are expected to teach the model most.")
+            button("Choose the next drugs", lambda: run(place, "next"), main=True, reason=place.busy())
 
 
 def run(place: Place, kind: str, **asked: object) -> None:
     """Start a run, or say in one line why not."""
-    try:
-        place.start(kind, **asked)
-    except AnchorDrugError as error:
-        refuse(error)
+    begin(place.beside, kind, lambda: place.start(kind, **asked))
 
 
 def _round(place: Place, number: int, *, is_last: bool) -> None:
     is_ingested = files.is_ingested(place.campaign, number)
     with within("section", "card"):
-        text("h2", f"Round {number}{': accepted' if is_ingested else ': waits for its results'}")
+        text("h2", f"Round {number}{': accepted' if is_ingested else ': waiting for results'}")
         if is_last:
             _chosen(place, number)
             _after(place, number, is_ingested=is_ingested)
@@ -114,7 +114,9 @@ def _chosen(place: Place, number: int) -> None:
                 "img", "plate", src=file_url(place.name, name), alt=f"Plate {path.stem}; its table is below"
             )
     text("h3", "For the lab")
-    own.sort(key=lambda pair: (pair[1].name not in _ABOUT, pair[1].name))
+    order = list(_ABOUT)
+    own = [(name, path) for name, path in own if path.name in _ABOUT or path.suffix == ".svg"]
+    own.sort(key=lambda pair: order.index(pair[1].name) if pair[1].name in _ABOUT else len(order))
     files_list(own, place.name, _ABOUT)
 
 
@@ -122,8 +124,14 @@ _ABOUT = {
     files.PACK_PDF: "the pack for the lab, to print",
     files.PACK_XLSX: "the same as a workbook",
     files.PICK_LIST: "for an acoustic dispenser",
-    files.PLATE_MAP: "a row per well",
-    files.SELECTION: "the drugs",
+    files.PLATE_MAP: "one row per well",
+    files.SELECTION: "the chosen drugs and the reasons",
+    files.ADVICE: "the forecast",
+    files.EVIDENCE: "the expected accuracy by evidence group",
+    files.OUTCOME: "the result of each drug: replicates, failures",
+    files.WELLS: "reads and judgement of each well",
+    files.RESPONSES: "the measured z-scores",
+    files.PANEL: "the drugs that could be chosen",
 }
 
 
@@ -141,7 +149,7 @@ def _drug(drug: dict) -> None:
             if isinstance(part, str):
                 text("p", part, "soft")
         if drug["cost"] == drug["cost"]:
-            text("p", f"cost {drug['cost']:g}", "soft")
+            text("p", f"Cost {drug['cost']:g}", "soft")
         if isinstance(drug.get("reason"), str):
             text("p", drug["reason"])
 
@@ -152,7 +160,7 @@ def _forecast(place: Place, number: int) -> None:
     if (here / files.ADVICE).exists():
         advice = read_table(here / files.ADVICE, ("cell_line",))
         campaign = read_campaign(place.campaign / files.SETTINGS)
-        text("h3", "What more drugs would bring")
+        text("h3", "Forecast: the gain from more drugs")
         for line in forecast_in_words(advice, campaign.stop_below):
             note(line)
         with within("details"):
@@ -160,7 +168,8 @@ def _forecast(place: Place, number: int) -> None:
             plain_table(advice, "Forecast")
     if (here / files.EVIDENCE).exists():
         with within("details"):
-            text("summary", "How well the drugs are expected to be predicted")
+            text("summary", "Expected accuracy of the predictions")
+            prose("Macro-F1 by evidence group, as other cell lines suggest when they play the target.")
             lines = evidence_in_words(read_table(here / files.EVIDENCE, ("cell_line", "group")))
             text("div", "\n".join(lines), "log")
 
@@ -168,29 +177,30 @@ def _forecast(place: Place, number: int) -> None:
 def _results(place: Place, number: int) -> None:
     """Show where results are dropped, and how those that were dropped are judged."""
     text("h3", "Results")
-    role, running = results_role(number), jobs.is_running(place.beside)
+    role, busy = results_role(number), place.busy()
     with within("div", "row-of"):
         drop_zone(
             "Results of this round",
-            "Counts, differential expression, z-scores, GCT, GCTX or .h5ad; several are judged together.",
+            "Counts, differential expression, z-scores, GCT, GCTX or .h5ad; one or several files.",
             f"/drop/{place.name}/{role}",
             several=True,
         )
         if read_campaign(place.campaign / files.SETTINGS).rehearsal:
             with within("div", "drop"):
-                text("p", "A rehearsal: the counts of every well can be made up from what is measured.")
-                play = button("Simulate the assay", lambda: run(place, "rehearse", round=number))
-                play.set_enabled(not running)
+                prose(
+                    "This is a rehearsal: the counts of every well can be simulated from known responses.",
+                )
+                button("Simulate the assay", lambda: run(place, "rehearse", round=number), reason=busy)
     kept = dropped(place.beside, role)
     for path in kept:
         with within("div", "row-of"):
-            text("p", f"{path.name} ({path.stat().st_size / 1e6:.2g} MB)")
-            away = button("Take away", lambda path=path: _take_away(place, role, path.name))
-            away.props["aria-label"] = f"Take away {path.name}"
+            text("p", f"{path.name} ({size_in_words(path.stat().st_size)})")
+            away = button("Remove", lambda path=path: _take_away(place, role, path.name))
+            away.props["aria-label"] = f"Remove {path.name}"
     if not kept:
         return
     with within("details"):
-        text("summary", "If the files do not say it: plate or cell line, matrix")
+        text("summary", "Plate, cell line or matrix, if the files do not name them")
         with within("div", "row-of"):
             form = of_results(place, number)
             for name, label in (("of", "Plate or cell line"), ("layer", "Matrix (X, raw or a layer)")):
@@ -198,19 +208,21 @@ def _results(place: Place, number: int) -> None:
                     "outlined dense debounce=300"
                 ).classes("narrow")
     judged = _judged(place, number)
-    again = button(
+    button(
         "Judge again" if judged else "Judge the results",
         lambda: run(place, "judge", **of_results(place, number)),
         main=not judged,
+        reason=busy,
     )
-    again.set_enabled(not running)
     if judged:
         selection = read_selection(place.campaign, number)
         draw_judged(judged, dict(zip(selection["drug_id"], selection["rank"], strict=True)))
-        take = button(
-            "Accept these results", lambda: run(place, "accept", **of_results(place, number)), main=True
+        button(
+            "Accept these results",
+            lambda: run(place, "accept", **of_results(place, number)),
+            main=True,
+            reason=busy,
         )
-        take.set_enabled(not running)
 
 
 def _take_away(place: Place, role: str, name: str) -> None:
@@ -232,9 +244,9 @@ def _outcome(place: Place, number: int) -> None:
     outcome = read_outcome(place.campaign, number)
     selection = read_selection(place.campaign, number)[["drug_id", "name"]]
     table = outcome.merge(selection, on="drug_id", how="left")
-    columns = ["cell_line", "drug_id", "name", "status", "wells", "wells_failed", "replicate_correlation"]
-    text("h3", "What came back")
+    columns = ["name", "drug_id", "status", "wells", "wells_failed", "replicate_correlation"]
+    if table["cell_line"].nunique() > 1:
+        columns.insert(0, "cell_line")
+    text("h3", "Results by drug")
     shown: pd.DataFrame = table[[*columns, "changed", "reason"]]
-    plain_table(
-        shown.rename(columns={"replicate_correlation": "replicates r", "changed": "genes changed"}), "Outcome"
-    )
+    plain_table(shown.rename(columns=OUTCOME_NAMES), "Results by drug")

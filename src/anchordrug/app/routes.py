@@ -1,7 +1,10 @@
 """The addresses next to the pages: files that are dropped, files that are downloaded, and pictures."""
 
+from pathlib import Path
+from urllib.parse import quote
+
 from fastapi import Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from nicegui import app
 
 from anchordrug.app.beside import (
@@ -11,14 +14,15 @@ from anchordrug.app.beside import (
     SIGNATURE,
     results_role,
 )
+from anchordrug.app.gate import READING
 from anchordrug.app.place import Place, Places, after_drop
 from anchordrug.app.transfer import answer, taken
 from anchordrug.bench import folder as files
 from anchordrug.errors import AnchorDrugError
 
 
-def add_routes(places: Places) -> None:
-    """Add the addresses of campaigns."""
+def add_routes(places: Places, reading: str) -> None:
+    """Add the addresses of campaigns; `reading` is the key of those that are only read."""
 
     @app.put("/drop/{name}/{role}")
     async def drop(name: str, role: str, request: Request) -> Response:
@@ -30,13 +34,23 @@ def add_routes(places: Places) -> None:
         except AnchorDrugError as error:
             return PlainTextResponse(str(error), 400)
 
-    @app.get("/file/{name}/{path:path}")
-    def file(name: str, path: str, show: int = 0) -> Response:
+    def found(name: str, path: str) -> Path | None:
         try:
-            found = places.called(name).offered().get(path)
+            return places.called(name).offered().get(path)
         except AnchorDrugError:
-            found = None
-        return answer(found, show=bool(show))
+            return None
+
+    @app.get("/file/{name}/{path:path}")
+    def file(name: str, path: str) -> Response:
+        return answer(found(name, path))
+
+    @app.get("/report/{name}/{path:path}")
+    def report(name: str, path: str) -> Response:
+        return RedirectResponse(f"{READING}{reading}/{quote(name, safe='')}/{quote(path)}")
+
+    @app.get(READING + "{_}/{name}/{path:path}")
+    def read(_: str, name: str, path: str) -> Response:
+        return answer(found(name, path), show=True)
 
 
 def _roles(place: Place) -> set[str]:

@@ -5,6 +5,7 @@ import secrets
 import socket
 import warnings
 import webbrowser
+from importlib.resources import files
 from pathlib import Path
 
 import typer
@@ -43,7 +44,7 @@ def serve(root: Path, campaign: Path | None, model: Path | None, port: int, *, b
     """
     listening = _listening(port)
     number = listening.getsockname()[1]
-    token = secrets.token_urlsafe(24)
+    token, reading = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     if model is not None:
         from anchordrug.app.model_page import add_model_pages
 
@@ -51,7 +52,7 @@ def serve(root: Path, campaign: Path | None, model: Path | None, port: int, *, b
     else:
         from anchordrug.app.campaign_pages import add_campaign_pages
 
-        add_campaign_pages(root, campaign)
+        add_campaign_pages(root, campaign, reading)
     served = _prepared()
     address = f"http://{HOST}:{number}/?{TOKEN}={token}"
     typer.echo(f"AnchorDrug: {address}")
@@ -62,7 +63,7 @@ def serve(root: Path, campaign: Path | None, model: Path | None, port: int, *, b
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"nicegui\.")
     server = uvicorn.Server(
         uvicorn.Config(
-            gated(served, token=token, port=number, most_bytes=MOST_BYTES),
+            gated(served, token=token, reading=reading, port=number, most_bytes=MOST_BYTES),
             log_level="warning",
             ws="wsproto",
             lifespan="on",
@@ -90,9 +91,11 @@ def _listening(port: int) -> socket.socket:
 
 def _prepared() -> FastAPI:
     """Return the application with what all pages share: style, script, the colours of the system."""
-    ui.add_css((_HERE / "style.css").read_text(encoding="utf-8"), shared=True)
-    script = (_HERE / "drop.js").read_text(encoding="utf-8")
-    ui.add_body_html(f"<script>{script}</script>", shared=True)
+    report = files("anchordrug.report")
+    for style in (_HERE / "style.css", report / "tip.css"):
+        ui.add_css(style.read_text(encoding="utf-8"), shared=True)
+    for script in (_HERE / "drop.js", report / "tip.js"):
+        ui.add_body_html(f"<script>{script.read_text(encoding='utf-8')}</script>", shared=True)
     served = FastAPI(openapi_url=None)
     ui.run_with(
         served, title="AnchorDrug", dark=None, language="en-US", show_welcome_message=False, favicon="💊"

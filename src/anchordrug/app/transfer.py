@@ -15,10 +15,10 @@ from anchordrug.errors import AnchorDrugError, message_line
 from anchordrug.files.atomic import atomic_path
 
 _log = logging.getLogger(__name__)
-# A report's script may sort its tables, and reach nothing of this address.
+# A report's script may sort its tables, and reach nothing of this address; its links may save files.
 SANDBOX = {
-    "content-security-policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; img-src data:"
+    "content-security-policy": "sandbox allow-scripts allow-downloads; default-src 'none'; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 }
 
 
@@ -35,7 +35,7 @@ async def taken(request: Request, folder: Path, then: Callable[[], None], severa
     path = folder / safe_name(request.query_params.get("name", ""))
     free = shutil.disk_usage(_existing(folder)).free
     if int(request.headers.get("content-length", 0)) > min(MOST_BYTES, free):
-        return PlainTextResponse(f"{path.name}: there is no room for a file of this size.", 413)
+        return PlainTextResponse(f"{path.name}: the disk has no room for a file of this size.", 413)
     try:
         made(folder.parent)
         with atomic_path(path) as temporary, temporary.open("wb") as out:
@@ -54,7 +54,7 @@ async def taken(request: Request, folder: Path, then: Callable[[], None], severa
         then()
     except AnchorDrugError as error:
         _log.info("%s", error)
-    return PlainTextResponse(f"{path.name}: is here.")
+    return PlainTextResponse(f"{path.name}: received.")
 
 
 def _existing(folder: Path) -> Path:

@@ -1,6 +1,8 @@
 """Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -10,12 +12,31 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from anchordrug.report.terms import TERMS, first_uses
+
 ROWS_A_PAGE = 25
+# Terms that were explained in the part of a page that is being drawn.
+_used: ContextVar[set[str]] = ContextVar("used")
 
 
 def text(tag: str, content: object, classes: str = "") -> TextElement:
     """Show a text in an element; it is never read as HTML."""
     return TextElement(text=str(content), tag=tag).classes(classes)
+
+
+def prose(content: str, classes: str = "") -> Element:
+    """Show a paragraph of the page's own; terms of the glossary explain themselves where they come first."""
+    with within("p", classes) as paragraph:
+        for piece, term in first_uses(content, _used.get(set())):
+            if term is None:
+                text("span", piece)
+                continue
+            shown = text("button", piece, "term")
+            told = text("span", TERMS[term])
+            told.props["hidden"], told.props["id"] = "hidden", f"term-{told.id}"
+            shown.props["type"], shown.props["data-tip"] = "button", TERMS[term]
+            shown.props["aria-describedby"] = f"term-{told.id}"
+    return paragraph
 
 
 def within(tag: str, classes: str = "", **attributes: str) -> Element:
@@ -34,11 +55,27 @@ def link(content: str, url: str, *, new_tab: bool = False) -> None:
         element.props["target"] = "_blank"
 
 
-def button(content: str, on_click: Callable, *, main: bool = False) -> ui.button:
-    """Show a button; the main one of a card has the colour."""
-    return (
-        ui.button(content, on_click=on_click, color=None).classes("main" if main else "other").props("flat")
-    )
+def button(content: str, on_click: Callable, *, main: bool = False, reason: str = "") -> ui.button:
+    """Show a button; the main one of a card has the colour. With a reason not to press it, it says so."""
+    (shown,) = buttons([(content, on_click)], main=main, reason=reason)
+    return shown
+
+
+def buttons(
+    actions: Sequence[tuple[str, Callable]], *, main: bool = False, reason: str = ""
+) -> list[ui.button]:
+    """Show buttons, and below them the reason why none can be pressed now, if there is one."""
+    shown = []
+    for content, on_click in actions:
+        drawn = ui.button(content, on_click=on_click, color=None)
+        shown.append(drawn.classes("main" if main else "other").props("flat"))
+    if reason:
+        told = text("p", reason, "why")
+        told.props["id"] = f"why-{told.id}"
+        for each in shown:
+            each.disable()
+            each.props["aria-describedby"] = f"why-{told.id}"
+    return shown
 
 
 def note(content: str, kind: str = "", lead: str = "") -> None:
@@ -47,7 +84,7 @@ def note(content: str, kind: str = "", lead: str = "") -> None:
         if lead:
             text("b", lead)
         for line in content.splitlines():
-            text("p", line)
+            (text("p", line) if kind == "bad" else prose(line))
 
 
 def chips(values: Sequence[tuple[object, str]]) -> None:
@@ -70,21 +107,42 @@ def shown(value: object) -> str:
 
 def plain_table(table: pd.DataFrame, label: str) -> None:
     """Show a short table."""
-    with within("div", "wide", tabindex="0", role="region", aria_label=label), within("table"):
-        with within("thead"), within("tr"):
+    with _table(label, len(table.columns)):
+        with within("thead", role="rowgroup"), within("tr", role="row"):
             for name in table.columns:
-                head = text("th", name, "number" * pd.api.types.is_numeric_dtype(table[name]))
-                head.props["scope"] = "col"
-        with within("tbody"):
+                kind = "number" * pd.api.types.is_numeric_dtype(table[name])
+                with within("th", kind, scope="col", role="columnheader"):
+                    text("span", _headed(name))
+        with within("tbody", role="rowgroup"):
             _rows(table)
+
+
+@contextmanager
+def _table(label: str, columns: int) -> Iterator[None]:
+    """Draw a table that scrolls, whose rows are cards on a phone, with roles that this does not change."""
+    # Two columns fit everywhere.
+    kind = "wide" if columns > len(("name", "value")) else "wide two"
+    with within("div", kind, tabindex="0", role="region", aria_label=label), within("table", role="table"):
+        yield
+
+
+def _cell(name: object, *, is_number: bool) -> Element:
+    """Return a cell; on a phone it has the name of its column beside it."""
+    return within("td", "number" if is_number else "", role="cell", data_name=_headed(name))
+
+
+def _headed(name: object) -> str:
+    """Return the name of a column as people write it."""
+    return str(name).replace("macro_f1", "macro-F1").replace("_", " ")
 
 
 def _rows(table: pd.DataFrame) -> None:
     numeric = [pd.api.types.is_numeric_dtype(table[name]) for name in table.columns]
     for row in table.itertuples(index=False):
-        with within("tr"):
-            for value, is_number in zip(row, numeric, strict=True):
-                text("td", shown(value), "number" if is_number else "")
+        with within("tr", role="row"):
+            for name, value, is_number in zip(table.columns, row, numeric, strict=True):
+                with _cell(name, is_number=is_number):
+                    text("span", shown(value))
 
 
 def paged_table(
@@ -117,9 +175,10 @@ def paged_table(
         state["page"] = min(state["page"], pages - 1)
         first = state["page"] * ROWS_A_PAGE
         part = found.iloc[first : first + ROWS_A_PAGE]
-        with within("div", "wide", tabindex="0", role="region", aria_label=label), within("table"):
-            _heads(part.drop(columns=hidden), state, body.refresh)
-            with within("tbody"):
+        visible = part.drop(columns=hidden)
+        with _table(label, len(visible.columns)):
+            _heads(visible, state, body.refresh)
+            with within("tbody", role="rowgroup"):
                 _rows_with_details(part, hidden, state, details, body.refresh)
         _pager(state, pages, len(found), body.refresh)
 
@@ -149,13 +208,13 @@ def _heads(part: pd.DataFrame, state: dict, refresh: Callable) -> None:
         state.update(by=name, page=0)
         refresh()
 
-    with within("thead"), within("tr"):
+    with within("thead", role="rowgroup"), within("tr", role="row"):
         for name in part.columns:
             mark = "" if state["by"] != name else " ▼" if state["down"] else " ▲"
             order = "none" if not mark else "descending" if state["down"] else "ascending"
             kind = "number" * pd.api.types.is_numeric_dtype(part[name])
-            with within("th", kind, scope="col", aria_sort=order):
-                text("button", f"{name}{mark}").on("click", partial(sort, name), args=[])
+            with within("th", kind, scope="col", role="columnheader", aria_sort=order):
+                text("button", f"{_headed(name)}{mark}").on("click", partial(sort, name), args=[])
 
 
 def _rows_with_details(
@@ -171,19 +230,18 @@ def _rows_with_details(
 
     visible = [name for name in part.columns if name not in hidden]
     for row, values in part.iterrows():
-        with within("tr"):
+        with within("tr", role="row"):
             for place, name in enumerate(visible):
-                number = pd.api.types.is_numeric_dtype(part[name])
-                if place:
-                    text("td", shown(values[name]), "number" if number else "")
-                    continue
-                with within("td"):
+                with _cell(name, is_number=pd.api.types.is_numeric_dtype(part[name])):
+                    if place:
+                        text("span", shown(values[name]))
+                        continue
                     opener = text("button", values[name], "as-link").on(
                         "click", partial(toggle, row), args=[]
                     )
                     opener.props["aria-expanded"] = "true" if state["open"] == row else "false"
         if state["open"] == row:
-            with within("tr"), within("td", colspan=str(len(visible))):
+            with within("tr", role="row"), within("td", role="cell", colspan=str(len(visible))):
                 details(values)
 
 
@@ -234,6 +292,11 @@ def file_url(campaign: str, place: str) -> str:
     return f"/file/{quote(campaign, safe='')}/{quote(place)}"
 
 
+def report_url(campaign: str, place: str) -> str:
+    """Return the address at which a report is shown, from which its links work."""
+    return f"/report/{quote(campaign, safe='')}/{quote(place)}"
+
+
 def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> None:
     """Draw parts of a page, each again when what it depends on has changed.
 
@@ -244,7 +307,7 @@ def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> No
     """
     drawn = []
     for depends, draw in parts:
-        area = ui.refreshable(draw)
+        area = ui.refreshable(_explaining_anew(draw))
         area()
         drawn.append((depends, area))
     last = [depends() for depends, _ in drawn]
@@ -257,6 +320,16 @@ def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> No
                 area.refresh()
 
     ui.timer(1.0, look)
+
+
+def _explaining_anew(draw: Callable[[], None]) -> Callable[[], None]:
+    """Return `draw`, in which terms explain themselves where they come first."""
+
+    def drawn() -> None:
+        _used.set(set())
+        draw()
+
+    return drawn
 
 
 def stamp(*paths: Path) -> tuple:

@@ -1,5 +1,6 @@
 """campaign.yaml as typed, validated settings: what one campaign at the bench is to do."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -88,21 +89,28 @@ def check_campaign(settings: CampaignSettings, source: object) -> None:
         A target is listed twice, a drug is both included and excluded, there are more rounds than drugs, or
         the dead volume is as large as a full source well.
     """
+    for _, problem in conflicts(settings):
+        raise SettingsError(f"{source}: {problem}")
+
+
+def conflicts(settings: CampaignSettings) -> Iterator[tuple[str, str]]:
+    """Yield the values that do not go together: the key to correct, and the problem with its remedy."""
     if len(set(settings.targets)) < len(settings.targets):
-        raise SettingsError(f"{source}: targets names the same cell line twice; remove the repetition")
+        yield "targets", "targets names the same cell line twice; remove the repetition"
     both = sorted(set(settings.constraints.include) & set(settings.constraints.exclude))
     if both:
-        raise SettingsError(f"{source}: constraints include and exclude drug '{both[0]}'; remove it from one")
+        problem = f"constraints include and exclude drug '{both[0]}'; remove it from one"
+        yield "constraints.exclude", problem
     if settings.rounds > settings.budget:
-        raise SettingsError(
-            f"{source}: {settings.rounds} rounds of a budget of {settings.budget} drugs; ask for fewer rounds"
-        )
+        problem = f"{settings.rounds} rounds of a budget of {settings.budget} drugs; ask for fewer rounds"
+        yield "rounds", problem
     plates = settings.plates
     if plates.dead_volume_ul >= plates.source_volume_ul:
-        raise SettingsError(
-            f"{source}: plates.dead_volume_ul ({plates.dead_volume_ul:g} uL) leaves nothing of "
+        problem = (
+            f"plates.dead_volume_ul ({plates.dead_volume_ul:g} uL) leaves nothing of "
             f"plates.source_volume_ul ({plates.source_volume_ul:g} uL); correct one of them"
         )
+        yield "plates.dead_volume_ul", problem
 
 
 def write_campaign(settings: CampaignSettings, path: Path) -> None:

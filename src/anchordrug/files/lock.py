@@ -64,11 +64,45 @@ def _record(file: TextIO) -> None:
 
 
 def _holder(record: str) -> str:
+    who = f" ({_command(record)})" if record.partition(" ")[0].isdigit() else ""
+    return f"another anchordrug command works in it{who}"
+
+
+def _command(record: str) -> str:
     number, _, command = record.partition(" ")
-    if not number.isdigit():
-        return "another anchordrug command works in it"
     command = "".join(filter(str.isprintable, command[:60])).strip() or "Python"
-    return f"another anchordrug command works in it ({command}, process {number})"
+    return f"{command}, process {number}"
+
+
+def holder(folder: Path) -> str | None:
+    """Return command and process of who holds the lock of `folder`; None if nobody does.
+
+    The lock is tried only while the process that took it last is alive, so whoever takes it meanwhile is not
+    refused.
+    """
+    try:
+        file = (folder / NAME).open(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    with file:
+        record = file.read()
+        if not _is_alive(record.partition(" ")[0]):
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _command(record)
+    return None
+
+
+def _is_alive(number: str) -> bool:
+    try:
+        os.kill(int(number), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OSError, OverflowError):
+        return False
+    return True
 
 
 def hold(folder: Path) -> int:

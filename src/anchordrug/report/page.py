@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from anchordrug.files.atomic import atomic_path
+from anchordrug.report.terms import with_terms
 
 
 def write_page(template: str, path: Path, **values: object) -> None:
@@ -34,12 +35,12 @@ def write_page(template: str, path: Path, **values: object) -> None:
         return own.joinpath(name).read_text(encoding="utf-8")
 
     page = environment.get_template(template).render(
-        style=Markup(asset("page.css")),
-        script=Markup("\n".join(map(asset, ("paged.js", "script.js")))),
+        style=Markup("\n".join(map(asset, ("page.css", "tip.css")))),
+        script=Markup("\n".join(map(asset, ("paged.js", "tip.js", "script.js")))),
         **values,
     )
     with atomic_path(path) as temporary:
-        temporary.write_text(page + "\n", encoding="utf-8")
+        temporary.write_text(with_terms(page) + "\n", encoding="utf-8")
 
 
 def _numeric(table: pd.DataFrame, name: str) -> bool:

@@ -31,29 +31,6 @@ for (const list of document.querySelectorAll("[role=tablist]")) {
   select(tabs[0]);
 }
 
-// Labels of points: on hover, on touch, and with the keyboard where a point can be focused.
-const tip = document.createElement("div");
-tip.id = "tip";
-tip.hidden = true;
-tip.setAttribute("aria-hidden", "true"); // the point itself has the same label
-document.body.append(tip);
-const show = (event) => {
-  const point = event.target.closest?.("[data-tip]");
-  tip.hidden = !point;
-  if (!point) return;
-  tip.textContent = point.dataset.tip;
-  const box = point.getBoundingClientRect();
-  const half = tip.offsetWidth / 2;
-  const middle = Math.min(Math.max(box.left + box.width / 2, half + 4), innerWidth - half - 4);
-  tip.style.left = `${middle - half}px`;
-  const above = box.top - tip.offsetHeight - 6;
-  tip.style.top = `${above > 0 ? above : box.bottom + 6}px`;
-};
-for (const kind of ["pointerover", "focusin", "pointerdown"]) document.addEventListener(kind, show);
-document.addEventListener("focusout", () => { tip.hidden = true; });
-document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
-
 // What scrolls sideways can be scrolled with the keyboard.
 const reach = () => {
   for (const box of document.querySelectorAll(".wide:not(.tall)")) {

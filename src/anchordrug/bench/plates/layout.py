@@ -44,7 +44,7 @@ def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str,
         A drug stands twice in `drugs`, or is the vehicle.
     """
     _require_drugs(drugs)
-    usable = _usable_wells(plates)
+    usable = usable_wells(plates)
     # Rounds and cell lines of one campaign share its seed and must not share their layout.
     rng = np.random.default_rng([seed, zlib.crc32(f"{prefix}\n{cell_line}".encode())])
     # Dealt like cards, drug by drug: that spreads each drug, and fills all plates, to within one well.
@@ -84,7 +84,7 @@ def _require_drugs(drugs: pd.DataFrame) -> None:
         )
 
 
-def _usable_wells(plates: Plates) -> np.ndarray:
+def usable_wells(plates: Plates) -> np.ndarray:
     """Return the wells of a plate that may be filled, int64 [wells, row and column]."""
     margin = 0 if plates.use_edge else 1
     rows, columns = SHAPES[plates.wells]

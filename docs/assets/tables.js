@@ -1,0 +1,34 @@
+// A table that does not fit its column becomes a list of cards, each value with the name of its column.
+const names = (table) => [...(table.tHead?.rows[0]?.cells ?? [])].map((head) => head.textContent.trim());
+const roles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", td: "cell" };
+const tables = [...document.querySelectorAll(".md-typeset table:not([class])")];
+for (const table of tables) {
+  const columns = names(table);
+  for (const row of table.tBodies[0]?.rows ?? []) {
+    [...row.cells].forEach((cell, at) => {
+      cell.dataset.name = columns[at] ?? "";
+      const value = document.createElement("span");
+      value.append(...cell.childNodes);
+      if (value.hasChildNodes()) cell.append(value);
+    });
+  }
+  for (const code of table.querySelectorAll("code")) {
+    if (!code.children.length) code.replaceChildren(...code.textContent.split(/(?<=[._/])/).flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part])));
+  }
+  // What is laid out otherwise is still read as a table.
+  for (const [tag, role] of Object.entries(roles)) {
+    for (const part of [table, ...table.querySelectorAll(tag)]) if (part.matches(tag)) part.setAttribute("role", role);
+  }
+}
+const fit = () => {
+  for (const table of tables) {
+    table.removeAttribute("data-cards");
+    const room = table.closest(".md-typeset__scrollwrap") ?? table.parentElement;
+    const content = document.querySelector(".md-content__inner");
+    const width = content ? content.clientWidth : room.clientWidth;
+    if (table.scrollWidth > width + 1) table.setAttribute("data-cards", "");
+  }
+};
+addEventListener("resize", fit);
+addEventListener("load", fit);
+fit();
