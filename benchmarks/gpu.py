@@ -1,4 +1,4 @@
-"""A GPU against the processor: time of training, and agreement of the labels, for every predictor with a network.
+"""A GPU against the processor: time of training, and agreement of the labels, of predictors with a network.
 
 Both devices pre-train on all cell lines but the target and are fitted to the same 30 random anchors; both
 then label the same test drugs. The second run on the GPU shows how much its own runs differ. `project` is a
