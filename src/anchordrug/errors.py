@@ -61,7 +61,7 @@ def near(wrong: str, known: Iterable[str]) -> str:
 
 
 def message_line(text: str) -> str:
-    """Return a message in one line that a terminal only shows; the middle of a long one is left out."""
+    """Return a message in one line that a terminal only shows; the middle of a long text is left out."""
     if len(text) > MOST_BEGINNING + MOST_END:
         text = f"{text[:MOST_BEGINNING]} ... {text[-MOST_END:]}"
     # A name or a cell of a file may hold control characters of a terminal.

@@ -102,7 +102,7 @@ class Featurize(Section):
 class Split(Section):
     """How the test drugs of a target are set aside.
 
-    The paper sets aside 10% of a target's drugs and has about a thousand drugs a target; the default is
+    The paper sets aside 10% of a target's drugs and has about a thousand drugs per target; the default is
     20%, because cell lines with a few hundred drugs need that many for a steady figure.
     """
 
@@ -267,7 +267,7 @@ def checked(
         raise SettingsError(f"{source}: {_first_problem(error, section, within, text)}") from error
 
 
-# What is wrong with a value, by pydantic's name of it, as words that follow the name of a field.
+# The fault of a value, by pydantic's name of it, as words that follow the name of a field.
 _RULES = {
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",

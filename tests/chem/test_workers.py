@@ -190,9 +190,9 @@ MEMORY = (
     [
         ("SIGNAL 9", "was killed, as the system does where memory is short", MEMORY),
         ("RAISE memory", "got no memory", MEMORY),
-        ("SIGNAL 15", "was ended by signal 15", "find out what ends it, then run it again"),
-        ("EXIT 0", "ended with exit status 0", "find out what ends it, then run it again"),
-        ("RAISE exit", "ended with exit status 1", "find out what ends it, then run it again"),
+        ("SIGNAL 15", "was ended by signal 15", "find out why it ends, then run it again"),
+        ("EXIT 0", "ended with exit status 0", "find out why it ends, then run it again"),
+        ("RAISE exit", "ended with exit status 1", "find out why it ends, then run it again"),
     ],
 )
 def test_a_worker_that_is_ended_again_and_again_is_not_blamed_on_a_structure(mischief, word, what, remedy):
@@ -435,7 +435,7 @@ def executable(folder: Path, lines: str) -> str:
     ("program", "reason"),
     [
         ("read order; exit 3", "it ended with exit status 3 before it was ready"),
-        ("read order; echo usage; read more", "what it runs is not Python"),
+        ("read order; echo usage; read more", "the program it runs is not Python"),
         ("read order; read more", "it was not ready after 0.3 s"),
     ],
 )

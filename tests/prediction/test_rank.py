@@ -319,7 +319,7 @@ def test_sets_of_a_gmt(rank, genes_file, predicted, tmp_path):
     pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
     text = complaint(rank("--up", gmt, out="none.parquet"))
     assert text == (
-        f"{gmt}: holds 3 gene sets (OTHER, ONE_UP, ONE_DN); name the one that is meant with --up-set or "
+        f"{gmt}: holds 3 gene sets (OTHER, ONE_UP, ONE_DN); name the set that is meant with --up-set or "
         "--down-set"
     )
     text = complaint(rank("--up", genes_file("up.txt", up), "--down-set", "ONE_DN", out="none.parquet"))

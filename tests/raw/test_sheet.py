@@ -129,7 +129,7 @@ def test_workbooks_and_parquet_are_sheets_whatever_their_name(tmp_path, name):
 def test_matrices_are_no_sheets(tmp_path, name):
     (tmp_path / name).write_text("#1.2\n1\t1\nName\tDescription\tA01\nSIMG1\tna\t1\n")
     assert not is_sheet(tmp_path / name)
-    with pytest.raises(RawDataError, match="is a GCT matrix; save the table below its second line"):
+    with pytest.raises(RawDataError, match="is a GCT matrix; save the table that follows its second line"):
         read_sheet(tmp_path / name)
 
 

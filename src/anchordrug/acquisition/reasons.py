@@ -6,7 +6,7 @@ import numpy as np
 
 from anchordrug.errors import printable
 
-# Share of a drug's first uncertainty that a measurement must take away to teach about the drug.
+# Share of a drug's first uncertainty that a measurement must take away to inform about the drug.
 NOTABLE = 0.05
 MOST_MECHANISMS = 3
 _LONGEST_NAME = 60
@@ -20,7 +20,7 @@ def alike(sentence: str, values: Iterable[float]) -> tuple[str, ...]:
 def lessons(
     first: np.ndarray, before: np.ndarray, taken: np.ndarray, mechanisms: Sequence[str | None]
 ) -> str:
-    """Return the drugs and mechanisms that one measurement teaches most about.
+    """Return the drugs and mechanisms on which one measurement informs most.
 
     Parameters
     ----------

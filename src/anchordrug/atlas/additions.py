@@ -143,7 +143,7 @@ def write_expression_table(expression: pd.DataFrame, path: Path) -> None:
 
 
 def read_expression_table(path: Path) -> pd.DataFrame:
-    """Read what `write_expression_table` wrote: log2 [cell lines x genes].
+    """Read the files of `write_expression_table`: log2 [cell lines x genes].
 
     Raises
     ------

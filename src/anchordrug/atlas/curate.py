@@ -1,6 +1,6 @@
 """From a raw bundle to an atlas: which signatures, drugs, genes and cell lines are usable, and why not.
 
-Two kinds of loss are told apart. What the settings do not ask for (another dose, time or quality) is
+Two kinds of loss are told apart. Data that the settings do not ask for (another dose, time or quality) is
 counted in the funnel. Data asked for that cannot be used (no structure, no untreated expression, no
 annotation, damaged values) is counted there and also named, with its reason, in the rejects.
 """
@@ -61,7 +61,7 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
     """Curate a raw bundle by `rules` (DESIGN, Curation rules).
 
     The matrix is streamed; memory grows with the kept rows, not with the file. With a folder `work`, not even
-    with that: z-scores lie in files there (`Curated.z` is mapped from one), and what a killed process has
+    with that: z-scores are in files there (`Curated.z` is mapped from one), and what a killed process has
     read is not read again. The caller removes the folder in the end.
 
     Raises

@@ -78,7 +78,7 @@ def _samples_in_words(profiles: pd.DataFrame) -> list[str]:
     for line, samples in profiles.attrs["samples"].items():
         likeness = profiles.attrs["likeness"][line]
         mean = f"the mean of {len(samples)} samples, " if len(samples) > 1 else ""
-        odd = f" (rank correlations from {likeness:.2f}; replicates lie above {ALIKE:g}: are they one line?)"
+        odd = f" (rank correlations from {likeness:.2f}; replicates are above {ALIKE:g}: are they one line?)"
         lines.append(f"  {line}: {mean}{shortlist(samples)}{odd if likeness < ALIKE else ''}")
     return lines
 

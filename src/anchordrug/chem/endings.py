@@ -48,7 +48,7 @@ class Ending:
         """Return why no worker can continue after this has happened twice to the same structure."""
         shown = " ".join(structure.split())
         shown = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
-        remedy = _MORE_MEMORY if self.cause == "memory" else "find out what ends it"
+        remedy = _MORE_MEMORY if self.cause == "memory" else "find out why it ends"
         return (
             f"the process that reads structures {self.reason}, twice, at structure '{shown}'; {remedy}, then "
             "run it again"

@@ -8,7 +8,8 @@ from rdkit.Chem import rdMolDescriptors
 from anchordrug.files.atomic import require_file
 
 MOLECULES = Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi"
-# One family per mechanism. A molecule belongs to the first pattern that it matches, so rare ones come first.
+# One family per mechanism. A molecule belongs to the first pattern that it matches, so rare patterns come
+# first.
 FAMILIES = {
     "pyrazolopyrimidine": "c1ncc2cnnc2n1",
     "purine": "c1ncc2ncnc2n1",

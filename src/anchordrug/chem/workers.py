@@ -24,7 +24,7 @@ from anchordrug.errors import WorkerError
 # The script that a worker runs.
 PROGRAM = Path(program.__file__)
 STRUCTURES_A_TASK = 64
-# Of processor time, so that a busy machine refuses no more than an idle one.
+# Of processor time, so that a busy machine refuses no more than an idle machine.
 SECONDS_A_STRUCTURE = 1.0
 # Of the clock, where the system cannot count a process' own time.
 SECONDS_A_TASK = 60.0
@@ -158,7 +158,7 @@ class _Workers:
     def _judged(self, structure: str, ending: Ending) -> Fingerprinted | str:
         """Try a structure that has ended a worker in fresh workers, until one answers or the cause is clear.
 
-        A worker that the system has killed, for want of memory, says nothing of its structure.
+        A worker that the system has killed, for want of memory, is not due to its structure.
         """
         seen = Counter([ending.is_structures])
         while ending.cause != "limit" and seen[ending.is_structures] < ENDINGS_OF_A_KIND:
@@ -264,7 +264,7 @@ class _Worker:
             return f"it ended with exit status {self.process.wait()} before it was ready"
         except ValueError:
             self.kill()
-            return "what it runs is not Python"
+            return "the program it runs is not Python"
         return answer.get("error")
 
     def results(self, structures: Sequence[str]) -> list[Fingerprinted | str] | Ending:

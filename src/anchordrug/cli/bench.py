@@ -1,4 +1,4 @@
-"""The commands of a campaign at the bench."""
+"""The commands of a campaign in the lab."""
 
 from pathlib import Path
 from typing import Annotated

@@ -53,7 +53,7 @@ def examine(root: Path, params: Path) -> list[Finding]:
 
 
 def show(findings: list[Finding]) -> None:
-    """Print a line for each finding, a second one for its remedy, and how many are not ok."""
+    """Print a line for each finding, a second line for its remedy, and how many are not ok."""
     for finding in findings:
         typer.echo(f"{finding.state:<9}{finding.what:<14}{finding.found}")
         if finding.remedy:
@@ -171,7 +171,7 @@ def _programs(pipeline: bool) -> Iterator[Finding]:
 
 def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
     if not params.exists():
-        text = f"no {params} here; predict, rank and inspect need none"
+        text = f"no {params} here; predict, rank and inspect do not need one"
         yield Finding("project", "ok", text)
         return
     if not pipeline:

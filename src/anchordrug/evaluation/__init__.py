@@ -1,1 +1,1 @@
-"""Evaluation: how far predicted labels agree with measured ones."""
+"""Evaluation: the agreement of predicted with measured labels."""

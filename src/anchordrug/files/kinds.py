@@ -31,7 +31,7 @@ _FETCH = "download the file itself"
 WORKBOOK = Kind("an Excel workbook", _CSV)
 PARQUET = Kind("a parquet table", _CSV)
 HDF5 = Kind("an HDF5 file (GCTX, h5ad and others)", "save its matrix as CSV, genes x samples")
-GCT = Kind("a GCT matrix", "save the table below its second line as tab-separated text")
+GCT = Kind("a GCT matrix", "save the table that follows its second line as tab-separated text")
 UTF16 = Kind("UTF-16 text", "save it as UTF-8")
 ZIP = Kind("a zip archive", _UNPACK)
 GZIP = Kind("a gzip file", _UNPACK)
@@ -112,7 +112,7 @@ _GCT_START = re.compile(rb"#1\.[0-9][ \t]*\r?\n")
 def kind_of(path: Path) -> Kind | None:
     """Return the kind of a file or folder, None for text without a kind of its own.
 
-    Text that is packed with gzip counts as text; of any other file in gzip, the kind says so.
+    Text that is packed with gzip counts as text; for any other file in gzip, the kind names gzip.
 
     Raises
     ------

@@ -155,6 +155,6 @@ def reading(folder: Path) -> Iterator[None]:
             if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
                 raise
         else:
-            # Who wants to write is told of the last who reads.
+            # A writer that waits is told the last reader.
             _take(file, folder, fcntl.LOCK_SH)
         yield

@@ -146,7 +146,7 @@ def _allowed(matrix: np.ndarray, missing: bool) -> np.ndarray:
 def read_matrix(
     path: Path, index_columns: Sequence[str], *, missing: bool = False
 ) -> tuple["pd.DataFrame", list[str], np.ndarray]:
-    """Read what `write_matrix` wrote: the index table, the column names, the matrix [rows, columns].
+    """Read the files of `write_matrix`: the index table, the column names, the matrix [rows, columns].
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class Signature:
     Attributes
     ----------
     values
-        float64 [genes], 0 for genes it says nothing of.
+        float64 [genes], 0 for genes without a value.
     up, down
         int64 positions of the genes that go up and down, at least one in all.
     """

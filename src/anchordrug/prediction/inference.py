@@ -144,7 +144,7 @@ class OnnxPredictor:
         bits
             [n, bits] fingerprints, 0 or 1.
         inchikeys
-            [n], by which a drug is found among those of the atlas; "" for an unknown one.
+            [n], by which a drug is found among those of the atlas; "" for an unknown drug.
 
         Raises
         ------

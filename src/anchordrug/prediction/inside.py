@@ -23,8 +23,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 def holds_all_its_data(model: bytes) -> bool:
     """Return whether no tensor of a model, wherever it is, has its data in another file.
 
-    Tensors are initializers, also sparse ones, and attributes of nodes, in the graph, in graphs inside it, in
-    functions and in graphs for training.
+    Tensors are initializers, also sparse initializers, and attributes of nodes, in the graph, in graphs
+    inside it, in functions and in graphs for training.
 
     Raises
     ------

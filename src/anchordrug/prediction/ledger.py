@@ -1,4 +1,4 @@
-"""The progress of a long prediction, in a folder on disk: it resumes after a kill, in flat memory.
+"""The progress of a long prediction, in a folder on disk: it resumes if it is killed, in flat memory.
 
 Rows are taken in blocks. The predictions of a block are one Arrow file; which structures and ids have been
 seen, rejects and duplicates are a SQLite database. A block counts once its transaction is committed.

@@ -125,7 +125,7 @@ def _read_as_parquet(called: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Output:
-    """A folder with a file per portion; while portions are missing, a mark tells of what.
+    """A folder with a file per portion; while portions are missing, a mark names the prediction.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """anchordrug predict --engine ray: the same predictions on a Ray cluster, from and to partitioned parquet.
 
 Ray spreads the portions of the library over actors and starts a lost actor again; a batch is treated
-as `anchordrug.prediction.engine` treats a block. Nothing is known of other batches, so duplicates are
+as `anchordrug.prediction.engine` treats a block. Other batches are unknown to it, so duplicates are
 predicted each, and rows that cannot be predicted stay in the table with a `reason`.
 """
 

@@ -324,7 +324,7 @@ class Predictor(ABC):
 
 @dataclass(frozen=True)
 class Expectation:
-    """How well drugs of an evidence group were predicted in source lines that played the target.
+    """How well drugs of an evidence group were predicted in source lines, each used as the target.
 
     Attributes
     ----------

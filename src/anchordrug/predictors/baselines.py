@@ -26,7 +26,7 @@ def consensus_threshold(sources: ResponseAtlas, threshold: float) -> float:
     """Return the |z| at which a consensus best predicts labels, learned on the source lines alone.
 
     A mean over cell lines is smaller than its members, so the labels' own threshold is too strict for
-    it. Every source line plays the target in turn, its drugs predicted from the other source lines.
+    it. Every source line is used as the target in turn, its drugs predicted from the other source lines.
     """
     total, lines = sources.consensus()
     again = lines[sources.drug] > 1

@@ -38,7 +38,7 @@ class Contender:
 
 
 def baselines(task: Task, anchors: np.ndarray, anchor_z: np.ndarray, test: np.ndarray) -> Iterator[Contender]:
-    """Yield the predictions of the test drugs that need no model.
+    """Yield the predictions of the test drugs that do not need a model.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class ExtraTrees:
 
 
 def extra_trees(task: Task) -> ExtraTrees | None:
-    """Return the rival of `task`; None where no source line can play the target."""
+    """Return the rival of `task`; None where no source line can be used as the target."""
     try:
         played = pseudo_targets_of(task)
     except SettingsError:

@@ -67,7 +67,7 @@ def require_described(cell_lines: Iterable[str], described: Collection[str]) -> 
         raise SettingsError(
             f"atlas: the untreated expression of {shortlist(missing)} is not known; add it again with "
             "'anchordrug atlas add --expression', or to the raw bundle (basal_expression*.csv), or set "
-            "predictor: response_gp in params.yaml, which needs none"
+            "predictor: response_gp in params.yaml, which does not need it"
         )
 
 

@@ -90,7 +90,7 @@ class AtlasTables:
 class Project:
     """A project: a folder with the settings of its pipeline.
 
-    Paths are below `root`, the relative ones of the settings included; dvc.yaml names the same ones.
+    Paths are below `root`, also relative paths of the settings; dvc.yaml names the same paths.
     """
 
     root: Path

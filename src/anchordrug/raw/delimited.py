@@ -49,7 +49,7 @@ def header_of(lines: Iterable[str]) -> Header | None:
 
 
 def separator_of(header: str, stated: str | None = None) -> str:
-    """Return the stated separator, or else the one that cuts a header line into the most cells."""
+    """Return the stated separator, or else the separator that cuts a header into the most cells."""
     if stated is not None and stated in header:
         return stated
     return max(SEPARATORS, key=lambda separator: len(cells_of(header, separator)))

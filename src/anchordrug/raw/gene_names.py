@@ -279,7 +279,7 @@ def _text(name: object) -> str:
 
 
 def _symbols_of_date(text: str, serials: bool) -> tuple[str, ...]:
-    """Return the symbols that the date `text` may have been, none if it is no such date."""
+    """Return the symbols that the date `text` may have been, empty if it is not such a date."""
     lower = text.lower()
     if named := _DAY_MONTH.fullmatch(lower) or _MONTH_DAY.fullmatch(lower):
         return _DATED.get((_MONTHS[named["month"]], int(named["day"])), ())

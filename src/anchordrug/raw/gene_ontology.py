@@ -13,7 +13,7 @@ from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
 from anchordrug.raw.text import one_line, open_text, text_lines
 
-# A gene that belongs to a term also belongs to the terms that this one is, or is a part of.
+# A gene that belongs to a term also belongs to the terms that this term is, or is a part of.
 RELATIONS = ("is_a", "part_of")
 ASPECTS = {"P": "biological_process", "F": "molecular_function", "C": "cellular_component"}
 # obonet takes a time that grows with the square of a line's length; the longest of go-basic.obo has 3,000.

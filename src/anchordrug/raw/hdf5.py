@@ -34,7 +34,7 @@ def open_hdf5(path: Path, file: io.RawIOBase | None = None) -> Iterator[h5py.Fil
         objects than can be looked at.
     """
     try:
-        # Without a cache of chunks, of a chunk that is not compressed only what is asked for is read; blocks
+        # Without a cache of chunks, of a chunk that is not compressed only the part asked for is read; blocks
         # are made so that no chunk is wanted twice.
         opened = h5py.File(path if file is None else file, "r", rdcc_nbytes=0)
     except DAMAGE as error:

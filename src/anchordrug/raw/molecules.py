@@ -1,6 +1,6 @@
 """Compounds as people keep them, one by one: tables, SMILES files, SDF, parquet, spreadsheets, a pipe.
 
-Nothing is held but the row at hand, so a file may have any number of rows.
+Only the present row is held, so a file may have any number of rows.
 """
 
 import io

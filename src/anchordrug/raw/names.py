@@ -38,7 +38,7 @@ def check_names(path: Path, noun: str, names: Iterable[str], place: str, first: 
 
 
 def check_ids(path: Path, noun: str, ids: pd.Series, place: str) -> None:
-    """Refuse missing, empty and repeated ids; a million good ones pass without a look at each.
+    """Refuse missing, empty and repeated ids; a million good names pass without a look at each.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-# A few seconds of a disk, and little beside the memory of a computer that learns from such a file.
+# A few seconds of a disk, and little next to the memory of a computer that learns from such a file.
 MOST_BYTES = 2**31
 _BYTES_AT_ONCE = 2**23
 

@@ -302,7 +302,7 @@ def _read_parquet(path: Path) -> Sheet:
 
 
 def _values_in(path: Path) -> int:
-    """Return how many values a parquet file says that it has; equal ones take almost no room in it."""
+    """Return how many values a parquet file says that it has; equal values take almost no room in it."""
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(path) as file:

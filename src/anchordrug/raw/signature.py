@@ -78,7 +78,7 @@ def _set_called(path: Path, name: str | None) -> list[str]:
     sets = read_gene_sets(path)
     if name is None and len(sets) > 1:
         raise RawDataError(
-            f"{path}: holds {len(sets)} gene sets ({shortlist(sets)}); name the one that is meant with "
+            f"{path}: holds {len(sets)} gene sets ({shortlist(sets)}); name the set that is meant with "
             "--up-set or --down-set"
         )
     name = next(iter(sets)) if name is None else name

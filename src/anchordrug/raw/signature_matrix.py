@@ -89,7 +89,7 @@ class SignatureMatrix:
         Raises
         ------
         IndexError
-            A position lies outside the matrix.
+            A position is outside the matrix.
         RawDataError
             The file cannot be read, because it is cut or damaged.
         """

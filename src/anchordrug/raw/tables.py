@@ -82,7 +82,7 @@ _QUANTITY = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([^\W\d_]+)")
 
 
 def read_signatures(path: Path) -> pd.DataFrame:
-    """Read siginfo_beta.txt or a GSE*sig_info.txt; see `canonical_signatures` for what is returned.
+    """Read siginfo_beta.txt or a GSE*sig_info.txt; see `canonical_signatures` for the result.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def read_compounds(path: Path) -> pd.DataFrame:
     pandas.DataFrame
         One row per drug in order of first mention: drug_id, name, smiles, inchikey, moa, target. Rows of
         one drug are merged: the first name, structure and InChIKey given, and every moa and target,
-        sorted and joined by "|". What is missing is None.
+        sorted and joined by "|". Missing values are None.
 
     Raises
     ------

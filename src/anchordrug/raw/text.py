@@ -42,7 +42,7 @@ codecs.register_error(LATIN1_BYTES, _as_latin1)
 def open_text(path: Path, kinds: Collection[Kind] = ()) -> Iterator[io.TextIOWrapper]:
     """Open a text file, also packed with gzip, with Unix line ends and without a byte-order mark.
 
-    Its first bytes tell what it is, not its name. Damage met while the caller reads is reported as the
+    Its first bytes tell its kind, not its name. Damage met while the caller reads is reported as the
     file's, too.
 
     Parameters
@@ -62,7 +62,7 @@ def open_text(path: Path, kinds: Collection[Kind] = ()) -> Iterator[io.TextIOWra
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[tuple[io.BufferedReader, io.BufferedReader]]:
-    """Open a file, also one packed with gzip; yield the bytes inside, and the file as it lies on disk.
+    """Open a file, also one packed with gzip; yield the bytes inside, and the file on disk.
 
     Raises
     ------

@@ -26,7 +26,7 @@ _PER_MILLION = 1e6
 _NEAR_A_MILLION = 0.2  # relative: some tables leave out mitochondrial or non-coding genes
 _UNITS = "give raw counts, TPM of all genes, or log2 values"
 
-# Rank correlation over the bundle's genes. Replicates lie above it from 20,000 reads a sample on (0.97 at a
+# Rank correlation over the bundle's genes. Replicates are above it from 20,000 reads per sample on (0.97 at a
 # million). Of the 13,366 pairs of lines in LINCS' untreated expression, 273 do, nearly all of them pools of
 # the same lines (XC.P901 and the like) or of one tissue; the median is 0.72, the 95th percentile 0.86.
 ALIKE = 0.9
@@ -93,7 +93,7 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
         twice, and rows that are not genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
         `attrs['samples']` lists the samples of every cell line, `attrs['likeness']` has the lowest rank
-        correlation between them, NaN of a single one, `attrs['left_out']` the rows left out, and
+        correlation between them, NaN of a single sample, `attrs['left_out']` the rows left out, and
         `attrs['notes']` notes for the user on how the file was read.
 
     Raises
@@ -157,7 +157,7 @@ def _samples(sheet: Sheet, cell_lines: Sequence[str], known: Known) -> _Samples:
 
 
 def _gene_column(sheet: Sheet) -> int:
-    """Return the first column if it holds text or says that it holds genes, else the first that says so."""
+    """Return the first column if it holds text or says that it holds genes, else the first so named."""
     named = sheet.columns_named(GENE_HEADERS)
     return 0 if 0 in named or sheet.is_text(0) or not named else min(named)
 
@@ -268,7 +268,7 @@ def _require_alike(path: Path, names: Sequence[str], cell_line: str, likeness: f
         raise RawDataError(
             f"{path}: none of its {len(names)} samples has the name of {cell_line} ({shortlist(names)}), and "
             f"they are too different to be of one cell line (rank correlations from {likeness:.2f}; "
-            f"replicates lie above {ALIKE:g}){_remedy(names, cell_line, known)}"
+            f"replicates are above {ALIKE:g}){_remedy(names, cell_line, known)}"
         )
 
 

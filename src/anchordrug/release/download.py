@@ -91,7 +91,7 @@ def _require_right(source: RemoteFile, found: str | None, file: BinaryIO, origin
         file.truncate(0)
         raise RawDataError(
             f"{origin}: has checksum {found}, expected {source.checksum}; the file is damaged or has been "
-            "changed: try again later, or correct the checksum in the manifest if a new release says so"
+            "changed: try again later, or correct the checksum in the manifest if a new release has another"
         )
 
 

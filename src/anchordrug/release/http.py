@@ -21,7 +21,7 @@ _CONNECT_AND_READ_SECONDS = (30.0, 60.0)
 _BLOCK = 2**16
 _REFUSED = {
     401: "asks for a login",
-    403: "refuses it (some servers say so of a file that is gone, too)",
+    403: "refuses it (some servers refuse a file that is gone, too)",
     404: "has no such file",
     410: "says that the file is gone for good",
 }

@@ -52,7 +52,7 @@ class _SliceParams(Section):
 def mirror_of(params: Path) -> Path | None:
     """Return the folder to copy files from, None where they are downloaded.
 
-    A relative one is relative to the folder of `params`.
+    A relative path is relative to the folder of `params`.
 
     Raises
     ------

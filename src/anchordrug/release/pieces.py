@@ -22,14 +22,14 @@ from anchordrug.release.ranges import ChangedError, RemoteRanges, Version
 
 # Reading over so many bytes costs less than one more request, of which so many are under way at once.
 _GAP, _REQUESTS = 2**14, 16
-# A cut loses no more; and a reader that asks for single bytes gets so many.
+# An interruption loses no more; and a reader that asks for single bytes gets so many.
 _LONGEST, _BLOCK = 2**23, 2**16
 
 
 class Pieces(io.RawIOBase):
     """A file on a server as a file to read from, of which only the parts that are read arrive.
 
-    Next to the bytes, at their own places in a sparse file, lies the checksum of every piece, because after a
+    Next to the bytes, at their own places in a sparse file, is the checksum of every piece, because after a
     power cut a piece may hold zeros.
     """
 
@@ -155,7 +155,7 @@ class Pieces(io.RawIOBase):
 def pieces_of(
     url: str, path: Path, size: int | None = None, pauses: Sequence[float] = PAUSES
 ) -> Iterator[Pieces]:
-    """Yield the file `url`; what arrives of it is kept in the folder ``path.pieces``.
+    """Yield the file `url`; bytes that arrive are kept in the folder ``path.pieces``.
 
     An earlier run's pieces are used if the server still has the same version (length and ETag or
     Last-Modified) and their checksums are right.

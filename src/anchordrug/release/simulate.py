@@ -58,7 +58,7 @@ def simulate(folder: Path, seed: int = 0) -> None:
     symbols = list(genes["gene_symbol"])
     basal = pd.DataFrame(truth.basal, pd.Index(LINES, name="cell_iname"), symbols).drop(index=NO_BASAL)
     terms = [f"SIMGO.{i:04d}" for i in range(1, TERMS + 1)]
-    # Two genes have no row and two an empty one: real annotations know both kinds of a gene without any.
+    # Two genes have no row and two an empty row: real annotations know both kinds of a gene without any.
     ontology = pd.DataFrame(truth.ontology, pd.Index(symbols, name="gene"), terms).drop(index=symbols[1::64])
     panel = [*symbols[:2], *(symbols[i] for i in np.sort(2 + rng.permutation(GENES - 2)[: PANEL - 2]))]
     # The release's matrix is not in the order of its table either.
@@ -132,8 +132,8 @@ def _responses(
 ) -> np.ndarray:
     """Return the response free of noise [D, L, G] to drugs of `mechanism` [D] in lines of `factors` [L, F].
 
-    What is smooth in `factors` can be learnt from untreated expression; what else a line does to a gene or
-    to a programme, from a few anchor drugs; the part of one drug in one line cannot be learnt at all.
+    The part smooth in `factors` can be learnt from untreated expression; the rest of a line's effect on a
+    gene or to a programme, from a few anchor drugs; the part of one drug in one line cannot be learnt at all.
     """
     n_drugs, n_lines, n_mechanisms = len(mechanism), len(factors), len(programmes)
     inactive = rng.random(n_drugs) < 0.2
@@ -238,7 +238,7 @@ def _signatures(
 
 
 def _measured(plan: pd.DataFrame, response: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return z-scores [signatures, G]: noise and the response, weaker at a low dose, early or in bad ones."""
+    """Return z-scores [signatures, G]: noise and the response, weaker at a low dose, early or in poor data."""
     good, vehicle = plan["good"].to_numpy(dtype=bool), plan["vehicle"].to_numpy(dtype=bool)
     scale = np.where(good, 1.0, 0.3) * np.where(plan["time"] < 24, 0.5, 1.0) * ~vehicle
     scale *= 0.3 + 0.07 * plan["dose"].to_numpy()

@@ -13,7 +13,7 @@ from anchordrug.project.project import Project
 
 
 def run(project: Project, target: str, device: str = "cpu") -> None:
-    """Learn for `target` what its source lines teach the predictor that the settings name."""
+    """Learn for `target` the state of the predictor from its source lines that the settings name."""
     settings, atlas = project.settings, project.atlas()
     require_targets((target,), atlas, settings.pretrain.leave_out)
     task = task_of(settings, atlas, project.features(atlas), target, device)

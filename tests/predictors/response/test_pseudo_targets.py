@@ -214,7 +214,7 @@ def test_of_many_rows_the_label_model_takes_as_many_of_each_line(world, monkeypa
 
 
 def test_without_a_pseudo_target_nothing_can_be_learned(world):
-    with pytest.raises(ValueError, match="no source line can play the target"):
+    with pytest.raises(ValueError, match="no source line can be used as the target"):
         fit_to_pseudo_targets(
             [], [], KernelWeights(), gene_rates(world.sources, THRESHOLD), THRESHOLD, seed=0
         )

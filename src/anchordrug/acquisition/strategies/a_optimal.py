@@ -54,7 +54,7 @@ class _Step(NamedTuple):
 
 @dataclass
 class _Candidates:
-    """Drugs to choose from: features [drugs, features], and float64 [drugs] what each would bring.
+    """Drugs to choose from: features [drugs, features], and float64 [drugs] the gain of each.
 
     The score of a drug is its `gain` over its `variance` plus noise.
     """
@@ -64,7 +64,7 @@ class _Candidates:
     variance: np.ndarray
 
     def scores(self) -> np.ndarray:
-        """Return float64 [drugs] what the variance of the query drugs loses by measuring each drug."""
+        """Return float64 [drugs] the loss of variance of the query drugs by measuring each drug."""
         return np.maximum(self.gain, 0) / (np.maximum(self.variance, 0) + NOISE)
 
     def learn(self, steps: Sequence[_Step]) -> None:
@@ -94,7 +94,7 @@ def a_optimal(view: PoolView, batch: int, rng: np.random.Generator) -> Selection
     is that reduction. A posterior variance does not depend on the measured values, so they are not needed.
 
     Of more than `SHORTLIST` drugs, each step compares those of a shortlist. A drug's score barely ever grows
-    by what others teach, so a drug outside counts with its last score; once that is the largest, all drugs
+    from measuring others, so a drug outside counts with its last score; once that is the largest, all drugs
     are scored again (the lazy evaluation of Minoux 1978).
     """
     distinct, places = _distinct(np.concatenate([view.drugs, view.anchors, view.queries]))

@@ -11,8 +11,8 @@ from anchordrug.acquisition.view import PoolView
 def moa(view: PoolView, batch: int, rng: np.random.Generator) -> Selection:
     """Draw random mechanisms of action, a random drug of each (PAPER, Baselines). Scores are 0.
 
-    Drugs of one mechanism (or the same several) are a group; a drug without a known one is a group of its
-    own. Groups with an anchor come last.
+    Drugs of one mechanism (or the same several) are a group; a drug without a known mechanism is a group of
+    its own. Groups with an anchor come last.
     """
     rows = np.concatenate([view.drugs, view.anchors])
     names = [view.catalogue.mechanisms[row] for row in rows]

@@ -7,7 +7,7 @@ import pyarrow as pa
 from anchordrug.prediction.annotated import Annotated
 from anchordrug.prediction.writers import FORMATS, Contents, Format
 
-# Rows and the image of the file are in memory, some 60 bytes per row at the peak: 2.2 GiB in all.
+# Rows and the image of the file are in memory, about 60 bytes per row at the peak: 2.2 GiB in all.
 MOST_ROWS = 2**25
 
 

@@ -79,7 +79,7 @@ class XlsxWriter:
         for row in islice(rows, MOST_ROWS - 1):
             self.sheets["rejects"].append([safe_text(cell) for cell in row])
         if next(rows, None) is not None:
-            self.sheets["rejects"].append(["and more, in the file of rejects next to this one"])
+            self.sheets["rejects"].append(["and more, in the file of rejects next to this file"])
         save_workbook(self.book, self.path)
 
 

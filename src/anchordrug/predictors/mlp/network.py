@@ -99,7 +99,7 @@ class _WideLayer(torch.autograd.Function):
 def _sparse_product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Return rows @ weight, [n, width]; where most of `rows` are zeros, only the others are multiplied.
 
-    Fingerprints set some 5% of their bits and annotations 1%; the dense product of the genes and its
+    Fingerprints set about 5% of their bits and annotations 1%; the dense product of the genes and its
     gradient alone would cost a quarter of a training step.
     """
     if rows.is_cuda:

@@ -49,7 +49,7 @@ def save_state(
 def load_state(
     folder: Path, settings: NetSettings | None
 ) -> "tuple[SourceFit, tuple[ResponseNet, PriorBasis] | None]":
-    """Read what `save_state` wrote; `settings` give the network's shape.
+    """Read the files of `save_state`; `settings` give the network's shape.
 
     Raises
     ------

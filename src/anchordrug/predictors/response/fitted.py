@@ -99,9 +99,9 @@ class ResponseFitted(Fitted):
     def deciding_for(self, drugs: np.ndarray) -> Self:
         """Return the same predictor that decides for the best expected macro-F1 over `drugs`.
 
-        Before an anchor is measured, the strength of new drugs against that of known ones is a guess, so each
-        group's own score counts; later, that of all drugs together. With decision "by_group", seen and unseen
-        drugs always have offsets of their own; a group without drugs takes those of the other.
+        Before an anchor is measured, the strength of new drugs against that of known drugs is a guess, so
+        each group's own score counts; later, that of all drugs together. With decision "by_group", seen and
+        unseen drugs always have offsets of their own; a group without drugs takes those of the other.
         """
         if self.decision == "likeliest" or not len(drugs):
             return self
@@ -162,7 +162,7 @@ def save_fitted(fitted: ResponseFitted, folder: Path, card: Mapping[str, object]
 def load_fitted(
     folder: Path, prior: ResponsePrior, source_fit: SourceFit, scale: float, decision: Decision
 ) -> ResponseFitted:
-    """Read what `save_fitted` wrote.
+    """Read the files of `save_fitted`.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ a single Cholesky factor serves all genes with the same anchors. Everything is c
 milliseconds.
 
 A z of NaN was not measured. It takes no part: a gene learns from the anchors that measured it. A gene that no
-anchor measured takes from the other genes what it shares with them in the source lines.
+anchor measured takes from the other genes the part that it shares with them in the source lines.
 """
 
 from dataclasses import dataclass

@@ -96,7 +96,7 @@ def features(
     """Return the features of every (drug, gene) [n, genes, features] and of every drug [n, features].
 
     `deviation` is [n, 1] or [n, genes]. Signed features tell down from up, their sizes tell either from none;
-    squashed ones bend the line at the labels' `threshold`, float32 []. `spread` [genes] is the typical size
+    squashed inputs bend the line at the labels' `threshold`, float32 []. `spread` [genes] is the typical size
     of the gene's z.
     """
     half = np.float32(0.5)

@@ -1,4 +1,4 @@
-"""Forecasts in source lines that play the target, where the outcome is known.
+"""Forecasts in source lines used as the target, where the outcome is known.
 
 Some drugs of a line are anchors, the gain of the next drugs is forecast, and then they are taken from the
 line's measured responses. The drugs come in random order, whatever strategy a campaign will have.

@@ -41,7 +41,7 @@ def predictability(
     folds: int,
     seed: int,
 ) -> Predictability:
-    """Let each source line play the target and predict each of its drugs from the rest of them.
+    """Use each source line as the target and predict each of its drugs from the rest of them.
 
     The drugs of a line are divided into `folds`; those of one fold are predicted by response_gp from the
     other lines and, as anchors, the other folds.
@@ -67,7 +67,7 @@ def predictability(
     settings = GpSettings(slope, NOISES[1], RIDGES[1], KernelWeights())
     rng = np.random.default_rng(seed)
     scores = []
-    for target in track(targets(), "cell lines that play the target", len(lines)):
+    for target in track(targets(), "cell lines used as the target", len(lines)):
         predicted = _predicted(target, settings, rng.permutation(np.arange(len(target.drugs)) % folds))
         scores.append(correlations(clipped(target.z).T, predicted.T))
     return Predictability(np.array(lines), np.stack(scores))

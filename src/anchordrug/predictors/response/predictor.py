@@ -98,7 +98,7 @@ class ResponsePredictor(Predictor):
 
     @classmethod
     def pretrain(cls, task: Task, params: Any, work: Work) -> ResponseState:
-        """Let every source line play the target: fit the Gaussian process and labels, train the network."""
+        """Use every source line as the target: fit the Gaussian process and labels, train the network."""
         seed, threshold = params.pretrain.seed, task.threshold
         pseudo = pseudo_targets_of(task)
         hidden = pseudo_targets_of(task, np.random.default_rng([seed, 1]))
@@ -166,7 +166,7 @@ class ResponsePredictor(Predictor):
         return leave_one_out(self.source_fit.gp, self.prior, self.sources, anchors, z, self.scale)[0]
 
     def expectations(self) -> Sequence[Expectation]:
-        """Return how well source lines that played the target predicted each evidence group."""
+        """Return how well source lines used as the target predicted each evidence group."""
         return self.source_fit.expected
 
     def forecaster(self) -> GpForecaster | None:

@@ -1,4 +1,4 @@
-"""Settings learned from the source lines, each of which plays the target in turn.
+"""Settings learned from the source lines, each used as the target in turn.
 
 For each source line the prior is made without it, some of its drugs are anchors, and the others, whose
 responses are known, say how far a prediction can be trusted. The target's own responses are not among the
@@ -50,7 +50,7 @@ TAUS = tuple(round(0.1 * step, 1) for step in range(11))
 HIDDEN = 0.6
 # Drugs of a group that a line must have for its score to count.
 FEWEST_SCORED = 5
-# A line with fewer drugs teaches little, and of many lines the largest suffice.
+# A line with fewer drugs informs little, and of many lines the largest suffice.
 FEWEST_DRUGS, MOST_LINES = 10, 40
 ROWS = 300_000
 
@@ -74,7 +74,7 @@ class SourceFit:
 
 @dataclass(frozen=True)
 class PseudoTarget:
-    """A source line that plays the target: its drugs and z, and the prior that the other lines give."""
+    """A source line used as the target: its drugs and z, and the prior that the other lines give."""
 
     line: int
     drugs: np.ndarray
@@ -118,7 +118,7 @@ def pseudo_targets(
 
 
 def pseudo_targets_of(task: Task, hiding: np.random.Generator | None = None) -> list[PseudoTarget]:
-    """Return the source lines of `task` that can play the target; `hiding` as in `pseudo_targets`.
+    """Return the source lines of `task` that can be used as the target; `hiding` as in `pseudo_targets`.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def fit_to_pseudo_targets(
     threshold: float,
     seed: int,
 ) -> SourceFit:
-    """Choose the process' settings and fit the label model on source lines that play the target.
+    """Choose the process' settings and fit the label model on source lines used as the target.
 
     Slope by least squares; noise and ridge from a small grid, by the mean correlation over held-out drugs
     with 30 anchors; then the label model on held-out drugs with 0, 10, 30 and 100 anchors (at most half of a
@@ -162,7 +162,7 @@ def fit_to_pseudo_targets(
         There is no pseudo-target.
     """
     if not targets:
-        raise ValueError("no source line can play the target")
+        raise ValueError("no source line can be used as the target")
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(target.drugs)) for target in targets]
     slope = slope_of(targets)
