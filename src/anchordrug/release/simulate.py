@@ -238,7 +238,7 @@ def _signatures(
 
 
 def _measured(plan: pd.DataFrame, response: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return z-scores [signatures, G]: noise and the response, weaker at a low dose, or early."""
+    """Return z [signatures, G]: noise and the response, weaker at a low dose, early, or of low quality."""
     good, vehicle = plan["good"].to_numpy(dtype=bool), plan["vehicle"].to_numpy(dtype=bool)
     scale = np.where(good, 1.0, 0.3) * np.where(plan["time"] < 24, 0.5, 1.0) * ~vehicle
     scale *= 0.3 + 0.07 * plan["dose"].to_numpy()
