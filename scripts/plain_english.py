@@ -147,7 +147,7 @@ HABITS = (
 
 # Where the words are right.
 ALLOWED = (
-    r"no matter what|\basks? what|stands? (?:out|for)|lays? out",
+    r"['\"]likeliest['\"]|no matter what|\basks? what|stands? (?:out|for)|lays? out",
     r"there (?:is|are|was|were) no \w+|known by the name|(?:names|calls) an? \w+",
 )
 
@@ -239,8 +239,9 @@ def _notebook(text: str) -> Iterator[Piece]:
 
 def _page(text: str) -> Iterator[Piece]:
     """Yield the words of a page, without its marks, its code and the words that a command puts there."""
-    blank = r"<(script|style)\b.*?</\1>|<[^>]*>|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}"
-    yield Piece(1, re.sub(blank, lambda found: "\n" * found[0].count("\n"), text, flags=re.S))
+    for pattern in (r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", r"<(script|style)\b.*?</\1>|<[^>]*>"):
+        text = re.sub(pattern, lambda found: "\n" * found[0].count("\n"), text, flags=re.S)
+    yield Piece(1, text)
 
 
 def _comments(text: str) -> Iterator[Piece]:
