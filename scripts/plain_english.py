@@ -159,8 +159,7 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern:
 
 # Pages that the code or a command makes, data under a hash, and the history.
 _MADE = re.compile(
-    r"docs/reference/python\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md"
-    r"|docs/howto/plates\.md|docs/performance\.md"
+    r"docs/reference/python\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md|docs/performance\.md"
 )
 
 
