@@ -128,7 +128,7 @@ HABITS = (
         ),
         "with, from, about",
     ),
-    Habit("a number without its zero", (r"(?<![\w.)\]/*%+\\-])\.\d",), "0.653"),
+    Habit("a number without its zero", (r"(?<![\w.)\]/*%+\\-])\.\d",), "0.653", everywhere=True),
     Habit("a space before %", (r"\d %(?![\w(])",), "15%"),
     Habit("'some ten'", (r"\bsome (?:two|three|five|ten|twenty|thirty|hundred|\d+)\b",), "about 10"),
     Habit(
