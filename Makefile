@@ -1,5 +1,6 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
 # make deps: which code each stage of dvc.yaml depends on. make lock: the hashes of all packages in constraints.txt.
+# make bench: the table of speed in docs/performance.md, measured again; some minutes.
 # make test-long: tests that take hours, among them every pair of commands at the same time, 20 times.
 # make fuzz SECONDS=3600: invented files for every reader, so long each.
 VENV ?= .venv
@@ -70,4 +71,4 @@ fuzz: setup
 	$(TEST_ENV) ANCHORDRUG_FUZZ_SECONDS=$(SECONDS) pytest tests/fuzz -n 2
 
 bench: setup
-	python benchmarks/training.py
+	python benchmarks/speed.py

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from predictors import prepare
-from projects import loaded, network_settings
+from projects import exported, loaded, network_settings
 from rdkit import Chem, RDConfig, rdBase
 from torch.nn import functional
 
@@ -36,7 +36,6 @@ from anchordrug.chem.workers import Fingerprinter
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_json
-from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 from anchordrug.prediction.runtime import onnxruntime
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp
@@ -53,7 +52,7 @@ SUBSTITUENTS = (
 SECONDS, ROUNDS, DRUGS = 0.4, 15, 64
 
 
-def exported(folder: Path, target: str) -> tuple[Path, FactorisedMlp, FeatureBlocks, int]:
+def exported_network(folder: Path, target: str) -> tuple[Path, FactorisedMlp, FeatureBlocks, int]:
     """Export the pre-trained network of `target`; its anchors do not matter here."""
     data = loaded(folder)
     project, atlas, task = data.project, data.atlas, data.task(target)
@@ -61,17 +60,8 @@ def exported(folder: Path, target: str) -> tuple[Path, FactorisedMlp, FeatureBlo
     state = MlpPredictor.load_state(project.pretrained(target), params)
     anchors, z = np.zeros(0, np.int64), np.zeros((0, len(atlas.genes)), np.float32)
     fitted = MlpPredictor.ready(task, params, state).fit(anchors, z, seed=0)
-    path, drug = folder / f"{target}.onnx", settings.featurize.drug
-    card = {
-        "target": target,
-        "threshold": task.threshold,
-        "predictor": settings.predictor,
-        "fingerprint": Fingerprint(drug.radius, drug.bits).card(),
-        "source_cell_lines": task.sources.measured_lines(),
-        **{"anchors": [], "strategy": None, "seed": 0, "training_data": {}, "metrics": {}},
-    }
-    drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
-    export(fitted, path, card, atlas.genes, drugs)
+    path = folder / f"{target}.onnx"
+    exported(path, fitted, task, anchors, settings.predictor)
     return path, fitted.network, task.features, fitted.cell_line
 
 
@@ -277,7 +267,7 @@ def main() -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
     folder = prepare(work, asked.raw.resolve(), [asked.target], "mlp", "known")
-    model, network, features, line = exported(folder, asked.target)
+    model, network, features, line = exported_network(folder, asked.target)
     predictor = load_onnx(model)
     found = rates(predictor, network, features, line)
     ours, ceiling, dense_rows = (np.array(found[name]) for name in ("ours", "ceiling", "dense"))

@@ -98,7 +98,7 @@ def features_of(drugs: int, genes: int, settings: Settings, work: Path) -> Featu
 def atlas_of(drugs: int, experiments: int, genes: int) -> ResponseAtlas:
     """Return simulated responses of the first drugs in all source lines, and of some in the target."""
     rng = np.random.default_rng(0)
-    measured = min(DRUGS, experiments)
+    measured = min(DRUGS, drugs, experiments)
     # Each drug once, the others wherever chance has it.
     first = np.arange(measured) * SOURCES + rng.integers(0, SOURCES, measured)
     rest = rng.permutation(np.setdiff1d(np.arange(measured * SOURCES), first))[: experiments - measured]

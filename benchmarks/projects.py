@@ -13,7 +13,8 @@ from anchordrug.atlas.splits import hidden_drugs, split_drugs
 from anchordrug.cli import app
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.files.yaml_values import read_yaml
-from anchordrug.predictors.base import Predictor, Say, Task, Work
+from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
+from anchordrug.predictors.base import Fitted, Predictor, Say, Task, Work
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.mlp.params import MlpParams
 from anchordrug.predictors.registry import params_of, predictor_class
@@ -117,6 +118,25 @@ def prepared(work: Path, raw: Path, name: str, base: Path, changes: Mapping[str,
     if not project.drug_features.exists():
         command(project, "featurize")
     return project
+
+
+def exported(path: Path, fitted: Fitted, task: Task, anchors: np.ndarray, predictor: str) -> None:
+    """Write a fitted predictor as ONNX, with a card that tells no more than it has to."""
+    atlas = task.sources
+    unknown = [None] * len(atlas.genes)
+    drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
+    card = {
+        "target": task.target,
+        "threshold": task.threshold,
+        "predictor": predictor,
+        "fingerprint": Fingerprint(2, drugs.bits.shape[1]).card(),
+        "source_cell_lines": task.sources.measured_lines(),
+        "gene_ids": {"ensembl": unknown, "entrez": unknown},
+        **{"anchors": [], "strategy": None, "seed": 0, "training_data": {}, "metrics": {}},
+        **{"concentration_um": [], "time_h": [], "assays": []},
+        **{"sources": [], "packages": {}, "evidence_groups": {}},
+    }
+    export(fitted, path, card, atlas.genes, drugs)
 
 
 def network_settings(settings: Settings) -> MlpParams:

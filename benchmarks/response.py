@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from projects import loaded, opened
+from projects import exported, loaded, opened
 
 from anchordrug.acquisition import Catalogue, PoolView, strategy
 from anchordrug.acquisition.strategies import a_optimal
@@ -27,7 +27,6 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.evaluation.metrics import correlations, macro_f1
 from anchordrug.files.tables import write_json
 from anchordrug.labels import labels_of
-from anchordrug.prediction.export import AtlasDrugs, Fingerprint, export
 from anchordrug.predictors.response.packed_bits import PackedBits
 from anchordrug.predictors.response.prior import ResponsePrior
 
@@ -53,16 +52,7 @@ def fit_seconds(work: Path, predictor: str, target: str) -> dict[str, float]:
     predicted_at = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
-        card = {
-            "target": target,
-            "threshold": task.threshold,
-            "predictor": predictor,
-            "fingerprint": Fingerprint(2, drugs.bits.shape[1]).card(),
-            "source_cell_lines": task.sources.measured_lines(),
-            **{"anchors": [], "strategy": None, "seed": 0, "training_data": {}, "metrics": {}},
-        }
-        export(fitted, path, card, atlas.genes, drugs)
+        exported(path, fitted, task, anchors, predictor)
         megabytes = path.stat().st_size / 1e6
     exported_at = time.perf_counter()
     return {
