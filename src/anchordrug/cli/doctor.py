@@ -267,7 +267,7 @@ class Run(NamedTuple):
 
 
 def _stages(project: "Project") -> Finding:
-    """Tell which stages have run, and which outputs are missing or damaged that were written or read before."""
+    """Tell which stages have run, and which outputs that were written or read are missing or damaged."""
     missing = [(run, run.missing()) for run in _runs(project)]
     ran = [run for run, paths in missing if len(paths) < len(run.outputs)]
     readers = [*ran, *(run for run in _predictions(project) if not run.missing())]

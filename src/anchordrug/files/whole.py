@@ -17,7 +17,7 @@ def damage(path: Path) -> str | None:
     is_cut = _CUT.get(path.suffix)
     if is_cut is not None and is_cut(path):
         return "is cut"
-    return "is not the file of its .sha256" if checked(path) == "differs" else None
+    return "is not the file of its .sha256" if checked(path) in ("differs", "unreadable") else None
 
 
 def files_in(path: Path) -> Iterator[Path]:
@@ -38,7 +38,7 @@ def _lacks_end(end: bytes) -> Callable[[Path], bool]:
 
 
 def _lacks_numbers(path: Path) -> bool:
-    """Return whether a .safetensors file is shorter than its header, of which the first 8 bytes tell, says."""
+    """Return whether a .safetensors file has another size than its header says."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         # The format allows no larger header.

@@ -78,7 +78,7 @@ def run(
         )
 
     about = ["rank", sha256(model), asked.values.tolist(), asked.up.tolist(), asked.down.tolist()]
-    ledger = predicted(out, [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
+    ledger = predicted([out], [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
     drugs = write_rest(ledger, library, out)
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
     write_tables(out, contents_of(ledger, table.schema, table.column_names, [predictor]), iter([table]))
