@@ -75,8 +75,9 @@ def open_compounds(
             raise LibraryError(str(error)) from error
         if first is None:
             raise LibraryError(f"{path}: holds no drugs; add one row per drug")
-        checked = map(_checked, chain([first], rows))
-        yield CompoundFile(checked, share_read, tuple(names.notes), tuple(names.further))
+        yield CompoundFile(
+            map(checked, chain([first], rows)), share_read, tuple(names.notes), tuple(names.further)
+        )
     finally:
         # The cause is not named here: a full disk, say, is not damage to this file.
         files.close()
@@ -105,7 +106,8 @@ def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound],
     return rows_of_text(lines_of(path, text), names, suffix), lambda: on_disk.tell() / max(1, size)
 
 
-def _checked(row: Compound) -> Compound:
+def checked(row: Compound) -> Compound:
+    """Return a row whose names are not too long, with its problem if its id is none."""
     row = row._replace(name=_shortened(row.name), further=tuple(map(_shortened, row.further)))
     row = row._replace(problem=row.problem or problem_with_id(row.drug_id))
     length = len(row.drug_id)
