@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import copied, run_cli, small_params, write_params
+from tests.conftest import DEMO, copied, run_cli, small_params, write_params
 
 KEYS = {"what", "state", "found", "remedy"}
 
@@ -37,6 +37,7 @@ def test_a_project_that_has_run_is_well(project):
 def test_it_tells_which_stages_have_not_run(project, tmp_path):
     folder = copied(project, tmp_path)
     shutil.rmtree(folder / "models/onnx")
+    shutil.rmtree(folder / "tables/predictions")
     said = findings(folder)
     assert said["stages"]["found"].endswith("not yet export; 'dvc repro' runs them")
 
@@ -45,8 +46,9 @@ def test_it_tells_which_stages_have_not_run(project, tmp_path):
     ("gone", "told"),
     [
         ("tables/curated", "6 outputs of curate are missing: tables/curated/responses.parquet"),
-        ("tables/atlas/genes.parquet", "1 outputs of grow are missing: tables/atlas/genes.parquet"),
-        ("tables/selections/SIM-T1-0.csv", "1 outputs of select are missing: tables/selections/SIM-T1-0.csv"),
+        ("tables/atlas/genes.parquet", "1 output of grow is missing: tables/atlas/genes.parquet"),
+        ("models/onnx", "1 output of export is missing: models/onnx/SIM-T1.onnx"),
+        ("tables/selections/SIM-T1-0.csv", "1 output of select is missing: tables/selections/SIM-T1-0.csv"),
     ],
 )
 def test_outputs_that_other_stages_have_read_are_missed(project, tmp_path, gone, told):
@@ -60,6 +62,46 @@ def test_outputs_that_other_stages_have_read_are_missed(project, tmp_path, gone,
     assert said["state"] == "problem"
     assert said["found"].startswith(told)
     assert "'dvc repro' makes them" in said["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "told"),
+    [
+        ("tables/curated/drugs.parquet", 0, "is empty"),
+        ("tables/curated/drugs.parquet", 900, "is cut"),
+        ("tables/selections/SIM-T1-0.csv", 90, "is cut"),
+        ("models/onnx/SIM-T1.onnx", 9000, "is not the file of its .sha256"),
+    ],
+)
+def test_outputs_that_are_emptied_or_cut_are_told(project, tmp_path, name, size, told):
+    folder = copied(project, tmp_path)
+    os.truncate(folder / name, size)
+    said = findings(folder)["stages"]
+    assert (said["state"], said["found"]) == ("problem", f"damaged: {name} {told}")
+
+
+def test_a_model_whose_weights_are_cut_is_told(project, tmp_path):
+    folder = copied(project, tmp_path)
+    (weights,) = (folder / "models/pretrained").rglob("*.safetensors")
+    os.truncate(weights, weights.stat().st_size - 1)
+    assert findings(folder)["stages"]["found"].endswith(".safetensors is cut")
+
+
+def test_a_predictor_that_needs_what_the_raw_bundle_lacks_is_told(project, tmp_path):
+    folder = copied(project, tmp_path)
+    (folder / "raw").mkdir()
+    for path in DEMO.iterdir():
+        if not path.name.startswith(("basal_expression", "gene_ontology")):
+            (folder / "raw" / path.name).symlink_to(path)
+    params = small_params()
+    params["raw"]["dir"] = "raw"
+    for predictor, state in (("response_gp", None), ("mlp", "problem")):
+        write_params(folder, params | {"predictor": predictor})
+        said = findings(folder).get("predictor", {"state": None})
+        assert said["state"] == state
+    assert said["found"] == (
+        "mlp needs gene annotation (gene_ontology*.csv, *.gmt or *.gaf), and the raw bundle has none"
+    )
 
 
 def test_targets_and_seeds_that_are_new_have_lost_nothing(project, tmp_path):

@@ -129,6 +129,23 @@ def test_a_misspelt_command_or_option_is_answered_with_the_near_one(monkeypatch,
 
 
 @pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["predict", "--model", "a", "--drugs", "b", "--out", "c.csv", "--out", "d.csv"], "--out"),
+        (
+            ["campaign", "new", "c", "--target", "A", "--target", "B", "--library", "x", "--library", "x"],
+            "--library",
+        ),
+        (["--project", ".", "--project", ".", "doctor"], "--project"),
+    ],
+)
+def test_an_option_with_one_value_is_given_once(monkeypatch, capsys, arguments, option):
+    code, _, told = run(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert f"{option} is given twice; give it once" in " ".join(re.sub("[│╭╮╰╯─]", " ", told).split())
+
+
+@pytest.mark.parametrize(
     ("line", "folder", "offered"),
     [
         ("anchordrug pre", ".", ["pretrain", "predict"]),

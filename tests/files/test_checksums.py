@@ -30,9 +30,12 @@ def test_a_changed_file_a_missing_sum_and_one_that_is_none(tmp_path):
     assert checked(path) == "differs"
     write_with_sum(b"model", path)
     whole = sum_of(path).read_bytes()
-    for text in (b"", b"\xff" * 70, whole[1:], whole * 2, whole[:64], b"x" * 2**20):
+    for text in (b"", b"\xff" * 70, whole[1:], whole * 2, whole[:63], b"x" * 2**20):
         sum_of(path).write_bytes(text)
-        assert checked(path) == "differs"
+        assert checked(path) == "unreadable"
+    for text in (whole[:64], whole[:64] + b"\r\n", whole.upper()[:64] + b"\n"):
+        sum_of(path).write_bytes(text)
+        assert checked(path) == "matches"
     sum_of(path).unlink()
     assert checked(path) == "absent"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import onnx
 import openpyxl
@@ -17,6 +18,7 @@ import pytest
 import anchordrug
 from anchordrug import errors
 from anchordrug.chem.structures import standardise
+from anchordrug.prediction import engine
 from anchordrug.prediction.formats import h5ad, xlsx
 from anchordrug.prediction.inference import load_onnx
 from anchordrug.prediction.tables import OF_DRUG, TableShape, tables
@@ -69,6 +71,34 @@ def odd_model(mlp_project, tmp_path):
             entry.value = entry.value.replace('["', '["OTHER-', 1)
     onnx.save(model, tmp_path / "odd.onnx")
     return tmp_path / "odd.onnx"
+
+
+def test_several_formats_of_one_run_are_those_of_runs_of_their_own(predict, project, tmp_path, monkeypatch):
+    alone = {name: written(predict(out=name)).read_bytes() for name in ("a.csv", "a.xlsx", "a.h5ad")}
+    first, *more = (tmp_path / name.replace("a.", "b.") for name in alone)
+    calls = []
+    each = engine.predict_each
+    monkeypatch.setattr(engine, "predict_each", lambda *given: calls.append(1) or each(*given))
+    engine.run([project / MODEL], tmp_path / "drugs.csv", first, also=more)
+    assert len(calls) == 1
+    for path, (name, content) in zip((first, *more), alone.items(), strict=True):
+        rejects = [tmp_path / f"{stem}.rejects.csv" for stem in (name, path.name)]
+        assert rejects[0].read_bytes() == rejects[1].read_bytes()
+        if path.suffix == ".h5ad":
+            assert h5_values(path) == h5_values(tmp_path / name)
+        else:
+            assert path.read_bytes() == content
+    assert not list(tmp_path.glob("*.part"))
+
+
+def h5_values(path):
+    """Return every array of an .h5ad file by its place."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: found.update({name: repr(item[()])} if hasattr(item, "shape") else {})
+        )
+    return found
 
 
 def test_anndata_has_what_the_long_table_has(predict, project):

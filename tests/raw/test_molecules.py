@@ -1,6 +1,7 @@
 """Compounds one by one, from every kind of file that people keep them in, and from files that are none."""
 
 import csv
+import datetime
 import gzip
 import io
 import random
@@ -147,10 +148,8 @@ def test_given_columns(tmp_path):
     assert named(read(tmp_path, text, "d.csv", "mol", "nr")) == [("1", "CCO"), ("2", "CCN")]
     assert named(read(tmp_path, text, "d.txt", "mol", None)) == [("x", "CCO"), ("y", "CCN")]
     assert named(read(tmp_path, text, "d.txt", None, "nr")) == [("1", "C"), ("2", "C")]
-    # One column for both is not an id; the name is there.
-    assert named(read(tmp_path, text, "d.csv", "mol", "mol")) == [("x", "CCO"), ("y", "CCN")]
-    without = text.replace("name", "note")
-    assert named(read(tmp_path, without, "d.csv", "mol", "mol")) == [("row_1", "CCO"), ("row_2", "CCN")]
+    # One column may be both.
+    assert named(read(tmp_path, text, "d.csv", "mol", "mol")) == [("CCO", "CCO"), ("CCN", "CCN")]
 
 
 def test_given_columns_of_a_pipe_make_it_a_table(monkeypatch):
@@ -432,6 +431,13 @@ def test_ids_of_vendors_and_databases(tmp_path, header, key):
     assert named(compounds(workbook(tmp_path, [columns, cells]))) == [(f"x {key}", "CCO")]
 
 
+def test_a_date_is_no_id(tmp_path):
+    sheet = workbook(tmp_path, [["id", "smiles"], [datetime.date(2021, 3, 1), "CCO"], ["MAR2", "CCN"]])
+    first, second = compounds(sheet)
+    told = "its id is a date (2021-03-01), as spreadsheets make of MAR1; format the column as text"
+    assert (first.problem, second.problem) == (told, None)
+
+
 def test_files_without_ids_say_what_compounds_are_called(tmp_path):
     note = "no id column (found smiles, MW): called row_N; name one with --id-column"
     for name in ("d.csv", "d.txt", "d.csv.gz"):
@@ -510,7 +516,7 @@ HOSTILE = {
     "other kind": ("d.docx", b"%PDF-1.7", "is a PDF; copy its table into a CSV file"),
     "no suffix": ("drugs", b"\x89PNG\r\n\x1a\n", "is an image (PNG); give the table that it shows"),
     "empty": ("d.csv", b"", "cannot be read as a table (it is empty); save it as CSV"),
-    "empty SMILES file": ("d.smi", b"", "holds no drugs; add a row per drug"),
+    "empty SMILES file": ("d.smi", b"", "holds no drugs; add one row per drug"),
     "empty SDF": ("d.sdf", b"\n\n$$$$\n$$$$\n", "holds no drugs"),
     "empty text": ("d.txt", b"", "holds no drugs"),
     "only comments": ("d.csv", b"#x\n\n,,\n", "cannot be read as a table (it is empty)"),
@@ -541,6 +547,10 @@ HOSTILE = {
         "d.csv",
         b"PK\3\4\x14\0\6\0,\x1b[31m\0\n\0",
         "is a zip archive; unpack it",
+    ),
+    "an HDF5 file": (
+        *("d.h5ad", b"\x89HDF\r\n\x1a\n"),
+        "is an HDF5 file (GCTX, h5ad and others); save its table of compounds (of AnnData: obs) as CSV",
     ),
     "no gzip": ("d.csv.gz", b"\x1f", "cannot be read"),
     "utf-16": ("d.csv", TABLE.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
@@ -763,7 +773,8 @@ def test_names_and_further_ids_are_kept(tmp_path, kind):
     with open_compounds(path) as opened:
         rows = [(row.drug_id, row.name, row.further) for row in opened.rows]
         assert opened.further == ("CAS", "Compound name")
-        assert opened.notes == ("ignored columns: MW",)
+        empty = "column 'Cat No.' has no id in the first row: called by name"
+        assert sorted(opened.notes) == [empty, "ignored columns: MW, InChIKey"]
     # The column of ids is "Cat No.", that of names "name"; who has no id goes by the name, then by the row.
     assert rows == [("e", "e", ("50", "")), ("C3", "", ("", "prop")), ("row_3", "", ("", ""))]
 

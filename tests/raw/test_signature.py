@@ -264,6 +264,25 @@ def test_gct(tmp_path, content, name):
     assert "no signature 'SIG3' (found SIG1, SIG2); give one of them with --column; did you mean" in text
 
 
+@pytest.mark.parametrize("symbols_first", [True, False])
+def test_gct_whose_symbols_are_ids_or_descriptions(tmp_path, symbols_first):
+    rows = [(f"{number}", f"SIMG{number}") for number in range(1, 4)]
+    lines = ("\t".join([*(pair[::-1] if symbols_first else pair), pair[0]]) for pair in rows)
+    path = text_file(tmp_path, "\n".join(["#1.2", "3\t1", "Name\tDescription\tS1", *lines, ""]), "s.gct")
+    assert read_signature(path, genes=GENES)[0] == {"SIMG1": 1, "SIMG2": 2, "SIMG3": 3}
+
+
+def test_genes_go_by_their_ids_where_those_are_known():
+    ids = {"entrez": ["7157", "672", None], "ensembl": ["ENSG00000141510", None, "ENSG00000139618"]}
+    genes = ["TP53", "BRCA1", "BRCA2"]
+    assert on_genes(["672", "7157", "99"], genes, ids) == {"TP53": "7157", "BRCA1": "672"}
+    assert on_genes(["ENSG00000139618.17", "TP53"], genes, ids) == {
+        "TP53": "TP53",
+        "BRCA2": "ENSG00000139618.17",
+    }
+    assert on_genes(["672", "7157"], genes) == {}
+
+
 def test_gct_without_symbols_has_ids(tmp_path):
     path = text_file(tmp_path, gct_13("description"), "s.gct")
     assert read_signature(path)[0] == {"7157": 1.5, "675": -2}

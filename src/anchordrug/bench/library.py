@@ -15,6 +15,7 @@ import pandas as pd
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
 from anchordrug.files.tables import read_table
+from anchordrug.raw.compound_columns import problem_with_id
 from anchordrug.raw.compounds import COLUMNS as FOR_SALE
 
 # The second block of the InChIKey of a structure without stereo, isotopes and the like.
@@ -151,7 +152,9 @@ def _indexed(drugs: pd.DataFrame) -> _Atlas:
 
 def _resolve(compound: dict, atlas: _Atlas, number: int) -> dict:
     """Return the row of the library for compound number `number` of the file."""
-    structure = None
+    structure, problem = None, problem_with_id(compound["drug_id"] or "")
+    if problem is not None:
+        raise _UnusableError(problem)
     if compound["smiles"]:
         try:
             structure = standardise(compound["smiles"])

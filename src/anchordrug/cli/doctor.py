@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import typer
 
 from anchordrug.cli.turns import READS
-from anchordrug.errors import AnchorDrugError, shortlist
+from anchordrug.errors import AnchorDrugError, counted, shortlist
+from anchordrug.files.whole import damage, files_in
 
 # pydantic takes as long to import as all of the help takes to show.
 if TYPE_CHECKING:
     from anchordrug.project.project import AtlasTables, Project
+    from anchordrug.raw.bundle import RawBundle
 
 GIB = 2**30
+# `predict` takes no turn.
+_READS = {**READS, "predict": ("export",)}
 # docs/performance.md: the memory for predicting, and for learning from 35,000 drugs x 307 genes.
 PREDICT_GIB, PIPELINE_GIB = 0.5, 3.0
 FREE_GIB = 5.0
@@ -28,6 +32,9 @@ ONNX_MODEL = (
     b'\x08\x08:7\n\x0e\n\x01x\n\x01x\x12\x01y"\x03Add\x12\x01gZ\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03'
     b"\x12\x01nb\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\x11"
 )
+
+
+_RESTORE = "'git checkout tables metrics' and 'dvc checkout' restore them, or 'dvc repro' makes them"
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def show(findings: list[Finding]) -> None:
     problems, warnings = (
         sum(finding.state == state for finding in findings) for state in ("problem", "warning")
     )
-    typer.echo(f"{problems} problems, {warnings} warnings")
+    typer.echo(f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}")
 
 
 def as_values(findings: list[Finding]) -> dict[str, object]:
@@ -196,10 +203,26 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
         warning, _, remedy = (outside_of_copies(root, settings.raw.dir, "raw.dir") or "").rpartition("; ")
         state = "warning" if warning else "ok"
         yield Finding("raw bundle", state, warning or found, remedy)
+        yield from _lacking(bundle, settings.predictor)
     except AnchorDrugError as error:
         yield _mistake("raw bundle", error)
     yield from _other_inputs(Project(root, settings))
     yield _stages(Project(root, settings))
+
+
+def _lacking(bundle: "RawBundle", predictor: str) -> Iterator[Finding]:
+    """Tell what a predictor needs that the raw bundle does not have."""
+    from anchordrug.predictors.registry import predictor_class
+
+    kind = predictor_class(predictor)
+    for is_needed, file, what in (
+        (kind.uses_cell_lines, bundle.expression, "untreated expression (basal_expression*.csv)"),
+        (kind.uses_annotation, bundle.annotation, "gene annotation (gene_ontology*.csv, *.gmt or *.gaf)"),
+    ):
+        if is_needed and file is None:
+            found = f"{predictor} needs {what}, and the raw bundle has none"
+            remedy = "add it to the raw bundle, or set predictor: response_gp in params.yaml"
+            yield Finding("predictor", "problem", found, remedy)
 
 
 def _other_inputs(project: "Project") -> Iterator[Finding]:
@@ -229,35 +252,55 @@ class Run(NamedTuple):
             path for path in self.outputs if not path.exists() or (path.is_dir() and not [*path.iterdir()])
         ]
 
+    def damaged(self) -> Iterator[tuple[Path, str]]:
+        """Yield the files of the outputs that are not whole, and what is wrong with them."""
+        for output in self.outputs:
+            for path in files_in(output):
+                problem = damage(path)
+                if problem is not None:
+                    yield path, problem
+
     def reads(self, other: "Run") -> bool:
         """Return whether this run reads what `other`, and no more than it, writes."""
         own = other.target in (None, self.target) and other.seed in (None, self.seed)
-        return own and other.stage in READS[self.stage]
+        return own and other.stage in _READS[self.stage]
 
 
 def _stages(project: "Project") -> Finding:
-    """Tell which stages have run, and which outputs are missing that were written or read before."""
+    """Tell which stages have run, and which outputs that were written or read are missing or damaged."""
     missing = [(run, run.missing()) for run in _runs(project)]
     ran = [run for run, paths in missing if len(paths) < len(run.outputs)]
+    readers = [*ran, *(run for run in _predictions(project) if not run.missing())]
     lost = [
         (run.stage, path)
         for run, paths in missing
         for path in paths
-        if run in ran or any(other.reads(run) for other in ran)
+        if run in ran or any(other.reads(run) for other in readers)
     ]
     if lost:
         stages = ", ".join(dict.fromkeys(stage for stage, _ in lost))
+        verb = "is" if len(lost) == 1 else "are"
         text = (
-            f"{len(lost)} outputs of {stages} are missing: {shortlist(project.relative(p) for _, p in lost)}"
+            f"{counted(len(lost), 'output')} of {stages} {verb} missing: "
+            f"{shortlist(project.relative(path) for _, path in lost)}"
         )
-        remedy = "'git checkout tables metrics' and 'dvc checkout' restore them, or 'dvc repro' makes them"
-        return Finding("stages", "problem", text, remedy)
+        return Finding("stages", "problem", text, _RESTORE)
+    damaged = [found for run in readers for found in run.damaged()]
+    if damaged:
+        named = shortlist((f"{project.relative(path)} {problem}" for path, problem in damaged), 3)
+        return Finding("stages", "problem", f"damaged: {named}", f"delete what is damaged; {_RESTORE}")
     waiting = dict.fromkeys(run.stage for run, _ in missing if run not in ran)
     if waiting:
         whole = dict.fromkeys(run.stage for run in ran if run.stage not in waiting)
         text = f"{', '.join(whole) or 'none'} have run; not yet {', '.join(waiting)}"
         return Finding("stages", "ok", f"{text}; 'dvc repro' runs them")
     return Finding("stages", "ok", "all have run")
+
+
+def _predictions(project: "Project") -> list[Run]:
+    return [
+        Run("predict", target, None, [project.predictions(target)]) for target in project.settings.targets
+    ]
 
 
 def _runs(project: "Project") -> list[Run]:

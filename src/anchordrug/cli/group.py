@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
 # Colours and bold of help and errors, which rich writes where a terminal is there.
@@ -13,12 +14,48 @@ _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 class PlainGroup(TyperGroup):
-    """A group of commands that run with `plain_output`."""
+    """A group of commands that run with `plain_output`, and whose options are given once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for command in _all_commands(self):
+            _refuse_repeated_options(command)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""
         with plain_output():
             return super().main(*args, **kwargs)
+
+
+# Typer brings its own click, so classes of click tell nothing.
+def _all_commands(command: Any) -> Iterator[Any]:
+    """Return a command, and those below it if it is a group."""
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from _all_commands(below)
+
+
+def _refuse_repeated_options(command: Any) -> None:
+    """Let a command refuse an option with one value that is given twice; click takes the last of them."""
+    make_parser = command.make_parser
+
+    def make(context: typer.Context) -> Any:
+        parser = make_parser(context)
+        parse = parser.parse_args
+
+        def parse_args(args: list[str]) -> Any:
+            values, rest, order = parse(args)
+            options = [option for option in order if option.param_type_name == "option"]
+            for option in options:
+                is_single = not (option.is_flag or option.multiple or option.count)
+                if is_single and options.count(option) > 1 and not context.resilient_parsing:
+                    raise typer.BadParameter(f"{option.opts[0]} is given twice; give it once", context)
+            return values, rest, order
+
+        parser.parse_args = parse_args
+        return parser
+
+    command.make_parser = make
 
 
 @contextmanager

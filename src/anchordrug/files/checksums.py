@@ -8,9 +8,10 @@ from typing import Literal
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.digests import sha256
 
-Checked = Literal["matches", "differs", "absent"]
-# A name with a backslash or a line break is escaped, and the line begins with a backslash.
-_LINE = re.compile(rb"\\?([0-9a-fA-F]{64}) [ *][^\n]+\n?")
+Checked = Literal["matches", "differs", "unreadable", "absent"]
+# A name with a backslash or a line break is escaped, and the line begins with a backslash. Many tools write
+# the sum alone.
+_LINE = re.compile(rb"\\?([0-9a-fA-F]{64})(?: [ *][^\n]+)?\s*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 _LONGEST = 2**13
 
@@ -36,11 +37,13 @@ def write_with_sum(data: bytes, path: Path) -> None:
 def checked(path: Path) -> Checked:
     """Return whether the file `path` has the SHA-256 that the file next to it says.
 
-    The name in that file does not matter, so both may be renamed. A file that is not a sum is another sum.
+    The name in that file does not matter, so both may be renamed, and it may be left out.
     """
     beside = sum_of(path)
     if not beside.is_file():
         return "absent"
     with beside.open("rb") as file:
         line = _LINE.fullmatch(file.read(_LONGEST))
-    return "matches" if line and line[1].decode().lower() == sha256(path) else "differs"
+    if line is None:
+        return "unreadable"
+    return "matches" if line[1].decode().lower() == sha256(path) else "differs"

@@ -52,8 +52,11 @@ def run(
     shape: TableShape | None = None,
     smiles_column: str | None = None,
     id_column: str | None = None,
+    also: Sequence[Path] = (),
 ) -> None:
     """Predict every drug of `library` once; an interrupted run resumes.
+
+    The same predictions are written to `out` and to the files `also`, each in the format of its suffix.
 
     OUT.rejects.csv holds the rows that cannot be predicted with reasons, OUT.duplicates.csv those whose
     structure is that of an earlier row. Until all is done, OUT.part holds the finished part.
@@ -66,11 +69,13 @@ def run(
     OutputError
         `out` or a side file is an input, or cannot be written.
     """
-    kind = require_out(out, library, models)
-    shape = replace(shape or TableShape(), certain=kind.certain)
+    outs = [out, *also]
+    kinds = [require_out(path, library, models) for path in outs]
+    shape = replace(shape or TableShape(), certain=max(kind.certain for kind in kinds))
     predictors = load_predictors(models)
     require_possible(shape, predictors)
-    _require_fitting(out, kind, shape, predictors)
+    for path, kind in zip(outs, kinds, strict=True):
+        _require_fitting(path, kind, shape, predictors)
 
     def table_of(drugs: pa.Table, predictions: list[Prediction]) -> pa.Table:
         return tables(shape, predictors, drugs, predictions)
@@ -78,17 +83,23 @@ def run(
     about = ["predict", [sha256(model) for model in models], asdict(shape)]
     rows = sum(map(shape.rows_of, predictors))
     columns = smiles_column, id_column
-    ledger = predicted(out, about, predictors, library, columns, table_of, rows)
-    drugs = write_rest(ledger, library, out)
+    ledger = predicted(outs, about, predictors, library, columns, table_of, rows)
     groups: Counter[tuple[str, str]] = Counter()
-    told = [*ledger.identity, *(STRUCTURES if kind.structures else ())]
-    of_drug = shape.of_drug(pa.schema([(name, pa.string()) for name in told])).names
-    contents = contents_of(ledger, ledger.schema(), of_drug, predictors)
-    write_tables(out, contents, _counted(ledger.tables(), shape, predictors, groups))
-    ledger.remove()
     genes = len(dict.fromkeys(gene for predictor in predictors for gene in predictor.genes))
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
-    typer.echo(f"{out}: {drugs:,} drugs x {genes} genes in {targets}")
+    for path, kind in zip(outs, kinds, strict=True):
+        drugs = write_rest(ledger, library, path)
+        told = [*ledger.identity, *(STRUCTURES if kind.structures else ())]
+        own, who = replace(shape, certain=kind.certain), pa.schema([(name, pa.string()) for name in told])
+        # The tables have whatever one of the formats asks for.
+        names = own.schema(predictors, who).names
+        schema = pa.schema([ledger.schema().field(name) for name in names])
+        contents = contents_of(ledger, schema, own.of_drug(who).names, predictors)
+        groups.clear()
+        parts = (table.select(names) for table in ledger.tables())
+        write_tables(path, contents, _counted(parts, own, predictors, groups))
+        typer.echo(f"{path}: {drugs:,} drugs x {genes} genes in {targets}")
+    ledger.remove()
     for predictor in predictors:
         target = predictor.card["target"]
         counts = ", ".join(f"{groups[target, group]:,} {group}" for group in GROUPS)
@@ -121,7 +132,7 @@ def _counted(
 
 
 def predicted(
-    out: Path,
+    outs: Sequence[Path],
     about: Sequence[object],
     predictors: Sequence[OnnxPredictor],
     library: Path,
@@ -133,8 +144,8 @@ def predicted(
 
     Parameters
     ----------
-    out
-        The file to be made in the end; the ledger is next to it.
+    outs
+        The files to be made in the end; the ledger is next to the first.
     about
         Whatever the tables depend on next to the library: if it has changed, the work starts over.
     columns
@@ -150,15 +161,15 @@ def predicted(
         The library cannot be used, has more drugs than a file of this format can hold, or `out` is being made
         by another command.
     """
-    kind = require_format(out)
-    limit = _Limit(out, library, kind, rows_a_drug)
-    key = digest_of(anchordrug.__version__, about, out.suffix, library.as_posix(), columns, DRUGS_A_BLOCK)
+    limits = [_Limit(out, library, require_format(out), rows_a_drug) for out in outs]
+    suffixes = [out.suffix for out in outs]
+    key = digest_of(anchordrug.__version__, about, suffixes, library.as_posix(), columns, DRUGS_A_BLOCK)
     # First of all, so that a wrong name costs nothing that an earlier run has done.
     with open_compounds(library, *columns) as source:
         for note in source.notes:
             typer.echo(f"{library}: {note}")
-        ledger = Ledger(out.with_name(f"{out.name}.part"), key)
-        if _went_on(ledger, source, predictors, table_of, limit):
+        ledger = Ledger(outs[0].with_name(f"{outs[0].name}.part"), key)
+        if _went_on(ledger, source, predictors, table_of, limits):
             return ledger
     if library == STDIN:
         ledger.leave()
@@ -166,7 +177,7 @@ def predicted(
     typer.echo(f"{library}: the library has changed since the interrupted run; starting again", err=True)
     ledger.start_over(key)
     with open_compounds(library, *columns) as source:
-        _went_on(ledger, source, predictors, table_of, limit)
+        _went_on(ledger, source, predictors, table_of, limits)
     return ledger
 
 
@@ -274,7 +285,7 @@ def _went_on(
     source: CompoundFile,
     predictors: Sequence[OnnxPredictor],
     table_of: TableOf,
-    limit: _Limit,
+    limits: Sequence[_Limit],
 ) -> bool:
     """Predict the remaining drugs; return False if the library has changed since the run began."""
     kinds = list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
@@ -294,10 +305,11 @@ def _went_on(
                 chosen = ledger.sort(block, found)
                 predictions = predict_each(predictors, kinds, [drug for _, drug in chosen], done)
                 done += len(chosen)
-                limit.require(done)
+                for limit in limits:
+                    limit.require(done)
                 ledger.has_read(block)
                 drugs = drugs_table((row for row, _ in chosen), ledger.identity)
-                if limit.kind.structures:
+                if any(limit.kind.structures for limit in limits):
                     drugs = with_structures(drugs, (drug for _, drug in chosen))
                 ledger.add(table_of(drugs, predictions))
     except _TooManyError:

@@ -238,18 +238,24 @@ def load_onnx(path: Path | str) -> OnnxPredictor:
     return predictor
 
 
+NO_SUM = "is not a line of sha256sum (64 hexadecimal digits, and perhaps a name)"
+
+
 def require_sum(model: Path) -> None:
     """Check a model against the SHA-256 in the file next to it, if there is one.
 
     Raises
     ------
     LibraryError
-        The two differ.
+        The two differ, or that file has no SHA-256.
     """
-    if checked(model) == "differs":
+    state = checked(model)
+    if state == "differs":
         raise LibraryError(
             f"{model}: differs from its checksum in {sum_of(model).name}; copy or export both of them again"
         )
+    if state == "unreadable":
+        raise LibraryError(f"{sum_of(model)}: {NO_SUM}; write it again, or remove it")
 
 
 def open_unchecked(path: Path) -> OnnxPredictor:

@@ -10,7 +10,7 @@ import typer
 from anchordrug.errors import printable, shortlist
 from anchordrug.files.checksums import checked, sum_of
 from anchordrug.prediction.card import GENE_IDS
-from anchordrug.prediction.inference import OnnxPredictor, open_unchecked
+from anchordrug.prediction.inference import NO_SUM, OnnxPredictor, open_unchecked
 
 WIDTH, INDENT = 110, 20
 # Of a text of the card, and of its lists of files and scores; --json prints all of it.
@@ -20,6 +20,7 @@ UNKNOWN = "not known"
 _CHECKSUMS = {
     "matches": "matches {}",
     "differs": "DIFFERS from {}: one of the two files is damaged, or of another export",
+    "unreadable": f"{{}} {NO_SUM}; write it again",
     "absent": "absent: there is no {} next to the model",
 }
 

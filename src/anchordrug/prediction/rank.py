@@ -12,7 +12,7 @@ from anchordrug.errors import LibraryError, RawDataError, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
 from anchordrug.prediction.engine import contents_of, load_predictors, predicted, require_out, write_rest
-from anchordrug.prediction.inference import Prediction
+from anchordrug.prediction.inference import OnnxPredictor, Prediction
 from anchordrug.prediction.tables import TableShape, columns_of, of_drugs
 from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
@@ -60,7 +60,7 @@ def run(
         raise LibraryError(f"{out}: a ranking has no genes; write .csv, .xlsx, .parquet or .arrow instead")
     shape = TableShape(certain=kind.certain)
     (predictor,) = load_predictors([model])
-    asked = _signature(predictor.genes, signature, column, lists, sets)
+    asked = _signature(predictor, signature, column, lists, sets)
 
     def table_of(drugs: pa.Table, predictions: list[Prediction]) -> pa.Table:
         (prediction,) = predictions
@@ -78,7 +78,7 @@ def run(
         )
 
     about = ["rank", sha256(model), asked.values.tolist(), asked.up.tolist(), asked.down.tolist()]
-    ledger = predicted(out, [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
+    ledger = predicted([out], [*about, mimic, permutations, seed], [predictor], library, columns, table_of)
     drugs = write_rest(ledger, library, out)
     table = _ranked(pa.concat_tables(ledger.tables()), mimic=mimic)
     write_tables(out, contents_of(ledger, table.schema, table.column_names, [predictor]), iter([table]))
@@ -90,7 +90,7 @@ def run(
 
 
 def _signature(
-    genes: list[str],
+    predictor: OnnxPredictor,
     table: Path | None,
     column: str | None,
     lists: tuple[Path | None, Path | None],
@@ -103,19 +103,20 @@ def _signature(
             raise LibraryError(f"{option}-set {name}: names a set of a GMT; give the file with {option}")
     try:
         if table is not None:
-            return _from_table(genes, table, column)
+            return _from_table(predictor, table, column)
         if column is not None:
             raise LibraryError("--column names a column of --signature; gene lists have none")
-        return _from_lists(genes, lists, sets)
+        return _from_lists(predictor, lists, sets)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
 
 
-def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
+def _from_table(predictor: OnnxPredictor, path: Path, column: str | None) -> Signature:
+    genes = predictor.genes
     values, significant = read_signature(
         path, column, genes=genes, tell=lambda note: typer.echo(f"{path}: {note}")
     )
-    found = on_genes(list(values), genes)
+    found = on_genes(list(values), genes, predictor.card.get("gene_ids"))
     _require_enough(path, len(found), genes, list(values))
     vector = np.array([values[found[gene]] if gene in found else 0.0 for gene in genes])
     counts = vector.copy()
@@ -130,12 +131,12 @@ def _from_table(genes: list[str], path: Path, column: str | None) -> Signature:
 
 
 def _from_lists(
-    genes: list[str], lists: tuple[Path | None, Path | None], sets: tuple[str | None, str | None]
+    predictor: OnnxPredictor, lists: tuple[Path | None, Path | None], sets: tuple[str | None, str | None]
 ) -> Signature:
-    sides = []
+    genes, sides = predictor.genes, []
     for path, set_name in zip(lists, sets, strict=True):
         names = [] if path is None else read_gene_list(path, set_name)
-        found = on_genes(names, genes)
+        found = on_genes(names, genes, predictor.card.get("gene_ids"))
         if path is not None:
             typer.echo(f"{path}: {len(found)} of {len(names)} genes are predicted")
             if not found:

@@ -24,8 +24,9 @@ from anchordrug.prediction.engine import load_predictors, predict_each, require_
 from anchordrug.prediction.inference import OnnxPredictor, opened
 from anchordrug.prediction.portions import Library, Output, library_at
 from anchordrug.prediction.tables import TableShape, columns_of, drugs_table, identity_columns, tables
-from anchordrug.raw.molecule_text import ColumnNames, Compound
-from anchordrug.raw.molecules import text_of
+from anchordrug.raw.compound_columns import Identity
+from anchordrug.raw.molecule_text import ColumnNames, Compound, compound_of
+from anchordrug.raw.molecules import checked, text_of
 
 DRUGS_A_BATCH = 1024
 # A portion that ends its actor so often is not tried again; other programs may have taken the memory once.
@@ -84,7 +85,8 @@ class _Worker:
 
     def _table(self, batch: pa.Table) -> pa.Table:
         compounds = self._compounds(batch)
-        (results,) = self.fingerprinting.of([[compound.structure for compound in compounds]], ahead=1)
+        structures = ["" if compound.problem else compound.structure for compound in compounds]
+        (results,) = self.fingerprinting.of([structures], ahead=1)
         rows = [place for place, result in enumerate(results) if not isinstance(result, str)]
         drugs = [result for result in results if not isinstance(result, str)]
         predictions = predict_each(self.predictors, self.kinds, drugs)
@@ -93,21 +95,17 @@ class _Worker:
         table = tables(self.shape, self.predictors, good, predictions)
         bad = [(compounds[place], result) for place, result in enumerate(results) if isinstance(result, str)]
         rejects = drugs_table((compound for compound, _ in bad), identity)
-        return _with_reasons(table, rejects, [reason for _, reason in bad])
+        return _with_reasons(table, rejects, [compound.problem or reason for compound, reason in bad])
 
     def _compounds(self, batch: pa.Table) -> list[Compound]:
-        cells = {
-            name: [text_of(value) for value in batch.column(name).to_pylist()] for name in batch.column_names
-        }
-        nothing = [""] * len(batch)
         structure, key, name, further, _ = self.columns
-        ids, names = (nothing if column is None else cells[column] for column in (key, name))
-        rows = zip(cells[structure], ids, names, *(cells[column] for column in further), strict=True)
+        read = self.columns.read()
+        place: dict[str | None, int] = {column: number for number, column in enumerate(read)}
+        identity = Identity(place.get(key), place.get(name), tuple(place[column] for column in further))
+        rows = zip(*(map(text_of, batch.column(column).to_pylist()) for column in read), strict=True)
         # Without an id, a drug is called by its structure: a batch does not know which row it starts with.
-        return [
-            Compound("", drug_id or called or text[:200], text, None, called, tuple(rest))
-            for text, drug_id, called, *rest in rows
-        ]
+        found = ((row[place[structure]], row) for row in rows)
+        return [checked(compound_of("", text[:200], text, row, identity)) for text, row in found]
 
 
 def _kinds(predictors: Sequence[OnnxPredictor]) -> list[tuple[int, int]]:

@@ -108,7 +108,7 @@ def identity_in(header: Sequence[str], structure: int | None, key: int | None = 
     key = next(iter(ids), None) if key is None else key
     name = next(iter(names), None)
     further = (column for column in sorted({*ids, *names}) if column not in (key, name))
-    return Identity(None if key == structure else key, name, tuple(further))
+    return Identity(key, name, tuple(further))
 
 
 def free_names(given: Iterable[str], taken: Iterable[str]) -> list[str]:
@@ -124,12 +124,8 @@ def free_names(given: Iterable[str], taken: Iterable[str]) -> list[str]:
 
 
 def ignored_columns(header: Sequence[str], used: Collection[int | None], noun: str = "columns") -> str | None:
-    """Return the note that lists the columns of `header` that are not used; None where all are.
-
-    InChIKeys count as used: they are those of the structures.
-    """
-    known = {*used, *columns_called(INCHIKEY_NAMES, header)}
-    rest = [name for column, name in enumerate(header) if name and column not in known]
+    """Return the note that lists the columns of `header` that are not used; None where all are."""
+    rest = [name for column, name in enumerate(header) if name and column not in used]
     return f"ignored {noun}: {shown(rest)}" if rest else None
 
 
@@ -156,6 +152,19 @@ def no_ids(header: Sequence[str], called: str = "row_N", noun: str = "column") -
     return f"no id {noun} (found {shown(header)}): called {called}; name one with --id-column"
 
 
+def empty_ids(column: str, called: str) -> str:
+    """Return the note for a column of ids without an id where one is looked for first."""
+    return f"column '{column}' has no id in the first row: called {called}"
+
+
+def problem_with_id(drug_id: str) -> str | None:
+    """Return why a cell is no id, None if it may be one."""
+    date = _DATE_CELL.fullmatch(drug_id)
+    if date is None:
+        return None
+    return f"its id is a date ({date[1]}), as spreadsheets make of MAR1; format the column as text"
+
+
 def shown(header: Sequence[str]) -> str:
     """Return the first columns for a message of one line, whatever the file is."""
     printable = ("".join(c if c.isprintable() else " " for c in name[:40]) for name in header)
@@ -166,4 +175,6 @@ def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+# How a cell with a date, which is no text, is written as text.
+_DATE_CELL = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
 _SMILES_KEYS = frozenset(map(_key, SMILES_NAMES))

@@ -13,7 +13,9 @@ from anchordrug.raw.compound_columns import (
     INCHIKEY_NAMES,
     NAME_NAMES,
     SMILES_NAMES,
+    Identity,
     columns_called,
+    empty_ids,
     free_names,
     given_column,
     identity_in,
@@ -105,15 +107,22 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     further = free_names((sheet.header[column] for column in identity.further), result.columns)
     for name, column in zip(further, identity.further, strict=True):
         result[name] = _cells(sheet, column)
-    is_nameless = bool(result[["drug_id", "name"]].isna().all(axis=None))
     ignored = ignored_columns(sheet.header, {*places.values(), *identity.further})
-    notes = [no_ids(sheet.header) if is_nameless else None, ignored]
+    notes = [_no_ids(sheet.header, identity, result), ignored]
     result.attrs = {
         "source": str(path),
         "columns": {ours: sheet.header[place] for ours, place in places.items() if place is not None},
         "notes": [note for note in notes if note is not None],
     }
     return result
+
+
+def _no_ids(header: list[str], identity: Identity, table: pd.DataFrame) -> str | None:
+    """Return what compounds are called if the table has no ids, None if it has."""
+    lacks = {name: bool(table[name].isna().all()) for name in ("drug_id", "name")}
+    if identity.key is not None and lacks["drug_id"]:
+        return empty_ids(header[identity.key], "row_N" if lacks["name"] else "by name")
+    return no_ids(header) if all(lacks.values()) else None
 
 
 def _only_column(path: Path, columns: list[int], ours: str, header: list[str]) -> int | None:

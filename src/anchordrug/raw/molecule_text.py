@@ -19,6 +19,7 @@ from anchordrug.raw.compound_columns import (
     ColumnError,
     Identity,
     columns_called,
+    empty_ids,
     given_column,
     identity_in,
     ignored_columns,
@@ -102,6 +103,12 @@ class ColumnNames:
             self.notes.append(no_ids(header, called))
         self.takes(header, identity, structure)
         return structure, identity
+
+    def first_row(self, header: Sequence[str], cells: Sequence[str], identity: Identity) -> None:
+        """Take note of a column of ids that has none in the first row."""
+        if identity.key is not None and not cells[identity.key]:
+            name = "" if identity.name is None else cells[identity.name]
+            self.notes.append(empty_ids(header[identity.key], "by name" if name else "row_N"))
 
     def takes(
         self, header: Sequence[str], identity: Identity, structure: int | None, noun: str = "columns"
@@ -218,6 +225,8 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
         if problem is None and any(cells[len(header) :]):
             problem = f"{len(cells)} cells, the header has {len(header)}; quote texts that hold {tab}"
         cells += [""] * (len(header) - len(cells))
+        if number == 1:
+            names.first_row(header, cells, identity)
         yield compound_of(f"line {line}", f"row_{number}", cells[structure], cells, identity, problem)
 
 

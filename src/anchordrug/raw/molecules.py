@@ -13,7 +13,8 @@ from math import isnan
 from pathlib import Path
 
 from anchordrug.errors import LibraryError, RawDataError
-from anchordrug.files.kinds import PARQUET, WORKBOOK
+from anchordrug.files.kinds import HDF5, PARQUET, WORKBOOK
+from anchordrug.raw.compound_columns import problem_with_id
 from anchordrug.raw.molecule_text import (
     MOST_ID_CHARACTERS,
     ColumnNames,
@@ -74,8 +75,9 @@ def open_compounds(
             raise LibraryError(str(error)) from error
         if first is None:
             raise LibraryError(f"{path}: holds no drugs; add one row per drug")
-        checked = map(_checked, chain([first], rows))
-        yield CompoundFile(checked, share_read, tuple(names.notes), tuple(names.further))
+        yield CompoundFile(
+            map(checked, chain([first], rows)), share_read, tuple(names.notes), tuple(names.further)
+        )
     finally:
         # The cause is not named here: a full disk, say, is not damage to this file.
         files.close()
@@ -86,7 +88,11 @@ def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound],
     if path == STDIN:
         text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors=LATIN1_BYTES)
         return rows_of_text(lines_of(path, text), names, None), lambda: None
-    kind = require_readable(path, (PARQUET, WORKBOOK))
+    kind = require_readable(path, (PARQUET, WORKBOOK, HDF5))
+    if kind is HDF5:
+        raise LibraryError(
+            f"{path}: is {HDF5.words}; save its table of compounds (of AnnData: obs) as CSV, with SMILES"
+        )
     if kind is PARQUET:
         return _rows_of_parquet(names, files)
     if kind is WORKBOOK:
@@ -100,8 +106,10 @@ def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound],
     return rows_of_text(lines_of(path, text), names, suffix), lambda: on_disk.tell() / max(1, size)
 
 
-def _checked(row: Compound) -> Compound:
+def checked(row: Compound) -> Compound:
+    """Return a row whose names are not too long, with its problem if its id is none."""
     row = row._replace(name=_shortened(row.name), further=tuple(map(_shortened, row.further)))
+    row = row._replace(problem=row.problem or problem_with_id(row.drug_id))
     length = len(row.drug_id)
     if length <= MOST_ID_CHARACTERS:
         return row
@@ -151,6 +159,8 @@ def _rows_of_parquet(
         nonlocal done
         for cells in filled():
             done += 1
+            if done == 1:
+                names.first_row(header, cells, identity)
             yield compound_of(f"row {done}", f"row_{done}", cells[structure], cells, identity)
 
     return rows(), lambda: done / max(1, file.metadata.num_rows)
@@ -177,4 +187,6 @@ def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
     structure, identity = names.found_in(sheet.header)
     columns = [sheet.names(column) for column in range(len(sheet.header))]
     for row, cells in enumerate(zip(*columns, strict=True)):
+        if row == 0:
+            names.first_row(sheet.header, cells, identity)
         yield compound_of(sheet.row_place(row), f"row_{row + 1}", cells[structure], cells, identity)

@@ -135,7 +135,7 @@ def read_signature(
         tell no direction, or the same genes in several comparisons.
     """
     kind = require_readable(path, (GCT, WORKBOOK, PARQUET, HDF5))
-    from_matrix = _from_matrix(path, kind, column, tell)
+    from_matrix = _from_matrix(path, kind, column, genes or (), tell)
     if from_matrix is not None:
         return _by_name(path, *from_matrix, genes, tell), None
     if kind is None and is_gene_sets(path):
@@ -285,16 +285,20 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
 
 
 def _from_matrix(
-    path: Path, kind: Kind | None, column: str | None, tell: Callable[[str], object]
+    path: Path,
+    kind: Kind | None,
+    column: str | None,
+    genes: Sequence[str],
+    tell: Callable[[str], object],
 ) -> tuple[list[str], np.ndarray] | None:
     """Return names of genes and values of one sample of a matrix, None of a table."""
     if kind is HDF5:
         return _from_anndata(path, column, tell)
     is_gct = kind is GCT or path.name.lower().endswith((".gct", ".gct.gz"))
-    return _from_gct(path, column) if is_gct else None
+    return _from_gct(path, column, genes) if is_gct else None
 
 
-def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
+def _from_gct(path: Path, column: str | None, genes: Sequence[str]) -> tuple[list[str], np.ndarray]:
     with open_gct(path) as matrix:
         ids = matrix.signature_ids
         if column is not None and column not in ids:
@@ -306,6 +310,10 @@ def _from_gct(path: Path, column: str | None) -> tuple[list[str], np.ndarray]:
         rows = np.arange(len(matrix.gene_ids))
         values = np.concatenate([block for _, block in matrix.blocks(np.array([place]), rows)])[0]
         field = next((name for name in SYMBOL_FIELDS if name in matrix.genes), "gene_id")
+        # GCT 1.2 has ids and descriptions, of which either may be the symbols.
+        wanted = {gene.casefold() for gene in genes}
+        hits = matrix.genes.apply(lambda names: names.str.casefold().isin(wanted).sum())
+        field = field if hits[field] == hits.max() else str(hits.idxmax())
         names = matrix.genes[field].fillna("").tolist()
     _require_direction(path, f"signature '{ids[place]}'", values)
     return names, values
@@ -350,16 +358,22 @@ def _sample_called(obs: Sheet, column: str | None) -> int:
     )
 
 
-def on_genes(names: Sequence[str], genes: Sequence[str]) -> dict[str, str]:
+def on_genes(
+    names: Sequence[str], genes: Sequence[str], ids: Mapping[str, Sequence[str | None]] | None = None
+) -> dict[str, str]:
     """Return which of `names` stands for each of `genes`.
 
     Names are symbols of any age and case, also next to an id, as in 'TSPAN6 (7105)' and 'ENSG..._TSPAN6'.
+    With the `ids` of the genes, 'entrez' and 'ensembl' in their order, names may be such ids.
     """
     found = resolve(genes, names)
     others = [gene for gene in genes if gene not in found]
     taken = set(found.values())
     left = [name for name in names if name not in taken]
-    match = match_genes(left, pd.DataFrame({"gene": others, "gene_id": None}))
+    table = pd.DataFrame({"gene": genes, "gene_id": None})
+    if ids is not None:
+        table = table.assign(gene_id=ids["entrez"], ensembl_id=ids["ensembl"])
+    match = match_genes(left, table[table["gene"].isin(others)].reset_index(drop=True))
     for name, row in zip(left, match.rows.tolist(), strict=True):
         if row >= 0:
             found.setdefault(others[row], name)

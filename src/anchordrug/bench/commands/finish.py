@@ -89,8 +89,8 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
             export(part, path, card, world.atlas.genes, known)
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(world.atlas.genes)} genes")
             _remove_tables(here, task.target, set(FORMATS.names()) - suffixes.keys())
-            for suffix in suffixes:
-                engine.run([path], here / files.COMPOUNDS, here / f"{task.target}{suffix}")
+            out, *more = (here / f"{task.target}{suffix}" for suffix in suffixes)
+            engine.run([path], here / files.COMPOUNDS, out, also=more)
         write_json(metrics, here / files.METRICS)
         evidence = evidence_table(model, measured.drugs)
         write_report(world, measured, compounds, agreements, evidence, here)
