@@ -25,14 +25,21 @@ from tests.conftest import ROOT
 # What commands import when they run; none of it starts a thread before it computes.
 _OURS = (
     "h5py",
+    "matplotlib.backends.backend_pdf",
+    "matplotlib.backends.backend_svg",
     "onnx",
     "onnxruntime",
+    "openpyxl",
+    "pandera.backends.pandas.register",
     "pandera.pandas",
     "pyarrow.parquet",
     "rdkit.Chem",
     "scipy.stats",
+    "sklearn.ensemble",
     "sklearn.linear_model",
     "torch",
+    # By the first optimiser.
+    "torch._dynamo",
 )
 PROGRAMS = {"anchordrug": _OURS, "python": _OURS, "dvc": ("dvc.cli", "dvc.repo", "dvc.commands.repro")}
 # What Python prints of each import where PYTHONPROFILEIMPORTTIME is set, which acts before a program begins.
@@ -189,9 +196,11 @@ def _python(words: list[str]) -> None:
         else:
             runpy.run_module(text, run_name="__main__", alter_sys=True)
     else:
-        sys.argv = words
-        sys.path.insert(0, str(Path(words[0]).resolve().parent))
-        runpy.run_path(words[0], run_name="__main__")
+        # Processes that it starts look for it from where this one began.
+        script = Path(words[0]).resolve()
+        sys.argv = [str(script), *words[1:]]
+        sys.path.insert(0, str(script.parent))
+        runpy.run_path(str(script), run_name="__main__")
 
 
 def _tell_of_imports(event: str, arguments: tuple) -> None:
