@@ -15,13 +15,17 @@ import socket
 import subprocess
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conftest import ROOT
-
+# A warning that Python shows a user, who has not asked for more, is an error.
+_HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
+WARNINGS = ["error", *(f"ignore::{kind}" for kind in _HIDDEN)]
+# Nothing here imports our own modules, nor tests/conftest.py, which does: a fork may be given others.
+ROOT = Path(__file__).parent.parent
 # What commands import when they run; none of it starts a thread before it computes.
 _OURS = (
     "h5py",
@@ -71,7 +75,7 @@ class Forks:
             program.chmod(0o755)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.forks", str(address)],
+            [sys.executable, "-P", *(f"-W{each}" for each in WARNINGS), "-m", "tests.forks", str(address)],
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -161,6 +165,10 @@ def _run(name: str, words: list[str], folder: str, variables: dict[str, str]) ->
         known = variables.get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:0] = [place for place in known if place and place not in sys.path]
         sys.argv = [name, *words]
+        # As they are where nobody says otherwise.
+        sys.warnoptions.clear()
+        warnings.filters.remove(("error", None, Warning, None, 0))
+        warnings.simplefilter("default", append=True)
         if "PYTHONPROFILEIMPORTTIME" in variables:
             sys.addaudithook(_tell_of_imports)
         return {"anchordrug": _anchordrug, "dvc": _dvc, "python": _python}[name](words) or 0

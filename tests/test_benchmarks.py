@@ -47,7 +47,7 @@ def work(tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outside(tiny, tmp_path_factory):
-    """Two lines with drugs of the tiny bundle and half of the genes that a target measured; the last drug is new."""
+    """Two lines with drugs of the tiny bundle and half of the genes of a target; the last drug is new."""
     folder = tmp_path_factory.mktemp("outside")
     atlas = project_at(tiny).atlas()
     own = atlas.of("SIM-T1")
