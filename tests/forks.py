@@ -148,12 +148,15 @@ def _fork(server: socket.socket, caller: socket.socket) -> None:
 
 
 def _end(caller: socket.socket, code: int) -> None:
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    caller.sendall(bytes([code]))
-    os._exit(code)
+    """End this fork, also when its caller or its outputs are gone."""
+    try:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        caller.sendall(bytes([code]))
+    finally:
+        os._exit(code)
 
 
 def _run(name: str, words: list[str], folder: str, variables: dict[str, str]) -> int:
