@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from tests.worker_threads import workers_as_threads
 
 # How long an example takes says more of what else the machine does than of the code.
-hypothesis.settings.register_profile("anchordrug", deadline=None)
+# make test-long gives --hypothesis-profile=thorough.
+hypothesis.settings.register_profile("anchordrug", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("anchordrug")
 
 ROOT = Path(__file__).parent.parent
