@@ -1,7 +1,8 @@
 # make setup: install into .venv; make run: the demo pipeline; make test: checks and tests.
 # make deps: which code each stage of dvc.yaml depends on. make lock: the hashes of all packages in constraints.txt.
 # make bench: the table of speed in docs/performance.md, measured again; some minutes.
-# make test-long: tests that take hours, among them every pair of commands at the same time, 20 times.
+# make test-long: tests that take hours, among them every pair of commands at the same time, 20 times, and
+# the examples of hypothesis, many more than make test draws.
 # make fuzz SECONDS=3600: invented files for every reader, so long each.
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
@@ -65,6 +66,7 @@ test: check
 
 test-long: setup
 	$(TEST_ENV) pytest -m long -n 2
+	$(TEST_ENV) pytest -m 'hypothesis and not long' -n 2 --hypothesis-profile=thorough
 	$(TEST_ENV) ANCHORDRUG_PAIRS=20 pytest tests/bench/test_pairs.py -s
 
 fuzz: setup

@@ -59,7 +59,7 @@ def _hidden_tables(records: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     pools = ", ".join(records["pool"].unique())
     means = cells.groupby(METHOD, sort=False).mean().round(3)
     yield (
-        f"40 % of the drugs hidden from all source lines (pool: {pools}), mean over lines and splits",
+        f"40% of the drugs hidden from all source lines (pool: {pools}), mean over lines and splits",
         (means.reset_index()),
     )
     lines = cells["macro_f1_unseen"].groupby([*METHOD, "target"], sort=False).mean()

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from tests.worker_threads import workers_as_threads
 
 # How long an example takes says more of what else the machine does than of the code.
-hypothesis.settings.register_profile("anchordrug", deadline=None)
+# make test-long gives --hypothesis-profile=thorough.
+hypothesis.settings.register_profile("anchordrug", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("anchordrug")
 
 ROOT = Path(__file__).parent.parent
@@ -50,12 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def learn_from_little() -> None:
     """Let what the default predictor and its rival learn from source lines in this process take less time.
 
-    The regression of labels is fitted to a tenth of the rows, and the rival has a tenth of its trees.
+    The regression of labels is fitted to a tenth of the rows, the rival has a tenth of its trees, and the
+    forecasts that source lines play have a fifth of the draws.
     """
     from anchordrug.predictors import extra_trees
-    from anchordrug.predictors.response import pseudo_targets
+    from anchordrug.predictors.response import played_forecasts, pseudo_targets
 
     pseudo_targets.ROWS, extra_trees.TREES = 30_000, 6
+    played_forecasts.DRAWS, played_forecasts.MOST_QUERIES = 4, 20
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -186,6 +190,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_from_pretrain(folder)
 
     return made_once(tmp_path_factory, "project", make)
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same on a tiny bundle, with the default predictor. Tests must leave it as it is."""
+    from tests.tiny import tiny_params, write_tiny_bundle
+
+    def make(folder: Path) -> None:
+        write_tiny_bundle(folder / "data")
+        write_params(folder, tiny_params(small_params()))
+        run_stages(folder, (["curate"], ["grow"], ["featurize"], ["split"]))
+        run_from_pretrain(folder)
+
+    return made_once(tmp_path_factory, "tiny", make)
 
 
 def project_with(predictor: str, strategy: str, project: Path, folder: Path) -> None:

@@ -15,24 +15,35 @@ import socket
 import subprocess
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conftest import ROOT
-
+# A warning that Python shows a user, who has not asked for more, is an error.
+_HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
+WARNINGS = ["error", *(f"ignore::{kind}" for kind in _HIDDEN)]
+# Nothing here imports our own modules, nor tests/conftest.py, which does: a fork may be given others.
+ROOT = Path(__file__).parent.parent
 # What commands import when they run; none of it starts a thread before it computes.
 _OURS = (
     "h5py",
+    "matplotlib.backends.backend_pdf",
+    "matplotlib.backends.backend_svg",
     "onnx",
     "onnxruntime",
+    "openpyxl",
+    "pandera.backends.pandas.register",
     "pandera.pandas",
     "pyarrow.parquet",
     "rdkit.Chem",
     "scipy.stats",
+    "sklearn.ensemble",
     "sklearn.linear_model",
     "torch",
+    # By the first optimiser.
+    "torch._dynamo",
 )
 PROGRAMS = {"anchordrug": _OURS, "python": _OURS, "dvc": ("dvc.cli", "dvc.repo", "dvc.commands.repro")}
 # What Python prints of each import where PYTHONPROFILEIMPORTTIME is set, which acts before a program begins.
@@ -64,7 +75,7 @@ class Forks:
             program.chmod(0o755)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.forks", str(address)],
+            [sys.executable, "-P", *(f"-W{each}" for each in WARNINGS), "-m", "tests.forks", str(address)],
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -137,12 +148,15 @@ def _fork(server: socket.socket, caller: socket.socket) -> None:
 
 
 def _end(caller: socket.socket, code: int) -> None:
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    caller.sendall(bytes([code]))
-    os._exit(code)
+    """End this fork, also when its caller or its outputs are gone."""
+    try:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        caller.sendall(bytes([code]))
+    finally:
+        os._exit(code)
 
 
 def _run(name: str, words: list[str], folder: str, variables: dict[str, str]) -> int:
@@ -154,6 +168,10 @@ def _run(name: str, words: list[str], folder: str, variables: dict[str, str]) ->
         known = variables.get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:0] = [place for place in known if place and place not in sys.path]
         sys.argv = [name, *words]
+        # As they are where nobody says otherwise.
+        sys.warnoptions.clear()
+        warnings.filters.remove(("error", None, Warning, None, 0))
+        warnings.simplefilter("default", append=True)
         if "PYTHONPROFILEIMPORTTIME" in variables:
             sys.addaudithook(_tell_of_imports)
         return {"anchordrug": _anchordrug, "dvc": _dvc, "python": _python}[name](words) or 0
@@ -189,9 +207,11 @@ def _python(words: list[str]) -> None:
         else:
             runpy.run_module(text, run_name="__main__", alter_sys=True)
     else:
-        sys.argv = words
-        sys.path.insert(0, str(Path(words[0]).resolve().parent))
-        runpy.run_path(words[0], run_name="__main__")
+        # Processes that it starts look for it from where this one began.
+        script = Path(words[0]).resolve()
+        sys.argv = [str(script), *words[1:]]
+        sys.path.insert(0, str(script.parent))
+        runpy.run_path(str(script), run_name="__main__")
 
 
 def _tell_of_imports(event: str, arguments: tuple) -> None:

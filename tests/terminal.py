@@ -1,22 +1,21 @@
 """A process that stays in a folder and runs there what a user types: our commands, and Python.
 
 It imports the package once, as importing takes longer than most commands. Paths are relative to its folder.
-A warning that Python would show a user is an error.
+A warning that Python would show a user is an error. Pages of packs are empty: drawing them takes longer
+than the rest of a command.
 """
 
+import builtins
 import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tests.conftest import ROOT, learn_from_little
-
-# Those that Python hides outside of tests stay hidden.
-_HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
-_WARNINGS = ["-Werror", *(f"-Wignore::{kind}" for kind in _HIDDEN)]
+from tests.forks import WARNINGS, environment
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,11 @@ class Terminal:
     """Runs commands in `folder`, one after the other; close it, or leave its context, in the end."""
 
     def __init__(self, folder: Path) -> None:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
             # Without -P, modules of the folder would hide others.
-            [sys.executable, "-P", *_WARNINGS, "-m", "tests.terminal"],
+            ["python", "-P", "-m", "tests.terminal"],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -76,12 +74,22 @@ class Terminal:
 
 def _serve() -> None:
     """Do what is asked, a line of JSON each on standard input; answer on standard output."""
+    import pytest
+
+    from tests.bench.conftest import blank_pages
+    from tests.conftest import learn_from_little
+
     # Neither commands nor their processes may read what is asked, or print between the answers.
     asked, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(2, 1)
+    sys.warnoptions[:] = WARNINGS
+    for option in WARNINGS:
+        action, _, kind = option.partition("::")
+        warnings.simplefilter(action, getattr(builtins, kind or "Warning"))  # pyright: ignore
     learn_from_little()
+    blank_pages(pytest.MonkeyPatch())
     pages: dict[str, dict[str, object]] = {}
     for line in asked:
         work = json.loads(line)

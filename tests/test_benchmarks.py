@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import DEMO, ROOT, project_at
+from tests.conftest import ROOT, project_at, run_stages, small_params, write_params
 from tests.forks import python
+from tests.tiny import tiny_params, write_tiny_bundle
 
-LINES = {"NEW-A": 24, "NEW-B": 15}
+RAW = "data"
+LINES = {"NEW-A": 20, "NEW-B": 15}
 LOST = "that standardisation would take off, and next to it nothing but counter-ions"
 
 
@@ -22,19 +24,32 @@ def run(script, *options):
 
 
 @pytest.fixture(scope="module")
-def work(project, tmp_path_factory):
-    """A work folder with the curated tables and the features of the demo."""
-    folder = tmp_path_factory.mktemp("work")
-    for name in ("curated", "atlas", "features"):
-        shutil.copytree(project / "tables" / name, folder / DEMO.name / "tables" / name)
+def tiny(tmp_path_factory):
+    """A project on the tiny bundle up to its features, with the drugs' features of params.yaml."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny_bundle(folder / RAW)
+    params = small_params()
+    bits = params["featurize"]["drug"]["bits"]
+    params = tiny_params(params)
+    params["featurize"]["drug"]["bits"] = bits
+    write_params(folder, params)
+    run_stages(folder, (["curate"], ["grow"], ["featurize"]))
     return folder
 
 
 @pytest.fixture(scope="module")
-def outside(project, tmp_path_factory):
-    """Two lines with drugs of the demo and half of the genes that a target measured; the last drug is new."""
+def work(tiny, tmp_path_factory):
+    """A work folder with the tables of the tiny project."""
+    folder = tmp_path_factory.mktemp("work")
+    shutil.copytree(tiny / "tables", folder / RAW / "tables")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outside(tiny, tmp_path_factory):
+    """Two lines with drugs of the tiny bundle and half of the genes of a target; the last drug is new."""
     folder = tmp_path_factory.mktemp("outside")
-    atlas = project_at(project).atlas()
+    atlas = project_at(tiny).atlas()
     own = atlas.of("SIM-T1")
     for name, count in LINES.items():
         (folder / name).mkdir()
@@ -49,8 +64,8 @@ def outside(project, tmp_path_factory):
     return folder
 
 
-def test_the_drill_scores_the_half_that_no_anchor_is_from(work, outside, tmp_path):
-    options = ("--raw", DEMO, "--outside", outside, "--predictors", "response_gp", "--anchors", 10)
+def test_the_drill_scores_the_half_that_no_anchor_is_from(tiny, work, outside, tmp_path):
+    options = ("--raw", tiny / RAW, "--outside", outside, "--predictors", "response_gp", "--anchors", 10)
     told = run("outside.py", *options, "--with-others", "--work", work, "--out", tmp_path / "out.json")
     records = pd.DataFrame(json.loads((tmp_path / "out.json").read_text()))
     assert "Macro-F1, unseen drugs" in told
@@ -69,9 +84,9 @@ def test_the_drill_scores_the_half_that_no_anchor_is_from(work, outside, tmp_pat
     assert records.loc[records["anchors"] == 0, "strategy"].isna().all()
 
 
-def test_campaigns_are_played_again_with_hidden_drugs(work, tmp_path):
+def test_campaigns_are_played_again_with_hidden_drugs(tiny, work, tmp_path):
     out = tmp_path / "out.json"
-    options = ("--raw", DEMO, "--targets", "SIM-T1", "--methods", "response_gp+random", "--seeds", 0)
+    options = ("--raw", tiny / RAW, "--targets", "SIM-T1", "--methods", "response_gp+random", "--seeds", 0)
     grid = ("--splits", 0, 1, "--budgets", 0, 10, "--processes", 1, "--work", work, "--out", out)
     run("predictors.py", *options, *grid)
     records = pd.DataFrame(json.loads(out.read_text()))

@@ -1,7 +1,7 @@
 """Whatever a file holds, a reader takes it or says in one line what is wrong with it; rows are never lost.
 
-ANCHORDRUG_FUZZ_SECONDS says how long each format is tried, with ever new files; by default it is some hundred
-files, always the same.
+ANCHORDRUG_FUZZ_SECONDS says how long each format is tried, with ever new files; by default it is a few
+dozen files, always the same.
 """
 
 import csv
@@ -53,7 +53,7 @@ from tests.prediction.small_models import write_model
 from tests.raw.anndata_made import write_folder, write_h5ad
 
 SECONDS = float(os.environ.get("ANCHORDRUG_FUZZ_SECONDS", "0"))
-EXAMPLES = 100
+EXAMPLES = 100 if SECONDS else 40
 MOST_CHARACTERS = 500
 # Of memory, and of the clock for the few kB that a file here has.
 MOST_BYTES, MOST_SECONDS = 2**30, 20.0

@@ -8,20 +8,22 @@ import pandas as pd
 import pytest
 
 from anchordrug.raw.bundle import find_bundle
+from tests.bench.conftest import blank_pages
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("worker_threads")]
 # Those with most drugs, and the drill's target.
 LINES = ("THP1", "XC.L10", "JURKAT")
-GENES = 40
+# Of the panel, and of untreated expression: as many are counted.
+GENES, EXPRESSED = 40, 200
 
 
 @pytest.fixture
 def part(lincs, tmp_path) -> Path:
-    """The real data of a few cell lines, with a short panel of genes."""
+    """The real data of a few cell lines and genes."""
     bundle, folder = find_bundle(lincs), tmp_path / "part"
     folder.mkdir()
-    away = {bundle.siginfo, bundle.panel}
+    away = {bundle.siginfo, bundle.panel, bundle.expression}
     for path in lincs.iterdir():
         if path not in away and path.is_file():
             (folder / path.name).symlink_to(path.resolve())
@@ -30,6 +32,9 @@ def part(lincs, tmp_path) -> Path:
     kept.to_csv(folder / bundle.siginfo.name, sep="\t", index=False)
     genes = bundle.panel.read_text(encoding="utf-8").split()[:GENES]
     (folder / f"gene_panel_{GENES}.txt").write_text("\n".join(genes) + "\n", encoding="utf-8")
+    untreated = pd.read_csv(bundle.expression, index_col=0)
+    first = [*genes, *(gene for gene in untreated if gene not in genes)][:EXPRESSED]
+    untreated[first].to_csv(folder / f"basal_expression_n{len(untreated)}x{EXPRESSED}.csv")
     return folder
 
 
@@ -43,6 +48,7 @@ def test_the_bench_ends_where_the_select_stage_does(data, budget, rounds, reques
 
     # Enough for a trend of dispersions; a fit takes time by the gene.
     monkeypatch.setattr("anchordrug.bench.assays.simulated_counts.BACKGROUND_GENES", 200)
+    blank_pages(monkeypatch)
     monkeypatch.setattr(campaign, "BUDGET", budget)
     monkeypatch.setattr(campaign, "ROUNDS", rounds)
     out, raw = tmp_path / "drill.json", request.getfixturevalue(data)

@@ -1,5 +1,6 @@
 """The simulated bundle: same bytes for the same seed, statistics near real data, dirty on purpose."""
 
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,8 +83,8 @@ def test_same_seed_same_bytes(folder: Path, tmp_path: Path):
     assert [name for name in names if (folder / name).read_bytes() != (tmp_path / name).read_bytes()] == []
 
 
-def test_writing_again_into_the_same_folder_is_fine_but_bundles_do_not_mix(tmp_path: Path):
-    simulate(tmp_path, seed=0)
+def test_writing_again_into_the_same_folder_is_fine_but_bundles_do_not_mix(folder: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     simulate(tmp_path, seed=0)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(RawDataError, match="another bundle; remove it"):

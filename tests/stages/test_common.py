@@ -14,7 +14,7 @@ STRATEGY = {"mlp": "core_set", "ensemble": "a_optimal"}
 
 
 @pytest.fixture(scope="module", params=["mlp", "ensemble"])
-def shared(request, tmp_path_factory):
+def shared(project, request, tmp_path_factory):
     """A project in which both targets were selected for in scenario common."""
     folder = tmp_path_factory.mktemp("common")
     params = small_params()
@@ -28,7 +28,9 @@ def shared(request, tmp_path_factory):
     }
     params["predictor"] = request.param
     write_params(folder, params)
-    run_stages(folder, (["curate"], ["grow"], ["featurize"], ["split"]))
+    for name in ("curated", "atlas", "features"):
+        shutil.copytree(project / "tables" / name, folder / "tables" / name)
+    run_stages(folder, (["split"],))
     run_stages(folder, (["pretrain", "--target", target] for target in TARGETS))
     run_stages(folder, (["select", "--target", target, "--seed", "0"] for target in TARGETS))
     return folder

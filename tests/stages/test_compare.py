@@ -5,6 +5,7 @@ import pytest
 
 from anchordrug.errors import SettingsError
 from tests.conftest import copied, run_cli, small_params, write_params
+from tests.tiny import tiny_params
 
 COMPARE = ["compare", "--target", "SIM-T1", "--seed", "0"]
 
@@ -26,9 +27,10 @@ def test_the_chosen_strategy_played_again_has_the_curve_that_select_wrote(projec
     assert not list(folder.glob(".anchordrug/select-*"))
 
 
-def test_nothing_to_compare_is_an_empty_table_and_the_report_does_without(project, tmp_path):
-    folder = copied(project, tmp_path)
-    assert compare(folder).exit_code == 0
+def test_nothing_to_compare_is_an_empty_table_and_the_report_does_without(tiny_project, tmp_path):
+    folder = copied(tiny_project, tmp_path)
+    write_params(folder, tiny_params(small_params()) | {"compare": []})
+    assert run_cli(*COMPARE, folder=folder).exit_code == 0
     assert pd.read_csv(folder / "metrics/compared/SIM-T1-0.csv").empty
     for command in ("summarise", "report"):
         result = run_cli(command, folder=folder)

@@ -120,12 +120,18 @@ def files_of(folder):
     }
 
 
-@pytest.mark.parametrize("fixture", ["project", "mlp_project", "mlp_response_project"])
+@pytest.mark.parametrize(
+    "fixture",
+    [
+        *("tiny_project", "mlp_project", "mlp_response_project"),
+        pytest.param("project", marks=pytest.mark.long),
+    ],
+)
 def test_running_every_stage_again_gives_the_same_bytes(fixture, request, tmp_path):
     copy = copied(request.getfixturevalue(fixture), tmp_path)
     before = files_of(copy)
     for command in (
-        *((["curate"], ["grow"], ["featurize"]) if fixture == "project" else ()),
+        *((["curate"], ["grow"], ["featurize"]) if fixture in {"tiny_project", "project"} else ()),
         ["split"],
         ["pretrain", "--target", "SIM-T1"],
         ["select", "--target", "SIM-T1"],
