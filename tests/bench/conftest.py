@@ -39,9 +39,16 @@ def play_bench(campaign: Path, out: Path, *, folder: Path) -> Path:
     return out
 
 
-def rehearsal(project: Path, home: Path, *, budget: int, rounds: int, targets=("SIM-T1",)) -> Path:
-    """Make home/campaign, a rehearsal whose round 1 waits, and home/counts.csv, what its bench gives."""
+def rehearsal(
+    project: Path, home: Path, *, budget: int, rounds: int, targets=("SIM-T1",), model: Path | None = None
+) -> Path:
+    """Make home/campaign, a rehearsal whose round 1 waits, and home/counts.csv, what its bench gives.
+
+    A `model` of the same targets and tables need not be learned.
+    """
     campaign = home / "campaign"
+    if model is not None:
+        shutil.copytree(model, campaign / "model")
     lines = [word for target in targets for word in ("--target", target)]
     size = ("--budget", budget, "--rounds", rounds)
     library = ("--library", project / LIBRARY, "--rehearsal")
@@ -61,8 +68,8 @@ def at_bench(campaign: Path, project: Path, home: Path) -> Path:
     return Path(shutil.copytree(campaign, home / "campaign"))
 
 
-def blank_pages(patch: pytest.MonkeyPatch) -> None:
-    """Have `write_pack` give each plate an empty page, and the PDF these pages alone."""
+def blank_packs(patch: pytest.MonkeyPatch) -> None:
+    """Have `write_pack` give each plate an empty page, the PDF these pages alone, and an empty workbook."""
 
     def plate_pages(plate_map: pd.DataFrame, *_: object) -> dict:
         return {str(plate): new_page().figure for plate in plate_map["plate"].unique()}
@@ -72,26 +79,32 @@ def blank_pages(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr("anchordrug.bench.plates.pack_files.plate_pages", plate_pages)
     patch.setattr("anchordrug.bench.plates.pack_files.pack_pages", pack_pages)
+    patch.setattr("anchordrug.bench.plates.pack_files.write_pack_xlsx", lambda _, path: path.touch())
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws() -> Iterator[None]:
-    """Let a forecast take a quarter of the time; its numbers have tests of their own."""
+    """Let a forecast take a tenth of the time; its numbers have tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchordrug.predictors.response.forecast.DRAWS", 10)
+        patch.setattr("anchordrug.predictors.response.forecast.DRAWS", 4)
         yield
 
 
 @pytest.fixture
 def drawn() -> None:
-    """The pages of packs are drawn: their look is the subject of the test."""
+    """Packs are drawn and filled: what they show is the subject of the test."""
 
 
 @pytest.fixture(autouse=True)
-def _blank_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the pages of packs empty, which take longer than the choice, in tests without `drawn`."""
+def _blank_packs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave packs empty, which take longer than the choice, in tests without `drawn`."""
     if "drawn" not in request.fixturenames:
-        blank_pages(monkeypatch)
+        blank_packs(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _structures(worker_threads: None) -> None:
+    """Start no process for structures."""
 
 
 @pytest.fixture(scope="session")
