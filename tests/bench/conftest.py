@@ -13,7 +13,7 @@ from tests.conftest import made_once, run_cli, write_params
 
 LIBRARY = "tables/atlas/drugs.parquet"
 # The demo's 128 genes and enough others for a trend of dispersions; a fit takes time by the gene.
-GENES_OF_COUNTS = 328
+GENES_OF_COUNTS = 228
 
 
 def must(*arguments: object, folder: Path | None = None):

@@ -154,7 +154,7 @@ def bench(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 @pytest.fixture
 def lent(bench: Bench, models: Path, monkeypatch: pytest.MonkeyPatch):
-    """A context for `new` that copies the model of these targets if it has been learned, and keeps it if not."""
+    """A context for `new` that copies a model of these targets if it was learned before, or keeps it."""
 
     @contextmanager
     def lent(*target: str, campaign: str = "c") -> Iterator[None]:
