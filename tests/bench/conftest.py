@@ -82,6 +82,12 @@ def blank_packs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("anchordrug.bench.plates.pack_files.write_pack_xlsx", lambda _, path: path.touch())
 
 
+def without_figures(patch: pytest.MonkeyPatch) -> None:
+    """Have reports show neither map nor heat map, as those of few drugs do."""
+    patch.setattr("anchordrug.report.drug_panel._map", lambda *_: None)
+    patch.setattr("anchordrug.report.drug_panel.heatmap", lambda *_: None)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws() -> Iterator[None]:
     """Let a forecast take a tenth of the time; its numbers have tests of their own."""
@@ -92,14 +98,15 @@ def _few_draws() -> Iterator[None]:
 
 @pytest.fixture
 def drawn() -> None:
-    """Packs are drawn and filled: what they show is the subject of the test."""
+    """Packs and reports are drawn and filled: what they show is the subject of the test."""
 
 
 @pytest.fixture(autouse=True)
-def _blank_packs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave packs empty, which take longer than the choice, in tests without `drawn`."""
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing, which takes longer than choice and predictions, in tests without `drawn`."""
     if "drawn" not in request.fixturenames:
         blank_packs(monkeypatch)
+        without_figures(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

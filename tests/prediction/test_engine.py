@@ -576,7 +576,7 @@ def leftovers(folder: Path) -> set[str]:
     ("content", "message"),
     [
         (b"", "cannot be read as a table"),
-        (b"name,smiles\n", "holds no drugs; add a row per drug"),
+        (b"name,smiles\n", "holds no drugs; add one row per drug"),
         (b"name,weight\nx,1\n", "no SMILES column (expected 'smiles', found name, weight)"),
         (b"name,smiles\n" + b"x,CCO\n" * 5 + b"y" * 100, "a line of more than 100 characters"),
     ],

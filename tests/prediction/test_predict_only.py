@@ -29,25 +29,19 @@ def newest_python() -> str:
     return sys.executable
 
 
-def pip_of(environment: Path) -> list:
-    """Return the words that run pip for an environment."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    return [*pip, "--python", environment / "bin/python"]
-
-
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
-    # The pip at hand does it; one more takes longer to install than the package.
-    subprocess.run([newest_python(), "-m", "venv", "--without-pip", folder], check=True)
+    subprocess.run([newest_python(), "-m", "venv", folder], check=True)
     # Built from a copy: setuptools leaves its traces where it builds.
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "constraints.txt"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    pip = [folder / "bin/pip", "--disable-pip-version-check", "--quiet"]
     done = subprocess.run(
         # Compiled is what is imported.
-        [*pip_of(folder), "install", "--no-compile", "-c", source / "constraints.txt", source],
+        [*pip, "install", "--no-compile", "-c", source / "constraints.txt", source],
         capture_output=True,
         text=True,
     )
@@ -63,7 +57,7 @@ def anchordrug(environment: Path, *words: object) -> subprocess.CompletedProcess
 
 
 def test_it_installs_nothing_of_the_pipeline(environment):
-    command = [*pip_of(environment), "list", "--format=freeze"]
+    command = [environment / "bin/pip", "list", "--format=freeze"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     installed = {line.split("==")[0].lower() for line in listed.splitlines()}
     assert "onnxruntime" in installed

@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _blank_packs() -> None:
+def _undrawn() -> None:
     """Draw and fill packs; other tests of the bench do not."""
