@@ -68,8 +68,8 @@ def at_bench(campaign: Path, project: Path, home: Path) -> Path:
     return Path(shutil.copytree(campaign, home / "campaign"))
 
 
-def blank_packs(patch: pytest.MonkeyPatch) -> None:
-    """Have `write_pack` give each plate an empty page, the PDF these pages alone, and an empty workbook."""
+def blank_pages(patch: pytest.MonkeyPatch) -> None:
+    """Have `write_pack` give each plate an empty page, and the PDF these pages alone."""
 
     def plate_pages(plate_map: pd.DataFrame, *_: object) -> dict:
         return {str(plate): new_page().figure for plate in plate_map["plate"].unique()}
@@ -79,7 +79,6 @@ def blank_packs(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr("anchordrug.bench.plates.pack_files.plate_pages", plate_pages)
     patch.setattr("anchordrug.bench.plates.pack_files.pack_pages", pack_pages)
-    patch.setattr("anchordrug.bench.plates.pack_files.write_pack_xlsx", lambda _, path: path.touch())
 
 
 def without_figures(patch: pytest.MonkeyPatch) -> None:
@@ -105,8 +104,10 @@ def drawn() -> None:
 def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw nothing, which takes longer than choice and predictions, in tests without `drawn`."""
     if "drawn" not in request.fixturenames:
-        blank_packs(monkeypatch)
+        blank_pages(monkeypatch)
         without_figures(monkeypatch)
+        workbook = "anchordrug.bench.plates.pack_files.write_pack_xlsx"
+        monkeypatch.setattr(workbook, lambda _, path: path.touch())
 
 
 @pytest.fixture(autouse=True)

@@ -510,7 +510,7 @@ HOSTILE = {
     "other kind": ("d.docx", b"%PDF-1.7", "is a PDF; copy its table into a CSV file"),
     "no suffix": ("drugs", b"\x89PNG\r\n\x1a\n", "is an image (PNG); give the table that it shows"),
     "empty": ("d.csv", b"", "cannot be read as a table (it is empty); save it as CSV"),
-    "empty SMILES file": ("d.smi", b"", "holds no drugs; add a row per drug"),
+    "empty SMILES file": ("d.smi", b"", "holds no drugs; add one row per drug"),
     "empty SDF": ("d.sdf", b"\n\n$$$$\n$$$$\n", "holds no drugs"),
     "empty text": ("d.txt", b"", "holds no drugs"),
     "only comments": ("d.csv", b"#x\n\n,,\n", "cannot be read as a table (it is empty)"),
