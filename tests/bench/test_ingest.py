@@ -25,11 +25,11 @@ PLATE = "R01-SIM-T1-P1"
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """Return a hash of every file under `folder`."""
+    """Return a hash of every file under `folder` but the lock, which names who has held it."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
 
 
