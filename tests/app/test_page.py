@@ -8,6 +8,7 @@ from anchordrug.app.beside import LIBRARY as ROLE
 from anchordrug.app.place import after_drop
 from anchordrug.files.lock import hold
 from tests.app.conftest import Served, do_at_once, end, new_place, serve
+from tests.processes import MOST_SECONDS
 
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 ROWS = f"""name,smiles,moa
@@ -44,6 +45,7 @@ def open_page(browser, served: Served):
     def opened(path: str, width: int = 1280, scheme: str = "light"):
         context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
         contexts.append(context)
+        context.set_default_timeout(1000 * MOST_SECONDS)
         page = context.new_page()
         page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -13,7 +13,7 @@ from tests.conftest import made_once, run_cli, write_params
 
 LIBRARY = "tables/atlas/drugs.parquet"
 # The demo's 128 genes and enough others for a trend of dispersions; a fit takes time by the gene.
-GENES_OF_COUNTS = 328
+GENES_OF_COUNTS = 228
 
 
 def must(*arguments: object, folder: Path | None = None):
@@ -39,9 +39,16 @@ def play_bench(campaign: Path, out: Path, *, folder: Path) -> Path:
     return out
 
 
-def rehearsal(project: Path, home: Path, *, budget: int, rounds: int, targets=("SIM-T1",)) -> Path:
-    """Make home/campaign, a rehearsal whose round 1 waits, and home/counts.csv, what its bench gives."""
+def rehearsal(
+    project: Path, home: Path, *, budget: int, rounds: int, targets=("SIM-T1",), model: Path | None = None
+) -> Path:
+    """Make home/campaign, a rehearsal whose round 1 waits, and home/counts.csv, what its bench gives.
+
+    A `model` of the same targets and tables need not be learned.
+    """
     campaign = home / "campaign"
+    if model is not None:
+        shutil.copytree(model, campaign / "model")
     lines = [word for target in targets for word in ("--target", target)]
     size = ("--budget", budget, "--rounds", rounds)
     library = ("--library", project / LIBRARY, "--rehearsal")
@@ -74,24 +81,38 @@ def blank_pages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("anchordrug.bench.plates.pack_files.pack_pages", pack_pages)
 
 
+def without_figures(patch: pytest.MonkeyPatch) -> None:
+    """Have reports show neither map nor heat map, as those of few drugs do."""
+    patch.setattr("anchordrug.report.drug_panel._map", lambda *_: None)
+    patch.setattr("anchordrug.report.drug_panel.heatmap", lambda *_: None)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws() -> Iterator[None]:
-    """Let a forecast take a quarter of the time; its numbers have tests of their own."""
+    """Let a forecast take a tenth of the time; its numbers have tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchordrug.predictors.response.forecast.DRAWS", 10)
+        patch.setattr("anchordrug.predictors.response.forecast.DRAWS", 4)
         yield
 
 
 @pytest.fixture
 def drawn() -> None:
-    """The pages of packs are drawn: their look is the subject of the test."""
+    """Packs and reports are drawn and filled: what they show is the subject of the test."""
 
 
 @pytest.fixture(autouse=True)
-def _blank_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the pages of packs empty, which take longer than the choice, in tests without `drawn`."""
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing, which takes longer than choice and predictions, in tests without `drawn`."""
     if "drawn" not in request.fixturenames:
         blank_pages(monkeypatch)
+        without_figures(monkeypatch)
+        workbook = "anchordrug.bench.plates.pack_files.write_pack_xlsx"
+        monkeypatch.setattr(workbook, lambda _, path: path.touch())
+
+
+@pytest.fixture(autouse=True)
+def _structures(worker_threads: None) -> None:
+    """Start no process for structures."""
 
 
 @pytest.fixture(scope="session")

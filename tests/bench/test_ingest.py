@@ -25,11 +25,11 @@ PLATE = "R01-SIM-T1-P1"
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """Return a hash of every file under `folder`."""
+    """Return a hash of every file under `folder` but the lock, which names who has held it."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
 
 
@@ -114,9 +114,10 @@ def again(taken: Path, bench_project: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def full_plate(bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def full_plate(waiting: Path, bench_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a campaign whose round fills all inner wells of a plate, and its counts."""
-    return rehearsal(bench_project, tmp_path_factory.mktemp("full_plate"), budget=18, rounds=1)
+    home, model = tmp_path_factory.mktemp("full_plate"), waiting / "campaign/model"
+    return rehearsal(bench_project, home, budget=18, rounds=1, model=model)
 
 
 @pytest.fixture(scope="module")

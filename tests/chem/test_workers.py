@@ -146,9 +146,10 @@ def test_a_structure_that_ends_its_worker_costs_no_other_row(mischief, alone, wo
         assert part == [alone.get(text, reason) for text in batch]
 
 
-def test_structures_that_crash_at_once_while_the_machine_is_busy(mischief, alone):
+@pytest.mark.parametrize("crashes", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_structures_that_crash_at_once_while_the_machine_is_busy(mischief, alone, crashes):
     """Of a worker that ends before anybody has heard of its task, it is known what it was doing."""
-    batches = [["SIGNAL 11", text] for text in list(alone)[:8]]
+    batches = [["SIGNAL 11", text] for text in list(alone)[:crashes]]
     done = threading.Event()
 
     def spin() -> None:

@@ -15,6 +15,7 @@ import pytest
 import typer
 
 from anchordrug.errors import AnchorDrugError
+from tests.cli.test_screen import run
 from tests.conftest import DEMO, copied, run_cli, small_params, write_params
 
 COMMANDS = [
@@ -122,17 +123,18 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_prints_one_line_and_exits_2(tmp_path, name):
+def test_a_mistake_prints_one_line_and_exits_2(tmp_path, monkeypatch, capsys, name):
     arguments, change, message = MISTAKES[name]
     if change:
         set_params(tmp_path, change)
-    done = shell(tmp_path, *arguments)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.startswith("anchordrug: ")
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.endswith("\n")
-    assert re.search(message, done.stderr)
+    monkeypatch.chdir(tmp_path)
+    code, said, told = run(monkeypatch, capsys, *arguments)
+    assert code == 2, told
+    assert said == ""
+    assert told.startswith("anchordrug: ")
+    assert told.count("\n") == 1
+    assert told.endswith("\n")
+    assert re.search(message, told)
 
 
 def test_a_mistake_in_the_raw_data_prints_one_line_and_exits_2(raw):
@@ -146,12 +148,12 @@ def test_a_mistake_in_the_raw_data_prints_one_line_and_exits_2(raw):
     assert not (raw.parent / "tables").exists()
 
 
-def test_a_mistake_found_in_a_later_stage_ends_with_its_line(copy):
+def test_a_mistake_found_in_a_later_stage_ends_with_its_line(copy, monkeypatch, capsys):
     set_params(copy, lambda params: params["select"].update(strategy="badl"))
-    done = shell(copy, *SELECT)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    last = done.stderr.splitlines()[-1]
+    code, _, told = run(monkeypatch, capsys, "--project", copy, *SELECT)
+    assert code == 2
+    assert "Traceback" not in told
+    last = told.splitlines()[-1]
     assert last.startswith("anchordrug: select.strategy: 'badl' is unknown; did you mean 'bald'?")
 
 

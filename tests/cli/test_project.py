@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FROM_PRETRAIN, copied, run_cli
-from tests.terminal import Ended, Terminal
+from tests.conftest import FROM_PRETRAIN, copied, run_cli, run_stages
+from tests.tiny import write_tiny_project
 
 TO_SPLIT = (["curate"], ["grow"], ["featurize"], ["split"])
 WRITTEN = ("tables", "models", "metrics")
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    """An empty folder."""
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, the current one."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
+    monkeypatch.chdir(folder)
     return folder
 
 
@@ -27,20 +28,22 @@ def files_of(project: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in names.items() if "predictions" not in name}
 
 
-def well(ended: Ended) -> str:
-    assert ended.code == 0, (ended.printed, ended.error)
-    return ended.printed
+def well(*words: object) -> str:
+    """Return what a command prints, which has to succeed."""
+    result = run_cli(*words)
+    assert result.exit_code == 0, (words, result.output, result.exception)
+    return result.output
 
 
-def test_every_stage_writes_the_same_bytes_from_another_folder(project, tmp_path, elsewhere):
-    copied(project, tmp_path / "home")
-    for path in files_of(tmp_path / "home"):
-        (tmp_path / "home" / path).unlink()
-    with Terminal(elsewhere) as terminal:
-        said = "".join(
-            well(terminal.run("--project", "../home", *command)) for command in (*TO_SPLIT, *FROM_PRETRAIN)
-        )
-    ours, expected = files_of(tmp_path / "home"), files_of(project)
+def test_every_stage_writes_the_same_bytes_from_another_folder(tmp_path, elsewhere):
+    """Also where its raw data is in its own folder."""
+    commands = (*TO_SPLIT, *FROM_PRETRAIN)
+    for name in ("here", "home"):
+        write_tiny_project(tmp_path / name)
+    run_stages(tmp_path / "here", commands)
+    said = "".join(well("--project", "../home", *command) for command in commands)
+    ours, expected = files_of(tmp_path / "home"), files_of(tmp_path / "here")
+    assert "metrics/report.html" in expected
     assert ours.keys() == expected.keys()
     assert [name for name in expected if ours[name] != expected[name]] == []
     assert list(elsewhere.iterdir()) == []
@@ -49,21 +52,20 @@ def test_every_stage_writes_the_same_bytes_from_another_folder(project, tmp_path
     assert "../home/models/onnx/SIM-T1.onnx: " in said
 
 
-def test_without_the_option_the_project_is_in_the_current_folder(project, elsewhere):
+def test_without_the_option_the_project_is_in_the_current_folder(project, elsewhere, monkeypatch):
     """In the same process, after a command that had the option."""
 
     def found(*words: object) -> dict[str, str]:
-        said = json.loads(well(terminal.run(*words, "doctor", "--json")))
-        return {one["what"]: one["found"] for one in said["findings"]}
+        said = json.loads(well(*words, "doctor", "--json"))
+        return {finding["what"]: finding["found"] for finding in said["findings"]}
 
-    with Terminal(elsewhere) as terminal:
-        assert found("--project", project)["stages"] == "all have run"
-        here = found()
-        assert here["project"].startswith("no params.yaml here; ")
-        assert "stages" not in here
-        assert terminal.run("split").error.startswith("params.yaml: no such file; ")
-    with Terminal(project) as terminal:
-        assert found()["stages"] == "all have run"
+    assert found("--project", project)["stages"] == "all have run"
+    here = found()
+    assert here["project"].startswith("no params.yaml here; ")
+    assert "stages" not in here
+    assert str(run_cli("split").exception).startswith("params.yaml: no such file; ")
+    monkeypatch.chdir(project)
+    assert found()["stages"] == "all have run"
 
 
 def test_settings_of_another_file_are_of_the_project_all_the_same(project, tmp_path, elsewhere):
@@ -72,8 +74,7 @@ def test_settings_of_another_file_are_of_the_project_all_the_same(project, tmp_p
     (home / "params.yaml").rename(elsewhere / "own.yaml")
     before = (home / "tables/splits/splits.csv").read_bytes()
     (home / "tables/splits/splits.csv").unlink()
-    with Terminal(elsewhere) as terminal:
-        well(terminal.run("--project", home, "split", "--params", "own.yaml"))
+    well("--project", home, "split", "--params", "own.yaml")
     assert (home / "tables/splits/splits.csv").read_bytes() == before
 
 

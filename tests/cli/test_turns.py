@@ -12,6 +12,7 @@ from anchordrug.cli import turns
 from anchordrug.errors import SettingsError
 from anchordrug.files import lock
 from tests.conftest import ROOT, project_at, run_cli, small_params, write_params
+from tests.processes import MOST_SECONDS
 
 SEVERAL = {"targets": ["SIM-T1", "SIM-T2"], "seeds": [0, 1]}
 
@@ -35,7 +36,7 @@ def running(home: Path, *words: object):
     held = context.Event()
     process = context.Process(target=hold, args=(home, held, words), daemon=True)
     process.start()
-    assert held.wait(60)
+    assert held.wait(MOST_SECONDS)
     yield
     process.kill()
     process.join()

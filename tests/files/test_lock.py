@@ -10,6 +10,7 @@ import pytest
 from anchordrug.errors import SettingsError
 from anchordrug.files import lock
 from anchordrug.files.lock import NAME, locked
+from tests.processes import MOST_SECONDS
 
 
 def hold(folder, held):
@@ -24,7 +25,7 @@ def test_the_second_is_told_who_holds_it_until_that_one_ends(tmp_path):
     held = context.Event()
     process = context.Process(target=hold, args=(tmp_path / "new/folder", held))
     process.start()
-    assert held.wait(60)
+    assert held.wait(MOST_SECONDS)
     folder = re.escape(str(tmp_path / "new/folder"))
     with (
         pytest.raises(

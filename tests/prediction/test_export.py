@@ -156,7 +156,7 @@ def test_exporting_again_gives_the_same_bytes(either_project):
     assert (either_project / MODEL).read_bytes() == before
 
 
-def test_predict_imports_nothing_of_the_pipeline(either_project, tmp_path):
+def test_predict_imports_nothing_of_the_pipeline(project, mlp_project, mlp_response_project, tmp_path):
     """In a process where importing the pipeline's packages fails."""
     script = textwrap.dedent("""
         import sys
@@ -168,22 +168,22 @@ def test_predict_imports_nothing_of_the_pipeline(either_project, tmp_path):
                     raise ImportError(name + " is refused")
 
         sys.meta_path.insert(0, Refuse())
-        from anchordrug.cli import main
-        main()
+        from anchordrug.cli import app
+
+        for number, model in enumerate(sys.argv[1:]):
+            app(["predict", "--model", model, "--drugs", "drugs.csv", "--out", f"{number}.parquet"],
+                standalone_mode=False)
     """)
     (tmp_path / "drugs.csv").write_text("name,SMILES\naspirin,CC(=O)Oc1ccccc1C(=O)O\n")
-    out = tmp_path / "p.parquet"
-    command = ["predict", "--model", str(either_project / MODEL), "--drugs", str(tmp_path / "drugs.csv")]
+    models = [folder / MODEL for folder in (project, mlp_project, mlp_response_project)]
     done = subprocess.run(
-        [sys.executable, "-c", script, *command, "--out", str(out)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", script, *models], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    table = pd.read_parquet(out)
-    assert (table["drug_id"] == "aspirin").all()
-    np.testing.assert_allclose(table[["p_down", "p_none", "p_up"]].sum(axis=1), 1, atol=1e-5)
+    for number in range(len(models)):
+        table = pd.read_parquet(tmp_path / f"{number}.parquet")
+        assert (table["drug_id"] == "aspirin").all()
+        np.testing.assert_allclose(table[["p_down", "p_none", "p_up"]].sum(axis=1), 1, atol=1e-5)
 
 
 def code_in_the_docs(language):

@@ -56,20 +56,21 @@ def cluster():
     nodes.shutdown()
 
 
-def molecules(count: int) -> list[str]:
+def molecules() -> list[str]:
+    """Return 1,200 structures, many of them with a metal."""
     lines = (Path(RDConfig.RDDataDir) / "NCI/first_5K.smi").read_text().splitlines()
-    return [line.split()[0] for line in lines if line.strip()][:count]
+    return [line.split()[0] for line in lines if line.strip()][1200:2400]
 
 
 @pytest.fixture
 def library(tmp_path):
     """Partitions with ids, some bad structures, and a column that nobody needs."""
-    smiles = molecules(2400)
-    smiles[7], smiles[1300] = "C(C", ""
+    smiles = molecules()
+    smiles[7], smiles[700] = "C(C", ""
     folder = tmp_path / "library"
     folder.mkdir()
     for part in range(4):
-        rows = range(part * 600, part * 600 + 600)
+        rows = range(part * 300, part * 300 + 300)
         ids = [DATE if row == 9 else f"D{row}" for row in rows]
         table = pd.DataFrame({"pert_id": ids, "smiles": [smiles[row] for row in rows]})
         table.assign(price=1.5).to_parquet(folder / f"part-{part}.parquet")
@@ -97,19 +98,19 @@ def test_a_killed_worker_loses_nothing(cluster, project, library, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == [f"part-{part:06}.parquet" for part in range(4)]
 
     found = pd.read_parquet(out)
-    assert set(found["drug_id"]) == {DATE, *(f"D{row}" for row in range(2400) if row != 9)}
+    assert set(found["drug_id"]) == {DATE, *(f"D{row}" for row in range(1200) if row != 9)}
     rejects = found.set_index("drug_id")["reason"].dropna()
     complexes = rejects.str.startswith("holds a metal (")
     assert 10 < complexes.sum() < 200
     bad = "not a valid SMILES"
-    expected = {"D7": bad, "D1300": "empty SMILES", "D2097": bad}  # the last one is rdkit's
+    expected = {"D7": bad, "D700": "empty SMILES", "D897": bad}  # the last one is rdkit's
     expected[DATE] = problem_with_id(DATE)
     assert rejects[~complexes].to_dict() == expected
     pd.concat(pd.read_parquet(one) for one in library.iterdir()).to_csv(tmp_path / "all.csv")
     local = ["predict", "--model", project / MODEL, "--drugs", tmp_path / "all.csv", *every]
     assert run_cli(*local, "--out", tmp_path / "local.parquet").exit_code == 0
     expected = pd.read_parquet(tmp_path / "local.parquet").set_index(["drug_id", "gene"])
-    assert len(expected.groupby(level=0)) > 2000  # the local engine leaves out structures that it has seen
+    assert len(expected.groupby(level=0)) > 1000  # the local engine leaves out structures that it has seen
     ours = found.set_index(["drug_id", "gene"]).loc[expected.index]
     require_same_but_for_ties(ours, expected, load_onnx(project / MODEL).card["decision_offsets"])
 
@@ -174,7 +175,7 @@ def test_what_a_driver_that_died_has_left_is_gone_on_with(cluster, project, libr
     assert ended_well.returncode == 0, ended_well.stderr
     assert "resuming, 1 of 4 portions are done" in ended_well.stderr
     assert done.stat().st_mtime_ns == before.st_mtime_ns
-    assert len(set(pd.read_parquet(out)["drug_id"])) == 2400
+    assert len(set(pd.read_parquet(out)["drug_id"])) == 1200
     assert len(list(out.iterdir())) == 4
 
 

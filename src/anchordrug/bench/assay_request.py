@@ -62,7 +62,7 @@ def names_of_drugs(library: pd.DataFrame) -> dict[str, str]:
     for column in columns:
         given = library.dropna(subset=[column])
         folded = given[column].astype(str).str.casefold()
-        for name, drug in zip(folded, given["drug_id"], strict=True):
-            if (folded == name).sum() == 1:
-                names.setdefault(name, drug)
+        alone = ~folded.duplicated(keep=False)
+        for name, drug in zip(folded[alone], given.loc[alone, "drug_id"], strict=True):
+            names.setdefault(name, drug)
     return names

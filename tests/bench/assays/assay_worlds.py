@@ -9,7 +9,7 @@ from anchordrug.bench.plates.wells import well_name
 GENES = [f"GENE{number:03d}" for number in range(300)]
 DRUGS = [f"DRUG{number}" for number in range(6)]
 # The atlas' genes and enough others for a trend of dispersions: a fit takes time by the gene.
-COUNTED = len(GENES) + 200
+COUNTED = len(GENES) + 100
 
 
 def expression_of(cell_line=0):

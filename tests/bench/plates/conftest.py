@@ -1,8 +1,8 @@
-"""Fixtures of plates and packs: their pages are drawn."""
+"""Fixtures of plates and packs, which are drawn and filled."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def _blank_pages() -> None:
-    """Draw the pages of packs; other tests of the bench do not."""
+def _undrawn() -> None:
+    """Draw and fill packs; other tests of the bench do not."""

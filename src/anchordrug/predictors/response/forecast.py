@@ -62,7 +62,7 @@ def drawn_scores(
     steps: np.ndarray,
     queries: np.ndarray,
     rng: np.random.Generator,
-    draws: int = DRAWS,
+    draws: int,
 ) -> np.ndarray:
     """Return the macro-F1 on `queries` in every draw, once `steps` drugs of `order` are measured.
 
@@ -144,6 +144,6 @@ class GpForecaster:
     ) -> Outlook:
         """Return the expected macro-F1 on `queries`; see `anchordrug.predictors.base.Forecaster`."""
         rng = np.random.default_rng(seed)
-        scores = drawn_scores(fitted, self.source_fit, self.sources, order, steps, queries, rng)
+        scores = drawn_scores(fitted, self.source_fit, self.sources, order, steps, queries, rng, DRAWS)
         anchors = len(fitted.gp.kernel.drugs)
         return Outlook(steps, scores, *self.source_fit.misses.intervals(scores, anchors, steps))
