@@ -75,7 +75,7 @@ def test_a_damaged_form_is_an_empty_one(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x.app", "a\x00b", "a\u202eb"])
 def test_a_campaign_has_a_name_that_is_a_folder(tmp_path, name):
-    with pytest.raises(SettingsError, match="no name for a folder"):
+    with pytest.raises(SettingsError, match="not a name for a folder"):
         Places(tmp_path, None).called(name)
 
 

@@ -123,3 +123,39 @@ def test_two_tabs_show_the_same_and_a_second_run_is_refused(open_page, by_page):
         os.close(held)
     for page in pages:
         page.locator("button:enabled", has_text="Predict again").wait_for()
+
+
+def test_a_field_says_what_is_wrong_with_it_and_the_button_what_to_correct(open_page):
+    page = open_page("/campaign/hostile")
+    page.get_by_label("Drugs in total").fill("-1")
+    page.get_by_label("Drugs in total").press("Tab")
+    page.get_by_text("Must be at least 1", exact=True).wait_for()
+    page.get_by_text("First correct: Drugs in total.").wait_for()
+    assert page.get_by_role("button", name="Learn, and make the campaign").is_disabled()
+    assert page.get_by_label("Drugs in total").input_value() == "-1"
+    page.get_by_label("Drugs in total").fill("1")
+    page.get_by_text("1 drugs; ask for fewer rounds").wait_for()
+    page.get_by_label("Rounds", exact=True).fill("1")
+    page.locator("button:enabled", has_text="Learn, and make the campaign").wait_for()
+
+
+def test_links_of_a_report_work_and_it_cannot_reach_the_page(open_page, by_page):
+    page = open_page("/campaign/one")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the report").click()
+    report = opened.value
+    report.get_by_role("heading", name="What to believe first").wait_for()
+    with pytest.raises(Exception, match="cookie"):
+        report.evaluate("document.cookie")
+    for name in ("SIM-T1.onnx", "rounds/01/outcome.csv"):
+        with report.expect_download() as download:
+            report.get_by_role("link", name=name, exact=True).click()
+        path = by_page.campaign / ("finish/SIM-T1.onnx" if name.endswith(".onnx") else name)
+        assert download.value.path().read_bytes() == path.read_bytes()
+    # A term says its definition to the keyboard, and Escape closes it.
+    for here in (page, report):
+        term = here.get_by_role("button", name="evidence group").first
+        term.focus()
+        here.locator("#tip", has_text="The basis of a drug's prediction").wait_for()
+        term.press("Escape")
+        here.locator("#tip").wait_for(state="hidden")

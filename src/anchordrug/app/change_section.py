@@ -68,4 +68,7 @@ def _save(place: Place, form: dict[str, object]) -> None:
     except AnchorDrugError as error:
         refuse(error, place.beside)
     else:
-        ui.notify("Saved.", position="top")
+        rounds = files.round_numbers(place.campaign)
+        waits = bool(rounds) and not files.is_ingested(place.campaign, rounds[-1])
+        counts = f"Round {rounds[-1]} shows what it follows" if waits else "It counts from the next round on"
+        ui.notify(f"Saved. {counts}.", position="top")

@@ -61,7 +61,8 @@ def draw_form(
 
     def mark() -> None:
         for name, element in shown.items():
-            element.error = wrong.get(name)
+            problem = wrong.get(name)
+            element.error = problem and f"{problem[0].upper()}{problem[1:]}"
 
     @ui.refreshable
     def button() -> None:
@@ -95,7 +96,8 @@ def _draw_fields(
         for name in names:
             element = _field(name, now[name], lambda event, name=name: changed(name, event))
             if isinstance(element, ValidationElement):
-                shown[name] = element
+                # It would forget at once what is said of it.
+                shown[name] = element.without_auto_validation()
                 element.props["bottom-slots"] = True
             if name in hints:
                 element.props["hint"] = hints[name]

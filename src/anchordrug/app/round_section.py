@@ -21,11 +21,12 @@ from anchordrug.app.widgets import (
     text,
     within,
 )
-from anchordrug.app.words import size_in_words
+from anchordrug.app.words import RENEW, in_words_of_page, size_in_words
 from anchordrug.bench import folder as files
 from anchordrug.bench.commands.status import as_values
 from anchordrug.bench.evidence import evidence_in_words
 from anchordrug.bench.forecast import forecast_in_words
+from anchordrug.bench.laid_out import is_current, round_notes
 from anchordrug.bench.measurements import read_outcome, read_selection
 from anchordrug.bench.settings import read_campaign
 from anchordrug.chem.drawing import drawing
@@ -92,8 +93,18 @@ def _after(place: Place, number: int, *, is_ingested: bool) -> None:
     if is_ingested:
         _outcome(place, number)
     else:
+        _notes(place, number)
         _forecast(place, number)
         _results(place, number)
+
+
+def _notes(place: Place, number: int) -> None:
+    """Show what to know of a round that waits: what its pack warns of, and which edits it does not follow."""
+    campaign = read_campaign(place.campaign / files.SETTINGS)
+    for remark in round_notes(place.campaign, campaign, number):
+        note(in_words_of_page(f"{remark[0].upper()}{remark[1:]}.", place.beside), "warn")
+    if not is_current(place.campaign, campaign, number):
+        button(RENEW, lambda: run(place, "next"), main=True, reason=place.busy())
 
 
 def _chosen(place: Place, number: int) -> None:

@@ -92,7 +92,7 @@ def _strongest(responses: Responses, genes: Sequence[str]) -> list[str]:
     sides = [("↑", responses.strongest_up.genes), ("↓", responses.strongest_down.genes)]
     return [
         ", ".join(
-            f"{genes[gene]} {arrow}"
+            f"{genes[gene]}\u00a0{arrow}"
             for arrow, places in ((arrow, places[row]) for arrow, places in sides)
             for gene in places
             if gene >= 0

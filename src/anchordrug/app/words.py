@@ -47,6 +47,9 @@ _NAMES = _OPTIONS | _BY_KEY | {key.partition(".")[2]: label for key, label in _B
 _NAME = re.compile(
     rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(_NAMES, key=len, reverse=True)))})(?![\w-])"
 )
+# A command that the page runs, by its button.
+RENEW = "Renew pick list and pack"
+_NEXT = re.compile(r"run 'anchordrug campaign next [^']*'")
 _SOURCES = ("the command line: ", "the page: ")
 
 
@@ -60,6 +63,7 @@ def in_words_of_page(message: str, folder: Path) -> str:
     """
     for source in _SOURCES:
         message = message.removeprefix(source)
+    message = _NEXT.sub(f"press '{RENEW}'", message)
     return with_labels(without_folder(message, folder))
 
 

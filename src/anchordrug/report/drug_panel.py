@@ -23,9 +23,9 @@ LONGEST_NAME = 30
 FEWEST_ON_MAP = 4
 MARK = "\u25cf"
 MEANING = {
-    "seen": "another cell line has measured the drug",
-    "near": f"no line has, but one like it (Tanimoto similarity of {NEAR_SIMILARITY:g} or more)",
-    "far": "no line has, nor any drug like it",
+    "seen": "measured in another cell line",
+    "near": f"not measured, but similar to a known drug (Tanimoto at least {NEAR_SIMILARITY:g})",
+    "far": "not measured, and similar to no known drug",
 }
 
 
@@ -127,11 +127,14 @@ def groups_table(predictions: Predictions, measured: list[str], scores: pd.DataF
             "meaning": own.index.map(MEANING),
             "drugs": own["drugs"].astype(int),
             "genes called down or up, per drug": (own["called"] / own["drugs"]).round().astype(int),
-            "right of 100 such calls, expected": (100 * own["right"] / own["called"]).round().astype("Int64"),
+            "of 100 such calls, expected to be right": (100 * own["right"] / own["called"])
+            .round()
+            .astype("Int64"),
         },
         index=own.index,
     )
-    return table.join(scores)
+    counts = {name: "Int64" for name in scores if str(name).endswith("drugs")}
+    return table.join(scores).astype(counts)
 
 
 def _spread(drugs: int, most: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Figures of metrics as SVG: they open offline, in a browser, a word processor or a drawing program."""
 
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ MAP_GROUPS = {
     "measured": (COLOURS[1], "*", 80),
 }
 # A page that shows figures on a dark ground replaces these two.
+_WIDEST_NAME = 28  # letters
 INK, FAINT = "#000000", "#808080"
 
 
@@ -106,9 +108,11 @@ def predictors(table: pd.DataFrame) -> Figure:
         ends = np.abs(table[["low", "high"]].to_numpy().T - middle)
         place = np.arange(len(table))[::-1]
         axes.errorbar(middle, place, xerr=ends, fmt="o", color=COLOURS[0], markersize=5, capsize=3)
-        axes.set_yticks(place, table["predictor"])
+        # A long name must leave room for the axis.
+        axes.set_yticks(place, [textwrap.fill(name, _WIDEST_NAME) for name in table["predictor"]])
 
-    svg = svg_of(draw, "macro-F1 with its 95% interval", "", height=0.28 * len(table) + 0.8)
+    lines = sum(len(textwrap.wrap(name, _WIDEST_NAME)) for name in table["predictor"])
+    svg = svg_of(draw, "macro-F1 and 95% interval", "", height=0.15 * lines + 0.16 * len(table) + 0.8)
     return Figure(svg, "Macro-F1 of every predictor and baseline with its 95% interval.")
 
 

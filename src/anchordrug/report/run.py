@@ -116,7 +116,7 @@ def _data(atlas: ResponseAtlas) -> pd.DataFrame:
             (f"of these from {origin} ({assay})", count)
             for origin, assay, count in counts.itertuples(index=False)
         ]
-    return pd.DataFrame(rows, columns=["what", "how many"])
+    return pd.DataFrame(rows, columns=["item", "number"])
 
 
 def _hashes(project: Project) -> pd.DataFrame:

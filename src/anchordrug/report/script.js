@@ -31,8 +31,25 @@ for (const list of document.querySelectorAll("[role=tablist]")) {
   select(tabs[0]);
 }
 
+// On a phone, the rows of a table that does not fit are cards, each value with the name of its column.
+const phone = matchMedia("(max-width: 44rem)");
+const fit = (table) => {
+  table.removeAttribute("data-cards");
+  if (!phone.matches || table.scrollWidth <= table.parentElement.clientWidth) return;
+  const names = [...table.tHead.rows[0].cells].map((head) => head.textContent);
+  const roles = [[table, "table"], [table.tHead, "rowgroup"], [table.tBodies[0], "rowgroup"]];
+  for (const [part, role] of roles) part.setAttribute("role", role);
+  for (const row of table.rows) row.setAttribute("role", "row");
+  for (const head of table.tHead.rows[0].cells) head.setAttribute("role", "columnheader");
+  for (const row of table.tBodies[0].rows) {
+    [...row.cells].forEach((cell, at) => { cell.dataset.name = names[at]; cell.setAttribute("role", "cell"); });
+  }
+  table.dataset.cards = "";
+};
+
 // What scrolls sideways can be scrolled with the keyboard.
 const reach = () => {
+  document.querySelectorAll(".wide > table:not([aria-label])").forEach(fit);
   for (const box of document.querySelectorAll(".wide:not(.tall)")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");

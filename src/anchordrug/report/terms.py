@@ -15,9 +15,9 @@ TERMS = {
     "consensus": "The mean response of a drug over the source lines.",
     "coverage": "The share of labels that the model gives; the other labels are unknown.",
     "evidence group": (
-        "The basis of a drug's prediction: seen (a source line has measured the drug, or it is an "
-        "anchor), near (not seen, but with a Tanimoto similarity of at least 0.4 to a drug that the "
-        "model learned from) or far (not seen, and less similar)."
+        "The basis of a drug's prediction. A drug is seen if a source line has measured it, or if it is"
+        " an anchor. It is near if it is not seen, but has a Tanimoto similarity of at least 0.4 to a "
+        "drug that the model learned from. It is far if it is not seen and less similar."
     ),
     "funnel": (
         "The table of the rows that each step of curation kept and dropped: tables/curated/funnel.csv."
@@ -26,8 +26,9 @@ TERMS = {
         "A LINCS signature whose replicates agree and whose profile differs from those of other signatures."
     ),
     "macro-F1": (
-        "The score of labels. Macro-F1 is the mean of the three F1, so the many genes that do not "
-        "change count no more than the few that do. It is 1 if all labels are right."
+        "The score of labels: the mean of the F1 of down, none and up. The mean counts the three labels"
+        " equally, so the many genes that do not change count no more than the few that do. It is 1 if "
+        "all labels are right."
     ),
     "margin": (
         "The lead of a label over the second-best label, in log probability. A small margin means an "
@@ -35,8 +36,8 @@ TERMS = {
     ),
     "pool": "The drugs from which a strategy may choose.",
     "prior": (
-        "The response that is expected of a drug before anything is measured in the target: its mean "
-        "over the source lines, shrunk towards drugs of similar structure."
+        "The expected response of a drug before anything is measured in the target. It is the drug's "
+        "mean over the source lines, shrunk towards drugs of similar structure."
     ),
     "pseudo-target": (
         "A source line that is held out and treated as a target, to learn the settings of a model "
