@@ -158,9 +158,7 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern:
 
 
 # Pages that the code or a command makes, data under a hash, and the history.
-_MADE = re.compile(
-    r"docs/reference/python\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md|docs/performance\.md"
-)
+_MADE = re.compile(r"docs/reference/python\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md")
 
 
 @dataclass(frozen=True)
