@@ -44,7 +44,7 @@ _VARIANT = "docs/tutorial_strategies.md plays a smaller one; "
 NOT_RUN = {
     "make run": "installs, then dvc repro, which tests/test_dvc.py runs in a clone",
     "make test": "runs these tests",
-    "make bench": "measures for minutes on an idle machine: tests/test_docs.py looks at the options",
+    "make bench": "measures for minutes: tests/test_speed.py tests the parts of its script",
     "source .venv/bin/activate": "the tests run in the environment",
     "anchordrug app": "serves until it is ended: tests/app plays the page",
     "anchordrug doctor": "what it says depends on the machine: its own tests set that up",
