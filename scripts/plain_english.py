@@ -64,6 +64,7 @@ HABITS = (
             rf"\b(?:{_THINGS})s an? (?:{_UNITS})\b(?! (?:has|is|was|of|that|which|may|can|\w+s)\b)",
         ),
         "write 'one row per gene'",
+        everywhere=True,
     ),
     Habit(
         "'one' as a noun",
@@ -129,12 +130,18 @@ HABITS = (
         "with, from, about",
     ),
     Habit("a number without its zero", (r"(?<![\w.)\]/*%+\\-])\.\d",), "0.653", everywhere=True),
-    Habit("a space before %", (r"\d %(?![\w(])",), "15%"),
-    Habit("'some ten'", (r"\bsome (?:two|three|five|ten|twenty|thirty|hundred|\d+)\b",), "about 10"),
+    Habit("a space before %", (r"\d %(?![\w(])",), "15%", everywhere=True),
+    Habit(
+        "'some ten'",
+        (r"\bsome (?:two|three|five|ten|twenty|thirty|hundred|\d+)\b",),
+        "about 10",
+        everywhere=True,
+    ),
     Habit(
         "'the page before'",
-        (r"\bthe (?:page|section|table|paragraph) (?:before|after|above|below)\b",),
+        (r"\bthe page (?:before|after)\b",),
         "name the page and link it",
+        everywhere=True,
     ),
     Habit(
         "a long sentence",
@@ -158,7 +165,7 @@ def _compiled(patterns: tuple[str, ...]) -> re.Pattern:
 
 
 # Pages that the code or a command makes, data under a hash, and the history.
-_MADE = re.compile(r"docs/reference/python\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md")
+_MADE = re.compile(r"docs/reference/\w+\.md|benchmarks/paper/results/|datasets/|CHANGELOG\.md")
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ class Finding:
 def files() -> list[str]:
     """Return every file with words that a reader meets, relative to the root."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    kinds = ["*.md", "*.ipynb", "params.yaml", "src/*.py", "src/*.html"]
+    kinds = ["*.md", "*.ipynb", "params.yaml", "src/*.py", "src/*.html", "docs/reference/*.py"]
     done = subprocess.run([*command, *kinds], cwd=ROOT, capture_output=True, text=True, check=True)
     return [
         name

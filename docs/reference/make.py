@@ -21,37 +21,38 @@ ROOT = HERE.parent.parent
 MADE = "<!-- Made by make.py; change the code, then run it. -->\n"
 
 CLI = """
-Every command shows its options and an example with `--help`. A misspelt command, option, setting or value is answered
-with the near one that exists.
+Every command shows its options and an example with `--help`. If a command, option, setting or value is misspelt, the
+message names the nearest existing name.
 
 ## Exit codes
 
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | `doctor` found a problem, or a question was broken off (Ctrl-C or Ctrl-D at the prompt) |
-| 2 | a mistake in the line, the settings or the data, or the machine refuses (full disk, permissions, memory); the message says what to do |
-| 3 | a defect of AnchorDrug; run it again with `--debug` before the command to see the trace, and report it |
-| 130 | interrupted (Ctrl-C); no file is left half written. Long commands go on when the same line is run again, and say so |
+| 1 | `doctor` found a problem, or a question was not answered (Ctrl-C or Ctrl-D at the prompt) |
+| 2 | an error in the command, the settings or the data, or a fault of the machine (full disk, permissions, memory); the message gives the remedy |
+| 3 | a defect of AnchorDrug; run the command again with `--debug` in front of it, and report the traceback |
+| 130 | interrupted (Ctrl-C); no file is left half written. Long commands print that they resume when repeated |
 
 ## Output
 
-What a command found goes to standard output; progress and errors go to standard error. An error is one line that begins
-with `anchordrug: `; only a wrong command or option is told in a box, with the near one.
-Four options stand before the command:
+Commands print results to standard output, and progress and errors to standard error. An error is one line that begins
+with `anchordrug: `. Only a wrong command or option is reported in a box, with the nearest existing name.
+Four options are given before the command:
 
 - `--project FOLDER` runs the command for the project in FOLDER. Paths in the command itself stay relative to the current
   folder.
-- `--quiet` shows errors and what `--json` prints, and nothing else. `campaign ingest` then needs `--yes`.
-- `--verbose` also shows on standard error, with times, which files are read and written, and how long it all took.
-- `--debug` also shows the Python trace of an error.
+- `--quiet` prints only errors and the output of `--json`. `campaign ingest` then needs `--yes`.
+- `--verbose` also prints to standard error which files are read and written, with times, and the total time.
+- `--debug` also prints the Python traceback of an error.
 
 `inspect`, `doctor` and `campaign status` print JSON with `--json`, for scripts.
 
 ## Completion
 
-`--install-completion` teaches the shell (bash, zsh, fish, PowerShell) to complete commands, options, and the targets in
-`params.yaml` with the Tab key; open a new terminal after it. `--show-completion` prints what it would install.
+`--install-completion` installs a completion for the shell (bash, zsh, fish, PowerShell). With the Tab key it
+completes commands, options, and the targets in `params.yaml`. Open a new terminal after it. `--show-completion` prints the
+script that it would install.
 
 """  # noqa: E501
 
@@ -98,10 +99,10 @@ def cli_page() -> str:
     made = CliRunner().invoke(typer_cli, ["anchordrug.cli", "utils", "docs", "--name", "anchordrug"])
     if made.exception:
         raise made.exception
-    # These lists repeat in cut sentences what follows them.
+    # These lists repeat the start of the sentences below them.
     text = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n", "", made.output)
     text = re.sub(r"^#", "##", text, flags=re.M)
-    # A command is to be copied as it stands.
+    # So that a command can be copied.
     text = re.sub(r"^Example: (.*)$", r"Example:\n\n```console\n$ \1\n```", text, flags=re.M)
     # The examples of the help's first page repeat those of the commands.
     text = re.sub(r"Examples, one .*?(?=^###)", "", text, count=1, flags=re.M | re.S)

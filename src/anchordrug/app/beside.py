@@ -17,7 +17,7 @@ FORM = "form.json"
 # What was understood of the files: what `campaign new` would write, and a summary.
 LOOK, SEEN = "look", "look.json"
 JUDGED, RANKING, PREDICTED = "judged.json", "ranking.csv", "predicted.parquet"
-# Of an upload in bytes; a table of counts of several plates has some 100 MB.
+# Of an upload in bytes; a table of counts of several plates has about 100 MB.
 MOST_BYTES = 2 * 2**30
 # In bytes; a file system takes 255, and what is being written has a longer name.
 _LONGEST_NAME = 160

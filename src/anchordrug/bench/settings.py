@@ -61,7 +61,7 @@ class CampaignSettings(Section):
 
     @property
     def batch(self) -> int:
-        """Drugs a round."""
+        """Drugs per round."""
         return -(-self.budget // self.rounds)
 
 
