@@ -149,7 +149,7 @@ HABITS = (
         (r"(?<!\S)(?:[^\s.;:!?|=]+ ){30,}[^\s.;:!?|=]+",),
         "split it: 20 words are a good length, 25 the most",
     ),
-    Habit("'the bench' for the lab", (r"\b(?:at|from|to|in|on) the bench\b",), "the lab"),
+    Habit("'the bench' for the lab", (r"\b(?:at|from|to|in|on) the bench\b",), "the lab", everywhere=True),
 )
 
 # Where the words are right.

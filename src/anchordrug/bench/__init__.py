@@ -1,1 +1,1 @@
-"""The commands of a campaign at the bench; its folder is its whole state."""
+"""The commands of a campaign in the lab; its folder is its whole state."""

@@ -1,4 +1,4 @@
-"""What a round needs at the bench: its pick list, pictures and pack, made from its plate map as it is now."""
+"""Files of a round for the lab: its pick list, pictures and pack, made from its present plate map."""
 
 from collections.abc import Sequence
 from pathlib import Path

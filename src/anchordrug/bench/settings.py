@@ -1,4 +1,4 @@
-"""campaign.yaml as typed, validated settings: what one campaign at the bench is to do."""
+"""campaign.yaml as typed, validated settings of a campaign in the lab."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,5 +118,5 @@ def write_campaign(settings: CampaignSettings, path: Path) -> None:
     values = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     with atomic_path(path) as temporary:
         temporary.write_text(
-            f"# A campaign at the bench; docs/campaign.md explains every key.\n{values}", "utf-8"
+            f"# A campaign in the lab; docs/campaign.md explains every key.\n{values}", "utf-8"
         )

@@ -24,7 +24,7 @@ from anchordrug.bench.settings import Plates
 
 @dataclass(frozen=True)
 class Round:
-    """A round that goes to the bench.
+    """A round for the lab.
 
     Attributes
     ----------

@@ -68,7 +68,7 @@ def _protocol(pack: Pack) -> pd.DataFrame:
 
 
 def _grid(pack: Pack, plate: str, wells: pd.DataFrame) -> list[list[object]]:
-    """Return a plate as it lies on the bench: rank and name, or DMSO, in each well."""
+    """Return a plate as it is in the lab: rank and name, or DMSO, in each well."""
     rows, columns = SHAPES[size_of(pack.of.plate_map, pack.of.plates.wells)]
     grid: list[list[object]] = [[plate, *range(1, columns + 1)]]
     grid += [[ROWS[row], *[None] * columns] for row in range(rows)]

@@ -1,4 +1,4 @@
-"""The words of a pack: facts of the round, what needs attention, and the steps at the bench."""
+"""The words of a pack: facts of the round, warnings, and the steps in the lab."""
 
 from anchordrug.bench.plates.by_hand import per_well_ul
 from anchordrug.bench.plates.pack import Pack
@@ -106,7 +106,7 @@ def _close(wanted: str, got: str) -> bool:
 
 
 def checklist(pack: Pack) -> list[str]:
-    """Return the steps of a round at the bench, in order."""
+    """Return the steps of a round in the lab, in order."""
     plates = pack.of.plates
     time = "the time of the campaign" if plates.time_h is None else f"{plates.time_h:g} h"
     to_fill = int((pack.sources["fills"] > 0).sum())
