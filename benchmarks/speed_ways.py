@@ -136,7 +136,8 @@ def smiles_of(count: int) -> list[str]:
 
 def structures(size: Size, folder: Path) -> Iterator[Figure]:  # noqa: ARG001
     """Standardise structures; the limit parses them and computes InChIKey and bits."""
-    texts = smiles_of(size.molecules)[:1000]
+    # Of all sizes: molecules grow along the file.
+    texts = smiles_of(size.molecules)[:: -(-size.molecules // 1000)]
     bits = rdFingerprintGenerator.GetMorganGenerator(KIND[0], fpSize=KIND[1])
 
     def ours() -> None:
