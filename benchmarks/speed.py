@@ -25,7 +25,8 @@ from speed_ways import Size
 
 WAYS: dict[str, Callable[[Size, Path], Iterable[Figure]]] = {
     "structures": speed_ways.structures,
-    "inference": speed_ways.inference,
+    "ensemble": speed_ways.ensemble,
+    "mlp": speed_ways.network,
     "training": speed_ways.training,
     "predict": speed_ways.predict,
     "choice": speed_ways.choice,

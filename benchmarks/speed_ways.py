@@ -197,14 +197,19 @@ def model_of(size: Size, predictor: str, folder: Path) -> OnnxPredictor:
     return opened(path.read_bytes(), path, threads=1)
 
 
-def inference(size: Size, folder: Path) -> Iterator[Figure]:
-    """Predict fingerprints that are ready; the limit is the matrix products of the exported graph."""
-    for predictor, unit in (("ensemble", "drugs"), ("mlp", "(drug, gene) pairs")):
-        yield _inference(size, folder, predictor, unit)
+def ensemble(size: Size, folder: Path) -> Iterator[Figure]:
+    """Predict by the default predictor; the limit is the matrix products of the exported graph."""
+    yield _inference(size, folder, "ensemble", "drugs")
+
+
+def network(size: Size, folder: Path) -> Iterator[Figure]:
+    """Predict by the paper's network; the limit is the same."""
+    yield _inference(size, folder, "mlp", "(drug, gene) pairs")
 
 
 @cache
 def _inference(size: Size, folder: Path, predictor: str, unit: str) -> Figure:
+    """Predict fingerprints that are ready."""
     model = model_of(size, predictor, folder)
     at_once = model.card["drugs_a_run"]
     count = max(64, at_once)
