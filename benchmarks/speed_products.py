@@ -1,6 +1,7 @@
 """The matrix products of an exported model alone, as a call of onnxruntime."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,7 +33,9 @@ def products_of(predictor: OnnxPredictor, bits: np.ndarray, keys: Sequence[str])
                 inputs.append(helper.make_tensor_value_info(here, TensorProto.FLOAT, values[name].shape))
                 feed[here] = values[name]
         # Without the bias and activation of a Gemm.
-        flags = {one.name: one.i for one in node.attribute if one.name in ("transA", "transB")}
+        flags: dict[str, Any] = {
+            one.name: one.i for one in node.attribute if one.name in ("transA", "transB")
+        }
         parts.append(helper.make_node(node.op_type, [f"x{number}", f"w{number}"], [f"y{number}"], **flags))
     results = [helper.make_tensor_value_info(f"y{k}", TensorProto.FLOAT, None) for k in range(len(nodes))]
     graph = helper.make_graph(parts, "products", inputs, results, initializers)
@@ -52,7 +55,8 @@ def _computed(
     feed = {"fingerprint": bits, "inchikey": np.array(keys, object)}
     given = {name: feed[name] for name in names if name in feed}
     wanted = [name for name in names if name not in feed]
-    return given | dict(zip(wanted, _session(seen).run(wanted, feed), strict=True))
+    computed: Any = _session(seen).run(wanted, feed)
+    return given | dict(zip(wanted, computed, strict=True))
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

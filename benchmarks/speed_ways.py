@@ -12,6 +12,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import curation as release
 import numpy as np
@@ -161,7 +162,8 @@ def settings_for(predictor: str) -> Settings:
     """Return the shipped settings with another predictor, which learns for one epoch."""
     settings = read_settings(ROOT / "params.yaml")
     blocks = {name: dict(block) for name, block in settings.predictors.items()}
-    blocks[predictor]["pretrain"] = blocks[predictor]["pretrain"] | {"epochs": 1}
+    pretrain: Any = blocks[predictor]["pretrain"]
+    blocks[predictor]["pretrain"] = pretrain | {"epochs": 1}
     return settings.model_copy(update={"predictor": predictor, "predictors": blocks})
 
 
@@ -286,7 +288,7 @@ def choice(size: Size, folder: Path) -> Iterator[Figure]:  # noqa: ARG001
 
     def products() -> None:
         for _ in range(3):
-            features @ matrix
+            np.matmul(features, matrix)
 
     def ours() -> None:
         strategy("a_optimal")(view, size.chosen, np.random.default_rng(0))

@@ -348,7 +348,7 @@ def _quality(
     index = columns["sig_id"].index
     if name not in columns:
         return pd.Series(np.nan, index=index)
-    numbers = _by_text(columns[name], lambda distinct: pd.to_numeric(distinct, errors="coerce"))
+    numbers = _by_text(columns[name], lambda distinct: pd.to_numeric(pd.Series(distinct), errors="coerce"))
     wrong = np.flatnonzero(columns[name].notna() & ~allowed(numbers))
     if len(wrong):
         raise RawDataError(
