@@ -295,7 +295,7 @@ def test_a_plate_map_corrected_after_the_results_came(again, taken):
 def test_a_missing_replicate_leaves_its_drug_in(played, counts, tmp_path):
     drug = asked(played)[0]
     shown = accepted(played, saved(counts.drop(columns=wells_of(played, drug)[1]), tmp_path / "x.csv"))
-    assert "1 wells failed: no column in the results" in shown
+    assert "1 well failed: no column in the results" in shown
     assert outcome(played).loc[drug, ["status", "wells", "wells_failed"]].tolist() == ["ok", 3, 1]
     assert ("SIM-T1", drug) in responses(played).index
 
@@ -304,7 +304,7 @@ def test_a_well_without_reads_is_as_a_well_that_is_not_there(played, counts, tmp
     drug = asked(played)[1]
     well = wells_of(played, drug)[0]
     shown = accepted(played, saved(counts.assign(**{well: 0}), tmp_path / "x.csv"))
-    assert "1 wells failed: no reads" in shown
+    assert "1 well failed: no reads" in shown
     wells = pd.read_csv(played / "rounds/01/wells.csv").query("failed")
     assert (wells["plate"] + "_" + wells["well_position"]).tolist() == [well]
     assert outcome(played).loc[drug, ["status", "wells_failed"]].tolist() == ["ok", 1]
@@ -329,7 +329,7 @@ def test_a_drug_without_a_good_well_fails_and_its_share_of_the_budget_is_spent_a
     assert not set(panel["drug_id"]) & set(asked(played))
     accepted(played, wide(z_of(played, number=2), tmp_path / "2"))
     assert "11 of 12 drugs measured" in must("campaign", "status", played).output
-    assert "round 3: 1 drugs" in must("campaign", "next", played, folder=played.parent).output
+    assert "round 3: 1 drug" in must("campaign", "next", played, folder=played.parent).output
 
 
 def test_no_drug_left_is_a_round_for_nothing_and_the_budget_is_spent_on_others(played, counts, tmp_path):

@@ -539,7 +539,7 @@ def test_a_repeated_structure_is_computed_once_and_listed(predict, monkeypatch):
         ["line 8", "f", "a", "line 2"],
     ]
     assert rejects(out) == []
-    assert "out.parquet.duplicates.csv: 4 rows repeat a structure of an earlier row" in result.output
+    assert "out.parquet.duplicates.csv: 4 rows with the structure of an earlier row" in result.output
 
 
 def test_an_id_of_two_structures_is_rejected_where_it_stands_again(predict):

@@ -271,7 +271,7 @@ def test_rejects_and_duplicates_are_told_as_by_predict(rank, signature, predicte
         out.with_name(f"{out.name}.duplicates.csv"),
     )
     assert f"{rejects}: 2 rows rejected" in result.output
-    assert f"{duplicates}: 1 rows repeat a structure" in result.output
+    assert f"{duplicates}: 1 row with the structure of an earlier row" in result.output
     assert pd.read_csv(rejects)["drug_id"].tolist() == ["b", "e"]
     assert pd.read_csv(duplicates)[["drug_id", "same_as"]].to_numpy().tolist() == [["c", "a"]]
     predict = ("predict", "--model", project / MODEL, "--drugs", tmp_path / "drugs.csv")

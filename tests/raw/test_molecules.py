@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 from pyarrow import parquet
-from rdkit import Chem
+from rdkit import Chem, RDConfig
 
 from anchordrug.errors import LibraryError
 from anchordrug.files.formulas import unescaped
 from anchordrug.raw import molecule_text, unpacked
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, open_compounds
+from anchordrug.raw.smiles_text import may_be_smiles
 
 TABLE = "name,smiles\na,CCO\nb,CCN\n"
 ROWS = [("a", "CCO"), ("b", "CCN")]
@@ -267,6 +268,45 @@ def test_smiles_files(tmp_path, monkeypatch, name, content, expected):
         assert named(compounds(STDIN)) == expected
     else:
         assert named(read(tmp_path, content, name)) == expected
+
+
+@pytest.mark.parametrize("name", ["d.smi", "d.txt"])
+@pytest.mark.parametrize("header", ["", "id smiles\n"])
+def test_ids_before_smiles_are_found_out_and_told(tmp_path, name, header):
+    text = "CHEMBL25 CC(=O)Oc1ccccc1C(=O)O\nX-1 CCN  an amine\nX-2 [Na+].[Cl-]\n"
+    path = write(tmp_path, f"{header}{text}", name)
+    assert [(row.drug_id, row.structure) for row in compounds(path)] == [
+        ("CHEMBL25", "CC(=O)Oc1ccccc1C(=O)O"),
+        ("X-1 an amine", "CCN"),
+        ("X-2", "[Na+].[Cl-]"),
+    ]
+    assert notes_of(path) == ("the first lines have ids before SMILES: read in that order",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((text, True) for text in ("CCO", "c1ccccc1", "C%12CC%12", "C[C@@H](N)C(=O)O", "F/C=C/F")),
+        *((text, False) for text in ("", "aspirin", "CHEMBL25", "C1CC", "C(C", "CC)", "(C)", "1C", "X-1")),
+    ],
+)
+def test_what_may_be_smiles(text, expected):
+    assert may_be_smiles(text) is expected
+
+
+def test_every_smiles_that_rdkit_writes_may_be_one():
+    lines = (Path(RDConfig.RDDataDir) / "NCI/first_5K.smi").read_text().splitlines()
+    assert [line for line in lines if line and not may_be_smiles(line.split()[0])] == []
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.txt", "d.tsv"])
+def test_titles_above_a_header_are_left_out_and_told(tmp_path, name):
+    path = write(tmp_path, "Our library, 2024\n\nid,smiles\na,CCO\nb,CCN\n", name)
+    assert [(row.place, row.drug_id, row.structure) for row in compounds(path)] == [
+        ("line 4", "a", "CCO"),
+        ("line 5", "b", "CCN"),
+    ]
+    assert notes_of(path) == ("left out the lines above the header ('Our library, 2024')",)
 
 
 def test_lines_of_smiles_files_are_those_of_the_file(tmp_path):

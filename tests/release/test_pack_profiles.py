@@ -308,5 +308,24 @@ def test_a_drug_without_a_structure_is_rejected_by_curation_with_its_reason(tmp_
     assert curated.rejects[["kind", "id", "reason"]].to_numpy().tolist() == [["drug", "urea", "no SMILES"]]
 
 
+def test_structures_that_cannot_be_used_are_listed_by_pack(tmp_path):
+    table = long_table(profiles())
+    table["smiles"] = table["drug"].map(SMILES | {"urea": "C(C", "phenol": None})
+    _, said = packed(written(table, tmp_path / "t.csv"))
+    rejects = pd.read_csv(tmp_path / "bundle/rejects.csv", keep_default_na=False)
+    assert rejects.to_dict("list") == {
+        "drug_id": ["phenol", "urea"],
+        "smiles": ["", "C(C"],
+        "reason": ["no SMILES", "not a valid SMILES"],
+    }
+    assert (
+        "2 drugs of 6 without a structure that can be used ('phenol': empty SMILES); curation leaves" in said
+    )
+    table["smiles"] = "C(C"
+    assert "no drug has a structure that can be used ('aspirin': not a valid SMILES); give SMILES" in refused(
+        written(table, tmp_path / "t.csv")
+    )
+
+
 def test_a_file_that_is_not_there(tmp_path):
     assert refused(tmp_path / "mine.csv") == "mine.csv: no such file; check the name"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from anchordrug.errors import printable
+from anchordrug.errors import counted, printable
 
 # Share of a drug's first uncertainty that a measurement must take away to inform about the drug.
 NOTABLE = 0.05
@@ -38,7 +38,7 @@ def lessons(
         return f"{variance[own].sum() / first[own].sum():.0%}"
 
     named = [
-        f"{name} ({_drugs(len(own))}, {left(before, own)} to {left(before - taken, own)} uncertain)"
+        f"{name} ({counted(len(own), 'drug')}, {left(before, own)} to {left(before - taken, own)} uncertain)"
         for name, own in _largest(taken, mechanisms)
     ]
     about = f"; most about {', '.join(named)}" if named else ""
@@ -56,13 +56,11 @@ def represented(added: np.ndarray, mechanisms: Sequence[str | None]) -> str:
         Mechanism of action of each of these drugs, or None.
     """
     count = int((added > 0).sum())
-    named = [f"{name} ({_drugs(len(own))})" for name, own in _largest(np.maximum(added, 0), mechanisms)]
+    named = [
+        f"{name} ({counted(len(own), 'drug')})" for name, own in _largest(np.maximum(added, 0), mechanisms)
+    ]
     about = f"; most of {', '.join(named)}" if named else ""
     return f"It is the most similar chosen drug of {count} of {len(added)} drugs to be predicted{about}."
-
-
-def _drugs(count: int) -> str:
-    return "1 drug" if count == 1 else f"{count} drugs"
 
 
 def _largest(values: np.ndarray, mechanisms: Sequence[str | None]) -> list[tuple[str, np.ndarray]]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from anchordrug import schemas
 from anchordrug.chem.similarity import nearest_similarity
+from anchordrug.errors import counted
 from anchordrug.evidence_group import GROUPS, evidence_groups
 from anchordrug.predictors.expectations import expected_at
 
@@ -57,7 +58,7 @@ def evidence_in_words(table: pd.DataFrame) -> list[str]:
     }
     lines = []
     for target, own in table.groupby("cell_line", sort=False):
-        lines.append(f"{target}: {int(own['drugs'].sum())} drugs to be predicted")
+        lines.append(f"{target}: {counted(int(own['drugs'].sum()), 'drug')} to be predicted")
         for row in own[own["drugs"] > 0].to_dict("records"):
             said = f"  {row['drugs']:>6} {about[row['group']]}"
             if row["macro_f1"] == row["macro_f1"]:

@@ -1,10 +1,10 @@
 """Whether a file that was written here is whole, as far as its size and its ends tell."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anchordrug.files.checksums import checked
+from anchordrug.files.json_text import parsed
 
 
 def damage(path: Path) -> str | None:
@@ -45,7 +45,7 @@ def _lacks_numbers(path: Path) -> bool:
         if size > 100_000_000:
             return True
         try:
-            arrays = json.loads(file.read(size))
+            arrays = parsed(file.read(size))
             ends = [array["data_offsets"][1] for name, array in arrays.items() if name != "__metadata__"]
         except (ValueError, TypeError, LookupError, AttributeError):
             return True

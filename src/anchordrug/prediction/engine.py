@@ -14,7 +14,7 @@ import typer
 
 import anchordrug
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter, Fingerprinting
-from anchordrug.errors import LibraryError
+from anchordrug.errors import LibraryError, counted
 from anchordrug.evidence_group import GROUPS
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import digest_of, sha256
@@ -98,7 +98,7 @@ def run(
         groups.clear()
         parts = (table.select(names) for table in ledger.tables())
         write_tables(path, contents, _counted(parts, own, predictors, groups))
-        typer.echo(f"{path}: {drugs:,} drugs x {genes} genes in {targets}")
+        typer.echo(f"{path}: {counted(drugs, 'drug')} x {counted(genes, 'gene')} in {targets}")
     ledger.remove()
     for predictor in predictors:
         target = predictor.card["target"]
@@ -389,9 +389,11 @@ def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
         raise LibraryError(f"{library}: none of its {rejected} structures can be read; see {rejects}")
     first = next(ledger.rows("rejects"), None)
     if first is not None:
-        typer.echo(f"{rejects}: {rejected:,} rows rejected ({first[3]}{', ...' if rejected > 1 else ''})")
+        typer.echo(
+            f"{rejects}: {counted(rejected, 'row')} rejected ({first[3]}{', ...' if rejected > 1 else ''})"
+        )
     if repeated:
-        typer.echo(f"{duplicates}: {repeated:,} rows repeat a structure of an earlier row")
+        typer.echo(f"{duplicates}: {counted(repeated, 'row')} with the structure of an earlier row")
     return drugs
 
 

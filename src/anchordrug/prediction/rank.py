@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-from anchordrug.errors import LibraryError, RawDataError, shortlist
+from anchordrug.errors import LibraryError, RawDataError, counted, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
 from anchordrug.prediction.engine import contents_of, load_predictors, predicted, require_out, write_rest
@@ -84,7 +84,9 @@ def run(
     write_tables(out, contents_of(ledger, table.schema, table.column_names, [predictor]), iter([table]))
     ledger.remove()
     verb, genes = "mimics" if mimic else "reverses", f"{len(asked.up)} up and {len(asked.down)} down genes"
-    typer.echo(f"{out}: {drugs:,} drugs by how well each {verb} {genes} in {predictor.card['target']}")
+    typer.echo(
+        f"{out}: {counted(drugs, 'drug')} by how well each {verb} {genes} in {predictor.card['target']}"
+    )
     for line in _best(table):
         typer.echo(line)
 

@@ -1,10 +1,8 @@
 """Compounds in text, one by one: tables with a separator, SMILES files, SDF."""
 
-import csv
 import io
 import re
 import zlib
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
@@ -28,16 +26,15 @@ from anchordrug.raw.compound_columns import (
     shown,
     smiles_column,
 )
-from anchordrug.raw.delimited import cells_of, header_of, holds_cells
+from anchordrug.raw.delimited import cells_of, header_of, holds_cells, separator_of
+from anchordrug.raw.records import records_of
+from anchordrug.raw.smiles_text import may_be_smiles
 from anchordrug.raw.text import one_line
 
 # An id is repeated in every row of the predictions.
 MOST_ID_CHARACTERS = 250
 
 LONGEST_LINE = 2**26
-
-# A quotation mark that is never closed would swallow the rest of the file.
-MOST_QUOTED_LINES = 100
 
 MOST_RECORD_CHARACTERS = 2**24
 
@@ -46,6 +43,8 @@ SMILES_SUFFIXES = frozenset((".smi", ".smiles", ".ism"))
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
 _COUNTS = re.compile(r"[ \d]{6}.*V[23]000\s*$")
 
+# So many characters of a SMILES are not those of an id by chance.
+_TOLD = 4
 # Lines from which the kind of a file is found out.
 MOST_FIRST_LINES = 1000
 
@@ -190,15 +189,41 @@ def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -
         _require_text(names.path, first)
     top = header_of(first)
     fields = cells_of(top.text, top.separator) if top else []
-    # A line of words that are parted by spaces is one field.
-    has_smiles = len(fields) > 1 and any(map(is_smiles_name, fields))
-    has_smiles = has_smiles or bool(columns_called(SMILES_NAMES, fields))
+    has_smiles = _has_smiles(fields)
+    titles = 0 if has_smiles else _titles_of(first)
+    if titles:
+        title = next(line for line in first if holds_cells(line))
+        names.notes.append(f"left out the lines above the header ('{shown([title.strip()])}')")
+        # Empty lines in their place keep the numbers of all others.
+        lines = chain(["\n"] * titles, islice(lines, titles, None))
+        has_smiles = True
     if is_sdf(first) or (suffix in SDF_SUFFIXES and not has_smiles):
         return _rows_of_sdf(lines, names)
-    if suffix in SMILES_SUFFIXES and not (has_smiles and len(fields) > 1):
-        return _rows_of_smiles(lines, names)
+    if suffix in SMILES_SUFFIXES and not (has_smiles and (titles or len(fields) > 1)):
+        return _rows_of_smiles(lines, names, ids_first=_ids_first(first))
     is_table = suffix in TABLE_SUFFIXES or names.smiles is not None or names.key is not None
-    return _rows_of_table(lines, names) if is_table or has_smiles else _rows_of_smiles(lines, names)
+    if is_table or has_smiles:
+        return _rows_of_table(lines, names)
+    return _rows_of_smiles(lines, names, ids_first=_ids_first(first))
+
+
+def _has_smiles(fields: Sequence[str]) -> bool:
+    """Return whether a header has a column of SMILES; words that are parted by spaces are one field."""
+    return (len(fields) > 1 and any(map(is_smiles_name, fields))) or bool(
+        columns_called(SMILES_NAMES, fields)
+    )
+
+
+def _titles_of(first: Sequence[str]) -> int:
+    """Return how many of the first lines are above a header, 0 if none of them is one."""
+    for number, line in enumerate(first):
+        fields = cells_of(line, separator_of(line)) if holds_cells(line) else []
+        # A name of a column may have a line end within quotation marks.
+        if line.count('"') % 2:
+            return 0
+        if len(fields) > 1 and columns_called(SMILES_NAMES, fields):
+            return number
+    return 0
 
 
 def _require_text(path: Path, first: Sequence[str]) -> None:
@@ -214,7 +239,7 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
     if top is None:
         raise LibraryError(f"{names.path}: cannot be read as a table (it is empty); save it as CSV")
     separator = top.separator
-    records = _records(chain([(top.line, top.text)], enumerate(lines, start=top.line + 1)), separator)
+    records = records_of(chain([(top.line, top.text)], enumerate(lines, start=top.line + 1)), separator)
     line, header, problem = next(records)
     if problem:
         raise LibraryError(f"{names.path}: line {line}: {problem}; close it or remove it")
@@ -230,87 +255,36 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
         yield compound_of(f"line {line}", f"row_{number}", cells[structure], cells, identity, problem)
 
 
-class _RecordLines(Iterator[str]):
-    """Numbered lines for the CSV reader, which takes as many as a row needs, up to a limit.
-
-    Attributes
-    ----------
-    again
-        Lines that are to be read before all others.
-    taken
-        The lines that the reader has taken for its row.
-    cut
-        Whether it wanted more lines than it got: a quotation mark is not closed.
-    """
-
-    def __init__(self, numbered: Iterator[tuple[int, str]]) -> None:
-        self.numbered = numbered
-        self.again: deque[tuple[int, str]] = deque()
-        self.start()
-
-    def start(self) -> None:
-        """Begin a row."""
-        self.taken: list[tuple[int, str]] = []
-        self.size, self.cut = 0, False
-
-    def __next__(self) -> str:
-        full = len(self.taken) == MOST_QUOTED_LINES or self.size > MOST_RECORD_CHARACTERS
-        line = None if full else self.again.popleft() if self.again else next(self.numbered, None)
-        if line is None:
-            self.cut = True
-            raise StopIteration
-        self.taken.append(line)
-        self.size += len(line[1])
-        return line[1]
-
-
-def _records(
-    numbered: Iterator[tuple[int, str]], separator: str
-) -> Iterator[tuple[int, list[str], str | None]]:
-    """Yield the first line and the cells of each row that is not empty, and its fault, if it has one.
-
-    A row takes several lines where quoted text holds line ends. If a quotation mark is not closed, its line
-    is a row by itself, and the lines that it would have swallowed are read again.
-    """
-    lines = _RecordLines(numbered)
-    reader = csv.reader(lines, delimiter=separator)
-    while True:
-        lines.start()
-        cells = next(reader, None)
-        if cells is None:
-            return
-        line, text = lines.taken[0]
-        problem = None
-        if lines.cut or (len(lines.taken) > 1 and not _is_strict(lines.taken, separator)):
-            problem = "a quotation mark is not closed"
-            lines.again.extendleft(reversed(lines.taken[1:]))
-            cells = cells_of(text, separator)
-        if cells:
-            yield line, [cell.strip() for cell in cells], problem
-
-
-def _is_strict(taken: Sequence[tuple[int, str]], separator: str) -> bool:
-    """Return whether every quotation mark in a row's lines is in its place; else they may be several rows."""
-    try:
-        list(csv.reader((text for _, text in taken), delimiter=separator, strict=True))
-    except csv.Error:
+def _ids_first(first: Iterable[str]) -> bool:
+    """Return whether ids are before the SMILES in a file without a header, as all of its first lines tell."""
+    pairs = [line.split()[:2] for line in first if holds_cells(line)]
+    if not pairs or any(len(pair) < 2 for pair in pairs):
         return False
-    return True
+    if pairs[0][1].lower() in SMILES_NAMES:
+        return True
+    # A short id, such as CN, may be a SMILES, too.
+    is_told = max(len(second) for _, second in pairs) >= _TOLD
+    return is_told and all(may_be_smiles(second) and not may_be_smiles(word) for word, second in pairs)
 
 
-def _rows_of_smiles(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
+def _rows_of_smiles(lines: Iterable[str], names: ColumnNames, *, ids_first: bool) -> Iterator[Compound]:
     number = 0
+    if ids_first:
+        names.notes.append("the first lines have ids before SMILES: read in that order")
     begun = False
     for line_number, line in enumerate(lines, start=1):
         words = line.split(maxsplit=1)
         if not words or (not begun and not holds_cells(line)):
             continue
+        rest = words[1].strip() if len(words) > 1 else ""
+        if ids_first and rest:
+            structure, *after = rest.split(maxsplit=1)
+            words, rest = [structure], " ".join([words[0], *after])
         header = not begun and words[0].lower() in SMILES_NAMES
         begun = True
         if header:
             continue
         number += 1
-        rest = words[1].strip() if len(words) > 1 else ""
         # ChemAxon's extensions are between the SMILES and its id.
         rest = re.sub(r"^\|[^|]*\|\s*", "", rest)
         if number == 1 and not rest:

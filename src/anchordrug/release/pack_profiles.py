@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, shortlist
-from anchordrug.files.tables import write_json
+from anchordrug.chem.structures import standardise
+from anchordrug.errors import RawDataError, counted, shortlist
+from anchordrug.files.tables import write_json, write_table
 from anchordrug.raw.gctx import write_gctx
 from anchordrug.raw.gene_names import ids_of_names
 from anchordrug.raw.ontology import read_annotation
@@ -20,6 +21,7 @@ from anchordrug.release.pack import put_link, require_packed, sources_of
 
 # Fewer drugs have a mean that is mostly their own.
 FEWEST_DRUGS = 5
+REJECTS = "rejects.csv"
 
 
 class Packed(NamedTuple):
@@ -66,6 +68,7 @@ def pack_profiles(profiles: Profiles, beside: Beside, out: Path, *, assay: str, 
         z = without_line_means(profiles.path, profiles.signatures, z)
         notes.append("of every gene, the mean over drugs is subtracted, in every cell line, dose and time")
     signatures = profiles.signatures.assign(sig_id=_sig_ids(profiles.signatures), assay=assay)
+    rejects = _rejects(profiles.path, signatures)
     with replacing(out) as folder:
         ids = _gene_ids(profiles.genes)
         name = f"level5_beta_trt_cp_n{z.shape[0]}x{z.shape[1]}.gctx"
@@ -76,12 +79,44 @@ def pack_profiles(profiles: Profiles, beside: Beside, out: Path, *, assay: str, 
         _write(
             symbols.set_axis(["gene_id", "gene_symbol", "ensembl_id"], axis=1), folder / "geneinfo_beta.txt"
         )
+        if len(rejects):
+            write_table(rejects, folder / REJECTS)
+            first = rejects.iloc[0]
+            notes.append(
+                f"{counted(len(rejects), 'drug')} of {signatures['drug_id'].nunique():,} without a structure "
+                f"that can be used ('{first['drug_id']}': {first['reason']}); curation leaves them out, and "
+                f"{out / REJECTS} lists them"
+            )
         notes += _put_beside(beside, signatures["cell_line"].unique().tolist(), folder)
         files = [path for path in (profiles.path, *beside) if path is not None]
         published = [{"name": profiles.path.name, "licence": None, "url": None}]
         about = {"assay": assay, "centre_lines": centre_lines, "sources": published}
         write_json({**about, "files": sources_of(files)}, folder / SOURCES)
     return Packed(signatures, z, notes)
+
+
+def _rejects(path: Path, signatures: pd.DataFrame) -> pd.DataFrame:
+    """Return drug_id, smiles and reason of the drugs whose structure cannot be used.
+
+    Raises
+    ------
+    RawDataError
+        That are all of them.
+    """
+    drugs = signatures.drop_duplicates("drug_id")[["drug_id", "smiles"]]
+    rows = []
+    for drug_id, smiles in drugs.itertuples(index=False, name=None):
+        try:
+            if not isinstance(smiles, str):
+                raise ValueError("no SMILES")
+            standardise(smiles)
+        except ValueError as error:
+            rows.append((drug_id, smiles, str(error)))
+    if len(rows) == len(drugs):
+        raise RawDataError(
+            f"{path}: no drug has a structure that can be used ('{rows[0][0]}': {rows[0][2]}); give SMILES"
+        )
+    return pd.DataFrame(rows, columns=pd.Index(["drug_id", "smiles", "reason"]))
 
 
 def normal_scores(profiles: Profiles) -> np.ndarray:

@@ -26,7 +26,7 @@ from anchordrug.bench.assays.result import (
 )
 from anchordrug.bench.assays.scale import factor_notes, shrink, to_atlas_scale
 from anchordrug.bench.plates.plate_map import controls_of
-from anchordrug.errors import AssayError, near, shortlist
+from anchordrug.errors import AssayError, counted, near, shortlist
 from anchordrug.raw.gene_names import GeneMatch
 
 # Replicates that agree less than this are no more than noise, which the atlas' spread would magnify.
@@ -206,7 +206,7 @@ def _depth_notes(table: pd.DataFrame, good: pd.DataFrame, reference: Reference) 
 
 def _quality_notes(wells: pd.DataFrame, drugs: pd.DataFrame) -> list[str]:
     reasons = wells.loc[wells["failed"], "reason"].value_counts()
-    notes = [f"{count} wells failed: {reason}" for reason, count in reasons.items()]
+    notes = [f"{counted(count, 'well')} failed: {reason}" for reason, count in reasons.items()]
     agreement = drugs["replicate_correlation"].median()
     if agreement < LEAST_AGREEMENT:
         notes.append(

@@ -20,7 +20,7 @@ from anchordrug.bench.named_lines import as_in_atlas
 from anchordrug.bench.settings import CampaignSettings, check_campaign, write_campaign
 from anchordrug.bench.untreated import described
 from anchordrug.bench.world import load_world
-from anchordrug.errors import LibraryError, SettingsError
+from anchordrug.errors import LibraryError, SettingsError, counted
 from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import write_table
 from anchordrug.project.project import Project
@@ -96,7 +96,8 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
             typer.echo(note)
         write_campaign(campaign, folder / files.SETTINGS)
     typer.echo(
-        f"{folder / files.SETTINGS}: {campaign.rounds} rounds of {campaign.batch} drugs; look it over, then"
+        f"{folder / files.SETTINGS}: {counted(campaign.rounds, 'round')} of "
+        f"{counted(campaign.batch, 'drug')}; look it over, then"
     )
     typer.echo(f"  anchordrug campaign next {folder}")
 

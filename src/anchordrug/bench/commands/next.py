@@ -23,7 +23,7 @@ from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.round_files import write_round_files
 from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
-from anchordrug.errors import SettingsError
+from anchordrug.errors import SettingsError, counted
 from anchordrug.files.atomic import atomic_folder
 from anchordrug.files.tables import write_table
 from anchordrug.predictors.joint import JointFitted
@@ -100,7 +100,7 @@ def _write_round(model: Model, measured: Measurements, number: int, left: int) -
             )
         warnings = write_round_files(world, number, plate_map, chosen, temporary)
     for reason, count in not_chosen.items():
-        typer.echo(f"not in the choice: {count} drugs ({reason})")
+        typer.echo(f"not in the choice: {counted(count, 'drug')} ({reason})")
     said = [*evidence_in_words(evidence), *forecast_in_words(advice, world.campaign.stop_below)]
     said += warnings
     said.append(f"the reason for each drug is in {path / files.SELECTION}, column 'reason'")
@@ -181,12 +181,12 @@ def _show(
     world: World, number: int, selection: pd.DataFrame, plate_map: pd.DataFrame, said: list[str]
 ) -> None:
     here = files.round_of(world.folder, number)
-    typer.echo(f"round {number}: {len(selection)} drugs")
+    typer.echo(f"round {number}: {counted(len(selection), 'drug')}")
     shown = selection[["rank", "drug_id", "name", "moa", "cost"]].dropna(axis=1, how="all")
     typer.echo(shown.to_string(index=False, na_rep="-"))
     plates = plate_map.groupby("plate", sort=False).size()
     for plate, wells in plates.items():
-        typer.echo(f"  {here / f'{plate}.svg'}: {wells} wells")
+        typer.echo(f"  {here / f'{plate}.svg'}: {counted(wells, 'well')}")
     typer.echo(f"  {here / files.PLATE_MAP}, {here / files.PICK_LIST}")
     typer.echo(f"  {here / files.PACK_PDF}, {here / files.PACK_XLSX}: to print; volumes, sources, samples")
     for line in said:

@@ -18,6 +18,7 @@ from anchordrug.bench.forecast import forecast_in_words
 from anchordrug.bench.laid_out import round_notes
 from anchordrug.bench.measurements import read_outcome, read_selection
 from anchordrug.bench.settings import CampaignSettings, read_campaign
+from anchordrug.errors import counted
 from anchordrug.files.tables import read_table
 
 
@@ -62,7 +63,8 @@ def run(folder: Path, console: Console) -> None:
     parts.append(Text.assemble((f"{what}\n", "bold"), (command, "cyan")))
     lines = ", ".join(campaign.targets)
     rehearsal = " (rehearsal)" if campaign.rehearsal else ""
-    about = f"{campaign.strategy}, {campaign.rounds} rounds of {campaign.batch} drugs, seed {campaign.seed}"
+    sizes = f"{counted(campaign.rounds, 'round')} of {counted(campaign.batch, 'drug')}"
+    about = f"{campaign.strategy}, {sizes}, seed {campaign.seed}"
     console.print(
         Panel(Group(*parts), title=f"{lines}{rehearsal}", subtitle=about, title_align="left", padding=(1, 2))
     )

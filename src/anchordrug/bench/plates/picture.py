@@ -21,6 +21,7 @@ from anchordrug.bench.plates.drawing import (
     write,
 )
 from anchordrug.bench.plates.wells import ROWS, SHAPES, column_of, row_of, size_of
+from anchordrug.errors import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -219,7 +220,7 @@ def _header(axes: "Axes", table: pd.DataFrame, caption: Caption, drugs: int) -> 
     levels = sorted(table.loc[table["pert_type"] == "trt", "concentration"].unique())
     facts = [", ".join(f"{level:g}" for level in levels) + " µM"] if levels else []
     facts += [caption.conditions] if caption.conditions else []
-    facts += [f"{drugs} drug{'s' * (drugs != 1)} in {kinds.get('trt', 0)} wells"]
+    facts += [f"{counted(drugs, 'drug')} in {counted(kinds.get('trt', 0), 'well')}"]
     facts += [f"{kinds.get('negcon', 0)} DMSO"]
     facts += [f"{kinds['poscon']} positive controls"] if "poscon" in kinds else []
     lines = ", ".join(table["cell_line"].unique())

@@ -19,14 +19,17 @@ def facts(pack: Pack) -> list[tuple[str, str]]:
     plates, plate_map = pack.of.plates, pack.of.plate_map
     treated = plate_map[plate_map["pert_type"] == "trt"]
     controls = int((plate_map["pert_type"] == "negcon").sum())
-    volumes = _volumes(pack)
+    volumes, wells = _volumes(pack), counted(len(treated), "well")
     percents = _listed(dmso_percent(volume, plates) for volume in volumes)
     names = shortlist(plate_map["plate"].unique(), 6)
     time = "not set (plates.time_h in campaign.yaml)" if plates.time_h is None else f"{plates.time_h:g} h"
     return [
         ("Plates", f"{plate_map['plate'].nunique()} of {size_of(plate_map, plates.wells)} wells: {names}"),
         ("Cell line", shortlist(plate_map["cell_line"].unique())),
-        ("Drugs", f"{treated['drug_id'].nunique()} in {len(treated)} wells; DMSO in {controls} wells"),
+        (
+            "Drugs",
+            f"{treated['drug_id'].nunique()} in {wells}; DMSO in {counted(controls, 'well')}",
+        ),
         ("Concentration", f"{_listed(sorted(treated['concentration'].unique()))} uM"),
         ("Time", time),
         ("Atlas", f"source lines: {pack.of.atlas}"),
@@ -111,7 +114,7 @@ def checklist(pack: Pack) -> list[str]:
     time = "the time of the campaign" if plates.time_h is None else f"{plates.time_h:g} h"
     to_fill = int((pack.sources["fills"] > 0).sum())
     steps = [
-        f"Compare the {len(pack.drugs)} drugs with their catalogue numbers (page 'Drugs').",
+        f"Compare {counted(len(pack.drugs), 'drug')} with the catalogue numbers (page 'Drugs').",
         "Check that every stock has the concentration of the page 'Drugs', in DMSO.",
         f"Fill or refill {counted(to_fill, 'source well')} to the volume of the page 'Source wells'. Later "
         "rounds take this as done. No well ever changes its drug.",
