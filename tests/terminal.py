@@ -87,7 +87,7 @@ def _serve() -> None:
     sys.warnoptions[:] = WARNINGS
     for option in WARNINGS:
         action, _, kind = option.partition("::")
-        warnings.simplefilter(action, getattr(builtins, kind or "Warning"))  # pyright: ignore
+        warnings.simplefilter(action, getattr(builtins, kind or "Warning"))
     learn_from_little()
     blank_pages(pytest.MonkeyPatch())
     pages: dict[str, dict[str, object]] = {}

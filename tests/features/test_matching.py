@@ -109,5 +109,5 @@ def test_too_few_genes():
 
 
 def test_a_gene_twice():
-    with pytest.raises(RawDataError, match="gene 'SIMG0' stands in it twice"):
+    with pytest.raises(RawDataError, match="gene 'SIMG0' is in it twice"):
         quantile_match(pd.Series(1.0, [*GENES, "SIMG0"]), REFERENCE)
