@@ -8,7 +8,7 @@ from anchordrug.bench.settings import Plates
 
 KEY = "AAAAAAAAAAAAAA-BBBBBBBBBB-C"
 # For properties of which an example takes a tenth of a second.
-few_examples = hypothesis.settings(max_examples=hypothesis.settings.default.max_examples // 4)
+few_examples = hypothesis.settings(max_examples=hypothesis.settings().max_examples // 4)
 
 
 def plates_of(**changes):
