@@ -121,7 +121,7 @@ def test_a_matrix_in_one_huge_piece_is_refused(tmp_path):
         )
         matrix.id.write_direct_chunk((0, 0), b"x")
     with (
-        pytest.raises(RawDataError, match=r"m.gctx: the matrix is stored in chunks of more than"),
+        pytest.raises(RawDataError, match=r"m.gctx: the matrix is stored in chunks over"),
         open_gctx(path),
     ):
         pass

@@ -443,7 +443,7 @@ def test_gene_lists(tmp_path, content, name):
 @pytest.mark.parametrize("content", ["", "\n\n", "# SIMG1\n", " ,;\t\n"])
 def test_a_list_without_genes(tmp_path, content):
     text = complaint(read_gene_list, text_file(tmp_path, content, "up.txt"))
-    assert "holds no genes; write one symbol a line" in text
+    assert "holds no genes; write one symbol per line" in text
 
 
 def test_lists_that_cannot_be_read(tmp_path):
@@ -470,7 +470,7 @@ def test_a_set_of_a_gmt_by_its_name(tmp_path, name):
     path = text_file(tmp_path, GMT, name)
     assert read_gene_list(path, "HALLMARK_UP") == ["SIMG1", "SIMG2"]
     assert read_gene_list(path, "HALLMARK_DN") == ["SIMG3"]
-    assert "holds 2 gene sets (HALLMARK_UP, HALLMARK_DN); name the one" in complaint(read_gene_list, path)
+    assert "holds 2 gene sets (HALLMARK_UP, HALLMARK_DN); name the set" in complaint(read_gene_list, path)
     with pytest.raises(RawDataError, match=r"no gene set 'HALLMARK_U' .*did you mean 'HALLMARK_UP'"):
         read_gene_list(path, "HALLMARK_U")
     assert "is a GMT of gene sets; give it with --up or --down" in complaint(read_signature, path)

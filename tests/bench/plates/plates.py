@@ -1,11 +1,14 @@
 """Drugs, settings and maps of plates for tests."""
 
+import hypothesis
 import pandas as pd
 
 from anchordrug.bench.plates.layout import lay_out
 from anchordrug.bench.settings import Plates
 
 KEY = "AAAAAAAAAAAAAA-BBBBBBBBBB-C"
+# For properties of which an example takes a tenth of a second.
+few_examples = hypothesis.settings(max_examples=hypothesis.settings().max_examples // 4)
 
 
 def plates_of(**changes):

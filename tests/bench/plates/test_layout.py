@@ -5,17 +5,17 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anchordrug.bench.plates.layout import lay_out
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.errors import RawDataError, SettingsError, TableError
 from anchordrug.files.tables import write_table
-from tests.bench.plates.plates import KEY, drugs_of, laid_out, plates_of
+from tests.bench.plates.plates import KEY, drugs_of, few_examples, laid_out, plates_of
 
 
-@settings(max_examples=60, deadline=None)
+@few_examples
 @given(
     count=st.integers(1, 90),
     wells=st.sampled_from([96, 384]),
@@ -115,7 +115,7 @@ NAMES = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=
 
 
 @example(names=["=1+1", "'=1+1", "-"], suffix=".csv", concentration=1, cell_line="=", replicates=1)
-@settings(max_examples=60, deadline=None)
+@few_examples
 @given(
     names=st.lists(st.one_of(st.none(), NAMES.filter(bool)), min_size=1, max_size=12),
     suffix=st.sampled_from([".csv", ".tsv"]),

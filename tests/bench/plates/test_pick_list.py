@@ -12,7 +12,7 @@ from anchordrug.bench.plates.layout import lay_out
 from anchordrug.bench.plates.pick_list import pick_list
 from anchordrug.bench.plates.source_wells import ledger
 from anchordrug.errors import SettingsError, TableError
-from tests.bench.plates.plates import drugs_of, laid_out, plates_of, sources_of
+from tests.bench.plates.plates import drugs_of, few_examples, laid_out, plates_of, sources_of
 
 
 def test_pick_list_by_hand():
@@ -89,7 +89,7 @@ def plate_map_of(wells):
 LIBRARY = [f"BRD-K{number:03}" for number in range(12)]
 
 
-@settings(max_examples=80, deadline=None)
+@few_examples
 @given(
     rounds=st.lists(st.sets(st.sampled_from(LIBRARY), min_size=1), min_size=1, max_size=6),
     stocked=st.sets(st.sampled_from(LIBRARY)),
@@ -254,7 +254,7 @@ def test_a_stock_that_would_bring_too_much_dmso_is_refused():
     with pytest.raises(
         SettingsError,
         match=r"drug 'BRD-K001': 10 uM in 50 uL from a stock of 5 mM brings 0.2% of DMSO, more than "
-        r"plates.dmso_percent_max \(0.1 %\); use a stock of at least 10 mM",
+        r"plates.dmso_percent_max \(0.1%\); use a stock of at least 10 mM",
     ):
         pick_list(table, weak, plates)
 

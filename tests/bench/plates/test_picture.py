@@ -3,12 +3,12 @@
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anchordrug.bench.plates.layout import lay_out
 from anchordrug.bench.plates.picture import Caption, picture
-from tests.bench.plates.plates import drugs_of, laid_out, plates_of
+from tests.bench.plates.plates import drugs_of, few_examples, laid_out, plates_of
 
 
 def texts(svg):
@@ -62,7 +62,7 @@ def test_picture_of_384_wells_codes_its_drugs():
         assert (circles(svg, "wells"), circles(svg, "legend")) == (size, 2)
 
 
-@settings(max_examples=40, deadline=None)
+@few_examples
 @given(names=st.lists(st.one_of(st.none(), st.text()), min_size=1, max_size=12), title=st.text())
 def test_picture_is_xml_whatever_the_names(names, title):
     plates = plates_of(replicates=1, controls=1)
