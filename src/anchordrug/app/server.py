@@ -90,7 +90,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _prepared() -> FastAPI:
-    """Return the application with what all pages share: style, script, the colours of the system."""
+    """Return the application with the style and scripts of all pages, in the colours of the system."""
     report = files("anchordrug.report")
     for style in (_HERE / "style.css", report / "tip.css"):
         ui.add_css(style.read_text(encoding="utf-8"), shared=True)
