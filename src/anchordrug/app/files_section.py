@@ -165,7 +165,7 @@ def _understood(place: Place) -> None:
     if about["is_new"]:
         text("p", f"{about['target']} is new to the atlas.")
     text("h3", "Evidence for the drugs to predict")
-    prose("The evidence group of a drug tells how much is known of it.", "soft")
+    prose("The evidence group of a drug tells how much is known about it.", "soft")
     chips([(about["groups"][group], words) for group, words in GROUP_WORDS.items()])
     if about["measured"]:
         text("p", f"{about['measured']} others are already measured in {about['target']}.")

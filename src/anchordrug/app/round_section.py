@@ -180,7 +180,7 @@ def _forecast(place: Place, number: int) -> None:
     if (here / files.EVIDENCE).exists():
         with within("details"):
             text("summary", "Expected accuracy of the predictions")
-            prose("Macro-F1 by evidence group, as other cell lines suggest when they play the target.")
+            prose("Macro-F1 by evidence group, estimated on other cell lines that were held out as targets.")
             lines = evidence_in_words(read_table(here / files.EVIDENCE, ("cell_line", "group")))
             text("div", "\n".join(lines), "log")
 
