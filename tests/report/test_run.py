@@ -82,7 +82,8 @@ class TextOf(HTMLParser):
 
 def text_of(page: str) -> str:
     parser = TextOf()
-    parser.feed(page)
+    # Terms of the glossary are buttons within a text.
+    parser.feed(re.sub(r'<button type="button" class="term"[^>]*>(.*?)</button>', r"\1", page))
     return "\n".join(parser.pieces)
 
 

@@ -56,7 +56,9 @@ def serve(root: Path, campaign: Path | None, model: Path | None, port: int, *, b
     served = _prepared()
     address = f"http://{HOST}:{number}/?{TOKEN}={token}"
     typer.echo(f"AnchorDrug: {address}")
-    typer.echo("It is for this machine alone, and works offline. Ctrl+C ends it; a run in progress continues.")
+    typer.echo(
+        "It is for this machine alone, and works offline. Ctrl+C ends it; a run in progress continues."
+    )
     if browser:
         app.on_startup(lambda: webbrowser.open(address))
     # NiceGUI looks through all objects of the process for its server, those of torch too.

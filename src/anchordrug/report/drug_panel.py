@@ -24,7 +24,7 @@ FEWEST_ON_MAP = 4
 MARK = "\u25cf"
 MEANING = {
     "seen": "measured in another cell line",
-    "near": f"not measured, but similar to a known drug (Tanimoto at least {NEAR_SIMILARITY:g})",
+    "near": f"not measured, but like a known drug (Tanimoto similarity of {NEAR_SIMILARITY:g} or more)",
     "far": "not measured, and similar to no known drug",
 }
 
