@@ -29,7 +29,7 @@ def draw_form(
     hints: Mapping[str, str],
     faults: Callable[[dict], Mapping[str, str]],
     keep: Callable[[str, object], None],
-    end: Callable[[str], None],
+    end: Callable[[str], object],
 ) -> None:
     """Draw fields, and the end of the form.
 
@@ -116,8 +116,9 @@ def _field(name: str, value: object, change: Callable) -> ui.element:
             .props("outlined dense")
             .classes("half" if name == "strategy" else "")
         )
-    # Limits are checked, not enforced: a field that corrects itself says nothing.
-    return ui.number(label, value=value, on_change=change).props("outlined dense debounce=200 step=any")
+    number = value if isinstance(value, int | float) else None
+    # Limits are checked, not enforced: a value that is corrected unseen surprises.
+    return ui.number(label, value=number, on_change=change).props("outlined dense debounce=200 step=any")
 
 
 _CHOICES: dict[str, Callable[[], dict]] = {

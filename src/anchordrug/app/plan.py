@@ -129,8 +129,8 @@ def _of_library(values: Mapping[str, object], known: Known) -> dict[str, str]:
     if isinstance(budget, int) and budget > len(known.ids):
         found["budget"] = f"must be at most {len(known.ids)}: so many compounds can be used"
     for name in LISTS:
-        ids = values[name] if isinstance(values[name], tuple) else ()
-        for drug_id in ids:
+        ids = values[name]
+        for drug_id in ids if isinstance(ids, tuple) else ():
             if drug_id not in known.ids:
                 found[name] = f"'{drug_id}' is not the id of a usable compound{near(drug_id, known.ids)}"
     if values["cost"] is not None and not known.costs:
