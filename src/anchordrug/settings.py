@@ -307,7 +307,8 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
         return f"key '{key}' is missing; the docs list them all with their defaults"
     value, kind = problem["input"], problem["type"]
     if kind == _NO_NUMBER:
-        return f"{key}: {_shown(problem['ctx']['number'])} is not allowed (write a number, without quotes)"
+        number = problem.get("ctx", {})["number"]
+        return f"{key}: {_shown(number)} is not allowed (write a number, without quotes)"
     shown = printable(repr(value), 60)
     if kind in ("string_type", "path_type") and not isinstance(value, dict | list | tuple | str):
         return f"{key}: {_not_text(value, written_at(text, problem['loc']))}"

@@ -83,7 +83,7 @@ def test_groups_count_what_is_not_measured(made):
         row, calls = found.loc[group], (called["evidence"] == group).to_numpy()
         assert row["drugs"] == own["drug_id"].nunique()
         assert row["genes called down or up, per drug"] == round(calls.sum() / row["drugs"])
-        assert row["right of 100 such calls, expected"] == round(100 * p[calls].mean())
+        assert row["of 100 such calls, expected to be right"] == round(100 * p[calls].mean())
     assert found["macro_f1"].notna().tolist() == [True, False, False]
 
 

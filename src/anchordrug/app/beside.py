@@ -1,7 +1,7 @@
-"""The folder next to a campaign: the files that were dropped, what was filled in, and the run in progress.
+"""The folder next to a campaign: dropped files, filled-in fields, and the run in progress.
 
-The campaign's own folder has what the commands write and nothing else, so that page and command line can take
-turns. What only the page needs lies in `NAME.app` next to it.
+The campaign's own folder contains only files of the commands, so that page and command line can take
+turns. Files that only the page needs are in `NAME.app` next to it.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ SUFFIX = ".app"
 # Roles of dropped files; results have a folder for each round.
 LIBRARY, PREDICT, EXPRESSION, SIGNATURE = "library", "predict", "expression", "signature"
 FORM = "form.json"
-# What was understood of the files: what `campaign new` would write, and a summary.
+# The files as they were understood: those that `campaign new` would write, and a summary.
 LOOK, SEEN = "look", "look.json"
 JUDGED, RANKING, PREDICTED = "judged.json", "ranking.csv", "predicted.parquet"
 # Of an upload in bytes; a table of counts of several plates has about 100 MB.
 MOST_BYTES = 2 * 2**30
-# In bytes; a file system takes 255, and what is being written has a longer name.
+# In bytes; a file system takes 255, and a file that is being written has a longer name.
 _LONGEST_NAME = 160
 _REPLACED = '<>:"|?*'
 
@@ -35,7 +35,7 @@ def results_role(number: int) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return the name under which a dropped file is kept: no path, nothing hidden, only what can be shown.
+    """Return the name under which a dropped file is kept: no path, nothing hidden, only printable letters.
 
     Names that a lab would give stay as they are, as a campaign keeps results by their name.
     """
@@ -72,7 +72,7 @@ def state_of(folder: Path, role: str) -> list[list[object]]:
 
 
 def read_form(folder: Path) -> dict[str, object]:
-    """Return what was filled in; nothing where the file is damaged, as nobody but the page writes it."""
+    """Return the filled-in fields; none if the file is damaged, as only the page writes it."""
     try:
         return read_json(folder / FORM)
     except AnchorDrugError:
@@ -80,7 +80,7 @@ def read_form(folder: Path) -> dict[str, object]:
 
 
 def read_seen(folder: Path) -> dict | None:
-    """Return what was understood of the files; None before they were read by this version."""
+    """Return the summary of the files; None before this version has read them."""
     try:
         return read_json(folder / SEEN, "target", "dose_um", "time_h")
     except AnchorDrugError:
@@ -88,7 +88,7 @@ def read_seen(folder: Path) -> dict | None:
 
 
 def write_form(folder: Path, values: dict[str, object]) -> None:
-    """Keep what is filled in."""
+    """Keep the filled-in fields."""
     write_json(values, made(folder) / FORM)
 
 

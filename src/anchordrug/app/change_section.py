@@ -34,11 +34,11 @@ def draw_changes(place: Place) -> None:
 def form_of(campaign: CampaignSettings) -> dict[str, object]:
     """Return the settings of a campaign as the values of a form."""
     values = campaign.model_dump()
-    form = {}
+    form: dict[str, object] = {}
     for name, (key, _) in FIELDS.items():
         section, _, last = key.rpartition(".")
         form[name] = (values[section] if section else values)[last]
-    return form | {name: "\n".join(form[name]) for name in LISTS}
+    return form | {name: "\n".join(values["constraints"][name]) for name in LISTS}
 
 
 def changed(campaign: CampaignSettings, form: dict[str, object]) -> CampaignSettings:

@@ -10,7 +10,7 @@ from anchordrug.chem.drawing import drawing
 from anchordrug.errors import AnchorDrugError
 from anchordrug.files.tables import read_table
 
-# What a ranking can look for: whether drugs are to act as the signature does.
+# The two kinds of ranking: whether drugs are to act as the signature does.
 RANKINGS = {False: "Find drugs that reverse it", True: "Find drugs that mimic it"}
 
 

@@ -1,4 +1,4 @@
-"""Step 1 of a page: the cell line, the dropped files, and what was understood of them."""
+"""Step 1 of a page: the cell line, the dropped files, and how they were read."""
 
 from collections.abc import Callable
 
@@ -57,14 +57,14 @@ GROUP_WORDS = {
 
 
 def depends(place: Place) -> object:
-    """Return what the section depends on."""
+    """Return a value that changes when the section has to be drawn again."""
     here = place.beside
     folders = [here / role for role in (LIBRARY, PREDICT, EXPRESSION)]
     return place.is_made, stamp(*folders, here / SEEN), place.busy()
 
 
 def field(place: Place, name: str, change: Callable[[], None] | None = None) -> Callable:
-    """Return what keeps a changed field of the form."""
+    """Return a function that keeps a changed field of the form."""
 
     def keep(event) -> None:
         write_form(place.beside, {**read_form(place.beside), name: event.value})
@@ -165,7 +165,7 @@ def _understood(place: Place) -> None:
     if about["is_new"]:
         text("p", f"{about['target']} is new to the atlas.")
     text("h3", "Evidence for the drugs to predict")
-    prose("The evidence group of a drug tells how much is known of it.", "soft")
+    prose("The evidence group of a drug tells how much is known about it.", "soft")
     chips([(about["groups"][group], words) for group, words in GROUP_WORDS.items()])
     if about["measured"]:
         text("p", f"{about['measured']} others are already measured in {about['target']}.")

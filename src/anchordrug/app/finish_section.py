@@ -33,7 +33,7 @@ _FORMATS = {".xlsx": "also as an Excel workbook", ".h5ad": "also as AnnData (.h5
 
 
 def depends(place: Place) -> object:
-    """Return what the section depends on."""
+    """Return a value that changes when the section has to be drawn again."""
     here = place.beside
     return (
         stamp(place.campaign / files.FINISH, here / RANKING, here / SIGNATURE, *here.glob("summar*")),
@@ -92,7 +92,7 @@ def _downloads(place: Place) -> None:
 
 
 def _told(own: list[tuple[str, Path]], targets: Sequence[str]) -> dict[str, str]:
-    """Return what the files hold, by name, as the report says it."""
+    """Return the contents of the files by name, in the words of the report."""
     from anchordrug.bench.report import FILES
 
     told = {f"{target}{end}": words for target in targets for end, words in FILES.items()}

@@ -1,4 +1,4 @@
-"""The fields of a plan: each says at once what is wrong with it, and the button what to correct."""
+"""The fields of a plan: each shows its own fault at once, and the button names the fields to correct."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,7 +11,7 @@ from anchordrug.app.plan import CONSTRAINTS, LISTS, PLATES, VOLUMES
 from anchordrug.app.widgets import text, within
 from anchordrug.app.words import FIELDS
 
-# Parts of a form that are folded: what is in them, and the fields.
+# Parts of a form that are folded: their summary, and the fields.
 Part = tuple[str, Sequence[str]]
 PARTS: tuple[Part, ...] = (
     ("Constraints: required and excluded drugs, cost, drugs of one kind", CONSTRAINTS),
@@ -29,9 +29,9 @@ def draw_form(
     hints: Mapping[str, str],
     faults: Callable[[dict], Mapping[str, str]],
     keep: Callable[[str, object], None],
-    end: Callable[[str], None],
+    end: Callable[[str], object],
 ) -> None:
-    """Draw fields, and what comes after them.
+    """Draw fields, and the end of the form.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def draw_form(
     parts
         Their fields; the summary of a part that is not folded is empty.
     hints
-        What some fields say below them.
+        Remarks below some fields, by name.
     faults
-        What is wrong with values, by name.
+        Returns the faults of values, by name.
     keep
         Called with name and value when a field was changed.
     end
@@ -96,7 +96,7 @@ def _draw_fields(
         for name in names:
             element = _field(name, now[name], lambda event, name=name: changed(name, event))
             if isinstance(element, ValidationElement):
-                # It would forget at once what is said of it.
+                # Its own validation would clear the fault at once.
                 shown[name] = element.without_auto_validation()
                 element.props["bottom-slots"] = True
             if name in hints:
@@ -116,8 +116,9 @@ def _field(name: str, value: object, change: Callable) -> ui.element:
             .props("outlined dense")
             .classes("half" if name == "strategy" else "")
         )
-    # Limits are checked, not enforced: a field that corrects itself says nothing.
-    return ui.number(label, value=value, on_change=change).props("outlined dense debounce=200 step=any")
+    number = value if isinstance(value, int | float) else None
+    # Limits are checked, not enforced: a value that is corrected unseen surprises.
+    return ui.number(label, value=number, on_change=change).props("outlined dense debounce=200 step=any")
 
 
 _CHOICES: dict[str, Callable[[], dict]] = {

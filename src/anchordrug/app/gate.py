@@ -38,7 +38,7 @@ def gated(app: Any, *, token: str, reading: str, port: int, most_bytes: int) -> 
     app
         An ASGI application.
     token
-        What the address has to have.
+        The secret that the address must contain.
     reading
         The key of addresses that are only read.
     port

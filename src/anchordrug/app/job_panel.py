@@ -28,7 +28,7 @@ _PROGRESS = re.compile(r"^(?P<what>.*): (?P<done>\d+)/(?P<total>\d+) \(\d+ s\)$"
 
 
 def depends(folder: Path) -> object:
-    """Return what the panel depends on."""
+    """Return a value that changes when the panel has to be drawn again."""
     job = jobs.latest(folder)
     return (
         job if job is None else (job.kind, job.state, tuple(job.lines[-3:]), len(job.lines), int(job.seconds))
@@ -87,12 +87,12 @@ def _duration(seconds: float) -> str:
 
 
 def begin(folder: Path, kind: str, start: Callable[[], None]) -> None:
-    """Start a run beside a campaign, or say in one line why not. A double click starts one.
+    """Start a run of a campaign, or say in one line why not. A double click starts one.
 
     Parameters
     ----------
     kind
-        What is started.
+        The kind of the run.
     start
         Starts it.
     """
@@ -108,6 +108,6 @@ def begin(folder: Path, kind: str, start: Callable[[], None]) -> None:
 
 
 def refuse(error: object, folder: Path) -> None:
-    """Say in one line why something was not done beside a campaign."""
+    """Say in one line why something was not done in a campaign."""
     said = in_words_of_page(str(error), folder)
     ui.notify(said, type="negative", position="top", timeout=8000, close_button="Close")

@@ -1,7 +1,7 @@
 """Long work of a page: one process at a time next to a campaign, which outlives page and server.
 
 It is a process of its own because learning would hold up the page (Python runs one thread at a time),
-because what commands print belongs to the process, and because a crash or a killed server then costs no
+because the output of commands belongs to the process, and because a crash or a killed server then costs no
 work. Its lock is a descriptor that it inherits: the system lets go of it when the process ends, however it
 does.
 """
@@ -27,7 +27,7 @@ _MOST_LOG = 100_000  # bytes from its end
 
 @dataclass(frozen=True)
 class Job:
-    """The last run: what it does, how it is going, and what it has said; `error` is one line or ''."""
+    """The last run: its kind, its state and its output; `error` is one line or ''."""
 
     kind: str
     state: Literal["running", "done", "failed", "cut"]
@@ -46,7 +46,7 @@ def start(folder: Path, kind: str, asked: dict[str, object], root: Path) -> None
     kind
         One of `anchordrug.app.work.WITH_PROJECT or WITH_MODEL`.
     asked
-        What it needs to know, as JSON values.
+        Its arguments, as JSON values.
     root
         The folder of the project.
 
@@ -75,13 +75,13 @@ def spawn(folder: Path, root: Path, log: BinaryIO, descriptor: int) -> None:
         stderr=log,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         pass_fds=(descriptor,),
-        # What ends the server by the keyboard does not end the work.
+        # Ctrl+C ends the server, not the work.
         start_new_session=True,
     )
 
 
 def read_order(folder: Path) -> tuple[str, dict]:
-    """Return the kind of the run that was started, and what it was asked."""
+    """Return the kind and the arguments of the run that was started."""
     asked = read_json(folder / JOB, "kind")
     return asked.pop("kind"), asked
 

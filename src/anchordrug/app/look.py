@@ -1,4 +1,4 @@
-"""What is understood of dropped files, before anything is learned from them."""
+"""Dropped files as a campaign would understand them, before anything is learned from them."""
 
 import shutil
 from dataclasses import replace
@@ -17,7 +17,7 @@ from anchordrug.project.project import Project
 
 
 def look(folder: Path, asked: NewCampaign, project: Project) -> None:
-    """Write into `folder`, the one next to a campaign, what a new campaign would understand of the files.
+    """Write into `folder`, next to a campaign, how a new campaign would understand the files.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """The page of an exported model: structures are pasted or a library is dropped, and predicted."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -180,7 +181,7 @@ def _more(model: Path, here: Path, root: Path) -> None:
         with within("div", "row-of"):
             buttons(
                 [
-                    (f"Also as {suffix}", lambda suffix=suffix: _start(model, here, root, source, suffix))
+                    (f"Also as {suffix}", partial(_start, model, here, root, source, suffix))
                     for suffix in others
                 ],
                 reason=busy,

@@ -109,7 +109,7 @@ class Places:
 
 
 def after_drop(place: Place, role: str) -> None:
-    """Start what follows a dropped file: it is read, or judged; nothing if a run is in progress."""
+    """Read or judge a dropped file, unless a run is in progress."""
     if jobs.is_running(place.beside):
         return
     number = next(iter(files.round_numbers(place.campaign)[::-1]), 0)
@@ -124,7 +124,7 @@ def after_drop(place: Place, role: str) -> None:
 
 
 def of_results(place: Place, number: int) -> dict[str, object]:
-    """Return what a run on results is asked: round, files, the plate or line they are of, their matrix."""
+    """Return the arguments of a run on results: round, files, their plate or line, their matrix."""
     form = read_form(place.beside)
     about = {name: form.get(f"results_{name}") or None for name in ("of", "layer")}
     return {"round": number, "files": state_of(place.beside, results_role(number)), **about}

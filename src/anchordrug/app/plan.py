@@ -1,4 +1,4 @@
-"""What is filled in for a campaign: its values, what is wrong with them, and the order that they make."""
+"""The filled-in plan of a campaign: its values, their faults, and the order of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ PLATES = ("wells", "replicates", "controls", "use_edge", *VOLUMES)
 
 @dataclass(frozen=True)
 class Known:
-    """What a plan is checked against: ids that can be chosen, whether any has a cost or stock, the dose."""
+    """Facts for checking a plan: ids that can be chosen, whether any has a cost or stock, the dose."""
 
     ids: Sequence[str]
     costs: bool
@@ -54,7 +54,7 @@ class Known:
 
 
 def known_of(library: Path, dose_um: float) -> Known:
-    """Return what a library as a campaign keeps it says of a plan.
+    """Return the facts in the library that a campaign keeps.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def known_of(library: Path, dose_um: float) -> Known:
 
 
 def filled(form: dict[str, object]) -> dict[str, object]:
-    """Return every field with its value: what was filled in, or else the usual one."""
+    """Return every field with its value: the filled-in value, or else the usual value."""
     return {name: form.get(name, usual) for name, usual in DEFAULTS.items()}
 
 
 def values_of(form: dict[str, object]) -> dict[str, object]:
-    """Return the fields as campaign.yaml has them: whole numbers, lists of ids, None for what is empty."""
+    """Return the fields as campaign.yaml has them: whole numbers, lists of ids, None for an empty field."""
     values = {name: None if value == "" else value for name, value in filled(form).items()}
     for name, value in values.items():
         if isinstance(value, float) and value.is_integer() and isinstance(DEFAULTS[name], int | None):
@@ -86,7 +86,7 @@ def values_of(form: dict[str, object]) -> dict[str, object]:
 
 
 def faults(form: dict[str, object], known: Known) -> dict[str, str]:
-    """Return what is wrong with the fields of a plan, by name, in the words of the page.
+    """Return the faults of a plan by field, in the words of the page.
 
     The rules are those of campaign.yaml, and those that its campaign would be refused by later.
     """
@@ -129,8 +129,8 @@ def _of_library(values: Mapping[str, object], known: Known) -> dict[str, str]:
     if isinstance(budget, int) and budget > len(known.ids):
         found["budget"] = f"must be at most {len(known.ids)}: so many compounds can be used"
     for name in LISTS:
-        ids = values[name] if isinstance(values[name], tuple) else ()
-        for drug_id in ids:
+        ids = values[name]
+        for drug_id in ids if isinstance(ids, tuple) else ():
             if drug_id not in known.ids:
                 found[name] = f"'{drug_id}' is not the id of a usable compound{near(drug_id, known.ids)}"
     if values["cost"] is not None and not known.costs:
@@ -154,7 +154,7 @@ def _of_plates(campaign: "CampaignSettings", known: Known, *, dose_is_given: boo
 
 
 def order(place: "Place", form: dict[str, object]) -> dict[str, object]:
-    """Return what a run of a new campaign is asked, as JSON values; paths of dropped files, or None."""
+    """Return the arguments of a run that makes a campaign as JSON values; paths of dropped files or None."""
     values = values_of(form)
     given = {
         role: next((str(path) for path in dropped(place.beside, role)), None)

@@ -10,7 +10,7 @@ from anchordrug.bench import folder as files
 
 
 def depends(place: Place) -> object:
-    """Return what the section depends on."""
+    """Return a value that changes when the section has to be drawn again."""
     return place.is_made, stamp(place.beside / SEEN), place.busy()
 
 

@@ -34,7 +34,7 @@ from anchordrug.files.tables import read_json, read_table
 
 
 def depends(place: Place) -> object:
-    """Return what the section depends on."""
+    """Return a value that changes when the section has to be drawn again."""
     rounds = files.round_numbers(place.campaign)
     folders = [files.round_of(place.campaign, number) for number in rounds]
     results = [place.beside / results_role(number) for number in rounds[-1:]]
@@ -43,7 +43,7 @@ def depends(place: Place) -> object:
 
 
 def draw(place: Place) -> None:
-    """Draw all rounds, and what comes after the last one."""
+    """Draw all rounds, and the next step."""
     if not place.is_made:
         return
     campaign, values = read_campaign(place.campaign / files.SETTINGS), as_values(place.campaign)
@@ -99,7 +99,7 @@ def _after(place: Place, number: int, *, is_ingested: bool) -> None:
 
 
 def _notes(place: Place, number: int) -> None:
-    """Show what to know of a round that waits: what its pack warns of, and which edits it does not follow."""
+    """Show the warnings of a round that waits, and the edits that it does not follow."""
     campaign = read_campaign(place.campaign / files.SETTINGS)
     for remark in round_notes(place.campaign, campaign, number):
         note(in_words_of_page(f"{remark[0].upper()}{remark[1:]}.", place.beside), "warn")
@@ -166,7 +166,7 @@ def _drug(drug: dict) -> None:
 
 
 def _forecast(place: Place, number: int) -> None:
-    """Show what more drugs are expected to bring, and how well each group is predicted."""
+    """Show the expected gain from more drugs, and the expected accuracy by group."""
     here = files.round_of(place.campaign, number)
     if (here / files.ADVICE).exists():
         advice = read_table(here / files.ADVICE, ("cell_line",))
@@ -180,7 +180,7 @@ def _forecast(place: Place, number: int) -> None:
     if (here / files.EVIDENCE).exists():
         with within("details"):
             text("summary", "Expected accuracy of the predictions")
-            prose("Macro-F1 by evidence group, as other cell lines suggest when they play the target.")
+            prose("Macro-F1 by evidence group, estimated on other cell lines that were held out as targets.")
             lines = evidence_in_words(read_table(here / files.EVIDENCE, ("cell_line", "group")))
             text("div", "\n".join(lines), "log")
 

@@ -56,7 +56,9 @@ def serve(root: Path, campaign: Path | None, model: Path | None, port: int, *, b
     served = _prepared()
     address = f"http://{HOST}:{number}/?{TOKEN}={token}"
     typer.echo(f"AnchorDrug: {address}")
-    typer.echo("It is for this machine alone, and works offline. Ctrl+C ends it; a run in progress goes on.")
+    typer.echo(
+        "It is for this machine alone, and works offline. Ctrl+C ends it; a run in progress continues."
+    )
     if browser:
         app.on_startup(lambda: webbrowser.open(address))
     # NiceGUI looks through all objects of the process for its server, those of torch too.
@@ -90,7 +92,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _prepared() -> FastAPI:
-    """Return the application with what all pages share: style, script, the colours of the system."""
+    """Return the application with the style and scripts of all pages, in the colours of the system."""
     report = files("anchordrug.report")
     for style in (_HERE / "style.css", report / "tip.css"):
         ui.add_css(style.read_text(encoding="utf-8"), shared=True)

@@ -54,7 +54,7 @@ def _stamps(campaign: Path) -> dict[str, object]:
 
 
 def summary_of(predictions: Path, model: Path, out: Path, structures: Mapping[str, str]) -> None:
-    """Write a row per drug: evidence, confidence, counts of changed genes, and the strongest ones.
+    """Write one row per drug: evidence, confidence, counts of changed genes, and the strongest genes.
 
     Where matplotlib is installed, a heatmap of the drugs that change most genes is written next to it.
 
@@ -109,7 +109,7 @@ def _draw(
     try:
         from anchordrug.report.heatmap import MOST_DRUGS, heatmap
     except ImportError:
-        # Who only predicts with a model need not have what draws.
+        # Whoever only predicts with a model need not have the packages for figures.
         return
     most = rows[:MOST_DRUGS]
     names = table["name"].fillna(table["drug_id"]).iloc[most].astype(str).tolist()

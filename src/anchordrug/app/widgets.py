@@ -1,4 +1,4 @@
-"""Pieces of a page: texts, tables, drop zones, parts that follow the files; what a file says is text."""
+"""Pieces of a page: texts, tables, drop zones, parts that follow the files; contents of files stay text."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -127,7 +127,7 @@ def _table(label: str, columns: int) -> Iterator[None]:
 
 
 def _cell(name: object, *, is_number: bool) -> Element:
-    """Return a cell; on a phone it has the name of its column beside it."""
+    """Return a cell; on a phone, the name of its column is next to it."""
     return within("td", "number" if is_number else "", role="cell", data_name=_headed(name))
 
 
@@ -157,9 +157,9 @@ def paged_table(
     Parameters
     ----------
     label
-        What it holds, for screen readers.
+        Its contents, for screen readers.
     find
-        What the field looks for; without it there is none.
+        The label of the search field; without it there is no field.
     details
         Draws more of a row, below it, when its button is pressed.
     """
@@ -278,7 +278,7 @@ def drop_zone(label: str, hint: str, url: str, *, several: bool = False) -> None
 def files_list(
     paths: Sequence[tuple[str, Path]], campaign: str, about: Mapping[str, str] | None = None
 ) -> None:
-    """Show files to be downloaded, by their place in what is offered; `about` has words for some names."""
+    """Show files to be downloaded, by their place among the files offered; `about` explains some names."""
     with within("ul", "files"):
         for place, path in paths:
             with within("li"):
@@ -298,12 +298,12 @@ def report_url(campaign: str, place: str) -> str:
 
 
 def live(parts: Sequence[tuple[Callable[[], object], Callable[[], None]]]) -> None:
-    """Draw parts of a page, each again when what it depends on has changed.
+    """Draw parts of a page, each again when a value that it depends on has changed.
 
     Parameters
     ----------
     parts
-        What a part depends on, and what draws it.
+        Of each part, a function that returns this value, and one that draws.
     """
     drawn = []
     for depends, draw in parts:
@@ -333,7 +333,7 @@ def _explaining_anew(draw: Callable[[], None]) -> Callable[[], None]:
 
 
 def stamp(*paths: Path) -> tuple:
-    """Return what changes when a file, or a file in a folder, does."""
+    """Return a value that changes when a file, or a file in a folder, changes."""
     found = []
     for path in paths:
         for each in [path, *sorted(path.glob("*"))] if path.is_dir() else [path]:

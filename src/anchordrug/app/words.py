@@ -59,7 +59,7 @@ def in_words_of_page(message: str, folder: Path) -> str:
     Parameters
     ----------
     folder
-        The one beside a campaign; of a path below it, only the name of the file is left.
+        The folder of the page next to a campaign. Of a path below it, only the name of the file is left.
     """
     for source in _SOURCES:
         message = message.removeprefix(source)
@@ -68,7 +68,7 @@ def in_words_of_page(message: str, folder: Path) -> str:
 
 
 def without_folder(message: str, folder: Path) -> str:
-    """Return a message in which a path below the folder beside a campaign is only the name of the file."""
+    """Return a message in which a path below the folder of the page is only the name of the file."""
     for here in dict.fromkeys((str(folder.resolve()), str(folder.absolute()), str(folder))):
         message = re.sub(rf"{re.escape(here)}/(?:[\w-]+/)?", "", message)
     # Relative to a folder that the page does not know.

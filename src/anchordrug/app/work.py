@@ -1,4 +1,4 @@
-"""What the process of a run does: the functions that the commands call, on the same campaign folder."""
+"""The work of a run's process: the functions that the commands call, on the same campaign folder."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ def run(
     project_of: "Callable[[], Project]",
     reading_atlas: "Callable[[Project], AbstractContextManager[None]]",
 ) -> None:
-    """Do what `folder`, the one next to a campaign, says that was asked; what is printed goes to its log.
+    """Do the work that was ordered in `folder`, next to a campaign; its output goes to the log there.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ WITH_MODEL = {"rank": _rank, "predict": _predict}
 
 
 def new_campaign(asked: dict):
-    """Return the order of a new campaign from what was filled in."""
+    """Return the order of a new campaign from the filled-in fields."""
     from anchordrug.bench.commands.new import NewCampaign
 
     path = {name: Path(asked[name]) if asked.get(name) else None for name in ("predict", "expression")}

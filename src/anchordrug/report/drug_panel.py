@@ -1,4 +1,4 @@
-"""The drugs of one cell line as every report shows them: what to believe, tables, a map and a heatmap."""
+"""The drugs of one cell line as every report shows them: evidence groups, tables, a map and a heatmap."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ FEWEST_ON_MAP = 4
 MARK = "\u25cf"
 MEANING = {
     "seen": "measured in another cell line",
-    "near": f"not measured, but similar to a known drug (Tanimoto at least {NEAR_SIMILARITY:g})",
+    "near": f"not measured, but like a known drug (Tanimoto similarity of {NEAR_SIMILARITY:g} or more)",
     "far": "not measured, and similar to no known drug",
 }
 
@@ -42,7 +42,7 @@ class Measured:
     threshold
         Of |z|, beyond which a gene has changed.
     note
-        What a reader must know of the further columns.
+        An explanation of the further columns.
     """
 
     drugs: pd.DataFrame
@@ -59,7 +59,7 @@ def drug_panel(
     figures: Figures,
     drawings: Drawings,
 ) -> dict[str, object]:
-    """Return what a page shows of the drugs of `target`.
+    """Return the parts of a page on the drugs of `target`.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def groups_table(predictions: Predictions, measured: list[str], scores: pd.DataF
     Parameters
     ----------
     measured
-        Ids of drugs that are not counted, as they need no prediction.
+        Ids of drugs that are not counted, as they do not need a prediction.
     scores
         Further columns, by group.
     """
@@ -143,7 +143,7 @@ def _spread(drugs: int, most: int) -> np.ndarray:
 
 
 def _titles(drugs: pd.DataFrame) -> np.ndarray:
-    """Return what figures call the drugs: their names in one line, or else their ids."""
+    """Return the names of drugs in figures: their names in one line, or else their ids."""
     names = drugs["name"].astype(object).where(drugs["name"].notna(), drugs["drug_id"])
     return np.array([printable(str(name), LONGEST_NAME) for name in names], object)
 
@@ -151,7 +151,7 @@ def _titles(drugs: pd.DataFrame) -> np.ndarray:
 def _map(
     predictions: Predictions, about: pd.DataFrame, rows: np.ndarray, measured: np.ndarray, scores: np.ndarray
 ) -> Figure | None:
-    """Return the drugs `rows` in a plane of what is predicted for them; None for too few."""
+    """Return the drugs `rows` in a plane of their predicted responses; None for too few."""
     if len(rows) < FEWEST_ON_MAP:
         return None
     plane = response_plane(scores, seed=0)
@@ -178,7 +178,7 @@ def _map(
 def _strongest(
     predictions: Predictions, measured: Measured, changed: np.ndarray, scores: np.ndarray, titles: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Return scores and names of the drugs of a heatmap; measured ones have a mark, if scores are z, too."""
+    """Return scores and names of the drugs of a heatmap; with z-scores, measured drugs are among them."""
     names = titles.tolist()
     if predictions.score != "z":
         return scores, names

@@ -65,7 +65,7 @@ class PagedTable:
     filtered: str = ""
 
     def data(self) -> dict[str, object]:
-        """Return what the page's script reads, as plain lists and texts."""
+        """Return the data for the page's script, as plain lists and texts."""
         return {
             "columns": [list(column) for column in self.columns],
             "rows": self.rows,
@@ -123,7 +123,7 @@ def measured_table(
     drugs
         drug_id, name, moa, smiles; every further column is shown: text, or numbers with two decimals.
     responses
-        What was measured of them.
+        Their measured responses.
     """
     fixed = ["drug_id", "name", "moa", "smiles"]
     further = [name for name in drugs.columns if name not in fixed]

@@ -10,7 +10,7 @@ from anchordrug.report.plots import COLOURS, FAINT, Figure, Points, svg_of
 
 MOST_DRUGS, MOST_GENES = 40, 40
 DOWN, UP = COLOURS[0], COLOURS[1]
-# Colours are full from this share of all scores on: measured ones, which are larger, would pale the others.
+# Colours are full from this share of all scores on: measured scores are larger and would pale the others.
 FULL_FROM = 0.97
 # Inches: a cell, a tree, the names of drugs and those of genes.
 CELL, TREE, DRUG_NAMES, GENE_NAMES = 0.17, 0.5, 2.1, 1.0
@@ -27,7 +27,7 @@ def heatmap(scores: np.ndarray, drugs: Sequence[str], genes: Sequence[str], scor
     scores
         [drugs, all genes], NaN where a gene was not measured.
     score
-        What the scores are, in words.
+        The name of the scores.
     """
     if not scores.size:
         return None

@@ -1,4 +1,4 @@
-"""What the report tells of one cell line: its anchors and their map, mechanisms, genes, worst drugs."""
+"""The report on one cell line: its anchors and their map, mechanisms, genes, worst drugs."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ FEWEST_OF_MECHANISM = 2
 def line_panel(
     project: Project, atlas: ResponseAtlas, tables: Tables, target: str, figures: Figures
 ) -> dict[str, object]:
-    """Return what the page tells of one target; anchors and map are those of the first seed's campaign."""
+    """Return the parts of the page on one target; anchors and map are those of the first seed's campaign."""
     settings = project.settings
     sources = sources_of(atlas, target, settings.pretrain.leave_out)
     selection, anchors = project.anchors(atlas, target, settings.seeds[0])

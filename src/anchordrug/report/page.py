@@ -12,7 +12,7 @@ from anchordrug.report.terms import with_terms
 
 
 def write_page(template: str, path: Path, **values: object) -> None:
-    """Write a page; whatever a value holds stands there as text, unless it is markup of our own.
+    """Write a page; values appear as text, unless they are markup of our own.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: SVG text, what it shows in a sentence, and its named points."""
+    """A figure: SVG text, a sentence on its content, and its named points."""
 
     svg: str
     shows: str
@@ -157,7 +157,7 @@ def coverage_map(drugs: pd.DataFrame) -> Figure:
 
 
 def library_map(drugs: pd.DataFrame) -> Figure:
-    """Draw the drugs of a library in a plane, by what is known of each; `MAP_GROUPS` in that order.
+    """Draw the drugs of a library in a plane, by evidence group; `MAP_GROUPS` in that order.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _curves(axes, table: pd.DataFrame, key: str, x: str, y: str) -> None:
 
 
 def svg_of(draw: Callable[..., None], x: str, y: str, *, width: float = 4.8, height: float = 3.8) -> str:
-    """Return as SVG what `draw` draws on its axes, the same text for the same data."""
+    """Return the drawing of `draw` as SVG, the same text for the same data."""
     target = BytesIO()
     # The page's font has letters that matplotlib's own lacks.
     with _axes(x, y, width, height) as (figure, axes), warnings.catch_warnings():

@@ -39,7 +39,7 @@ class Strongest:
 
 @dataclass(frozen=True)
 class Responses:
-    """What n drugs do: how many genes go down and up, and the strongest of them."""
+    """The responses of n drugs: how many genes go down and up, and the strongest of them."""
 
     down: np.ndarray
     up: np.ndarray
@@ -53,7 +53,7 @@ class Responses:
 
 
 def responses_of(labels: np.ndarray, scores: np.ndarray) -> Responses:
-    """Return what drugs do.
+    """Return the responses of drugs.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ class Predictions:
     drugs
         `OF_DRUG`, one row per drug in the order of the table.
     responses
-        What each of them is predicted to do; labels that are "unknown" count as neither.
+        Their predicted responses; labels that are "unknown" count as neither.
     right
         float64 [drugs], how many of a drug's genes called down or up are expected to be so.
     score
-        What the strength of a gene is: "z", or "p(up) - p(down)" of a predictor without z.
+        The name of a gene's strength: "z", or "p(up) - p(down)" of a predictor without z.
     """
 
     path: Path

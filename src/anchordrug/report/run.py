@@ -18,7 +18,7 @@ from anchordrug.report.page import write_page
 from anchordrug.report.run_drugs import run_drugs, run_files, without_predictions
 from anchordrug.report.tables import Tables, load_tables, rows_of
 
-# What readers of a report call the predictors and baselines of the metrics' tables.
+# Names in a report of the predictors and baselines of the metrics' tables.
 NAMES = {
     "all_none": "all 'none'",
     "gene_majority": "majority of the anchors, per gene",
@@ -84,7 +84,7 @@ def _named(headline: pd.DataFrame) -> pd.DataFrame:
 
 
 def _card(tables: Tables, target: str) -> dict[str, object]:
-    """Return the headline of one target: our score and its interval, and what to hold next to it."""
+    """Return the headline of one target: our score and its interval, and other scores for comparison."""
     headline = rows_of(tables.headline, target=target).set_index("predictor")[
         ["drugs", "macro_f1", "low", "high"]
     ]

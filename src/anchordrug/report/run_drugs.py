@@ -1,4 +1,4 @@
-"""The drugs of a run's exported predictors: what to believe of the predicted library, and the files."""
+"""The drugs of a run's exported predictors: evidence groups of the predicted library, and the files."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from anchordrug.report.tables import Tables, rows_of
 def run_drugs(
     project: Project, atlas: ResponseAtlas, tables: Tables, figures: Figures, drawings: Drawings
 ) -> list[dict[str, object]]:
-    """Return a panel for each target that has a table of predictions; `groups` are what to believe first."""
+    """Return a panel for each target that has a table of predictions; `groups` has its evidence groups."""
     about = atlas.drugs.set_index("drug_id")[["smiles", "name", "moa"]]
     panels = []
     for target in project.settings.targets:

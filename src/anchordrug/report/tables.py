@@ -1,4 +1,4 @@
-"""What earlier stages wrote about all targets and seeds, as the report reads it."""
+"""The tables of earlier stages on all targets and seeds, as the report reads them."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from anchordrug.project.project import Project
 
 @dataclass(frozen=True)
 class Tables:
-    """What earlier stages wrote about all targets and seeds."""
+    """The tables of earlier stages on all targets and seeds."""
 
     headline: pd.DataFrame
     scores: pd.DataFrame

@@ -57,9 +57,9 @@ _PLURALS = {"strategies": "strategy", **{f"{term}s": term for term in TERMS}}
 _WORDS = sorted({*TERMS, *_PLURALS}, key=len, reverse=True)
 _TERM = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, _WORDS))})(?![\w-])", re.IGNORECASE)
 _BY_NAME = {name.casefold(): term for name, term in {**{term: term for term in TERMS}, **_PLURALS}.items()}
-# Whole elements that are no prose, and single tags.
+# Whole elements without prose, and single tags.
 _TAG = re.compile(r"(<(script|style|svg|title)\b.*?</\2>|<[^>]*>)", re.DOTALL)
-# What is inside these is a name, a control or a cell.
+# These contain a name, a control or a cell.
 _NO_PROSE = frozenset(
     ("a", "button", "code", "h1", "h2", "h3", "label", "nav", "pre", "select", "summary", "td", "th")
 )

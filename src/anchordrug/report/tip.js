@@ -19,6 +19,8 @@
   const hide = () => { tip.hidden = true; told = null; };
   const show = (event) => {
     const point = event.target.closest?.("[data-tip]");
+    // The pointer may come to be elsewhere as the page scrolls to what has the focus.
+    if (!point && event.type === "pointerover" && told === document.activeElement) return;
     if (!point) return hide();
     told = point;
     tip.textContent = point.dataset.tip;
