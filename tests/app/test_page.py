@@ -144,7 +144,7 @@ def test_links_of_a_report_work_and_it_cannot_reach_the_page(open_page, by_page)
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open the report").click()
     report = opened.value
-    report.get_by_role("heading", name="What to believe first").wait_for()
+    report.get_by_role("heading", name="Predictions to believe first").wait_for()
     with pytest.raises(Exception, match="cookie"):
         report.evaluate("document.cookie")
     for name in ("SIM-T1.onnx", "rounds/01/outcome.csv"):

@@ -22,7 +22,7 @@ _REFUSED = (
     "This page belongs to someone else, or the program was started again: open the address that "
     "anchordrug app has printed."
 )
-# A browser sends a strict cookie after a click on a page of this address, not after a link from another one.
+# A browser sends a strict cookie after a click on a page of this address, not after a link from another page.
 _ENTER = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>AnchorDrug</title>'
 
 

@@ -57,7 +57,7 @@ def add_model_pages(model: Path, root: Path) -> None:
         The file is not a model of anchordrug's.
     """
     about = card(model)
-    # A model of the same name in another folder is another one.
+    # A model of the same name in another folder is another model.
     here = beside(root.absolute() / f"{model.stem}-{sha256(model)[:8]}")
 
     @ui.page("/")

@@ -75,7 +75,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Places:
-    """The campaigns of a project below `campaigns/`, or the one that was named."""
+    """The campaigns of a project below `campaigns/`, or the campaign that was named."""
 
     root: Path
     only: Path | None

@@ -66,7 +66,7 @@ def draw(place: Place) -> None:
     if not waits and measured < campaign.budget:
         with within("section", "card"):
             text("h2", f"Round {len(rounds) + 1}")
-            prose("The strategy chooses the drugs that are expected to teach the model most.")
+            prose("The strategy chooses the drugs that are expected to improve the predictions most.")
             button("Choose the next drugs", lambda: run(place, "next"), main=True, reason=place.busy())
 
 

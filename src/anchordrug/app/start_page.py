@@ -1,4 +1,4 @@
-"""The first page of a project: its campaigns, and a new one."""
+"""The first page of a project: its campaigns, and the form for a new campaign."""
 
 import os
 from urllib.parse import quote

@@ -56,7 +56,7 @@ def link(content: str, url: str, *, new_tab: bool = False) -> None:
 
 
 def button(content: str, on_click: Callable, *, main: bool = False, reason: str = "") -> ui.button:
-    """Show a button; the main one of a card has the colour. With a reason not to press it, it says so."""
+    """Show a button; the main one of a card has the colour. A reason not to press it is shown."""
     (shown,) = buttons([(content, on_click)], main=main, reason=reason)
     return shown
 

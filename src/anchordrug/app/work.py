@@ -25,7 +25,7 @@ def run(
     Parameters
     ----------
     project_of
-        Opens the project; runs with an exported model alone need none.
+        Opens the project; runs with an exported model alone do not need it.
     reading_atlas
         Keeps others from writing the atlas meanwhile.
     """

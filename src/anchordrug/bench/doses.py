@@ -49,14 +49,14 @@ def require_one_dose_per_drug(plate_map: pd.DataFrame, path: Path) -> None:
 
 
 def condition_notes(world: World, doses: Iterable[float]) -> list[str]:
-    """Return what to know of drugs at other doses (uM), or another time, than the source lines have."""
+    """Return the notes on drugs at other doses (uM), or another time, than the source lines have."""
     time_h = world.campaign.plates.time_h
     notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
     return [note for note in notes if note is not None]
 
 
 def dose_notes(world: World, number: int, plate_map: pd.DataFrame) -> list[str]:
-    """Return what to know of the doses in the plate map of round `number`, in words.
+    """Return the notes on the doses in the plate map of round `number`, in words.
 
     They may differ from campaign.yaml, from the earlier rounds and from the source lines.
     """

@@ -11,7 +11,7 @@ from anchordrug.files.atomic import PARTIAL, atomic_path
 
 NAME = "dvc.yaml"
 _STAGES = f"""# Here, a new file in {files.RESULTS}/NN/ and `dvc repro dvc.yaml:next` give the next plate;
-# `dvc repro` also predicts the library with what is measured so far.
+# `dvc repro` also predicts the library with the measurements so far.
 stages:
   next:
     cmd:

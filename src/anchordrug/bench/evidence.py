@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def evidence_table(model: "Model", anchors: Sequence[np.ndarray]) -> pd.DataFrame:
     """Return the evidence groups of every target's drugs to be predicted, in schema EVIDENCE.
 
-    The expected macro-F1 is that of source lines that played the target, with as many anchors or the next
+    The expected macro-F1 is that of source lines used as the target, with as many anchors or the next
     smaller number that was tried; NaN where the predictor does not tell.
 
     Parameters

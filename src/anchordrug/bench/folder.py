@@ -1,4 +1,4 @@
-"""The folder of a campaign: which file lies where, and who may work in it."""
+"""The folder of a campaign: where its files are, and who may work in it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ PLATE_MAP = "plate_map.csv"
 PICK_LIST = "pick_list.csv"
 PACK_PDF = "pack.pdf"
 PACK_XLSX = "pack.xlsx"
-# Written last: what the pick list and the pack were made from.
+# Written last: the sources of the pick list and the pack.
 PACK = "pack.json"
 ADVICE = "advice.csv"
 EVIDENCE = "evidence.csv"
@@ -72,7 +72,7 @@ def ingested_rounds(folder: Path) -> list[int]:
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Keep other commands out of a campaign's folder, and tidy what a killed one left half written.
+    """Keep other commands out of a campaign's folder, and remove half-written files of a killed command.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def working_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`, and tidy what a killed command left half written there.
+    """Hold the lock of `folder`, and remove half-written files of a killed command there.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def made_or_undone(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`, as `owned`, and remove what was written there if the input is refused.
+    """Hold the lock of `folder`, as `owned`, and remove new files there if the input is refused.
 
     The model stays, because learning resumes from it, and so do the tables of rejects that the screen names.
 

@@ -1,4 +1,4 @@
-"""What a round was laid out and its pack made from, and what to know of it while it waits."""
+"""The settings and files that a round and its pack were made from, and the notes on a round that waits."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def is_current(folder: Path, campaign: CampaignSettings, number: int) -> bool:
 
 
 def round_notes(folder: Path, campaign: CampaignSettings, number: int) -> list[str]:
-    """Return what to know of a round that waits: the warnings of its pack, and edits that it does not follow.
+    """Return the notes on a round that waits: the warnings of its pack, and edits that it does not follow.
 
     It reads the folder alone.
     """

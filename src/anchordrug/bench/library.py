@@ -41,8 +41,8 @@ class Resolved:
     Attributes
     ----------
     library
-        `COLUMNS`, and the further ids as the file calls them; `match` says by what the compound was found in
-        the atlas, as drug `atlas_id` (None: new).
+        `COLUMNS`, and the further ids as the file calls them; `match` is the kind of id by which the compound
+        was found in the atlas, as drug `atlas_id` (None: new).
     rejects
         line, drug_id, name, smiles, inchikey, reason, and the further ids.
     notes
@@ -73,7 +73,7 @@ class _Atlas:
 
 
 def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resolved:
-    """Resolve what `anchordrug.raw.compounds` read against the drug table of an atlas.
+    """Resolve the compounds of `anchordrug.raw.compounds` against the drug table of an atlas.
 
     Rows keep their order. Of several rows of one drug the first is kept, the others are rejects. Where a
     compound is in the atlas, structure, InChIKey and mechanism are the atlas'.
@@ -209,7 +209,7 @@ def _stereo(atlas: _Atlas, row: int) -> str:
 
 
 def counts_in_words(matches: Iterable[str]) -> str:
-    """Return how many compounds were found by what, for the screen."""
+    """Return how many compounds were found by each kind of id, for the screen."""
     counts = pd.Series(list(matches)).value_counts()
     order = (SAME_STRUCTURE, SAME_INCHIKEY, SAME_SKELETON, SAME_ID, SAME_NAME)
     parts = [f"{counts[name]} by {name}" for name in order if name in counts]

@@ -51,7 +51,7 @@ def read_selection(folder: Path, number: int) -> pd.DataFrame:
 
 
 def read_outcome(folder: Path, number: int) -> pd.DataFrame:
-    """Return what became of every drug of an ingested round, in every target."""
+    """Return the outcome of every drug of an ingested round, in every target."""
     path = files.round_of(folder, number) / files.OUTCOME
     return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path, files.RESTORE)
 

@@ -32,7 +32,7 @@ CARD = "campaign.json"
 
 @dataclass(frozen=True)
 class Model:
-    """What source lines taught, ready for each target of a campaign; sequences are in the targets' order."""
+    """The predictors learned from source lines for each target of a campaign, in the order of the targets."""
 
     world: World
     tasks: Sequence[Task]
@@ -40,7 +40,7 @@ class Model:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """What strategies may know of every drug."""
+        """The facts on every drug that strategies may use."""
         return Catalogue.of(self.tasks[0], self.world.queries)
 
     @property
@@ -64,7 +64,7 @@ def model_folder(world: World) -> Path:
 
 
 def load_model(world: World) -> Model:
-    """Load a campaign's model; learn it first if there is none yet, and say so.
+    """Load a campaign's model; learn it first if there is none yet, and report it.
 
     Raises
     ------

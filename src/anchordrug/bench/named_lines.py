@@ -11,7 +11,7 @@ from anchordrug.raw.line_tables import read_identities
 
 
 def as_in_atlas(asked: Sequence[str], lines: Sequence[str], raw: Path, option: str) -> tuple[str, ...]:
-    """Return the atlas' names of cell lines that are spelled otherwise there, and say so.
+    """Return the atlas' names of cell lines that are spelled otherwise there, and report it.
 
     Parameters
     ----------

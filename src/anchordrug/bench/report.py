@@ -21,7 +21,7 @@ from anchordrug.report.figures import Figures
 from anchordrug.report.page import write_page
 from anchordrug.report.predictions import Predictions, read_predictions
 
-# Of a target, by what follows its name.
+# Files of a target, by the ending after its name.
 FILES = {
     ".parquet": "every prediction: one row per drug and gene with label, probabilities, z and confidence; "
     "for R and Python",
@@ -52,7 +52,7 @@ def write_report(
     evidence: pd.DataFrame,
     folder: Path,
 ) -> None:
-    """Write the report: what to believe first, the files, and the drugs, measured and predicted.
+    """Write the report: the predictions to believe first, the files, and the drugs, measured and predicted.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _summary(world: World) -> str:
 
 
 def _conditions(world: World) -> list[str]:
-    """Return dose and time of the drugs on the plates, and what to know of them, in sentences."""
+    """Return dose and time of the drugs on the plates, and notes on them, in sentences."""
     time_h = world.campaign.plates.time_h
     doses = doses_of_rounds(world.folder, files.ingested_rounds(world.folder), world.campaign.targets)
     measured = ", ".join(in_words(dose, time_h) for dose in doses)
@@ -117,7 +117,7 @@ def _conditions(world: World) -> list[str]:
 
 
 def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
-    """Return drug_id, inchikey, smiles, name and moa of what was predicted, and then of the atlas' drugs."""
+    """Return drug_id, inchikey, smiles, name and moa of the predicted drugs, and then of the atlas' drugs."""
     drugs = world.atlas.drugs
     moa = pd.concat([world.library, drugs]).drop_duplicates("inchikey").set_index("inchikey")["moa"]
     own = compounds.assign(moa=compounds["inchikey"].map(moa))
@@ -125,7 +125,7 @@ def _about(world: World, compounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(world: World) -> pd.DataFrame:
-    """Return what became of the drugs of all rounds with results: schemas.OUTCOME, and more columns."""
+    """Return the outcomes of the drugs of all rounds with results: schemas.OUTCOME, and more columns."""
     tables = [
         read_outcome(world.folder, number)
         .assign(round=number)
@@ -210,7 +210,7 @@ def _rounds(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _forecast(world: World) -> pd.DataFrame | None:
-    """Return what every round was expected to bring; None where the predictor could not tell."""
+    """Return the expected gain of every round; None where the predictor could not tell."""
     tables = []
     for number in files.round_numbers(world.folder):
         path = files.round_of(world.folder, number) / files.ADVICE

@@ -29,7 +29,7 @@ def write_round_files(
     Returns
     -------
     list of str
-        What to know before the round is pipetted; see `anchordrug.bench.laid_out.round_notes`.
+        Notes before the round is pipetted; see `anchordrug.bench.laid_out.round_notes`.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class Plates(Section):
 
 
 class Constraints(Section):
-    """What may be bought: drug_ids of the library, the cost of all rounds, drugs of one kind."""
+    """Limits of the choice: drug_ids of the library, the cost of all rounds, drugs of one kind."""
 
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -81,7 +81,7 @@ def read_campaign(path: Path) -> CampaignSettings:
 
 
 def check_campaign(settings: CampaignSettings, source: object) -> None:
-    """Check what no single value shows; `source` names the place in errors.
+    """Check values against one another; `source` names the place in errors.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a campaign's commands compute with: the project's atlas with library and target lines added."""
+"""The data of a campaign's commands: the project's atlas with library and target lines added."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +25,7 @@ CARD = "campaign.json"
 
 @dataclass(frozen=True)
 class World:
-    """A campaign, and the atlas it stands in.
+    """A campaign, and its atlas.
 
     Attributes
     ----------

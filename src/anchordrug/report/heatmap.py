@@ -20,7 +20,7 @@ def heatmap(scores: np.ndarray, drugs: Sequence[str], genes: Sequence[str], scor
     """Draw the genes that differ most between some drugs; None for fewer than two drugs or genes.
 
     Drugs are clustered by the correlation of their responses, genes by that of theirs, with average linkage.
-    Leaves are in the order in which neighbours are most alike (Bar-Joseph et al. 2001).
+    Leaves are in the order in which neighbours are most similar (Bar-Joseph et al. 2001).
 
     Parameters
     ----------

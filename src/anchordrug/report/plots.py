@@ -205,7 +205,7 @@ def genes(table: pd.DataFrame) -> Figure:
     ]
     svg = svg_of(draw, "macro-F1 of the consensus of other cell lines", "macro-F1 of the predictor")
     better = int((table["macro_f1"] > table["consensus"]).sum())
-    shows = f"Macro-F1 of {len(table)} genes against the consensus of other cell lines; {better} lie above."
+    shows = f"Macro-F1 of {len(table)} genes against the consensus of other cell lines; {better} are above."
     return Figure(svg, shows, (Points("genes", labels),))
 
 

@@ -114,7 +114,7 @@ class Predictions:
 
 
 def read_predictions(path: Path, genes: Sequence[str]) -> Predictions:
-    """Read a long table of one target, which has every one of `genes` for every drug, some drugs at a time.
+    """Read a long table of one target, which has all `genes` for every drug, some drugs at a time.
 
     Raises
     ------

@@ -327,7 +327,7 @@ def test_a_drug_twice(tmp_path):
 
 def test_fold_changes_are_not_taken_for_z(tmp_path):
     with pytest.raises(
-        AssayError, match=r"half of the values lie within 0\.113 of 0.* look like log fold changes"
+        AssayError, match=r"half of the values are within 0\.113 of 0.* look like log fold changes"
     ):
         read_assay(save(tmp_path, Z * 0.1, ".csv"), KNOWN)
 
@@ -758,6 +758,6 @@ def test_a_format_goes_before_the_general_ones_and_two_are_told(tmp_path, own_fo
     assert read_assay(save(tmp_path, COUNTS, ".csv"), KNOWN) is not counts
     FORMATS.register("yours", Format(own.owns, lambda _: counts))
     with pytest.raises(
-        AssayError, match="is in format mine and yours alike; rename its columns, or the file"
+        AssayError, match="is in format mine and yours together; rename its columns, or the file"
     ):
         read_assay(write(tmp_path, "gene,A1,IC50\nSIMG1,1,2\n"), KNOWN)

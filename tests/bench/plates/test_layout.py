@@ -104,7 +104,7 @@ def test_layout_says_what_does_not_fit():
     with pytest.raises(SettingsError, match=r"plates.controls: 60 leave no well .* 60 usable .* fewer"):
         laid_out(controls=60)
     for drugs in (pd.concat([drugs_of(1)] * 2), drugs_of(1).assign(drug_id="dmso")):
-        with pytest.raises(TableError, match="stands twice or is the vehicle"):
+        with pytest.raises(TableError, match="is there twice or is the vehicle"):
             lay_out(drugs, plates_of(), prefix="x", cell_line="THP1", seed=0)
 
 
@@ -223,7 +223,7 @@ HEADER = "plate,well,drug_id,concentration,unit,cell_line,pert_type,InChIKey,rep
             "plate,drug_id,concentration,cell_line\nP,x,1,L\n",
             r"no column 'well_position' .* well, metadata_well",
         ),
-        ("plate,well,Well,drug_id\nP,A1,A1,x\n", r"column 'well' stands twice"),
+        ("plate,well,Well,drug_id\nP,A1,A1,x\n", r"column 'well' is there twice"),
         (HEADER + "P,A1,x,1,uM,L,,,1\nP,a01,y,1,uM,L,,,1\n", r"line 3: well A01 .* 'x' \(line 2\) and 'y'"),
         (HEADER + "P,A1,x,1,uM,L,,,1\nP,A1,x,1,uM,L,,,2\n", r"line 3: well A01 .* 'x' \(line 2\) and 'x'"),
         (HEADER + "P,Q1,x,1,uM,L,,,1\n", r"line 2: well 'Q1' is on no 96- or 384-well plate; write A01"),

@@ -1,4 +1,4 @@
-"""anchordrug atlas: add what a lab has measured to the atlas, list it, remove it."""
+"""anchordrug atlas: add a lab's measurements to the atlas, list it, remove it."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ THEN = "then: anchordrug grow ('dvc repro' runs it and the stages that follow)"
 
 @dataclass(frozen=True)
 class NewAddition:
-    """What the command line asks for; None where it does not say."""
+    """The options of the command line; None where not given."""
 
     name: str
     sources: list[Path]
@@ -97,7 +97,7 @@ def add(asked: NewAddition, project: Project) -> None:
 
 
 def show(project: Project) -> None:
-    """List the additions with what is recorded of them."""
+    """List the additions with their records."""
     additions = read_additions(project.additions)
     if not additions:
         typer.echo(f"no additions in {project.additions}")

@@ -26,9 +26,9 @@ from anchordrug.settings import Curate
 
 @dataclass(frozen=True)
 class Tables:
-    """What is added: files of results, the list of their compounds, the cell line, a plate map or None.
+    """The inputs of an addition: files of results, their compounds, the cell line, a plate map or None.
 
-    `id_column` names the compounds' column of ids, if its name does not say so, and `layer` the matrix of
+    `id_column` names the compounds' column of ids, if its name does not tell, and `layer` the matrix of
     files that have several.
     """
 

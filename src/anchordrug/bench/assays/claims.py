@@ -1,4 +1,4 @@
-"""What a file says of its wells besides their values, compared with the plate map."""
+"""Statements of a file on its wells besides their values, compared with the plate map."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ COLUMNS = ("plate", "well_position", "drug", "dose_um", "cell_line", "is_control
 
 
 def claims_of(samples: Sheet, columns: dict[str, int], wells: list[tuple[str, str]]) -> pd.DataFrame:
-    """Return what a table of samples says of its wells.
+    """Return the statements of a table of samples on its wells.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def claims_of(samples: Sheet, columns: dict[str, int], wells: list[tuple[str, st
 
 
 def require_agreement(claims: pd.DataFrame, path: Path, file: ResultFile, request: AssayRequest) -> None:
-    """Check that a file says of its wells what the plate map says, as far as its names are known.
+    """Check that a file's statements on its wells agree with the plate map, as far as its names are known.
 
     Raises
     ------

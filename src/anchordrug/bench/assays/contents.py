@@ -1,4 +1,4 @@
-"""What a file of assay results holds: counts of wells or of samples, or profiles of drugs or wells."""
+"""Contents of a file of assay results: counts of wells or of samples, or profiles of drugs or wells."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -18,7 +18,7 @@ FEWEST_COMPLETE_GENES = 100  # genes read in every well, from which a well's siz
 
 
 class Effects(NamedTuple):
-    """What each drug does to each gene, float64 [drugs, genes].
+    """The effect of each drug on each gene, float64 [drugs, genes].
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ def counts_of_wells(
     table.columns = _with_plates(table.columns, file, request)
     symbols = reference.genes["gene"].to_numpy(dtype=object)
     names = [symbols[row] if row >= 0 else name for name, row in zip(counts.genes, match.rows, strict=True)]
-    # An unknown gene must not be counted with a known one that goes by its name.
+    # An unknown gene must not be counted with a known gene of the same name.
     clash = [row < 0 and name in set(symbols) for name, row in zip(names, match.rows, strict=True)]
     table.index = pd.Index(names)
     return table[~np.array(clash)].groupby(level=0, sort=True).sum()
@@ -75,7 +75,7 @@ def _with_plates(wells: pd.Index, file: ResultFile, request: AssayRequest) -> pd
         own = request.wells_of(file.belongs_to)["plate"].unique().tolist() or plates
     if "" in wells.get_level_values(0) and len(own) > 1:
         raise BelongsError(
-            f"{file.path}: its wells do not say of which plate they are; write wells as {own[0]}_A01, or "
+            f"{file.path}: its wells do not name their plate; write wells as {own[0]}_A01, or "
             f"name one of the plates: {shortlist(own)}"
         )
     return pd.MultiIndex.from_tuples([(plate or own[0], well) for plate, well in wells], names=wells.names)
@@ -100,7 +100,7 @@ def joined_counts(counts: Mapping[Path, pd.DataFrame]) -> tuple[pd.DataFrame, li
         )
     lost = len(set().union(*(part.index for part in counts.values()))) - len(table)
     if table.empty:
-        raise AssayError(f"{names}: have no gene in common; name their genes alike")
+        raise AssayError(f"{names}: have no gene in common; give their genes the same kind of names")
     return table, [f"{lost} genes are not in all files of counts and are left out"] if lost else []
 
 
@@ -121,7 +121,7 @@ def result_from_counts(
     names
         The names of the files, for errors.
     notes
-        What to tell of how the files were read.
+        Notes for the user on how the files were read.
 
     Raises
     ------

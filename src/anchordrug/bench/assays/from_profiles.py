@@ -106,7 +106,7 @@ def _too_few(z: pd.DataFrame, match: GeneMatch) -> pd.Series:
 def _scaled(
     z: pd.DataFrame, profiles: Profiles, reference: Reference
 ) -> tuple[pd.DataFrame, float, list[str]]:
-    """Return `z` on the atlas' scale, by what it was multiplied (NaN without drugs), and what to tell."""
+    """Return `z` on the atlas' scale, the factor (NaN without drugs), and notes for the user."""
     if z.empty:
         return z, float("nan"), []
     measured = z.columns[z.notna().any()].tolist()
@@ -142,7 +142,7 @@ def cell_line_of(file: ResultFile, request: AssayRequest) -> str:
 def _drugs(
     profiles: Profiles, plate_map: pd.DataFrame, request: AssayRequest
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the drug_id of every name in the file that was asked for, and what to tell of the others."""
+    """Return the drug_id of every name in the file that was asked for, and notes on the others."""
     in_well = plate_map.set_index(["plate", "well_position"])["drug_id"].to_dict()
     # A positive control may be a drug of the round, whose own wells count.
     poscon = plate_map[plate_map["pert_type"] == "poscon"]

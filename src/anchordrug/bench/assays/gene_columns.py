@@ -14,7 +14,7 @@ LOOKED_FOR = (
 
 
 def gene_hits(names: Sequence[str], is_gene: Callable[[str], bool]) -> int:
-    """Return how many different ones of `names` are genes."""
+    """Return how many different `names` are genes."""
     return sum(map(is_gene, set(names) - {""}))
 
 

@@ -100,7 +100,7 @@ def _require_genes(contents: Counts | Profiles, match: GeneMatch, reference: Ref
 
 
 def _require_plausible(contents: Counts | Profiles) -> None:
-    """Check that no value is beyond what a z-score, a statistic or a fold change can be."""
+    """Check that no value is too large for a z-score, a statistic or a fold change."""
     if isinstance(contents, Counts):
         return
     wrong = np.argwhere(np.abs(contents.values.to_numpy()) > LARGEST_Z)

@@ -21,7 +21,7 @@ def placed(samples: Samples, file: ResultFile, request: AssayRequest) -> Counts:
     """Return the counts of the samples that the plate map asks for, each in a well of its drug.
 
     The samples of a drug, cell line and plate get its wells in the order of their replicates. So a well is
-    one of the drug's wells, not always the one that the cells were in.
+    one of the drug's wells, not always the well that the cells were in.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def placed(samples: Samples, file: ResultFile, request: AssayRequest) -> Counts:
         The samples could be of several cell lines or plates.
     AssayError
         No sample is asked for, a plate is not in the plate map, a drug has more samples than wells, or
-        several doses of which the one that is asked for cannot be told.
+        several doses, so that the dose asked for cannot be found.
     """
     table = samples.table.assign(
         drug_id=_drug_ids(samples.table, request.names),
@@ -162,7 +162,7 @@ def _lines(samples: Samples, file: ResultFile, request: AssayRequest) -> list[st
 
 
 def _plates(samples: Samples, file: ResultFile, request: AssayRequest) -> list[str]:
-    """Return the plate of every sample; a single plate needs no name."""
+    """Return the plate of every sample; a single plate does not need a name."""
     plates = samples.table["plate"]
     if file.belongs_to in request.plates:
         return [str(file.belongs_to)] * len(plates)

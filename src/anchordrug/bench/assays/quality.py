@@ -178,9 +178,9 @@ def failed_drugs(wells: pd.DataFrame, correlations: pd.DataFrame) -> pd.DataFram
     Parameters
     ----------
     wells
-        What `check_wells` returned, of one cell line.
+        The result of `check_wells`, of one cell line.
     correlations
-        What `replicate_correlations` returned for its good wells.
+        The result of `replicate_correlations` for its good wells.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def swapped_layout(counts: pd.DataFrame, plate_map: pd.DataFrame) -> str | None:
     Controls are alike, and so are the replicates of a drug. If under the stated layout they are no more
     alike than shuffled wells, and under another one clearly, the other one is what happened. Drugs too
     weak to tell layouts apart raise no alarm. For another layout, wells that were read in one row or column
-    do not count: they share a pipette. A swap of replicates that all stand in line so goes unnoticed.
+    do not count: they share a pipette. So a swap of replicates that are all in line goes unnoticed.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def _profiles(counts: np.ndarray) -> _Profiles:
     # The one fewest read may have none; a gene without reads would only add equal zeros.
     kept = counts[(mean >= enough) & (mean > 0)].T
     reads = counts.sum(axis=0)[:, None]
-    # One read more, in proportion to the well's reads, keeps wells of different size alike at no reads.
+    # One read more, in proportion to the well's reads, keeps wells of different size equal at no reads.
     size = reads / reads.mean()
     expected = size * (kept / reads).mean(axis=0) * reads.mean()
     return _Profiles(

@@ -59,9 +59,9 @@ class Format:
     owns
         Whether a file is in this format, by its first bytes, its name or, if it is a sheet, its header.
     read
-        Returns the contents of such a file; an AssayError or RawDataError tells what is wrong with it.
+        Returns the contents of such a file; an AssayError or RawDataError tells its fault.
     general
-        Whether any other format that owns a file goes before this one.
+        Whether any other format that owns a file precedes this format.
     has_layers
         Whether a file may have several matrices, of which the user may name one.
     """
@@ -124,7 +124,7 @@ def _format_of(file: AssayFile) -> Format:
         owners = [name for name, form in formats.items() if form.general == general and form.owns(file)]
         if len(owners) > 1:
             raise AssayError(
-                f"{file.path}: is in format {' and '.join(owners)} alike; rename its columns, or the file"
+                f"{file.path}: is in format {' and '.join(owners)} together; rename its columns, or the file"
             )
         if owners:
             return formats[owners[0]]

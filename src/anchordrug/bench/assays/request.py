@@ -13,7 +13,7 @@ from anchordrug.raw.line_names import match_lines, near_line
 
 @dataclass(frozen=True)
 class AssayRequest:
-    """What an assay was asked to measure.
+    """The drugs and wells that an assay was asked to measure.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class ResultFile:
     Attributes
     ----------
     belongs_to
-        The plate or cell line that it belongs to, None if it says so itself.
+        The plate or cell line that it belongs to, None if the file names it.
     layer
         Which of its matrices is read, None to find out.
     """

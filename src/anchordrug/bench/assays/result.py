@@ -35,7 +35,7 @@ class AssayResult:
     wells
         One row per well as `quality.check_wells` returns it; None if the files have no wells.
     notes
-        What the user should know.
+        Notes for the user.
     factor
         By which the assay's own numbers were multiplied; NaN if no drug was measured.
     source
@@ -59,14 +59,14 @@ def assay_in_words(has_wells: bool, factor: float) -> str:
 
 
 def stranger_notes(strangers: Sequence[str]) -> list[str]:
-    """Tell of drugs that were not asked for."""
+    """Return the note on drugs that were not asked for."""
     if not strangers:
         return []
     return [f"{len(strangers)} drugs nobody asked for are left out: {shortlist(strangers)}"]
 
 
 def positive_control_notes(wells: Sequence[str]) -> list[str]:
-    """Tell of wells of positive controls."""
+    """Return the note on wells of positive controls."""
     if not wells:
         return []
     return [f"{len(wells)} wells of positive controls are left out: {shortlist(wells)}"]

@@ -234,7 +234,7 @@ def _noted(contents: Counts | Profiles, notes: tuple[str, ...]) -> Counts | Prof
 
 
 def _as_read(matrix: SampleMatrix, gene_column: int, columns: dict[str, int]) -> str:
-    """Tell which matrix and which columns were taken for what."""
+    """Return the notes on the matrix and the columns that were used."""
     shown = [f"genes by {_column(matrix.genes, gene_column)}"]
     shown += [f"{role} by {_column(matrix.samples, columns[role])}" for role in ROLES if role in columns]
     return (

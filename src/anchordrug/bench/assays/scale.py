@@ -1,4 +1,4 @@
-"""From what an assay measured to the z scale of the atlas.
+"""From an assay's values to the z scale of the atlas.
 
 A z-score of the atlas is in units of a gene's spread between wells, a fold change is not, and neither
 assay nor sequencing depth tell the ratio. Two steps take the place of it: noise is shrunk away drug by
@@ -13,7 +13,7 @@ import numpy as np
 from anchordrug.bench.assays.contents import Kind
 from anchordrug.errors import AssayError
 
-# What the factor is for assays whose results can be trusted, by the kind of the numbers (docs/method).
+# The factor for assays whose results can be trusted, by the kind of the numbers (docs/method).
 USUAL_FACTOR = {
     "counts": (1.0, 10.0),
     "log2_fold_change": (1.0, 10.0),
@@ -27,9 +27,9 @@ LEAST_SHARE = 0.01  # of the noise variance: a drug without any effect keeps the
 def shrink(log2_fold_change: np.ndarray, standard_error: np.ndarray) -> np.ndarray:
     """Shrink each drug's effects towards 0, the more the likelier they are noise.
 
-    The effects of one drug are taken as normal around 0. Their variance is what the fold changes vary
+    The effects of one drug are taken as normal around 0. Their variance is the variance of the fold changes
     beyond their errors, genes weighted by how well they tell it; the result is the posterior mean (Morris
-    1983, doi:10.1080/01621459.1983.10477920). A weak drug is shrunk more than a strong one, which keeps
+    1983, doi:10.1080/01621459.1983.10477920). A weak drug is shrunk more than a strong drug, which keeps
     its noise from being taken for labels.
 
     Parameters
@@ -60,7 +60,7 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
     Parameters
     ----------
     statistic
-        float [drugs, genes] of one cell line: what `shrink` returned, or the z of another assay. NaN, and a
+        float [drugs, genes] of one cell line: the result of `shrink`, or the z of another assay. NaN, and a
         gene that is 0 for every drug, was not measured, and does not count.
     reference_z
         float [n, genes], the same genes: the atlas' responses to these drugs in other cell lines, as many
@@ -74,7 +74,7 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
     Raises
     ------
     AssayError
-        No drug has any effect on any gene, or the atlas tells of none.
+        No drug has any effect on any gene, or the atlas has none.
     """
     measured = (np.nan_to_num(statistic) != 0).any(axis=0)
     if not measured.any() or not np.nan_to_num(reference_z[:, measured]).any():
@@ -88,7 +88,7 @@ def to_atlas_scale(statistic: np.ndarray, reference_z: np.ndarray) -> tuple[np.n
 
 
 def factor_notes(kind: Kind | Literal["counts"], factor: float) -> list[str]:
-    """Tell of a factor that is far from what it is for other assays.
+    """Return the note on a factor that is far from that of other assays.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def simulate_counts(
 ) -> pd.DataFrame:
     """Return int64 counts [genes x wells] of every well of `plate_map`.
 
-    What is a gene's own (mean, dispersion, spread) depends on `seed` alone, and what is a plate's own on
+    Properties of a gene (mean, dispersion, spread) depend on `seed` alone, and those of a plate on
     `seed` and its name: the rounds of a campaign agree on the genes.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Wide tables of assay results, genes x samples: counts of wells or z-scores of drugs, told by the values."""
+"""Wide tables of assay results, genes x samples: counts of wells or z-scores of drugs, by their values."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -57,7 +57,7 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
     for position, name in enumerate(wide.samples):
         if first.setdefault(name, position) != position:
             raise AssayError(
-                f"{wide.path}: '{name}' stands in {wide.sample_place(first[name])} and in "
+                f"{wide.path}: '{name}' is in {wide.sample_place(first[name])} and in "
                 f"{wide.sample_place(position)}; give one profile per drug"
             )
     names, genes = pd.Index(wide.samples, name="name"), pd.Index(wide.genes, name="gene")
@@ -65,7 +65,7 @@ def contents_of(wide: WideTable, plates: Collection[str]) -> Counts | Profiles:
 
 
 def genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
-    """Return `wide` without the rows that are not genes or have no name, and what to tell of them.
+    """Return `wide` without the rows that are not genes or have no name, and notes on them.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def genes_only(wide: WideTable) -> tuple[WideTable, tuple[str, ...]]:
 
 
 def _complete(path: Path, table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return counts [genes x wells] without empty wells and incomplete genes, and what to tell of them."""
+    """Return counts [genes x wells] without empty wells and incomplete genes, and notes on them."""
     empty = table.isna().all(axis=0)
     counts = table.loc[:, ~empty]
     missing = counts.isna()
@@ -131,7 +131,7 @@ def _are_counts(wide: WideTable) -> bool:
         median = float(np.median(np.abs(values)))
         if median < _SMALLEST_MEDIAN_Z:
             raise AssayError(
-                f"{wide.path}: half of the values lie within {median:.3g} of 0, so they are not z-scores but "
+                f"{wide.path}: half of the values are within {median:.3g} of 0, so they are not z-scores but "
                 "look like log fold changes; give raw counts, z-scores, or a table of differential "
                 "expression with p-values"
             )
@@ -164,7 +164,7 @@ def _wells(wide: WideTable, plates: Collection[str]) -> pd.MultiIndex:
         if well in first:
             other = first[well]
             raise AssayError(
-                f"{wide.path}: well {' '.join(filter(None, well))} stands in {wide.sample_place(other)} "
+                f"{wide.path}: well {' '.join(filter(None, well))} is in {wide.sample_place(other)} "
                 f"('{wide.samples[other]}') and in {wide.sample_place(position)} ('{name}'); keep one, or "
                 "put the plate's name before the well"
             )

@@ -32,7 +32,7 @@ from anchordrug.project.project import Project
 
 
 def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
-    """Finish the campaign in `folder` with what is measured so far; run again, it starts over.
+    """Finish the campaign in `folder` with the measurements so far; run again, it starts over.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
 
 
 def _remove_tables(here: Path, target: str, suffixes: Iterable[str]) -> None:
-    """Remove what an earlier `finish` has predicted in formats that nobody asks for now."""
+    """Remove predictions of an earlier `finish` in formats that are not asked for now."""
     for suffix in suffixes:
         out = here / f"{target}{suffix}"
         for path in (out, *side_files(out)):
@@ -119,7 +119,7 @@ def _hashes(world: World, rounds: list[int]) -> dict[str, str]:
 
 
 def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
-    """Return what the card of an exported predictor says of its target."""
+    """Return the entries of an exported predictor's card on its target."""
     settings, drug = model.world.settings, model.world.settings.featurize.drug
     return {
         "target": task.target,
@@ -133,7 +133,7 @@ def _card(model: Model, task: Task, anchors: np.ndarray) -> dict[str, object]:
 
 
 def _provenance(world: World, task: Task) -> dict[str, object]:
-    """Return what the predictor of a target was made from; in a rehearsal all of it is the atlas'."""
+    """Return the sources of the predictor of a target; in a rehearsal all of it is the atlas'."""
     campaign, experiments = world.campaign, [task.sources]
     if task.target in world.atlas.measured_lines():
         experiments.append(world.atlas.of(task.target))

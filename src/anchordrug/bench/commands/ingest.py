@@ -1,4 +1,4 @@
-"""anchordrug campaign ingest: take up the results of a round, after showing what they say."""
+"""anchordrug campaign ingest: accept the results of a round, after showing them."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -35,11 +35,11 @@ def run(
     layer: str | None,
     accept: Callable[[list[AssayResult]], bool],
 ) -> None:
-    """Take up results of round `number` (default: the last one), after showing what they say.
+    """Take up results of round `number` (default: the last round), after showing them.
 
-    The files are kept under results/; those that lie there already are taken up too. `belongs_to` names
+    The files are kept under results/; files that are already there are taken up too. `belongs_to` names
     the plate or the cell line of files that do not say it themselves, `layer` the matrix of those that have
-    several (without files: of those that are kept). `accept` tells of the results whether they count.
+    several (without files: of those that are kept). `accept` decides whether the results count.
 
     Raises
     ------

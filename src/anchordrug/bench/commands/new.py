@@ -31,9 +31,10 @@ from anchordrug.settings import Settings, checked
 
 @dataclass(frozen=True)
 class NewCampaign:
-    """What is asked for; a dose or time of None is that of the settings.
+    """The arguments of a new campaign; a dose or time of None is that of the settings.
 
-    `constraints` and `plates` are values of these sections of campaign.yaml that are not the usual ones.
+    `constraints` and `plates` are values of these sections of campaign.yaml that differ from the usual
+    values.
     """
 
     targets: tuple[str, ...]
@@ -54,7 +55,7 @@ class NewCampaign:
 
 @dataclass(frozen=True)
 class Understood:
-    """What was understood of the files given: the library, and a note on the untreated expression."""
+    """The summary of the files given: the library, and a note on the untreated expression."""
 
     campaign: CampaignSettings
     resolved: Resolved
@@ -103,7 +104,7 @@ def run(folder: Path, asked: NewCampaign, project: Project) -> None:
 
 
 def understand(folder: Path, asked: NewCampaign, project: Project) -> Understood:
-    """Resolve the lists of compounds, read the untreated expression, write them into `folder`, and say so.
+    """Resolve the lists of compounds, read the untreated expression, write them into `folder`, and report it.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def understand(folder: Path, asked: NewCampaign, project: Project) -> Understood
     atlas = project.atlas()
     asked = replace(asked, targets=as_in_atlas(asked.targets, atlas.cell_lines, project.raw, "--target"))
     campaign = _campaign(asked, project.settings)
-    # What an earlier try that was cut may have left.
+    # Files that an interrupted try may have left.
     for name in (files.QUERIES, files.EXPRESSION):
         (folder / name).unlink(missing_ok=True)
     only = _measured(atlas, campaign) if campaign.rehearsal else None
@@ -198,7 +199,7 @@ def _resolve(
     what: str,
     only: set[str] | None = None,
 ) -> Resolved:
-    """Resolve a list of compounds, write it, say what was found."""
+    """Resolve a list of compounds, write it, report the matches."""
     resolved = resolve_library(read_compounds_for_sale(source, id_column), drugs)
     for note in resolved.notes:
         typer.echo(f"{source}: {note}")

@@ -1,4 +1,4 @@
-"""anchordrug campaign next: the drugs of the next round, their plates, and what they may bring."""
+"""anchordrug campaign next: the drugs of the next round, their plates, and their expected gain."""
 
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def _order(
 ) -> tuple[Choice, dict[str, int]]:
     """Return the drugs to be asked for, first those of this round, to the end of the budget.
 
-    The rest is what the strategy would take if it were asked for all of them now.
+    The rest are the drugs that the strategy would take if it were asked for all of them now.
     """
     world, asked = model.world, np.unique(measured.asked)
     anchors = measured.anchors

@@ -1,4 +1,4 @@
-"""anchordrug campaign status: where a campaign stands and what to do next, on one screen."""
+"""anchordrug campaign status: the progress of a campaign and the next step, on one screen."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from anchordrug.files.tables import read_table
 
 @dataclass(frozen=True)
 class Standing:
-    """What the folder of a campaign says of its rounds; `outcomes` are of those whose results are in."""
+    """The rounds in the folder of a campaign; `outcomes` are of those whose results are in."""
 
     campaign: CampaignSettings
     rounds: list[int]
@@ -120,7 +120,7 @@ def _standing(folder: Path) -> Standing:
 
 
 def _notes(folder: Path, standing: Standing) -> list[str]:
-    """Return what to know of the round that waits."""
+    """Return the notes on the round that waits."""
     rounds = standing.rounds
     if not rounds or rounds[-1] in standing.outcomes:
         return []
@@ -169,7 +169,7 @@ def _evidence(folder: Path, rounds: list[int]) -> list[str]:
 def _forecast(
     folder: Path, campaign: CampaignSettings, rounds: list[int], outcomes: dict[int, pd.DataFrame]
 ) -> list[str]:
-    """Return what the round that waits is expected to bring."""
+    """Return the expected gain of the round that waits."""
     if not rounds or rounds[-1] in outcomes:
         return []
     path = files.round_of(folder, rounds[-1]) / files.ADVICE
@@ -187,7 +187,7 @@ def _forecast(
 
 
 def _next_step(folder: Path, standing: Standing) -> tuple[str, str]:
-    """Return what to do next, in words and as a command or a file."""
+    """Return the next step, in words and as a command or a file."""
     rounds, campaign = standing.rounds, standing.campaign
     if rounds and rounds[-1] not in standing.outcomes:
         here = files.round_of(folder, rounds[-1])

@@ -59,7 +59,7 @@ def working_solutions(plate_map: pd.DataFrame, stocks: Mapping[str, float], plat
     wells = table.groupby(["drug_id", "concentration"], sort=False).size()
     times = plates.well_volume_ul / per_well
     asked = [(drug, dose, stocks.get(drug, plates.stock_mm)) for drug, dose in wells.index]
-    # What part of each working solution is stock, without a dilution before.
+    # The part of each working solution that is stock, without a dilution before.
     parts = np.array(
         [0.0 if drug == VEHICLE else dose * times / (1000 * stock) for drug, dose, stock in asked]
     )

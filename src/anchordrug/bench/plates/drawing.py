@@ -89,7 +89,7 @@ def write(
         ha=anchor,
         va="baseline",
         color=colour,
-        # A name may hold what matplotlib takes for a formula.
+        # A name may hold characters that matplotlib takes for a formula.
         parse_math=False,
     )
 
@@ -185,7 +185,7 @@ def table(
         The width of each column in mm, by its title; numbers of a negative width are written to its right.
     rows
         Texts, one per column; those that do not fit are cut. No line is drawn above a row that has
-        a text in its last column alone: it goes on with the row before.
+        a text in its last column alone: it continues the row before.
     """
     line = 1.75 * size
     x = left
@@ -197,7 +197,7 @@ def table(
         for place, row in enumerate(rows, start=1):
             write(axes, at, top + line * (place + 0.7), size, fit(row[number], most), anchor=anchor)
         x += wide
-    # Of a row that has a text in its last column alone, the row before goes on.
+    # A row that has a text in its last column alone continues the row before.
     ends = [place for place in range(1, len(rows) + 1) if place == len(rows) or any(rows[place][:-1])]
     lines(axes, [[(left, top + line), (x, top + line)]], "black")
     lines(

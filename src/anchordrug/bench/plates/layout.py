@@ -26,7 +26,7 @@ def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str,
     prefix : str
         Plates are called ``{prefix}-P1``, ``{prefix}-P2``, ...
     cell_line : str
-        What grows in the wells.
+        The cells in the wells.
     seed : int
         The same seed, prefix and cell line give the same map.
 
@@ -34,20 +34,20 @@ def lay_out(drugs: pd.DataFrame, plates: Plates, *, prefix: str, cell_line: str,
     -------
     DataFrame
         In schema PLATE_MAP, by plate, row letter, column. The replicates of a drug on any two plates
-        differ by one at most. Controls stand at random and apart, each in its own region of the plate.
+        differ by one at most. Controls are at random and apart, each in its own region of the plate.
 
     Raises
     ------
     SettingsError
         There is no drug, or the controls leave no well for one.
     TableError
-        A drug stands twice in `drugs`, or is the vehicle.
+        A drug is twice in `drugs`, or is the vehicle.
     """
     _require_drugs(drugs)
     usable = usable_wells(plates)
     # Rounds and cell lines of one campaign share its seed and must not share their layout.
     rng = np.random.default_rng([seed, zlib.crc32(f"{prefix}\n{cell_line}".encode())])
-    # Dealt like cards, drug by drug: that spreads each drug, and fills all plates, to within one well.
+    # Distributed in turn, drug by drug: that spreads each drug, and fills all plates, to within one well.
     to_deal = np.repeat(rng.permutation(len(drugs)), plates.replicates)
     number = math.ceil(len(to_deal) / (len(usable) - plates.controls))
     layouts = []
@@ -80,7 +80,7 @@ def _require_drugs(drugs: pd.DataFrame) -> None:
     wrong = drugs["drug_id"][drugs["drug_id"].duplicated() | (drugs["drug_id"].str.casefold() == "dmso")]
     if len(wrong):
         raise TableError(
-            f"drugs to lay out: '{wrong.iloc[0]}' stands twice or is the vehicle; take it off the selection"
+            f"drugs to lay out: '{wrong.iloc[0]}' is there twice or is the vehicle; take it off the selection"
         )
 
 
@@ -91,8 +91,9 @@ def usable_wells(plates: Plates) -> np.ndarray:
     usable = np.array([(r, c) for r in range(margin, rows - margin) for c in range(margin, columns - margin)])
     if len(usable) - plates.controls < 1:
         raise SettingsError(
-            f"plates.controls: {plates.controls} leave no well for drugs among the {len(usable)} usable ones "
-            f"of a {plates.wells}-well plate; ask for fewer, or for more wells (wells: 384, use_edge: true)"
+            f"plates.controls: {plates.controls} leave no well for drugs: {len(usable)} of the "
+            f"{plates.wells} wells of a plate are usable; ask for fewer, or for more wells (wells: 384, "
+            "use_edge: true)"
         )
     return usable
 

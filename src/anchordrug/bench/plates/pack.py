@@ -43,7 +43,7 @@ class Round:
     atlas
         Dose and time of the experiments that the model learned from, in words.
     warnings
-        What to know of the round's doses, time and wells before it is pipetted.
+        Notes on the round's doses, time and wells before it is pipetted.
     earlier
         The pick lists of the earlier rounds, in order.
     own
@@ -64,7 +64,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Pack:
-    """What the bench needs for a round; volumes are in uL, those of `picks` in nL.
+    """The lab's working data for a round; volumes are in uL, those of `picks` in nL.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ def _reached(dose: float, stock: float, plates: Plates) -> float:
 
 
 def _todo(before_ul: float, fills: int, plates: Plates) -> str:
-    """Return what to do with a source well before its plate is used."""
+    """Return the work on a source well before its plate is used."""
     if fills == 0:
         return "enough"
     verb = "refill" if before_ul else "fill"
@@ -184,7 +184,7 @@ def _todo(before_ul: float, fills: int, plates: Plates) -> str:
 
 
 def catalogue_numbers(drugs: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
-    """Return what to order each drug by: its id, if that is not its name, and its other numbers."""
+    """Return the numbers to order each drug by: its id, if that is not its name, and its other numbers."""
     numbers = {}
     for drug, name, *others in drugs[["drug_id", "name", *columns]].itertuples(index=False, name=None):
         own = [] if pd.isna(name) or name == drug else [drug]

@@ -65,7 +65,7 @@ def _start(pack: Pack, title: str, below: str, right: str = "") -> "Axes":
 
 
 def _protocol(pack: Pack) -> "Figure":
-    """Draw the facts of the round, what needs attention, and the steps to tick off."""
+    """Draw the facts of the round, the warnings, and the steps to tick off."""
     axes = _start(pack, "Protocol", pack.of.title, "done by ____________________   date ______________")
     size, left, middle = 3.3, MARGIN, 46.0
     y = _TOP + 6
@@ -167,7 +167,7 @@ def _source_map(
     if set(shown) & {_EARLIER}:
         y = top + (rows + 1.2) * pitch
         circles(axes, [(left + 0.5 * pitch, y - 1)], 0.9 * pitch, [_EARLIER], 0.06 * pitch, "earlier")
-        write(axes, left + 1.3 * pitch, y, 2.6, "stocks of earlier rounds, not used in this one")
+        write(axes, left + 1.3 * pitch, y, 2.6, "stocks of earlier rounds, not used in this round")
 
 
 def _volumes(axes: "Axes", pack: Pack, wells: pd.DataFrame) -> None:
@@ -238,7 +238,7 @@ def _wells_of(pack: Pack) -> dict[tuple[str, float], str]:
 def _pages(
     pack: Pack, title: str, below: str, rows: pd.DataFrame, size: float, most: int | None = None
 ) -> "list[Figure]":
-    """Draw a table on as many pages as it needs; its last column goes on in `most` lines, None: in all."""
+    """Draw a table on as many pages as it needs; its last column takes up to `most` lines, None: in all."""
     texts = rows.astype(str)
     widths = _widths(texts, size)
     shown = []
@@ -250,7 +250,7 @@ def _pages(
     pages = []
     while shown:
         last = min(_ROWS[size], len(shown))
-        # A row goes on below its first line, on the same page if it can.
+        # A row continues below its first line, on the same page if it can.
         while 1 < last < len(shown) and not any(shown[last][:-1]):
             last -= 1
         axes = _start(pack, title, f"{below}{', continued' if pages else ''}")

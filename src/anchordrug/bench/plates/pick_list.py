@@ -70,7 +70,7 @@ def pick_list(
     table = plate_map[~is_by_hand(plate_map)]
     volumes = _volumes(table, stocks_of(sources, plates), plates)
     most = volumes.groupby(table["plate"]).transform("max")
-    # A plate of controls alone gets what a drug of the campaign's dose and stock would bring.
+    # A plate of controls alone gets the volume that a drug of the campaign's dose and stock would bring.
     usual = transfer_nl(plates.concentration_um, plates.stock_mm, plates)
     most = most.where(most > 0, usual)
     is_vehicle = table["drug_id"] == VEHICLE

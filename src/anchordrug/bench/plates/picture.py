@@ -36,7 +36,7 @@ COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#C
 LINES = ("solid", (0, (3, 1)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 _VEHICLE_FILL, _CONTROL_FILL = "#c4c4c4", "#ffffff"
 # Legend, best first: text height (mm), most width of an entry's text (em). The first that leaves the wells
-# their least pitch (mm) is taken, else the one that leaves most.
+# their least pitch (mm) is taken, else the shape that leaves most.
 _LEGENDS = (
     *((3.2, 28), (2.8, 28), (2.5, 24), (2.3, 22), (2.1, 22)),
     *((2.1, 18), (2.1, 14), (1.9, 12), (1.9, 9), (1.8, 7)),
@@ -57,11 +57,11 @@ class Caption:
     Attributes
     ----------
     title
-        What the plates are for, such as campaign and round.
+        The purpose of the plates, such as campaign and round.
     conditions
         Time and the like, in the line of facts.
     notes
-        What the user must know, above the wells of every plate, one line each; at most two.
+        Warnings for the user, above the wells of every plate, one line each; at most two.
     ranks
         The number of each drug; other drugs get the numbers after them. A positive control has a + before it.
     catalogue
@@ -322,7 +322,7 @@ def _in_well(axes: "Axes", x: float, y: float, pitch: float, look: Look, replica
 
 
 def _legend(axes: "Axes", legend: Sequence[Look], top: float, layout: _Layout) -> None:
-    """Draw number, colour, name and catalogue number of each drug of the plate, and what a grey well is."""
+    """Draw number, colour, name and catalogue number of each drug of the plate, and explain grey wells."""
     size = layout.size
     places = [
         (MARGIN + place // layout.lines * layout.entry, top + (place % layout.lines + 0.75) * size * _LINE)

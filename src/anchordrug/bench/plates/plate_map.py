@@ -16,7 +16,7 @@ from anchordrug.schemas import PLATE_MAP, validate
 
 VEHICLE = "DMSO"
 
-# Our name -> the names it goes by in lower case, the one that wins first.
+# Our name -> its names in files, in lower case, the preferred name first.
 _COLUMNS = {
     "plate": (
         *("plate", "metadata_plate"),
@@ -42,7 +42,7 @@ _REQUIRED = ("plate", "well_position", "drug_id", "concentration", "cell_line")
 # (github.com/broadinstitute/cell-health/issues/105), so the same number is the assay well's uM.
 _COLUMNS_IN_UM = ("concentration_um", "mmoles_per_liter", "metadata_mmoles_per_liter")
 
-# What CMap and JUMP call a well, and our name for it. Kinds of positive control have names of their own
+# CMap's and JUMP's names of kinds of wells, and our names. Kinds of positive control have names of their own
 # ('poscon_cp', 'poscon_diverse').
 _PERT_TYPES = {
     **{name: name for name in ("trt", "negcon", "poscon")},
@@ -111,11 +111,11 @@ def controls_of(plate_map: pd.DataFrame) -> set[str]:
 
 
 def _find_columns(header: list[str], path: Path) -> dict[str, int]:
-    """Return our column names and where in `header` each stands."""
+    """Return our column names and the place of each in `header`."""
     lower = [name.casefold() for name in header]
     twice = [name for name in header if name and lower.count(name.casefold()) > 1]
     if twice:
-        raise TableError(f"{path}: column '{twice[0]}' stands twice; delete one")
+        raise TableError(f"{path}: column '{twice[0]}' is there twice; delete one")
     columns = {
         ours: lower.index(name)
         for ours, names in _COLUMNS.items()

@@ -15,7 +15,7 @@ _HARMLESS_PERCENT = 1
 
 
 def facts(pack: Pack) -> list[tuple[str, str]]:
-    """Return label and value of what every page relies on: dose, time, volumes, DMSO."""
+    """Return label and value of the facts on every page: dose, time, volumes, DMSO."""
     plates, plate_map = pack.of.plates, pack.of.plate_map
     treated = plate_map[plate_map["pert_type"] == "trt"]
     controls = int((plate_map["pert_type"] == "negcon").sum())
@@ -48,7 +48,7 @@ def facts(pack: Pack) -> list[tuple[str, str]]:
 
 
 def _volumes(pack: Pack) -> list[float]:
-    """Return what wells receive (nL), of all plates."""
+    """Return the volumes that wells receive (nL), of all plates."""
     return sorted(pack.picks.groupby([PLATE, WELL])[VOLUME].sum().unique())
 
 
@@ -61,7 +61,7 @@ def _listed(values: object) -> str:
 
 
 def warnings(pack: Pack) -> list[str]:
-    """Return what the user must know of dose, time and volumes before the plates are pipetted."""
+    """Return the warnings on dose, time and volumes before the plates are pipetted."""
     asked, drugs, sources = pack.of, pack.drugs, pack.sources
     told = list(asked.warnings)
     pairs = zip(drugs["drug_id"], drugs["concentration_um"], drugs["reached_um"], strict=True)

@@ -1,4 +1,4 @@
-"""Source wells: where the stock of each drug is, the same well in all rounds, and what is left in it."""
+"""Source wells: where the stock of each drug is, the same well in all rounds, and the volume left in it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def wells_in(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def ledger(lists: Sequence[pd.DataFrame], plates: Plates) -> pd.DataFrame:
-    """Return what the last of some pick lists takes out of its source wells, and what is left in them.
+    """Return the volumes that the last of some pick lists takes from its source wells, and those left there.
 
     A well is filled to `source_volume_ul` for the first list that uses it. If a list would take it below
     `dead_volume_ul`, the well is filled again before that list.
@@ -124,7 +124,7 @@ def ledger(lists: Sequence[pd.DataFrame], plates: Plates) -> pd.DataFrame:
 
 
 def _fills(before: float, needed: float, plates: Plates) -> tuple[int, float]:
-    """Return how often a well is filled for what is `needed` of it, and with how much in all (uL)."""
+    """Return how often a well is filled for the `needed` volume, and with how much in all (uL)."""
     usable = plates.source_volume_ul - plates.dead_volume_ul
     if before - needed >= plates.dead_volume_ul - _TINY:
         return 0, 0.0

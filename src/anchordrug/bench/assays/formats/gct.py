@@ -11,7 +11,7 @@ from anchordrug.raw.matrix import is_matrix, open_matrix
 
 
 def owns(file: AssayFile) -> bool:
-    """Return whether the file's first bytes or its name say so."""
+    """Return whether the file is GCT by its first bytes or its name."""
     return is_matrix(file.path)
 
 

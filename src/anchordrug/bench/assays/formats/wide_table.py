@@ -62,7 +62,7 @@ def _genes_across(sheet: Sheet, is_gene: Callable[[str], bool]) -> WideTable:
     named = [column for column in (*wells, *drugs) if not is_gene(sheet.header[column])]
     if not named and is_gene(sheet.header[0]):
         raise AssayError(
-            f"{sheet.path}: genes stand in the header, but no column names the wells or drugs (the first is "
+            f"{sheet.path}: genes are in the header, but no column names the wells or drugs (the first is "
             f"'{sheet.header[0]}'); add a first column that does"
         )
     name = named[0] if named else 0
