@@ -59,9 +59,24 @@ _TERM = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, _WORDS))})(?![\w-])"
 _BY_NAME = {name.casefold(): term for name, term in {**{term: term for term in TERMS}, **_PLURALS}.items()}
 # Whole elements without prose, and single tags.
 _TAG = re.compile(r"(<(script|style|svg|title)\b.*?</\2>|<[^>]*>)", re.DOTALL)
-# These contain a name, a control or a cell.
+# These contain a name, a control or a cell; a caption may be part of a list of cards.
 _NO_PROSE = frozenset(
-    ("a", "button", "code", "h1", "h2", "h3", "label", "nav", "pre", "select", "summary", "td", "th")
+    (
+        "a",
+        "button",
+        "caption",
+        "code",
+        "h1",
+        "h2",
+        "h3",
+        "label",
+        "nav",
+        "pre",
+        "select",
+        "summary",
+        "td",
+        "th",
+    )
 )
 
 
