@@ -101,7 +101,9 @@ def test_layout_says_what_does_not_fit():
     with pytest.raises(SettingsError, match=r"no drug to lay out; select at least one"):
         laid_out(0)
     assert laid_out(1, controls=59, replicates=1)["well_position"].nunique() == 60
-    with pytest.raises(SettingsError, match=r"plates.controls: 60 leave no well .* 60 usable .* fewer"):
+    with pytest.raises(
+        SettingsError, match=r"plates.controls: 60 leave no well .* 60 of .* usable; ask for fewer"
+    ):
         laid_out(controls=60)
     for drugs in (pd.concat([drugs_of(1)] * 2), drugs_of(1).assign(drug_id="dmso")):
         with pytest.raises(TableError, match="is there twice or is the vehicle"):
