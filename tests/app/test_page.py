@@ -154,6 +154,8 @@ def test_links_of_a_report_work_and_it_cannot_reach_the_page(open_page, by_page)
         assert download.value.path().read_bytes() == path.read_bytes()
     # A term says its definition to the keyboard, and Escape closes it.
     for here in (page, report):
+        # A page that is not in front gets no focus.
+        here.bring_to_front()
         term = here.get_by_role("button", name="evidence group").first
         term.focus()
         here.locator("#tip", has_text="The basis of a drug's prediction").wait_for()
