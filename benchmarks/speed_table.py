@@ -37,7 +37,7 @@ def told(figures: Iterable[Figure], kept: Path) -> str:
 
 def table_of(figures: Iterable[Figure]) -> str:
     """Return the figures as a table of Markdown."""
-    lines = ["| what | a second | the limit | a second | share |", "|---|---|---|---|---|"]
+    lines = ["| measured | per second | the limit | per second | share |", "|---|---|---|---|---|"]
     lines += [
         f"| {figure.what} | {_short(figure.rate)} {figure.unit} | {figure.limit} | {_short(figure.of_limit)} "
         f"| {_share(figure):.2f} |"

@@ -79,7 +79,7 @@ def _lost_wells(
     told = []
     for target in targets:
         own = plate_map[(plate_map["cell_line"] == target) & (plate_map["pert_type"] == "trt")]
-        wells = own["drug_id"].value_counts().reindex(drugs, fill_value=0)
+        wells = own["drug_id"].value_counts().reindex(list(drugs), fill_value=0)
         place = f"{files.PLATE_MAP}, {target}" if len(targets) > 1 else files.PLATE_MAP
         gone = wells[wells == 0]
         if len(gone):

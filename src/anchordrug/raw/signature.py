@@ -312,8 +312,8 @@ def _from_gct(path: Path, column: str | None, genes: Sequence[str]) -> tuple[lis
         field = next((name for name in SYMBOL_FIELDS if name in matrix.genes), "gene_id")
         # GCT 1.2 has ids and descriptions, of which either may be the symbols.
         wanted = {gene.casefold() for gene in genes}
-        hits = matrix.genes.apply(lambda names: names.str.casefold().isin(wanted).sum())
-        field = field if hits[field] == hits.max() else str(hits.idxmax())
+        hits = {name: matrix.genes[name].str.casefold().isin(wanted).sum() for name in matrix.genes}
+        field = max((field, *hits), key=hits.__getitem__)
         names = matrix.genes[field].fillna("").tolist()
     _require_direction(path, f"signature '{ids[place]}'", values)
     return names, values
@@ -370,9 +370,8 @@ def on_genes(
     others = [gene for gene in genes if gene not in found]
     taken = set(found.values())
     left = [name for name in names if name not in taken]
-    table = pd.DataFrame({"gene": genes, "gene_id": None})
-    if ids is not None:
-        table = table.assign(gene_id=ids["entrez"], ensembl_id=ids["ensembl"])
+    columns = {"gene_id": None} if ids is None else {"gene_id": ids["entrez"], "ensembl_id": ids["ensembl"]}
+    table = pd.DataFrame({"gene": genes, **columns})
     match = match_genes(left, table[table["gene"].isin(others)].reset_index(drop=True))
     for name, row in zip(left, match.rows.tolist(), strict=True):
         if row >= 0:
