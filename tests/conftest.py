@@ -24,22 +24,26 @@ DEMO = ROOT / "datasets/demo"
 # The files that take minutes. Whole files go to one process or the other, and a long one at the end would
 # keep one of them waiting.
 LONGEST_FIRST = (
-    "test_dvc.py",
     "bench/test_campaign_commands.py",
+    "test_dvc.py",
     "test_tutorial.py",
-    "test_paper_benchmark.py",
-    "prediction/test_ray.py",
     "bench/test_ingest.py",
-    "real/test_real_campaign.py",
-    "prediction/test_engine.py",
-    "test_benchmarks.py",
+    "app/test_page.py",
+    "report/test_run.py",
+    "test_paper_benchmark.py",
     "bench/additions/test_command.py",
-    "prediction/test_engine_hostile.py",
+    "prediction/test_ray.py",
+    "app/test_same_bytes.py",
     "prediction/test_predict_only.py",
-    "stages/test_grow.py",
-    "cli/test_project.py",
+    "test_faults.py",
+    "real/test_real_campaign.py",
+    "release/test_slice.py",
+    "chem/test_workers.py",
+    "prediction/test_engine.py",
+    "prediction/test_engine_hostile.py",
+    "test_api.py",
+    "bench/assays/test_intake.py",
     "test_contributing.py",
-    "test_plugins.py",
 )
 
 

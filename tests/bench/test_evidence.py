@@ -91,5 +91,5 @@ def test_the_report_holds_the_groups(campaign, tmp_path):
     must("campaign", "finish", home / "campaign", folder=home)
     report = (home / "campaign/finish/report.html").read_text(encoding="utf-8")
     # Terms are buttons within the text.
-    assert "similar to a known drug (Tanimoto at least 0.4)" in re.sub("<[^>]+>", "", report)
+    assert "like a known drug (Tanimoto similarity of 0.4 or more)" in re.sub("<[^>]+>", "", report)
     assert "<td>far</td>" in report or ">far<" in report

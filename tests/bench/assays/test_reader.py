@@ -185,11 +185,11 @@ def test_a_sample_that_is_no_well(tmp_path, transposed, name):
 def test_a_well_twice(tmp_path):
     path = save(tmp_path, COUNTS.rename(columns={"a02": "A01"}), ".csv")
     with pytest.raises(
-        AssayError, match=r"well A01 stands in column 'A1' \('A1'\) and in column 'A01' \('A01'\)"
+        AssayError, match=r"well A01 is in column 'A1' \('A1'\) and in column 'A01' \('A01'\)"
     ):
         read_assay(path, KNOWN)
     path = save(tmp_path, COUNTS.set_axis(["X_A1", "X_A2", "X:A01"], axis=1), ".csv")
-    with pytest.raises(AssayError, match="well X A01 stands in"):
+    with pytest.raises(AssayError, match="well X A01 is in"):
         read_assay(path, KNOWN)
 
 
@@ -250,7 +250,7 @@ def test_metadata_of_a_matrix_name_drugs_and_genes(tmp_path):
     write_gctx(tmp_path / "a.gctx", VALUES[:, :2].T, signatures, genes)
     assert read_assay(tmp_path / "a.gctx", KNOWN).values.columns.tolist() == [("s", "A01"), ("s", "A02")]
     write_gctx(tmp_path / "a.gctx", Z.to_numpy(), signatures.assign(pert_id="SIM-D1"), genes)
-    with pytest.raises(AssayError, match="'SIM-D1' stands in signature 's:A01' and in signature 's:A02'"):
+    with pytest.raises(AssayError, match="'SIM-D1' is in signature 's:A01' and in signature 's:A02'"):
         read_assay(tmp_path / "a.gctx", KNOWN)
 
 
@@ -320,7 +320,7 @@ def test_a_drug_without_values_is_kept_for_the_record(tmp_path):
 
 def test_a_drug_twice(tmp_path):
     with pytest.raises(
-        AssayError, match="'SIM-D1' stands in line 2 and in line 3; give one profile per drug"
+        AssayError, match="'SIM-D1' is in line 2 and in line 3; give one profile per drug"
     ):
         read_assay(save(tmp_path, Z.set_axis(["SIM-D1", "SIM-D1"]), ".csv"), KNOWN)
 
