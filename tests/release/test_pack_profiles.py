@@ -318,9 +318,7 @@ def test_structures_that_cannot_be_used_are_listed_by_pack(tmp_path):
         "smiles": ["", "C(C"],
         "reason": ["no SMILES", "not a valid SMILES"],
     }
-    assert (
-        "2 drugs of 6 without a structure that can be used ('phenol': no SMILES); curation leaves" in said
-    )
+    assert "2 drugs of 6 without a structure that can be used ('phenol': no SMILES); curation leaves" in said
     table["smiles"] = "C(C"
     assert "no drug has a structure that can be used ('aspirin': not a valid SMILES); give SMILES" in refused(
         written(table, tmp_path / "t.csv")

@@ -319,9 +319,7 @@ def test_a_drug_without_values_is_kept_for_the_record(tmp_path):
 
 
 def test_a_drug_twice(tmp_path):
-    with pytest.raises(
-        AssayError, match="'SIM-D1' is in line 2 and in line 3; give one profile per drug"
-    ):
+    with pytest.raises(AssayError, match="'SIM-D1' is in line 2 and in line 3; give one profile per drug"):
         read_assay(save(tmp_path, Z.set_axis(["SIM-D1", "SIM-D1"]), ".csv"), KNOWN)
 
 

@@ -125,9 +125,7 @@ def test_z_scores(tmp_path, obs, as_layer):
 
 def test_a_drug_in_two_samples_and_one_without_name(tmp_path):
     path = write_h5ad(tmp_path / "a.h5ad", Z.to_numpy(), pd.DataFrame({"drug": "x"}, ["s1", "s2"]), VAR)
-    with pytest.raises(
-        AssayError, match="'x' is in observation 1 and in observation 2; give one profile"
-    ):
+    with pytest.raises(AssayError, match="'x' is in observation 1 and in observation 2; give one profile"):
         read_assay(path, set(GENES))
     path = write_h5ad(
         tmp_path / "a.h5ad", Z.to_numpy(), pd.DataFrame({"drug": ["x", None]}, ["s1", "s2"]), VAR
