@@ -187,7 +187,9 @@ def test_two_forms_of_an_atlas_drug_without_stereo_are_one_compound():
 def test_one_id_for_two_compounds():
     found = resolve_library(shop({"name": "A1", "smiles": "CCO"}, {"name": "A1", "smiles": "CCC"}), atlas())
     assert found.library["inchikey"].tolist() == [key_of("CCO")]
-    assert found.rejects["reason"].tolist() == ["drug_id 'A1' stands for another compound too; rename it"]
+    assert found.rejects["reason"].tolist() == [
+        "drug_id 'A1' is also the id of another compound; rename one of them"
+    ]
 
 
 def test_one_id_that_the_file_gives_to_two_structures_is_refused():

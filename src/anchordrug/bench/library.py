@@ -97,7 +97,9 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
                 raise _UnusableError(f"the same compound as '{first}' in line {line}")
             if row["drug_id"] in ids:
                 _require_own_id(compounds, compound, row["drug_id"], ids[row["drug_id"]])
-                raise _UnusableError(f"drug_id '{row['drug_id']}' stands for another compound too; rename it")
+                raise _UnusableError(
+                    f"drug_id '{row['drug_id']}' is also the id of another compound; rename one of them"
+                )
         except _UnusableError as reason:
             rejects.append({**compound, "reason": str(reason)})
             continue

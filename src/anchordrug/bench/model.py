@@ -106,7 +106,7 @@ def _line_features(world: World, learned: bool) -> np.ndarray:
     if own.exists():
         given, genes, values = read_expression(own)
         if genes != table.columns.tolist():
-            raise TableError(f"{own}: its genes are not the atlas'; make the campaign again")
+            raise TableError(f"{own}: has other genes than the atlas; make the campaign again")
         added = pd.DataFrame(values, index=pd.Index(given), columns=table.columns)
         table = pd.concat([table[~table.index.isin(given)], added])
     missing = [target for target in world.campaign.targets if target not in table.index]

@@ -16,8 +16,8 @@ from anchordrug.cli.streams import flush_output, open_streams, require_readable,
 app = typer.Typer(
     name="anchordrug",
     cls=PlainGroup,
-    help="Choose which drugs to test in a new cell line, and predict how every drug changes its genes.",
-    epilog="Examples, one of each group (anchordrug COMMAND --help has those of every command):"
+    help="Choose which drugs to test in a new cell line, and predict how drugs change its gene expression.",
+    epilog="Examples, one of each group (anchordrug COMMAND --help shows more):"
     "\n\n  anchordrug select --target SIM-T1 --seed 0"
     "\n\n  anchordrug predict --model models/onnx/SIM-T1.onnx --drugs drugs.csv --out predictions.csv"
     "\n\n  anchordrug campaign status campaigns/my-line"

@@ -47,7 +47,8 @@ def new(
     budget: Annotated[int, typer.Option(min=1, help="Total number of drugs to test.")] = 30,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 3,
     strategy: Annotated[
-        str | None, typer.Option(help="Choice of drugs; default: select.strategy of the settings.")
+        str | None,
+        typer.Option(help="Strategy that chooses the drugs; default: select.strategy of the settings."),
     ] = None,
     seed: Seed = 0,
     rehearsal: Rehearsal = False,
@@ -117,7 +118,9 @@ def ingest(
 
     def accept(_: object) -> bool:
         if context.obj.quiet and not yes:
-            raise AnchorDrugError("--quiet shows no results to be accepted; add --yes, or leave --quiet out")
+            raise AnchorDrugError(
+                "--quiet hides the results that you would accept; add --yes, or leave --quiet out"
+            )
         return yes or typer.confirm("accept these results?")
 
     with reading_atlas(project):

@@ -11,7 +11,7 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug curate")
 def curate(params: Params = None) -> None:
-    """Raw bundle to curated tables, with a funnel and the rejects."""
+    """Make the curated tables from the raw bundle, with a funnel and the rejects."""
     project = project_of(params)
     from anchordrug.stages import curate as stage
 
@@ -21,7 +21,7 @@ def curate(params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug grow")
 def grow(params: Params = None) -> None:
-    """Curated tables and the additions of 'anchordrug atlas' to the atlas."""
+    """Make the atlas from the curated tables and the additions of 'anchordrug atlas'."""
     project = project_of(params)
     from anchordrug.stages import grow as stage
 
@@ -31,7 +31,7 @@ def grow(params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug featurize")
 def featurize(params: Params = None) -> None:
-    """Fingerprints of drugs, annotation of genes, embeddings of cell lines."""
+    """Compute fingerprints of drugs, annotation of genes, and embeddings of cell lines."""
     project = project_of(params)
     from anchordrug.stages import featurize as stage
 
@@ -41,7 +41,7 @@ def featurize(params: Params = None) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: anchordrug split")
 def split(params: Params = None) -> None:
-    """Test drugs and pool of every target."""
+    """Divide the drugs of every target into test drugs and pool."""
     project = project_of(params)
     from anchordrug.stages import split as stage
 

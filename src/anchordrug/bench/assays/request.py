@@ -110,7 +110,7 @@ def belonging(file: ResultFile, plates: Sequence[str], cell_lines: Sequence[str]
     match = match_lines([file.belongs_to], cell_lines)
     if not match.found:
         raise BelongsError(
-            f"{file.path}: is said to be of '{file.belongs_to}', which is neither a plate nor a cell line "
-            f"that was asked for{near_line(file.belongs_to, known)}; name one of them: {shortlist(known)}"
+            f"{file.path}: its plate or cell line is given as '{file.belongs_to}', which was not asked for"
+            f"{near_line(file.belongs_to, known)}; name one of them: {shortlist(known)}"
         )
     return replace(file, belongs_to=match.found[file.belongs_to])
