@@ -116,7 +116,7 @@ class TargetModel:
     settings
         Its settings; the predictor may differ from the reference's.
     task, predictor
-        What is known of the target, and the predictor that is ready to be fitted.
+        The data on the target, and the predictor that is ready to be fitted.
     """
 
     reference: Reference

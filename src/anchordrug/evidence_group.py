@@ -1,4 +1,4 @@
-"""The evidence group of a drug: what is known of it before it is measured in the target."""
+"""The evidence group of a drug: the evidence on it before it is measured in the target."""
 
 import numpy as np
 

@@ -370,7 +370,7 @@ def validate(
 
 
 def require_known(values: pd.Series, known: Collection[str], path: Path, known_path: Path) -> None:
-    """Check a foreign key: every value of `values` stands in `known`.
+    """Check a foreign key: every value of `values` is in `known`.
 
     Raises
     ------

@@ -534,7 +534,7 @@ def test_constraints_hold_over_all_rounds(start, bench, home):
     reasons = bench.table("selection").set_index("drug_id")["reason"]
     assert reasons.index.tolist()[:2] == include
     assert set(reasons[:2]) == {"It is listed in constraints.include of campaign.yaml."}
-    assert reasons[2:].str.startswith("It is expected to teach ").all()
+    assert reasons[2:].str.startswith("It should make ").all()
     library = pd.read_csv(bench.campaign / "library.csv").set_index("drug_id")
     panels = [bench.table("panel")["drug_id"].tolist()]
     for chosen in (pd.concat(bench.selections())["drug_id"].tolist(), *panels):

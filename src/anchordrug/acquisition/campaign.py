@@ -108,7 +108,7 @@ def play(
     Raises
     ------
     SettingsError
-        The budget exceeds the pool, or the strategy lacks what it needs.
+        The budget exceeds the pool, or the strategy lacks an input.
     StrategyError
         The strategy returned no batch of distinct free drugs.
     """
@@ -153,7 +153,7 @@ def choose(
     Raises
     ------
     SettingsError
-        There is no limit and fewer than `count` drugs are free, or the strategy lacks what it needs.
+        There is no limit and fewer than `count` drugs are free, or the strategy lacks an input.
     StrategyError
         The strategy returned no batch of distinct free drugs.
     """

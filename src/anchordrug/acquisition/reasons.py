@@ -25,14 +25,14 @@ def lessons(
     Parameters
     ----------
     first, before, taken
-        float64 [drugs]: the variance of each other drug before any measurement, that before this one, and the
-        part that this one takes away.
+        float64 [drugs]: the variance of each other drug before any measurement, its variance before this
+        measurement, and the part that this measurement takes away.
     mechanisms
         Mechanism of action of each of these drugs, or None.
     """
     count = int((taken >= NOTABLE * first).sum())
     if not count:
-        return f"It is expected to teach little about any of the {len(taken)} other drugs to be predicted."
+        return f"It should make none of the {len(taken)} other drugs' predictions much more certain."
 
     def left(variance: np.ndarray, own: np.ndarray) -> str:
         return f"{variance[own].sum() / first[own].sum():.0%}"
@@ -41,8 +41,8 @@ def lessons(
         f"{name} ({counted(len(own), 'drug')}, {left(before, own)} to {left(before - taken, own)} uncertain)"
         for name, own in _largest(taken, mechanisms)
     ]
-    about = f"; most about {', '.join(named)}" if named else ""
-    return f"It is expected to teach about {count} of {len(taken)} other drugs to be predicted{about}."
+    about = f"; most for {', '.join(named)}" if named else ""
+    return f"It should make {count} of {len(taken)} other drugs' predictions more certain{about}."
 
 
 def represented(added: np.ndarray, mechanisms: Sequence[str | None]) -> str:

@@ -70,7 +70,7 @@ def load_group(
     own: str,
     device: str = "cpu",
 ) -> Group:
-    """Load the splits of `targets`, which share a pool, and what pretrain wrote for one of them, `own`.
+    """Load the splits of `targets`, which share a pool, and the pre-trained state of one of them, `own`.
 
     Where there are several targets, all are left out of pre-training (the settings see to it), so that they
     have the same source lines. The campaign is for the test drugs, of which strategies know all but the

@@ -61,8 +61,8 @@ def curate(bundle: RawBundle, rules: Rules, work: Path | None = None) -> Curated
     """Curate a raw bundle by `rules` (DESIGN, Curation rules).
 
     The matrix is streamed; memory grows with the kept rows, not with the file. With a folder `work`, not even
-    with that: z-scores are in files there (`Curated.z` is mapped from one), and what a killed process has
-    read is not read again. The caller removes the folder in the end.
+    with that: z-scores are in files there (`Curated.z` is mapped from one), and the rows that a killed
+    process has read is not read again. The caller removes the folder in the end.
 
     Raises
     ------

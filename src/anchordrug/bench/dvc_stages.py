@@ -101,7 +101,7 @@ def _stages(root: Path, folder: Path) -> str | None:
 
 
 def _is_own(text: str) -> bool:
-    """Return whether `text` is what this module, or a former version of it, wrote for some folder."""
+    """Return whether this module, or a former version of it, wrote `text` for some folder."""
     patterns = (_pattern(_STAGES, r"[./]+", ""), _pattern(_FORMER, r"[./]+", r"[^\n]+"))
     return any(re.fullmatch(pattern, text) for pattern in patterns)
 

@@ -28,7 +28,7 @@ def charge_parent(fragment: Chem.Mol) -> Chem.Mol:
 
     rdkit makes its normaliser again for every molecule, which takes most of its time, and cleans up before
     and after charges are taken off. Here the normaliser is made once. A molecule without a charge after the
-    first cleanup needs no uncharging, so a second cleanup would find it as the first has left it.
+    first cleanup does not need uncharging, so a second cleanup would find it as the first has left it.
     """
     clean = cleanup(fragment)
     if not clean.HasSubstructMatch(_pattern(_CHARGED)):

@@ -17,7 +17,7 @@ def tanimoto(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def nearest_similarity(bits: np.ndarray, drugs: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the Tanimoto similarity of each of `drugs` to the nearest of the `known` ones, float32 [drugs].
+    """Return the Tanimoto similarity of each of `drugs` to the nearest `known` drug, float32 [drugs].
 
     Parameters
     ----------

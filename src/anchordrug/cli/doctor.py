@@ -211,7 +211,7 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
 
 
 def _lacking(bundle: "RawBundle", predictor: str) -> Iterator[Finding]:
-    """Tell what a predictor needs that the raw bundle does not have."""
+    """Tell which inputs of a predictor the raw bundle does not have."""
     from anchordrug.predictors.registry import predictor_class
 
     kind = predictor_class(predictor)
@@ -253,7 +253,7 @@ class Run(NamedTuple):
         ]
 
     def damaged(self) -> Iterator[tuple[Path, str]]:
-        """Yield the files of the outputs that are not whole, and what is wrong with them."""
+        """Yield the files of the outputs that are not whole, with their faults."""
         for output in self.outputs:
             for path in files_in(output):
                 problem = damage(path)
@@ -261,7 +261,7 @@ class Run(NamedTuple):
                     yield path, problem
 
     def reads(self, other: "Run") -> bool:
-        """Return whether this run reads what `other`, and no more than it, writes."""
+        """Return whether this run reads outputs of `other`, and no others."""
         own = other.target in (None, self.target) and other.seed in (None, self.seed)
         return own and other.stage in _READS[self.stage]
 
@@ -288,7 +288,7 @@ def _stages(project: "Project") -> Finding:
     damaged = [found for run in readers for found in run.damaged()]
     if damaged:
         named = shortlist((f"{project.relative(path)} {problem}" for path, problem in damaged), 3)
-        return Finding("stages", "problem", f"damaged: {named}", f"delete what is damaged; {_RESTORE}")
+        return Finding("stages", "problem", f"damaged: {named}", f"delete the damaged files; {_RESTORE}")
     waiting = dict.fromkeys(run.stage for run, _ in missing if run not in ran)
     if waiting:
         whole = dict.fromkeys(run.stage for run in ran if run.stage not in waiting)

@@ -48,7 +48,7 @@ _REFUSED = {
 
 @dataclass
 class Screen:
-    """What `main` has to know of the options and the command, and where JSON goes under --quiet too."""
+    """The options and the command as `main` needs them, and the place of JSON under --quiet too."""
 
     debug: bool = False
     quiet: bool = False

@@ -14,7 +14,7 @@ def confusion(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         The two arrays differ in shape.
     """
     if measured.shape != predicted.shape:
-        raise ValueError(f"measured labels are {measured.shape}, predicted ones {predicted.shape}")
+        raise ValueError(f"measured labels are {measured.shape}, predicted labels {predicted.shape}")
     codes = measured.ravel().astype(np.int64) * 3 + predicted.ravel()
     codes = codes[measured.ravel() >= 0]
     return np.bincount(codes, minlength=9).reshape(3, 3)

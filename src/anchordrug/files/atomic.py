@@ -62,7 +62,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Path]:
-    """Yield what `new` makes next to `path`, which `pattern` matches; rename it, after an error remove it."""
+    """Yield the file that `new` makes next to `path`, matching `pattern`; rename it, or remove it after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(pattern):
         _remove_unless_held(left_over)
@@ -81,7 +81,7 @@ def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Pa
 
 
 def _held(new: Callable[[], Path]) -> tuple[Path, int]:
-    """Return what `new` makes, and a descriptor whose lock tells others that a living process writes it."""
+    """Return the file that `new` makes, and a descriptor whose lock tells others of the living writer."""
     while True:
         temporary = new()
         with suppress(FileNotFoundError):

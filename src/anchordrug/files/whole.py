@@ -8,7 +8,7 @@ from anchordrug.files.json_text import parsed
 
 
 def damage(path: Path) -> str | None:
-    """Return in words what is wrong with a file, None if nothing is seen; little of it is read.
+    """Return the fault of a file in words, None if none is seen; little of it is read.
 
     Only files of the kinds that the project writes are looked into; an empty file is always damaged.
     """

@@ -79,7 +79,7 @@ def _shown(node: yaml.Node) -> str:
     return printable(node.value, 40) if isinstance(node, yaml.ScalarNode) else "a list or section"
 
 
-# Here, too, a number is what it is in YAML 1.2: 1e-3 needs no decimal point.
+# Here, too, numbers are those of YAML 1.2: 1e-3 does not need a decimal point.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z"),

@@ -61,7 +61,7 @@ class Ledger:
             self.start_over(key)
 
     def _holds(self, key: str) -> bool:
-        """Say whether what is here was begun with `key` and is whole; a power cut may have damaged it."""
+        """Return whether the state was begun with `key` and is whole; a power cut may have damaged it."""
         try:
             if self._about("key") != key:
                 return False
@@ -204,7 +204,7 @@ _OPTIONS = ipc.IpcWriteOptions(compression="lz4")
 
 
 def _require_own(folder: Path) -> None:
-    """Check that there is nothing in `folder` but what a ledger leaves there, however it was ended."""
+    """Check that there is nothing in `folder` but files that a ledger leaves there, however it was ended."""
     try:
         names = [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):

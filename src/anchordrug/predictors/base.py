@@ -275,7 +275,7 @@ class Predictor(ABC):
     @classmethod
     @abstractmethod
     def load_state(cls, folder: Path, params: Any) -> State:
-        """Read what `State.save` wrote.
+        """Read the files of `State.save`.
 
         Raises
         ------
@@ -298,7 +298,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def load(self, folder: Path) -> Fitted:
-        """Read what the `Fitted.save` of this predictor wrote.
+        """Read the files of this predictor's `Fitted.save`.
 
         Raises
         ------
@@ -378,7 +378,7 @@ class Forecaster(Protocol):
         Parameters
         ----------
         fitted
-            What the same predictor's `fit` returned.
+            The result of the same predictor's `fit`.
         order
             int64 rows of drugs that may be measured next, best first.
         steps

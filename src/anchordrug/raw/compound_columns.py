@@ -158,7 +158,7 @@ def empty_ids(column: str, called: str) -> str:
 
 
 def problem_with_id(drug_id: str) -> str | None:
-    """Return why a cell is no id, None if it may be one."""
+    """Return why a cell is not an id, None if it may be an id."""
     date = _DATE_CELL.fullmatch(drug_id)
     if date is None:
         return None
@@ -175,6 +175,6 @@ def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-# How a cell with a date, which is no text, is written as text.
+# The text of a cell with a date.
 _DATE_CELL = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
 _SMILES_KEYS = frozenset(map(_key, SMILES_NAMES))

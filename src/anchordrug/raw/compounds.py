@@ -118,7 +118,7 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
 
 
 def _no_ids(header: list[str], identity: Identity, table: pd.DataFrame) -> str | None:
-    """Return what compounds are called if the table has no ids, None if it has."""
+    """Return the names of compounds if the table has no ids, None if it has."""
     lacks = {name: bool(table[name].isna().all()) for name in ("drug_id", "name")}
     if identity.key is not None and lacks["drug_id"]:
         return empty_ids(header[identity.key], "row_N" if lacks["name"] else "by name")

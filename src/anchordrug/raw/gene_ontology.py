@@ -23,7 +23,7 @@ _LONGEST_LINE = 10_000
 class GoAnnotation(NamedTuple):
     """Genes and terms with uint8 [genes, terms] memberships, and how many associations could not be used.
 
-    `terms` are identifiers, `names` say what they mean. `unknown` counts associations to terms that the
+    `terms` are identifiers, `names` give their meaning. `unknown` counts associations to terms that the
     ontology does not have or calls obsolete.
     """
 

@@ -32,7 +32,7 @@ STDIN = Path("-")
 class CompoundFile:
     """The rows of an open file, and the share of it that is read so far (None where that is not known).
 
-    `notes` say what the compounds are called where there are no ids, and what is ignored. `further` are the
+    `notes` give the names of compounds where there are no ids, and the ignored columns. `further` are the
     headers of further columns of ids and names, in the order of `Compound.further`.
     """
 

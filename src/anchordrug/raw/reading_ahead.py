@@ -15,8 +15,8 @@ _BYTES_AT_ONCE = 2**23
 def reading_ahead(path: Path) -> Iterator[None]:
     """Have the system take the first `MOST_BYTES` of a file into its cache while the block runs.
 
-    The disk is busy then while tables are read and structures are standardised. Whoever reads the file tells
-    of its faults.
+    The disk is busy then while tables are read and structures are standardised. The reader of the file
+    reports its faults.
     """
     if not hasattr(os, "posix_fadvise"):
         yield

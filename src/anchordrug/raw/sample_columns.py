@@ -128,7 +128,7 @@ def _doses_in(sheet: Sheet, column: int, unit: int | None) -> np.ndarray:
 
 
 def _number_and_unit(text: str) -> tuple[float | None, str]:
-    """Return the number of a cell, the one with a unit if there is one, and its unit, "" without."""
+    """Return the number of a cell, preferably one with a unit, and its unit, "" without."""
     found = _DOSE.findall(_plain_unit(text))
     if not found:
         return None, ""

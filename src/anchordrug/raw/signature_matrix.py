@@ -120,7 +120,7 @@ class SignatureMatrix:
 def _positions(values: np.ndarray, size: int, noun: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.intp)
     if len(values) and not (values.min() >= 0 and values.max() < size):
-        raise IndexError(f"{noun} positions {values.min()} to {values.max()} lie outside 0 to {size - 1}")
+        raise IndexError(f"{noun} positions {values.min()} to {values.max()} are outside 0 to {size - 1}")
     return values
 
 

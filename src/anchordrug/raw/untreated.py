@@ -219,7 +219,7 @@ def _named(
 
 
 def _lines_of(names: Sequence[str], lines: Sequence[str], known: Known) -> list[str | None]:
-    """Return for every name of a sample the one of `lines` whose name it is or starts with, if any.
+    """Return for every name of a sample the line of `lines` whose name it is or starts with, if any.
 
     Of several the longest counts; a name that fits one of `known.lines` better is none of `lines`.
     """

@@ -1,7 +1,7 @@
 """The simulated raw bundle: real molecules, invented responses, in the release's own file formats.
 
 Drugs of one chemical family mostly share a mechanism, a mechanism owns a programme of genes that the gene
-annotations reflect, and what a cell line makes of a programme follows the latent factors that also shape its
+annotations reflect, and a cell line's response to a programme follows the latent factors that also shape its
 untreated expression. So every feature of the pipeline carries information, and none of it is biology.
 Letters of shapes: D drugs, L profiled lines, A all lines, G genes, M mechanisms, T terms, F latent factors.
 """
@@ -322,7 +322,7 @@ invented, and their names say SIM. The files have the names and formats of the L
 - Made by `anchordrug simulate --out datasets/demo --seed {seed}`; the same seed and package versions give
   the same bytes.
 - The molecules are real; they come from rdkit's wheel (`RDConfig.RDDataDir/NCI/first_5K.smi`). Which drug
-  acts by which mechanism follows from chemical families, with exceptions; it says nothing about the real
+  acts by which mechanism follows from chemical families, with exceptions; it is not evidence about the real
   compounds.
 - Targets to try: SIM-T1 and SIM-T2. Labels and correlations are about as frequent and as high as in real
   data.

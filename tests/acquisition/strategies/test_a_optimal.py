@@ -165,8 +165,8 @@ def test_the_reason_tells_how_many_drugs_and_which_mechanisms_the_exact_posterio
         share = (before - after) / first
         assert np.abs(share - 0.05).min() > 1e-6, "on the threshold, where rounding decides"
         if not (share >= 0.05).any():
-            expected = f"It is expected to teach little about any of the {len(others)} other drugs"
-            assert reason == f"{expected} to be predicted."
+            expected = f"It should make none of the {len(others)} other drugs' predictions"
+            assert reason == f"{expected} much more certain."
             continue
         parts, lost = {}, {}
         for name in {mechanisms[other] for other in others} - {None}:
@@ -176,8 +176,8 @@ def test_the_reason_tells_how_many_drugs_and_which_mechanisms_the_exact_posterio
             parts[name] = f"{name} ({drugs}, {left[0]} to {left[1]} uncertain)"
             lost[name] = sum(before[own] - after[own])
         best = sorted(lost, key=lambda name: -lost[name])[:3]
-        about = "; most about " + ", ".join(parts[name] for name in best) if best else ""
-        count = f"{(share >= 0.05).sum()} of {len(others)} other drugs to be predicted"
-        assert reason == f"It is expected to teach about {count}{about}."
+        about = "; most for " + ", ".join(parts[name] for name in best) if best else ""
+        count = f"{(share >= 0.05).sum()} of {len(others)} other drugs' predictions"
+        assert reason == f"It should make {count} more certain{about}."
         told += len(best)
     assert told

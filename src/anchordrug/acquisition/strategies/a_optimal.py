@@ -219,8 +219,8 @@ def _distinct(drugs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _features(prior: ResponsePrior, drugs: np.ndarray) -> np.ndarray:
     """Return rows [drugs, landmarks] whose inner products are the process' kernel.
 
-    Exact up to `LANDMARKS` drugs, where every drug is one; beyond, evenly spaced ones are (float32; float16
-    from `MANY` drugs on).
+    Exact up to `LANDMARKS` drugs, where every drug is a landmark; beyond, evenly spaced drugs are (float32;
+    float16 from `MANY` drugs on).
     """
     # Of all drugs, in the order of the drug table: the same in every round, and for every order of the pool.
     landmarks = evenly_spaced(np.unique(drugs), LANDMARKS)

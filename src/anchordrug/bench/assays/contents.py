@@ -21,9 +21,9 @@ class Counts:
         columns are a MultiIndex (plate, well_position), plate "" where the file does not say, well_position
         as in 'A01'; no well occurs twice.
     notes
-        What the user should know of how the file was read.
+        Notes for the user on how the file was read.
     claims
-        What the file says of its wells besides (`claims.COLUMNS`), None if it says nothing.
+        Statements of the file on its wells (`claims.COLUMNS`), None if there are none.
     """
 
     path: Path
@@ -54,9 +54,9 @@ class Profiles:
     standard_error
         float64 > 0 like `values`, NaN where they are, if they are log2 fold changes, else None.
     notes
-        What the user should know of how the file was read.
+        Notes for the user on how the file was read.
     claims
-        What the file says of its wells besides (`claims.COLUMNS`), None if it says nothing.
+        Statements of the file on its wells (`claims.COLUMNS`), None if there are none.
     """
 
     path: Path
@@ -86,7 +86,7 @@ class Samples:
         One row per sample, in the order of the columns of `values`: plate, cell_line, drug, dose, replicate
         (text, "" where the file does not say), dose_um (NaN where it does not), is_control, cells.
     notes
-        What the user should know of how the file was read.
+        Notes for the user on how the file was read.
     """
 
     path: Path

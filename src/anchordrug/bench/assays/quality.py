@@ -110,8 +110,8 @@ def replicate_correlations(counts: pd.DataFrame, plate_map: pd.DataFrame) -> pd.
     -------
     DataFrame
         Index drug_id, sorted. wells; correlation: the mean over pairs of wells of Pearson's correlation of
-        log2 counts per million less the mean of their plate's controls, NaN for one well; by_chance: what
-        it is without an effect, because wells of a plate share its controls; expected: what it is if the
+        log2 counts per million less the mean of their plate's controls, NaN for one well; by_chance: its
+        value without an effect, because wells of a plate share its controls; expected: its value if the
         wells' distance from the controls, beyond the controls' own scatter, is all effect. The last two are
         equal for a drug without effect, and NaN where no plate has two controls.
 

@@ -39,7 +39,7 @@ class _Scratch:
         return buffer[:size].view(shape)
 
     def give_back(self, *buffers: torch.Tensor | None) -> None:
-        """Keep what `take` returned, which nobody may use any more."""
+        """Keep an array that `take` returned, which nobody may use any more."""
         self.free += [buffer._base for buffer in buffers if buffer is not None and buffer._base is not None]
 
 
@@ -47,7 +47,7 @@ class _WideLayer(torch.autograd.Function):
     """linear(dropout(leaky_relu(a[:, None] + b[None]))): the widest layer and the one after it.
 
     `a` [n, width] and `b` [m, width] give [n, m, out] with weight [out, width]. `kept` is uint8
-    [n, m, width] and `scale` what dropout multiplies the kept values with; None for no dropout.
+    [n, m, width] and `scale` the factor of kept values in dropout; None for no dropout.
     Autograd's own chain would hold three buffers of [n, m, width] and spend its time on memory traffic.
     """
 

@@ -199,7 +199,7 @@ class MlpPredictor(Predictor):
 
     @classmethod
     def load_state(cls, folder: Path, params: MlpParams) -> MlpState:  # noqa: ARG003  # the files hold the shape
-        """Read what `MlpState.save` wrote."""
+        """Read the files of `MlpState.save`."""
         return MlpState(load_mlp(folder))
 
     @classmethod
@@ -209,7 +209,7 @@ class MlpPredictor(Predictor):
         return cls(state.network, task.features, task.cell_line, task.threshold, plan, params.balance)
 
     def load(self, folder: Path) -> MlpFitted:
-        """Read what `MlpFitted.save` wrote."""
+        """Read the files of `MlpFitted.save`."""
         return self._fitted(load_mlp(folder), load_temperature(folder))
 
     def _fitted(self, network: FactorisedMlp, temperature: TemperatureScaling = UNCALIBRATED) -> MlpFitted:

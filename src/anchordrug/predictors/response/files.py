@@ -116,7 +116,7 @@ def prefixed(prefix: str, holder: object) -> dict[str, np.ndarray]:
 
 
 def part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """Return what `prefixed` returned, by the fields' own names."""
+    """Return the fields of `prefixed` by their own names."""
     start = f"{prefix}."
     return {name[len(start) :]: value for name, value in arrays.items() if name.startswith(start)}
 

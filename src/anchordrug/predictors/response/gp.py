@@ -282,7 +282,7 @@ def fit_gp(
 
 
 def _between_genes(z: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Return what `measured` genes [genes] say of the others in the source lines, [measured, others].
+    """Return the regression of the other genes on `measured` [genes] in the source lines, [measured, others].
 
     Ridge regression on the experiments' z; genes that no anchor measured follow those that move with them.
     """

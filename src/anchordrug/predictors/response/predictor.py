@@ -128,7 +128,7 @@ class ResponsePredictor(Predictor):
 
     @classmethod
     def load_state(cls, folder: Path, params: Any) -> ResponseState:
-        """Read what `ResponseState.save` wrote."""
+        """Read the files of `ResponseState.save`."""
         return ResponseState(*load_state(folder, cls.net_settings(params, "cpu")))
 
     @classmethod
@@ -156,7 +156,7 @@ class ResponsePredictor(Predictor):
         )
 
     def load(self, folder: Path) -> ResponseFitted:
-        """Read what `ResponseFitted.save` wrote."""
+        """Read the files of `ResponseFitted.save`."""
         return load_fitted(folder, self.prior, self.source_fit, self.scale, self.decision)
 
     def left_out(self, anchors: np.ndarray, z: np.ndarray) -> np.ndarray | None:

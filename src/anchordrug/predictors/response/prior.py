@@ -69,7 +69,7 @@ class Evidence:
 class ResponsePrior:
     """Tables of the drugs of the atlas, and for a drug that is not in it.
 
-    Only drugs that source lines have measured, the `known` ones, have a row with a number per gene: a library
+    Only `known` drugs, which source lines have measured, have a row with a number per gene: a library
     may hold a million others.
 
     Attributes
