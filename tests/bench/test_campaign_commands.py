@@ -690,7 +690,7 @@ def test_next_again_changes_nothing_and_says_what_to_do(start, bench):
 
 @pytest.mark.usefixtures("drawn")
 def test_another_dose_or_time_than_the_atlas_is_told_by_new_next_and_the_plates(start, bench):
-    told = "the campaign has 1 uM and 6 h, but "
+    told = "drugs are at 1 uM and 6 h, but "
     said = start("--dose-um", 1, "--time-h", 6, budget=2, rounds=1)
     (warning,) = [line for line in said.splitlines() if told in line]
     assert "experiments of its source lines have 10 uM and 24 h; its predictions are of the latter" in warning
@@ -1054,11 +1054,11 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     plate_map.write_text(plate_map.read_text(encoding="utf-8").replace(",1.0,uM,", ",2.0,uM,"), "utf-8")
     said = bench.measure(1)
     assert "dose: plate_map.csv has 2 uM, campaign.yaml has 1 uM; the plate map counts" in said
-    assert "dose and time: the campaign has 2 uM and 24 h, but " in said
+    assert "dose and time: drugs are at 2 uM and 24 h, but " in said
     bench.ok("next")
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
-    assert "dose and time: the campaign has 2 uM and 24 h, but " in output
+    assert "dose and time: drugs are at 2 uM and 24 h, but " in output
     found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
     genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]
     library = pd.read_csv(bench.campaign / "library.csv")
@@ -1087,7 +1087,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     }
     shown = re.sub("<[^>]+>", "", report)
     assert "Measured at 2 uM and 24 h; source lines: 10 uM and 24 h (" in shown
-    assert "dose and time: the campaign has 2 uM and 24 h, but " in shown
+    assert "dose and time: drugs are at 2 uM and 24 h, but " in shown
     assert "<img" not in report
     assert r'"\u003cscript\u003ealert(\u0027x\u0027)\u003c/script\u003e"' in report
     assert r'"\u003cb\u003e\u0026amp;"' in report

@@ -614,7 +614,7 @@ def test_results_of_a_drug_nobody_asked_for_are_left_out_by_name(played, tmp_pat
     other = stranger(played)
     table = pd.concat([z, z.iloc[:2].set_axis([other, "aspirin"])])
     shown = accepted(played, wide(table, tmp_path / "z"))
-    assert f"2 drugs nobody asked for are left out: {other}, aspirin" in shown
+    assert f"2 drugs not asked for, left out: {other}, aspirin" in shown
     assert responses(played).loc["SIM-T1"].index.tolist() == asked(played)
 
 

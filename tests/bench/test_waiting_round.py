@@ -68,7 +68,7 @@ def test_the_plate_map_says_dose_and_wells_whatever_the_settings_say(here):
     counts = "the plate map counts, edit it to change the dose of this round"
     told = [
         f"dose: plate_map.csv has 1 uM, campaign.yaml has 10 uM; {counts}",
-        "dose and time: the campaign has 1 uM and 24 h, but ",
+        "dose and time: drugs are at 1 uM and 24 h, but ",
         f"plate_map.csv: no well of {gone}; the round will have no result of it",
         f"plate_map.csv: fewer wells than the 3 laid out: {fewer} (2)",
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from anchordrug.acquisition import Catalogue, PoolView, Strategy
-from anchordrug.errors import SettingsError
+from anchordrug.errors import SettingsError, counted
 from anchordrug.predictors.base import FittedPredictor, Learner
 
 # Given drug rows, returns their measured z [drugs, genes] in the target: an atlas, or an assay.
@@ -86,7 +86,7 @@ def require_budget(budget: int, pool: int, source: str | None = None) -> None:
     if budget > pool:
         setting = "" if source is None else f"{source}: "
         raise SettingsError(
-            f"{setting}a budget of {budget} drugs exceeds the pool of {pool}; lower the budget"
+            f"{setting}a budget of {counted(budget, 'drug')} exceeds the pool of {pool}; lower the budget"
         )
 
 

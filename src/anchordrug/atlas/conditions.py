@@ -70,8 +70,8 @@ def other_conditions(sources: ResponseAtlas, dose_um: float, time_h: float | Non
     pairs = others.groupby(["dose_um", "time_h"]).size().sort_values(ascending=False, kind="stable").index
     found = shortlist((in_words(dose, time) for dose, time in pairs), 3)
     return (
-        f"dose and time: the campaign has {in_words(dose_um, time_h)}, but {len(others):,} of the "
-        f"{len(table):,} experiments of its source lines have {found}; its predictions are of the latter"
+        f"dose and time: drugs are at {in_words(dose_um, time_h)}, but {len(others):,} of the "
+        f"{len(table):,} experiments of the source lines have {found}; predictions are of the latter"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import yaml
 from pydantic import Field
 
-from anchordrug.errors import SettingsError
+from anchordrug.errors import SettingsError, counted
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.settings import CellLineName, Section, validated
 
@@ -102,7 +102,8 @@ def conflicts(settings: CampaignSettings) -> Iterator[tuple[str, str]]:
         problem = f"constraints include and exclude drug '{both[0]}'; remove it from one"
         yield "constraints.exclude", problem
     if settings.rounds > settings.budget:
-        problem = f"{settings.rounds} rounds of a budget of {settings.budget} drugs; ask for fewer rounds"
+        budget = counted(settings.budget, "drug")
+        problem = f"{settings.rounds} rounds of a budget of {budget}; ask for fewer rounds"
         yield "rounds", problem
     plates = settings.plates
     if plates.dead_volume_ul >= plates.source_volume_ul:

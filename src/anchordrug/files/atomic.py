@@ -62,7 +62,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _replacing(path: Path, pattern: str, new: Callable[[], Path]) -> Iterator[Path]:
-    """Yield the file that `new` makes next to `path`, matching `pattern`; rename it, or remove it after an error."""
+    """Yield the file that `new` makes next to `path`, matching `pattern`; rename or remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(pattern):
         _remove_unless_held(left_over)

@@ -219,6 +219,8 @@ def test_cells_are_added_up_by_well(tmp_path):
         ("drug", "DMSO", "the file says it is a control, the plate map says drug 'A-ID'"),
         ("dose_nM", "1000", "the file says 1 uM, the plate map says 10 uM"),
         ("cell_line", "other", "the file says cell line 'other', the plate map says 'LINE'"),
+        ("cell_line", "MCF7", "the file says cell line 'MCF7', the plate map says 'LINE'"),
+        ("cell_type", "fibroblast", None),
         ("drug", "A", None),
         ("drug", "a name that nobody knows", None),
         ("dose", "10.4 uM", None),

@@ -9,7 +9,7 @@ from anchordrug.atlas.conditions import DOSE_TOLERANCE
 from anchordrug.bench.assays.request import AssayRequest, ResultFile
 from anchordrug.errors import AssayError
 from anchordrug.raw.line_names import match_lines
-from anchordrug.raw.sample_columns import doses_in_um, is_control, is_vehicle
+from anchordrug.raw.sample_columns import TYPE_HEADERS, doses_in_um, is_control, is_vehicle
 from anchordrug.raw.sheet import Sheet
 
 COLUMNS = ("plate", "well_position", "drug", "dose_um", "cell_line", "is_control")
@@ -35,8 +35,11 @@ def claims_of(samples: Sheet, columns: dict[str, int], wells: list[tuple[str, st
     def texts(role: str) -> list[str]:
         return samples.names(columns[role]) if role in columns else empty
 
+    # A type of cells may be a line, or not.
+    is_type = columns.get("cell line") in samples.columns_named(TYPE_HEADERS)
+    lines = empty if is_type else texts("cell line")
     table = pd.DataFrame(wells, columns=pd.Index(COLUMNS[:2])).assign(
-        drug=texts("drug"), dose_um=doses_in_um(samples, columns), cell_line=texts("cell line")
+        drug=texts("drug"), dose_um=doses_in_um(samples, columns), cell_line=lines
     )
     table["is_control"] = [
         is_vehicle(drug) or is_control(text)
@@ -46,7 +49,7 @@ def claims_of(samples: Sheet, columns: dict[str, int], wells: list[tuple[str, st
 
 
 def require_agreement(claims: pd.DataFrame, path: Path, file: ResultFile, request: AssayRequest) -> None:
-    """Check that a file's statements on its wells agree with the plate map, as far as its names are known.
+    """Check that a file's statements on its wells agree with the plate map, as far as drugs are known.
 
     Raises
     ------
@@ -81,7 +84,6 @@ def _problem(well: dict, known: dict[str, str], lines: dict[str, str]) -> str | 
     dose, asked = well["dose_um"], well["concentration"]
     if asked > 0 and np.isfinite(dose) and abs(dose - asked) > DOSE_TOLERANCE * asked:
         return f"the file says {dose:g} uM, the plate map says {asked:g} uM"
-    line = lines.get(well["cell_line_said"])
-    if line not in (None, well["cell_line"]):
+    if well["cell_line_said"] and lines.get(well["cell_line_said"]) != well["cell_line"]:
         return f"the file says cell line '{well['cell_line_said']}', the plate map says '{well['cell_line']}'"
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 
 # With fewer genes an assay says too little of a drug.
 FEWEST_GENES = 20
@@ -62,7 +62,7 @@ def stranger_notes(strangers: Sequence[str]) -> list[str]:
     """Return the note on drugs that were not asked for."""
     if not strangers:
         return []
-    return [f"{len(strangers)} drugs nobody asked for are left out: {shortlist(strangers)}"]
+    return [f"{counted(len(strangers), 'drug')} not asked for, left out: {shortlist(strangers)}"]
 
 
 def positive_control_notes(wells: Sequence[str]) -> list[str]:
