@@ -1,6 +1,7 @@
 """Who may use the page: only this machine's own address, only with the token."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -51,7 +52,9 @@ def ask(headers, *, path="/x", query="", kind="http", method="GET", bodies=(b"",
 
         await app(scope, receive, send)
 
-    asyncio.run(run())
+    # The browser of other tests runs a loop in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
     return sent
 
 
