@@ -492,7 +492,9 @@ def test_a_gmt_of_one_set_needs_no_name(tmp_path, line):
 def test_a_list_in_a_line_is_no_gmt(tmp_path):
     path = text_file(tmp_path, "SIMG1\tSIMG2\tSIMG3\n", "up.txt")
     assert read_gene_list(path) == ["SIMG1", "SIMG2", "SIMG3"]
-    with pytest.raises(RawDataError, match="is a list of genes, no GMT with sets; leave out the name 'x'"):
+    with pytest.raises(
+        RawDataError, match="is a list of genes, not a GMT file with sets; leave out the name 'x'"
+    ):
         read_gene_list(path, "x")
 
 

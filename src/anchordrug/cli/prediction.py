@@ -55,9 +55,7 @@ def predict(
     id_column: IdColumn = None,
     engine: Annotated[
         str,
-        typer.Option(
-            help="local, or ray: a Ray cluster that reads and writes partitioned parquet, also at URLs."
-        ),
+        typer.Option(help="local, or ray: a Ray cluster; it reads and writes parquet, also at URLs."),
     ] = "local",
 ) -> None:
     """Predict the response of every gene to every drug in a library.

@@ -64,7 +64,9 @@ def read_gene_list(path: Path, set_name: str | None = None) -> list[str]:
     if is_gene_sets(path):
         words = _set_called(path, set_name)
     elif set_name is not None:
-        raise RawDataError(f"{path}: is a list of genes, no GMT with sets; leave out the name '{set_name}'")
+        raise RawDataError(
+            f"{path}: is a list of genes, not a GMT file with sets; leave out the name '{set_name}'"
+        )
     else:
         with open_text(path) as text:
             words = [word for line in text for word in re.split(r"[\s,;\"']+", line.split("#")[0]) if word]

@@ -171,7 +171,7 @@ def _check(asked: NewAddition) -> None:
         odd = [option for option, value in given.items() if value is not None]
         if odd:
             raise SettingsError(
-                f"{odd[0]}: is for tables; {folders[0]} is a folder, and a campaign has it all"
+                f"{odd[0]}: is for tables; {folders[0]} is a folder; a campaign has this, leave it out"
             )
         return
     missing = [option for option in ("--compounds", "--cell-line") if given[option] is None]
