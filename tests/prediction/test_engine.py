@@ -764,7 +764,7 @@ def test_what_is_not_ours_is_never_removed(predict, tmp_path, kind):
         part.mkdir()
         (part / "thesis.docx").write_text("ten years")
     result, out = predict(TWO)
-    assert str(result.exception).startswith(f"{part}: exists and was not written by anchordrug")
+    assert str(result.exception).startswith(f"{part}: is in the way, and nothing that anchordrug wrote")
     assert part.read_text() == "a download" if kind == "file" else leftovers(part) == {"thesis.docx"}
     assert not out.exists()
 

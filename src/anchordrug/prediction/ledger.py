@@ -216,7 +216,7 @@ def _require_own(folder: Path) -> None:
         or not all(own.fullmatch(name) for name in names)
     ):
         raise LibraryError(
-            f"{folder}: exists and was not written by anchordrug; move it or name another --out"
+            f"{folder}: is in the way, and nothing that anchordrug wrote; move it or name another --out"
         )
 
 
