@@ -134,7 +134,7 @@ def test_a_field_says_what_is_wrong_with_it_and_the_button_what_to_correct(open_
     assert page.get_by_role("button", name="Learn, and make the campaign").is_disabled()
     assert page.get_by_label("Drugs in total").input_value() == "-1"
     page.get_by_label("Drugs in total").fill("1")
-    page.get_by_text("1 drugs; ask for fewer rounds").wait_for()
+    page.get_by_text("1 drug; ask for fewer rounds").wait_for()
     page.get_by_label("Rounds", exact=True).fill("1")
     page.locator("button:enabled", has_text="Learn, and make the campaign").wait_for()
 

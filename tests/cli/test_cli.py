@@ -236,7 +236,7 @@ def test_a_budget_larger_than_the_pool_says_how_large_the_pool_is(copy):
     set_params(copy, lambda params: params["select"].update(budget=[10, 1000]))
     pool = pd.read_csv(copy / "tables/splits/splits.csv").query("target == 'SIM-T1' and role == 'pool'")
     text = mistake(copy, *SELECT)
-    assert text.startswith("select.budget: a budget of 1000 drugs exceeds the pool of ")
+    assert text.startswith("select.budget: a budget of 1,000 drugs exceeds the pool of ")
     assert re.search(rf"\b{len(pool)}\b", text)
 
 

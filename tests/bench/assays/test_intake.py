@@ -124,7 +124,7 @@ def test_two_cell_lines_each_have_a_result_and_files_must_say_whose_they_are(tmp
     with pytest.raises(BelongsError, match=r"0.csv: does not say of which cell line it is; .*: OTHER, LINE$"):
         take_in([ResultFile(first)], request, reference_of(z), THRESHOLD)
     with pytest.raises(
-        BelongsError, match=r"'OTHR', which is neither .*; did you mean 'OTHER'\?; name one of them"
+        BelongsError, match=r"'OTHR', which was not asked for; did you mean 'OTHER'\?; name one of them"
     ):
         take_in([ResultFile(first, "OTHR")], request, reference_of(z), THRESHOLD)
 
