@@ -19,18 +19,21 @@ def first_largest(values, open_positions):
 
 
 def core_set_by_loop(rows, anchors, batch):
-    """Chosen rows and scores; `rows` are those of the pool, `anchors` those of the anchors."""
+    """Chosen rows and scores; `rows` are those of the pool, `anchors` those of the anchors.
+
+    Squared distances are compared, as ties are to within a share of these.
+    """
     centres, chosen, scores = list(anchors), [], []
     for _ in range(batch):
         free = [i for i in range(len(rows)) if i not in chosen]
         if centres:
-            gap = [min(squared(row, centre) for centre in centres) ** 0.5 for row in rows]
+            gap = [min(squared(row, centre) for centre in centres) for row in rows]
             pick = first_largest(gap, free)
         else:
-            gap = [squared(row, rows.mean(axis=0)) ** 0.5 for row in rows]
+            gap = [squared(row, rows.mean(axis=0)) for row in rows]
             pick = first_largest([-value for value in gap], free)
         chosen.append(pick)
-        scores.append(gap[pick])
+        scores.append(gap[pick] ** 0.5)
         centres.append(rows[pick])
     return chosen, scores
 
