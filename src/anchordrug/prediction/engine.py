@@ -1,6 +1,5 @@
 """Stage predict: every drug of a library x every gene, from exported predictors alone, in flat memory."""
 
-import csv
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -16,13 +15,12 @@ import anchordrug
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter, Fingerprinting
 from anchordrug.errors import LibraryError, counted
 from anchordrug.evidence_group import GROUPS
-from anchordrug.files.atomic import atomic_path
 from anchordrug.files.digests import digest_of, sha256
-from anchordrug.files.formulas import escaped
 from anchordrug.files.outputs import require_outputs, side_files
 from anchordrug.files.progress import stream
 from anchordrug.prediction.inference import OnnxPredictor, Prediction, load_onnx
 from anchordrug.prediction.ledger import Ledger
+from anchordrug.prediction.rest import REJECTS, write_rest
 from anchordrug.prediction.tables import (
     STRUCTURES,
     TableShape,
@@ -38,9 +36,6 @@ from anchordrug.raw.molecules import STDIN, CompoundFile, open_compounds
 
 DRUGS_A_BLOCK = 2048
 BLOCKS_AHEAD = 2
-# Name and further ids follow.
-REJECTS = ("place", "drug_id", "structure", "reason")
-DUPLICATES = ("place", "drug_id", "same_as", "same_place")
 # Makes a block's table from who the drugs are and, for each predictor, predictions.
 TableOf = Callable[[pa.Table, list[Prediction]], pa.Table]
 
@@ -370,35 +365,3 @@ def _predicted(predictor: OnnxPredictor, bits: np.ndarray, keys: list[str], befo
     return replace(
         found, **{name: values[before:] for name, values in vars(found).items() if values is not None}
     )
-
-
-def write_rest(ledger: Ledger, library: Path, out: Path) -> int:
-    """Write rejects and duplicates next to `out`, say how many there are, and return how many drugs remain.
-
-    Raises
-    ------
-    LibraryError
-        None remains.
-    """
-    drugs, rejected, repeated = (ledger.count(kind) for kind in ("structures", "rejects", "duplicates"))
-    rejects, duplicates = side_files(out)
-    _write_rows(rejects, (*REJECTS, *ledger.identity[1:]), ledger.rows("rejects"))
-    _write_rows(duplicates, (*DUPLICATES, *ledger.identity[1:]), ledger.rows("duplicates"))
-    if not drugs:
-        ledger.remove()
-        raise LibraryError(f"{library}: none of its {rejected} structures can be read; see {rejects}")
-    first = next(ledger.rows("rejects"), None)
-    if first is not None:
-        typer.echo(
-            f"{rejects}: {counted(rejected, 'row')} rejected ({first[3]}{', ...' if rejected > 1 else ''})"
-        )
-    if repeated:
-        typer.echo(f"{duplicates}: {counted(repeated, 'row')} with the structure of an earlier row")
-    return drugs
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([escaped(cell) for cell in row] for row in rows)

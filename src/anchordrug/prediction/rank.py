@@ -11,8 +11,9 @@ import typer
 from anchordrug.errors import LibraryError, RawDataError, counted, shortlist
 from anchordrug.files.digests import sha256
 from anchordrug.prediction.connectivity import Signature, expected_change, false_discovery_rate, score
-from anchordrug.prediction.engine import contents_of, load_predictors, predicted, require_out, write_rest
+from anchordrug.prediction.engine import contents_of, load_predictors, predicted, require_out
 from anchordrug.prediction.inference import OnnxPredictor, Prediction
+from anchordrug.prediction.rest import write_rest
 from anchordrug.prediction.tables import TableShape, columns_of, of_drugs
 from anchordrug.prediction.writers import write_tables
 from anchordrug.raw.signature import on_genes, read_gene_list, read_signature
