@@ -1,12 +1,11 @@
 """Workers for structures as threads: each command starts some, and a process takes longer than its work."""
 
-import functools
 import io
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,13 +20,16 @@ def workers_as_threads(patch: pytest.MonkeyPatch) -> None:
 
     Programs in the place of the worker's own are processes as before.
     """
-    patch.setattr(subprocess, "Popen", functools.partial(_started, subprocess.Popen))
+    patch.setattr(subprocess, "Popen", _Popen)
     patch.setattr(os, "sched_getaffinity", lambda _: {0})
 
 
-def _started(start: Callable, command: Any, **options: Any) -> Any:
-    is_worker = isinstance(command, list) and str(PROGRAM) in command
-    return _WorkerThread(command) if is_worker else start(command, **options)
+class _Popen(subprocess.Popen):
+    """A process, but a thread for a worker; a class, because libraries derive theirs from it."""
+
+    def __new__(cls, args: Any, *_: Any, **__: Any) -> Any:
+        is_worker = isinstance(args, list) and str(PROGRAM) in args
+        return _WorkerThread(args) if is_worker else super().__new__(cls)
 
 
 class _WorkerThread:

@@ -28,6 +28,7 @@ from anchordrug.prediction import engine as stage
 from anchordrug.prediction.frames import predict as frame
 from anchordrug.prediction.inference import load_onnx
 from anchordrug.prediction.ledger import Ledger
+from anchordrug.prediction.rest import DUPLICATES, REJECTS
 from anchordrug.raw.molecules import STDIN
 from tests.conftest import run_cli
 
@@ -84,11 +85,11 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def rejects(out: Path) -> list[list[str]]:
-    return cells(out.with_name(f"{out.name}.rejects.csv"), stage.REJECTS)
+    return cells(out.with_name(f"{out.name}.rejects.csv"), REJECTS)
 
 
 def duplicates(out: Path) -> list[list[str]]:
-    return cells(out.with_name(f"{out.name}.duplicates.csv"), stage.DUPLICATES)
+    return cells(out.with_name(f"{out.name}.duplicates.csv"), DUPLICATES)
 
 
 def cells(path: Path, header: tuple[str, ...]) -> list[list[str]]:

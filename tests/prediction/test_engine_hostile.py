@@ -191,7 +191,7 @@ def outcome(out: Path, rows: int) -> tuple[list[str], list[list[str]], list[list
     """Return ids predicted, rejects and duplicates; every row of the input is one of them."""
     predicted = pd.read_parquet(out)
     rest = []
-    for path, header in zip(side_files(out), (stage.REJECTS, stage.DUPLICATES), strict=True):
+    for path, header in zip(side_files(out), (REJECTS, DUPLICATES), strict=True):
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
         # Names and further ids are in columns after them.
