@@ -21,6 +21,7 @@ from anchordrug.files.formulas import escaped
 from anchordrug.files.outputs import side_files
 from anchordrug.prediction import engine as stage
 from anchordrug.prediction.inference import load_onnx
+from anchordrug.prediction.rest import DUPLICATES, REJECTS
 from tests.chem import mischief
 from tests.chem.molecules import bipartite, real_smiles, ring_bonds
 from tests.conftest import run_cli
