@@ -49,7 +49,7 @@ class _WorkerThread:
             order = worker.receive(tasks)
             worker.send(answers, {"ready": True})
             while True:
-                worker.send(answers, worker.fingerprint(worker.receive(tasks), order["kinds"], 0))
+                worker.send(answers, worker.fingerprint(worker.receive(tasks), {**order, "seconds": 0}))
         except (EOFError, OSError):
             tasks.close()
             with suppress(OSError):

@@ -59,6 +59,11 @@ def results(structures: list[str], **options) -> list[Fingerprinted | str]:
     return found
 
 
+def test_a_smiles_that_nobody_wants_is_left_out(alone):
+    texts = list(alone)[:5]
+    assert results(texts, smiles=False) == [alone[text]._replace(smiles="") for text in texts]
+
+
 def test_fingerprints_are_those_of_a_single_process(alone):
     texts = list(alone)
     batches = [texts[:7], [], texts[7:8], texts[8:], ["C(C"], texts[:3]]

@@ -16,7 +16,7 @@ import anchordrug
 from anchordrug.chem.structures import standardise
 from anchordrug.labels import decided
 from anchordrug.prediction.export import INTENDED_USE, LIMITS
-from anchordrug.prediction.inference import load_onnx
+from anchordrug.prediction.inference import load_onnx, opened
 from tests.conftest import ROOT
 from tests.prediction.small_models import ANSWERS, BITS, write_model
 
@@ -29,6 +29,19 @@ def test_the_file_uses_the_operators_of_two_sets_that_onnxruntime_1_14_has(eithe
     assert {entry.domain: entry.version for entry in model.opset_import} == {"": 17, "ai.onnx.ml": 3}
     assert {node.domain for node in model.graph.node} == {"", "ai.onnx.ml"}
     assert not model.functions
+
+
+def test_the_number_of_threads_changes_no_bit(either_project):
+    path = either_project / MODEL
+    drugs = pd.read_parquet(either_project / "tables/atlas/drugs.parquet")
+    bits = pd.read_parquet(either_project / "tables/features/drugs.parquet").set_index("drug_id")
+    bits = bits.loc[drugs["drug_id"]].to_numpy(np.uint8)
+    one, three = (
+        opened(path.read_bytes(), path, threads).predict(bits, drugs["inchikey"].tolist())
+        for threads in (1, 3)
+    )
+    for name, values in vars(one).items():
+        np.testing.assert_array_equal(values, vars(three)[name], err_msg=name)
 
 
 def test_mlp_predicts_from_the_fingerprint_alone(mlp_project):

@@ -68,19 +68,22 @@ def parent_of(molecule: Chem.Mol) -> Chem.Mol:
     ValueError
         It is a metal complex, or a salt of which the metal is the point.
     """
-    is_whole = len(Chem.GetMolFrags(molecule)) == 1
-    if is_whole and is_plain(molecule):
+    is_whole, plain = len(Chem.GetMolFrags(molecule)) == 1, is_plain(molecule)
+    if is_whole and plain:
         return molecule
-    metals = [molecule.GetAtomWithIdx(atom) for (atom,) in molecule.GetSubstructMatches(_metal())]
+    # A metal is not plain.
+    found = () if plain else molecule.GetSubstructMatches(_metal())
+    metals = [molecule.GetAtomWithIdx(atom) for (atom,) in found]
     if not metals and is_whole:
         return charge_parent(molecule)
     if metals:
         _require_no_complex(molecule, metals)
-    clean = rdMolStandardize.Cleanup(molecule) if metals else cleanup(molecule)
-    chosen = _chosen(Chem.GetMolFrags(clean, asMols=True), metals)
+    if not plain:
+        molecule = rdMolStandardize.Cleanup(molecule) if metals else cleanup(molecule)
+    chosen = _chosen(Chem.GetMolFrags(molecule, asMols=True), metals)
     if metals or len(chosen) > 1:
         return rdMolStandardize.ChargeParent(reduce(Chem.CombineMols, chosen), skipStandardize=True)
-    return charge_parent(chosen[0])
+    return chosen[0] if plain else charge_parent(chosen[0])
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from rdkit import Chem, rdBase
 
@@ -14,11 +15,15 @@ MOST_CHARACTERS = {"SMILES": 10_000, "molblock": 200_000}
 
 @dataclass(frozen=True)
 class Drug:
-    """A standardised structure: its molecule, canonical SMILES and InChIKey."""
+    """A standardised structure: its molecule and InChIKey."""
 
     molecule: Chem.Mol
-    smiles: str
     inchikey: str
+
+    @cached_property
+    def smiles(self) -> str:
+        """The canonical SMILES."""
+        return Chem.MolToSmiles(self.molecule)
 
 
 def standardise(structure: str) -> Drug:
@@ -61,4 +66,4 @@ def standardise(structure: str) -> Drug:
             raise ValueError(f"cannot be standardised ({' '.join(str(error).split())})") from error
     if not inchikey:
         raise ValueError("no InChIKey can be made of it")
-    return Drug(parent, Chem.MolToSmiles(parent), inchikey)
+    return Drug(parent, inchikey)

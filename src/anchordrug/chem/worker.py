@@ -31,6 +31,8 @@ class Order(TypedDict):
         The caller's `sys.path`.
     kinds
         The fingerprints to compute for each structure.
+    smiles
+        Whether to write a canonical SMILES of each structure.
     seconds
         Processor time allowed per structure.
     """
@@ -38,6 +40,7 @@ class Order(TypedDict):
     root: str
     path: list[str]
     kinds: list[Kind]
+    smiles: bool
     seconds: float
 
 
@@ -87,7 +90,7 @@ def main() -> None:
             # The threads of the matrix products go first: they wait for each other, workers do not.
             os.nice(5)
         while True:
-            send(results, fingerprint(receive(tasks), order["kinds"], order["seconds"]))
+            send(results, fingerprint(receive(tasks), order))
     except (EOFError, OSError):
         # The caller has ended. Its end of the pipe may be closed before all is written.
         os._exit(0)
@@ -114,24 +117,23 @@ def _import_as_caller(order: Order) -> None:
     import anchordrug.chem.structures  # noqa: F401
 
 
-def fingerprint(
-    structures: list[str], kinds: list[Kind], seconds: float
-) -> list[tuple[str, str, list[str]] | str]:
+def fingerprint(structures: list[str], order: Order) -> list[tuple[str, str, list[str]] | str]:
     """Return InChIKey, SMILES and fingerprints of each structure (SMILES or molblock), or why it has none.
 
-    The fingerprints are in the order of `kinds`, eight bits per byte, in hexadecimal. A structure that takes
-    more than `seconds` of processor time ends the process: rdkit's work cannot be interrupted otherwise.
+    The SMILES is empty if the order asks for none. The fingerprints are in the order of its kinds, eight bits
+    per byte, in hexadecimal. A structure that takes more processor time than the order allows ends the
+    process: rdkit's work cannot be interrupted otherwise.
     """
     from anchordrug.chem.fingerprints import packed_fingerprints
     from anchordrug.chem.structures import standardise
 
     results: list[tuple[str, str, list[str]] | str] = []
     for structure in structures:
-        _allow(seconds)
+        _allow(order["seconds"])
         try:
             drug = standardise(structure)
-            packed = [bits.hex() for bits in packed_fingerprints(drug.molecule, kinds)]
-            results.append((drug.inchikey, drug.smiles, packed))
+            packed = [bits.hex() for bits in packed_fingerprints(drug.molecule, order["kinds"])]
+            results.append((drug.inchikey, drug.smiles if order["smiles"] else "", packed))
         except ValueError as error:
             results.append(str(error))
         except MemoryError:

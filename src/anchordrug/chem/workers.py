@@ -19,6 +19,7 @@ import anchordrug
 from anchordrug.chem import worker as program
 from anchordrug.chem.endings import Ending, ending_of, silent, took_too_long
 from anchordrug.chem.worker import COUNTS_OWN_TIME, Kind, Order, receive, send
+from anchordrug.cores import core_count
 from anchordrug.errors import WorkerError
 
 # The script that a worker runs.
@@ -41,7 +42,10 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 
 class Fingerprinted(NamedTuple):
-    """A standardised structure: InChIKey, canonical SMILES and, for each kind, its bits packed into bytes."""
+    """A standardised structure: InChIKey, canonical SMILES and, for each kind, its bits packed into bytes.
+
+    The SMILES is empty if the `Fingerprinter` was told to leave it out.
+    """
 
     inchikey: str
     smiles: str
@@ -107,14 +111,20 @@ class Fingerprinter:
         The number of workers, None for one per core.
     seconds
         Processor time that a structure may take.
+    smiles
+        Whether the canonical SMILES is wanted, which takes a tenth of the time.
     """
 
     def __init__(
-        self, kinds: Iterable[Kind], workers: int | None = None, seconds: float = SECONDS_A_STRUCTURE
+        self,
+        kinds: Iterable[Kind],
+        workers: int | None = None,
+        seconds: float = SECONDS_A_STRUCTURE,
+        smiles: bool = True,
     ) -> None:
         self.kinds = tuple(kinds)
-        self.workers = _Workers(self.kinds, seconds)
-        self.threads = ThreadPoolExecutor(workers or _cores(), "fingerprints")
+        self.workers = _Workers(self.kinds, seconds, smiles)
+        self.threads = ThreadPoolExecutor(workers or core_count(), "fingerprints")
 
     def __enter__(self) -> Fingerprinting:
         return Fingerprinting(self.threads, self.workers, self.kinds)
@@ -130,11 +140,11 @@ class Fingerprinter:
 class _Workers:
     """A worker for each thread that asks for results."""
 
-    def __init__(self, kinds: tuple[Kind, ...], seconds: float) -> None:
+    def __init__(self, kinds: tuple[Kind, ...], seconds: float, smiles: bool) -> None:
         root = str(Path(anchordrug.__file__).parents[1])
         # Import ignores entries of other types, too.
         path = [entry for entry in sys.path if isinstance(entry, str)]
-        self.order = Order(root=root, path=path, kinds=list(kinds), seconds=seconds)
+        self.order = Order(root=root, path=path, kinds=list(kinds), smiles=smiles, seconds=seconds)
         self.of_thread = local()
         self.lock = Lock()
         # None once they are stopped.
@@ -333,10 +343,6 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import typer
 
 from anchordrug.cli.turns import READS
+from anchordrug.cores import core_count
 from anchordrug.errors import AnchorDrugError, counted, shortlist
 from anchordrug.files.whole import damage, files_in
 
@@ -115,7 +116,7 @@ def _wrong_packages(extra: str) -> Iterator[str]:
 
 
 def _machine(root: Path, pipeline: bool) -> Iterator[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = core_count()
     given = {name: os.environ[name] for name in THREADS if os.environ.get(name)}
     said = "".join(f", {name}={value}" for name, value in given.items())
     odd = [name for name, value in given.items() if not value.isdigit() or not 1 <= int(value) <= cores]

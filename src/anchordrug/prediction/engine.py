@@ -82,13 +82,14 @@ def run(
     groups: Counter[tuple[str, str]] = Counter()
     genes = len(dict.fromkeys(gene for predictor in predictors for gene in predictor.genes))
     targets = ", ".join(predictor.card["target"] for predictor in predictors)
+    columns_made = ledger.schema()
     for path, kind in zip(outs, kinds, strict=True):
         drugs = write_rest(ledger, library, path)
         told = [*ledger.identity, *(STRUCTURES if kind.structures else ())]
         own, who = replace(shape, certain=kind.certain), pa.schema([(name, pa.string()) for name in told])
         # The tables have whatever one of the formats asks for.
         names = own.schema(predictors, who).names
-        schema = pa.schema([ledger.schema().field(name) for name in names])
+        schema = pa.schema([columns_made.field(name) for name in names])
         contents = contents_of(ledger, schema, own.of_drug(who).names, predictors)
         groups.clear()
         parts = (table.select(names) for table in ledger.tables())
@@ -285,6 +286,7 @@ def _went_on(
     """Predict the remaining drugs; return False if the library has changed since the run began."""
     kinds = list(dict.fromkeys(predictor.fingerprint for predictor in predictors))
     blocks = _blocks(source.rows)
+    structures = any(limit.kind.structures for limit in limits)
     try:
         ledger.begin(identity_columns(source.further))
         for block in islice(blocks, ledger.blocks):
@@ -293,7 +295,7 @@ def _went_on(
             return False
         if ledger.blocks:
             typer.echo(f"{ledger.folder}: resuming after row {ledger.blocks * DRUGS_A_BLOCK:,}", err=True)
-        with Fingerprinter(kinds) as fingerprinting:
+        with Fingerprinter(kinds, smiles=structures) as fingerprinting:
             results = _fingerprinted(fingerprinting, blocks)
             done = ledger.count("structures")
             for block, found in stream(results, "predicting", source.share_read):
@@ -304,7 +306,7 @@ def _went_on(
                     limit.require(done)
                 ledger.has_read(block)
                 drugs = drugs_table((row for row, _ in chosen), ledger.identity)
-                if any(limit.kind.structures for limit in limits):
+                if structures:
                     drugs = with_structures(drugs, (drug for _, drug in chosen))
                 ledger.add(table_of(drugs, predictions))
     except _TooManyError:

@@ -1,6 +1,7 @@
 """Prediction from an exported ONNX file; needs onnxruntime, numpy, rdkit and fastjsonschema only."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
+from anchordrug.cores import core_count
 from anchordrug.errors import LibraryError, printable
 from anchordrug.evidence_group import evidence_groups
 from anchordrug.files.checksums import checked, sum_of
@@ -94,12 +96,15 @@ class OnnxPredictor:
         Names of its outputs.
     path
         Its file, for messages.
+    threads
+        So many calls of the session are made at the same time, each of which computes in one thread.
     """
 
     session: onnxruntime.InferenceSession
     card: dict[str, Any]
     outputs: list[str]
     path: Path
+    threads: int
 
     @property
     def genes(self) -> list[str]:
@@ -160,10 +165,17 @@ class OnnxPredictor:
         keys = np.array([*inchikeys, *[""] * short], object)
         kinds = outputs_of(self.card)
         found = {name: np.empty((n + short, *kinds[name].axes), kinds[name].dtype) for name in self.outputs}
-        for start in range(0, n, at_once):
+
+        def answer(start: int) -> None:
             rows = slice(start, start + at_once)
             for name, values in self._answers(padded[rows].astype(np.float32), keys[rows]).items():
                 found[name][rows] = values
+
+        starts = range(0, n, at_once)
+        with ThreadPoolExecutor(self.threads, "inference") as pool:
+            # The first error, in the order of the drugs.
+            for _ in pool.map(answer, starts):
+                pass
         found = {name: values[:n] for name, values in found.items()}
         labels, margin = decided(found["probabilities"], self._offsets(found["source_lines"]))
         return Prediction(
@@ -275,7 +287,7 @@ def open_unchecked(path: Path) -> OnnxPredictor:
         if pointer.is_file():
             remedy = f"{pointer.name} is there: run 'dvc pull {pointer}'"
         raise LibraryError(f"{path}: no such model; {remedy}")
-    return opened(path.read_bytes(), path, threads=0)
+    return opened(path.read_bytes(), path, threads=core_count())
 
 
 def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
@@ -286,7 +298,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     path
         Its name, for messages.
     threads
-        Threads that compute with it; 0 for one a core.
+        Threads that compute with it.
 
     Raises
     ------
@@ -295,7 +307,8 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
     """
     _require_whole(model, path)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # Threads of one call wait for each other after every step. Several calls do not.
+    options.intra_op_num_threads = 1
     # Its words about a model go into errors, not to the screen.
     options.log_severity_level = 4
     try:
@@ -304,7 +317,7 @@ def opened(model: bytes, path: Path, threads: int) -> OnnxPredictor:
         raise LibraryError(f"{path}: {_other_kind(model) or reason_of(error)}") from error
     card = read_card(_stored(session, path), path)
     outputs = require_ends(session.get_inputs(), session.get_outputs(), card, path)
-    return OnnxPredictor(session, card, outputs, path)
+    return OnnxPredictor(session, card, outputs, path, threads)
 
 
 def _stored(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:

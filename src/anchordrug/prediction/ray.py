@@ -62,7 +62,7 @@ class _Worker:
         self.predictors = [opened(model, Path(name), threads=1) for name, model in models]
         self.kinds = _kinds(self.predictors)
         self.shape, self.columns, self.library, self.output = shape, columns, library, output
-        self.fingerprinting = Fingerprinter(self.kinds, workers=1).__enter__()
+        self.fingerprinting = Fingerprinter(self.kinds, workers=1, smiles=False).__enter__()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Predict portions by their numbers; return in words why one is not predicted or written.
