@@ -990,6 +990,18 @@ def test_a_model_that_was_deleted_is_learned_again_to_the_same_numbers(start, be
     assert before.items() <= bench.files().items()
 
 
+def test_a_rehearsal_of_a_line_without_responses_names_the_lines_that_have_some(start, bench):
+    start()
+    path = bench.campaign / "campaign.yaml"
+    path.write_text(path.read_text().replace("rehearsal: false", "rehearsal: true"))
+    told = bench.error(SettingsError, "next")
+    assert told.startswith(
+        "c/campaign.yaml: a rehearsal takes its results from the reference data (atlas), which has no "
+        "responses of target 'NEWLINE'; choose one of its cell lines (SIM-"
+    )
+    assert told.endswith("or set rehearsal: false")
+
+
 @pytest.mark.parametrize("content", ["targets: [", "nonsense", "targets: []\n"])
 def test_a_campaign_yaml_that_cannot_be_read(start, bench, content):
     start()

@@ -783,7 +783,9 @@ def test_what_is_not_ours_is_never_removed(predict, tmp_path, kind):
         part.mkdir()
         (part / "thesis.docx").write_text("ten years")
     result, out = predict(TWO)
-    assert str(result.exception).startswith(f"{part}: is in the way, and nothing that anchordrug wrote")
+    assert str(result.exception).startswith(
+        f"{part}: this name is needed for the unfinished part of the prediction"
+    )
     assert part.read_text() == "a download" if kind == "file" else leftovers(part) == {"thesis.docx"}
     assert not out.exists()
 
