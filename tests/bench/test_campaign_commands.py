@@ -290,6 +290,22 @@ def test_a_library_without_ids_and_names(start, bench):
     assert pd.read_csv(bench.campaign / "library.csv")["drug_id"].tolist() == ["row_1", "row_3"]
 
 
+def test_a_title_above_the_header_is_left_out_and_told(start, bench):
+    shop = bench.write(VENDOR)
+    shop.write_text("Our library, 2024\n" + shop.read_text())
+    output = start(library=shop, budget=2, rounds=1)
+    assert "shop.csv: left out the lines above the header ('Our library, 2024')" in output
+
+
+def test_a_smiles_file_with_ids_first(start, bench, home):
+    rows = [(f"X-{number}", row["SMILES"]) for number, row in enumerate(VENDOR)]
+    shop = home / "shop.smi"
+    shop.write_text("".join(f"{drug_id} {smiles}\n" for drug_id, smiles in rows))
+    output = start(library=shop, budget=2, rounds=1)
+    assert "shop.smi: the first lines have ids before SMILES: read in that order" in output
+    assert pd.read_csv(bench.campaign / "library.csv")["drug_id"].tolist()[0] == "X-0"
+
+
 def test_new_twice_changes_nothing(start, bench):
     start()
     before = bench.files()
@@ -972,6 +988,18 @@ def test_a_model_that_was_deleted_is_learned_again_to_the_same_numbers(start, be
     shutil.rmtree(bench.campaign / "model")
     bench.ok("next")
     assert before.items() <= bench.files().items()
+
+
+def test_a_rehearsal_of_a_line_without_responses_names_the_lines_that_have_some(start, bench):
+    start()
+    path = bench.campaign / "campaign.yaml"
+    path.write_text(path.read_text().replace("rehearsal: false", "rehearsal: true"))
+    told = bench.error(SettingsError, "next")
+    assert told.startswith(
+        "c/campaign.yaml: a rehearsal takes its results from the reference data (atlas), which has no "
+        "responses of target 'NEWLINE'; choose one of its cell lines (SIM-"
+    )
+    assert told.endswith("or set rehearsal: false")
 
 
 @pytest.mark.parametrize("content", ["targets: [", "nonsense", "targets: []\n"])

@@ -31,7 +31,7 @@ def atlas(*drugs):
 def shop(*compounds):
     """Compounds as `read_compounds_for_sale` gives them."""
     empty = dict.fromkeys((*FIELDS, "source_plate", "source_well"))
-    rows = [empty | one | {"line": line} for line, one in enumerate(compounds, start=2)]
+    rows = [empty | one | {"line": line, "problem": None} for line, one in enumerate(compounds, start=2)]
     table = pd.DataFrame(rows, dtype=object)
     return table.astype({"line": int, "cost": float, "stock": float})
 

@@ -1,5 +1,6 @@
 """anchordrug doctor: what is missing is told with its remedy, and scripts can read it."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,8 +9,10 @@ from importlib import metadata, util
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.conftest import DEMO, copied, run_cli, small_params, write_params
+from anchordrug.cli.doctor import is_in_git
+from tests.conftest import DEMO, ROOT, copied, run_cli, small_params, write_params
 
 KEYS = {"what", "state", "found", "remedy"}
 
@@ -47,7 +50,8 @@ def test_it_tells_which_stages_have_not_run(project, tmp_path):
     [
         ("tables/curated", "6 outputs of curate are missing: tables/curated/responses.parquet"),
         ("tables/atlas/genes.parquet", "1 output of grow is missing: tables/atlas/genes.parquet"),
-        ("models/onnx", "1 output of export is missing: models/onnx/SIM-T1.onnx"),
+        ("models/onnx", "2 outputs of export are missing: models/onnx/SIM-T1.onnx, models"),
+        ("models/onnx/SIM-T1.onnx.sha256", "1 output of export is missing: models/onnx/SIM-T1.onnx.sha256"),
         ("tables/selections/SIM-T1-0.csv", "1 output of select is missing: tables/selections/SIM-T1-0.csv"),
     ],
 )
@@ -61,7 +65,78 @@ def test_outputs_that_other_stages_have_read_are_missed(project, tmp_path, gone,
     said = findings(folder)["stages"]
     assert said["state"] == "problem"
     assert said["found"].startswith(told)
-    assert "'dvc repro' makes them" in said["remedy"]
+    assert said["remedy"].endswith("or 'dvc repro' makes them again")
+    assert ("git checkout" in said["remedy"]) == gone.endswith(("curated", ".csv"))
+    assert ("dvc checkout" in said["remedy"]) == (not gone.endswith(".csv"))
+
+
+def test_outputs_that_git_has_are_those_that_dvc_does_not_keep():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    outs = [out if isinstance(out, dict) else {out: {}} for stage in stages for out in stage["outs"]]
+    for path, options in (entry for out in outs for entry in out.items()):
+        assert is_in_git(Path(path)) == (options.get("cache") is False), path
+    assert not is_in_git(Path("models/pretrained/SIM-T1/model.json"))
+
+
+LOCK = """
+stages:
+  export@SIM-T1:
+    outs:
+    - {path: models/onnx/SIM-T1.onnx, hash: md5, md5: ONNX, size: 1}
+    - {path: models/onnx/gone.onnx, hash: md5, md5: ONNX, size: 1}
+  pretrain@SIM-T1:
+    outs:
+    - {path: models/pretrained/SIM-T1, hash: md5, md5: PRETRAINED.dir, size: 1, nfiles: 2}
+  pretrain:
+    outs:
+    - {path: tables/curated, hash: md5, md5: of former days, size: 1}
+"""
+
+
+def test_a_byte_that_is_not_the_recorded_one_is_told(project, tmp_path):
+    folder = copied(project, tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    onnx, pretrained = folder / "models/onnx/SIM-T1.onnx", folder / "models/pretrained/SIM-T1"
+    listed = [{"md5": md5(path), "relpath": path.name} for path in sorted(pretrained.iterdir())]
+    of_folder = hashlib.md5(json.dumps(listed).encode()).hexdigest()
+    lock = LOCK.replace("ONNX", md5(onnx), 1).replace("PRETRAINED", of_folder)
+    (folder / "dvc.lock").write_text(lock)
+    assert "hashes" not in findings(folder)
+    weights = pretrained / "weights.safetensors"
+    flip(weights)
+    said = findings(folder)["hashes"]
+    assert said["state"] == "warning"
+    assert said["found"] == "1 output changed since 'dvc repro' or 'dvc add': models/pretrained/SIM-T1"
+    assert said["remedy"].startswith("'dvc repro' makes outputs of stages again; 'dvc checkout --force'")
+    flip(weights)
+    assert "hashes" not in findings(folder)
+    flip(onnx)
+    said = findings(folder)
+    assert said["stages"]["found"] == "damaged: models/onnx/SIM-T1.onnx is not the file of its .sha256"
+    assert said["hashes"]["found"].endswith(": models/onnx/SIM-T1.onnx")
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_files_that_were_added_to_dvc_are_compared(tmp_path):
+    write_params(tmp_path, small_params())
+    (tmp_path / "drugs.csv").write_text("smiles\nCCO\n")
+    dvc = f"outs:\n- {{md5: {md5(tmp_path / 'drugs.csv')}, size: 11, hash: md5, path: drugs.csv}}\n"
+    (tmp_path / "drugs.csv.dvc").write_text(dvc)
+    assert "hashes" not in findings(tmp_path)
+    flip(tmp_path / "drugs.csv")
+    assert findings(tmp_path)["hashes"]["found"].endswith(": drugs.csv")
+    (tmp_path / "drugs.csv.dvc").write_text("outs: [")
+    assert "hashes" not in findings(tmp_path)
 
 
 @pytest.mark.parametrize(

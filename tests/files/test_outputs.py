@@ -228,7 +228,9 @@ def test_a_link_is_no_folder_of_work(inputs):
     elsewhere.mkdir()
     (inputs / "out.csv.part").symlink_to(elsewhere)
     result = run_cli(*commands(inputs)["predict"][0], "--out", inputs / "out.csv")
-    assert str(result.exception).startswith(f"{inputs / 'out.csv.part'}: is in the way")
+    assert str(result.exception).startswith(
+        f"{inputs / 'out.csv.part'}: this name is needed for the unfinished part of the"
+    )
     assert list(elsewhere.iterdir()) == []
 
 

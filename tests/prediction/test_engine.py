@@ -280,6 +280,24 @@ def test_a_library_without_ids_is_told_once(predict):
     assert "--id-column" not in predict(text, "--id-column", "MW", out="other.parquet")[0].output
 
 
+def test_ids_that_a_spreadsheet_has_changed_are_counted_and_shown(predict):
+    ids = ["1-Mar", "2-Sep", "3/4/2024", "1.2E+05", "CHEMBL25", "64-17-5"]
+    rows = "".join(f"{name},{'C' * (2 + number)}O\n" for number, name in enumerate(ids))
+    told = (
+        "4 ids look like a date or a number that a spreadsheet has written in place of an id ('1-Mar', "
+        "'2-Sep', '3/4/2024', ...); compare with the original list, and import its ids as text"
+    )
+    result, out = predict(f"id,smiles\n{rows}")
+    assert result.output.count(told) == 1
+    assert table((result, out))["drug_id"].unique().tolist() == ids
+
+
+def test_rows_without_an_id_are_counted(predict):
+    result, _ = predict("id,name,smiles\n,x,CCO\nA,y,CCN\n,,CCC\n")
+    told = "column 'id' is empty in 2 of 3 rows; a drug without an id is called by its name, else row_N"
+    assert result.output.count(told) == 1
+
+
 def test_given_columns(predict):
     text = "smiles,id,mol,nr\nC,x,CCO,1\nC,y,CCN,2\n"
     found = table(predict(text, "--smiles-column", "mol", "--id-column", "nr"))
@@ -583,7 +601,7 @@ def leftovers(folder: Path) -> set[str]:
     ],
 )
 def test_libraries_that_cannot_be_used(predict, tmp_path, monkeypatch, content, message):
-    monkeypatch.setattr("anchordrug.raw.molecule_text.LONGEST_LINE", 100)
+    monkeypatch.setattr("anchordrug.raw.compound_text.LONGEST_LINE", 100)
     result, _ = predict(content)
     assert isinstance(result.exception, LibraryError)
     assert message in str(result.exception)
@@ -765,7 +783,9 @@ def test_what_is_not_ours_is_never_removed(predict, tmp_path, kind):
         part.mkdir()
         (part / "thesis.docx").write_text("ten years")
     result, out = predict(TWO)
-    assert str(result.exception).startswith(f"{part}: is in the way, and nothing that anchordrug wrote")
+    assert str(result.exception).startswith(
+        f"{part}: this name is needed for the unfinished part of the prediction"
+    )
     assert part.read_text() == "a download" if kind == "file" else leftovers(part) == {"thesis.docx"}
     assert not out.exists()
 

@@ -18,7 +18,7 @@ from anchordrug.prediction import ray as engine
 from anchordrug.prediction.inference import load_onnx
 from anchordrug.prediction.portions import MARK
 from anchordrug.prediction.tables import TableShape
-from anchordrug.raw.compound_columns import problem_with_id
+from anchordrug.raw.compound_ids import problem_with_id
 from tests.conftest import run_cli
 
 MODEL = "models/onnx/SIM-T1.onnx"

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from anchordrug.features.blocks import unit_rows
 from anchordrug.predictors.contenders import rival
 from anchordrug.predictors.extra_trees import axes_of, extra_trees, on_axes
+from tests.predictors.response.response_worlds import random_world
 from tests.predictors.test_contract import anchors, measured, task
 
 NOTHING = np.zeros(0, np.int64), np.zeros((0, 8), np.float32)
@@ -43,6 +46,23 @@ def test_the_same_seed_gives_the_same_prediction():
     first, second, other = (trees.predict(*anchors(6), drugs, seed)[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_the_number_of_threads_changes_no_digit():
+    """The world is so large that sums are shared among threads."""
+    world = random_world(drugs=300, genes=300)
+    large = replace(task(), sources=replace(world.sources, drugs=world.sources.drugs.assign(moa=None)))
+    large = replace(
+        large, features=replace(large.features, drugs=unit_rows(world.bits), cell_lines=world.cells)
+    )
+    chosen = world.target.drug[:6]
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            trees = extra_trees(large)
+            assert trees is not None
+            found.append(trees.predict(chosen, world.target.responses_of(chosen), np.arange(300), seed=1)[0])
+    assert found[0].tobytes() == found[1].tobytes()
 
 
 def test_without_lines_to_learn_from_there_is_no_rival():

@@ -1,8 +1,11 @@
 """Lists of compounds for sale, as labs and vendors write them."""
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
+from openpyxl import Workbook
 
 from anchordrug.errors import LibraryError
 from anchordrug.raw.compounds import COLUMNS, read_compounds_for_sale
@@ -37,11 +40,11 @@ def test_every_column_with_its_line(tmp_path):
         "A1,CCO,LFQSCWFLJHTTHZ-UHFFFAOYSA-N,ethanol,solvent,Shop,1.5,3,P1,A01\n"
         "A2,,,,,,,,,\n",
     )
-    assert table.columns.tolist() == [*COLUMNS, "line"]
+    assert table.columns.tolist() == [*COLUMNS, "line", "problem"]
     assert table["stock_mm"].isna().all()
     assert table.drop(columns="stock_mm").iloc[0].tolist() == [
         *("A1", "CCO", "LFQSCWFLJHTTHZ-UHFFFAOYSA-N", "ethanol", "solvent", "Shop"),
-        *(1.5, 3.0, "P1", "A01", 2),
+        *(1.5, 3.0, "P1", "A01", 2, None),
     ]
     assert table.loc[1, "line"] == 3
     for name in ("smiles", "inchikey", "name", "moa", "vendor", "source_plate", "source_well"):
@@ -174,9 +177,9 @@ def test_a_file_that_dvc_has_not_fetched(tmp_path):
 
 
 def test_files_without_compounds(tmp_path):
-    assert problem(tmp_path, "") == "is empty; export it again"
-    assert problem(tmp_path, "smiles,name\n") == "has a header but no rows; export it again"
-    assert problem(tmp_path, "smiles,name\n,\n  ,\n") == "has a header but no rows; export it again"
+    assert problem(tmp_path, "") == "cannot be read as a table (it is empty); save it as CSV"
+    for text in ("smiles,name\n", "smiles,name\n,\n  ,\n"):
+        assert problem(tmp_path, text) == "holds no drugs; add one row per drug"
 
 
 def test_one_column_is_enough(tmp_path):
@@ -188,12 +191,87 @@ def test_semicolons_with_decimal_commas(tmp_path):
     assert table[["smiles", "cost"]].to_numpy().tolist() == [["CCO", 2.5]]
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("CCC,propane,gas,cold", "4 cells, the header has 3; quote texts that hold ','"),
+        ('CCC,"propane,1', "a quotation mark is not closed"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_told_by_its_line_and_costs_no_other_row(tmp_path, row, told):
+    table = read(tmp_path, f"smiles,name,cost\nCCO,ethanol,1\n{row}\nCC,ethane,2\n")
+    assert table["problem"].tolist() == [None, told, None]
+    assert table["line"].tolist() == [2, 3, 4]
+    assert table["cost"].fillna(0).tolist() == [1, 0, 2]
+
+
 def test_a_file_that_is_no_table(tmp_path):
-    told = problem(tmp_path, "smiles,name\nCCO,ethanol\nCCC,propane,gas,cold\n")
-    assert told.startswith("line 3: has 4 cells, the header 2 (the last is 'cold')")
-    told = problem(tmp_path, "smiles,name\nCCO,ethanol,gas\nCCC,propane\n")
-    assert told.startswith("line 2: has 3 cells, the header 2 (the last is 'gas')")
     assert "write it again" in problem(tmp_path, "PAR1, but no parquet", "shop.parquet")
+
+
+# ---- The same list to choose from and to predict ----
+
+
+def workbook(path, rows):
+    book = Workbook()
+    for row in rows:
+        book.worksheets[0].append(row)
+    book.save(path)
+    return path
+
+
+SAME = {
+    "a title": ("shop.csv", "Our library, 2024\n\nid,smiles\na,CCO\nb,CCN\n"),
+    "a title of several lines": ("shop.tsv", "Shop\nPlate\t1\nof\t2024\n\n\nsmiles\tid\nCCO\ta\nCCN\tb\n"),
+    "a title like a column": ("shop.csv", "Compound\nid,smiles\na,CCO\nb,CCN\n"),
+    "SMILES first": ("shop.smi", "CCO a\nCCN b\n"),
+    "SMILES first, packed": ("shop.smi.gz", "CCO a\nCCN b\n"),
+    "SMILES first, by contents": ("shop.txt", "CCO a\nCCN b\n"),
+    "ids first": ("shop.smi", "CHEMBL1 CC(=O)O\nX-2 CCN\n"),
+    "no ids": ("shop.smi", "CCO\nCCN\n"),
+    "a row with too many cells": ("shop.csv", "id,smiles\na,CCO,1\nb,CCN\n"),
+    "an empty row": ("shop.csv", "id,smiles\na,CCO\n,\nb,CCN\n"),
+    "an old comment": ("shop.csv", "# Shop\nsep=;\nid;smiles\na;CCO\nb;CCN\n"),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_a_list_is_read_as_it_is_for_predictions(tmp_path, case):
+    name, text = SAME[case]
+    content = text.encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    table = read_compounds_for_sale(path)
+    with open_compounds(path) as file:
+        rows = [(row.structure, row.drug_id, row.place, row.problem) for row in file.rows]
+        notes = [note for note in file.notes if "id" not in note]
+    named = table["drug_id"].fillna("row_" + pd.Series(range(1, len(table) + 1)).astype(str))
+    places = "line " + table["line"].astype(str)
+    assert list(zip(table["smiles"], named, places, table["problem"], strict=True)) == rows
+    assert [note for note in table.attrs["notes"] if "id" not in note] == notes
+
+
+@pytest.mark.parametrize("title", [[["Our library", 2024]], [["Our library"], [], ["of", "this", "year"]]])
+def test_titles_in_workbooks_are_left_out_for_both(tmp_path, title):
+    path = workbook(
+        tmp_path / "shop.xlsx", [*title, ["id", "smiles", "cost"], ["a", "CCO", 2], ["b", "CCN", 3]]
+    )
+    table = read_compounds_for_sale(path)
+    assert table[["drug_id", "smiles", "cost"]].to_numpy().tolist() == [["a", "CCO", 2], ["b", "CCN", 3]]
+    assert table["line"].tolist() == [len(title) + 2, len(title) + 3]
+    with open_compounds(path) as file:
+        assert [(row.drug_id, row.structure) for row in file.rows] == [("a", "CCO"), ("b", "CCN")]
+        told = file.notes[0]
+    assert told == table.attrs["notes"][0] == "left out the lines above the header ('Our library')"
+
+
+def test_a_title_above_columns_without_structures(tmp_path):
+    table = read(tmp_path, "Our library 2024\nname,price\naspirin,2\n")
+    assert table[["name", "cost"]].to_numpy().tolist() == [["aspirin", 2]]
+
+
+def test_a_list_without_header_is_asked_for_one(tmp_path):
+    assert problem(tmp_path, "CC(=O)O,a\nCCN,b\n").endswith("add a header, or call the file .smi")
 
 
 @pytest.mark.parametrize("content", ["vendor,cost\nShop,1\n", "structures,names\nCCO,ethanol\n", "moa\nx\n"])
@@ -276,8 +354,34 @@ def test_further_ids_and_names_are_kept_as_the_file_calls_them(tmp_path):
     assert named.loc[0, ["drug_id", "drug_id_"]].tolist() == ["A1", "007"]
 
 
-def test_empty_ids_are_not_repeated(tmp_path):
-    assert read(tmp_path, "drug_id,smiles\n,CCO\n,CC\n")["drug_id"].isna().all()
+def test_empty_ids_are_counted(tmp_path):
+    table = read(tmp_path, "drug_id,smiles\n,CCO\n,CC\n")
+    assert table["drug_id"].isna().all()
+    called = "a drug without an id is called by its id in the atlas, else"
+    assert table.attrs["notes"] == [f"column 'drug_id' is empty in all rows; {called} row_N"]
+    table = read(tmp_path, "id,name,smiles\n,x,CCO\nA,y,CC\n")
+    assert table.attrs["notes"] == [f"column 'id' is empty in 1 of 2 rows; {called} by its name, else row_N"]
+    table = read(tmp_path, "CCO\nCC\n", "shop.smi")
+    assert table.attrs["notes"] == [f"the id after the SMILES is empty in all rows; {called} row_N"]
+
+
+@pytest.mark.parametrize(
+    "name", ["1-Mar", "Sep-02", "15. Okt 2024", "3/4/2024", "2024-05-06", "1.2E+05", "1,2e+05", "1E-12"]
+)
+def test_ids_that_a_spreadsheet_has_changed_are_noted(tmp_path, name):
+    table = read(tmp_path, f"id;smiles\n{name};CCO\nA;CC\n")
+    assert table["drug_id"].tolist() == [name, "A"]
+    assert table.attrs["notes"] == [
+        f"1 id looks like a date or a number that a spreadsheet has written in place of an id ('{name}'); "
+        "compare with the original list, and import its ids as text"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["64-17-5", "13-34-5678", "1E5", "E-05", "2.5", "BRD-K1", "99/99/2024", "120000"]
+)
+def test_other_ids_are_not_noted(tmp_path, name):
+    assert read(tmp_path, f"id,smiles\n{name},CCO\n").attrs["notes"] == []
 
 
 @pytest.mark.parametrize(("name", "tab"), [("shop.tsv", "\t"), ("shop.txt", "\t"), ("shop.csv", ",")])

@@ -169,3 +169,12 @@ def test_a_file_that_is_no_ontology(tmp_path, content):
     gaf = write_gaf(tmp_path / "x.gaf", [("A", 1, "IDA", "")])
     with pytest.raises(RawDataError, match=r"x\.obo"):
         annotate(gaf, tmp_path / "x.obo", ["A"], **EVERYTHING)
+
+
+def test_an_ontology_without_header_is_read_without_a_word(tmp_path, caplog, capfd):
+    ontology = write_obo(tmp_path / "x.obo", {1: {}})
+    ontology.write_text("\n".join(ontology.read_text().splitlines()[3:]))
+    gaf = write_gaf(tmp_path / "x.gaf", [("TP53", 1, "IDA", "")])
+    assert annotate(gaf, ontology, ["TP53"], **EVERYTHING).genes == ["TP53"]
+    assert caplog.records == []
+    assert capfd.readouterr().err == ""

@@ -20,7 +20,8 @@ from rdkit import Chem, RDConfig
 
 from anchordrug.errors import LibraryError
 from anchordrug.files.formulas import unescaped
-from anchordrug.raw import molecule_text, unpacked
+from anchordrug.raw import compound_text, molecule_text, unpacked
+from anchordrug.raw.compound_ids import MOST_ID_CHARACTERS
 from anchordrug.raw.molecule_text import Compound
 from anchordrug.raw.molecules import STDIN, open_compounds
 from anchordrug.raw.smiles_text import may_be_smiles
@@ -141,7 +142,15 @@ def test_missing_ids_are_rows(tmp_path):
 
 
 def test_missing_structures_stay_rows(tmp_path):
-    assert named(read(tmp_path, "id,smiles\na,\nb\n,\n")) == [("a", ""), ("b", ""), ("row_3", "")]
+    assert named(read(tmp_path, "id,smiles\na,\nb\n")) == [("a", ""), ("b", "")]
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.txt"])
+def test_rows_without_any_cell_are_not_rows(tmp_path, name):
+    """Spreadsheets write separators alone for rows that were emptied."""
+    text = "id,smiles\n,\n,CCO\n , \n\n,CCN\n,\n"
+    rows = read(tmp_path, text, name)
+    assert [(row.place, row.drug_id) for row in rows] == [("line 3", "row_1"), ("line 6", "row_2")]
 
 
 def test_given_columns(tmp_path):
@@ -235,7 +244,7 @@ def test_a_header_with_a_quotation_mark_that_is_not_closed(tmp_path):
 
 def test_an_id_of_absurd_length_is_a_problem(tmp_path):
     """It would stand in every row of the predictions."""
-    most = molecule_text.MOST_ID_CHARACTERS
+    most = MOST_ID_CHARACTERS
     good, bad = read(tmp_path, f"id,smiles\n{'x' * most},CCO\n{'y' * 5_000_000},CCN\n")
     assert (good.problem, len(good.drug_id)) == (None, most)
     assert bad.problem == f"a drug_id of 5,000,000 characters; give it one of at most {most}"
@@ -441,7 +450,7 @@ def workbook(folder: Path, rows: list[list], name: str = "d.xlsx") -> Path:
 def notes_of(path: Path, *columns: str | None) -> tuple[str, ...]:
     with open_compounds(path, *columns) as opened:
         assert list(opened.rows)
-        return opened.notes
+        return (*opened.notes, *opened.notes_on_ids())
 
 
 @pytest.mark.parametrize(
@@ -487,8 +496,13 @@ def test_files_without_ids_say_what_compounds_are_called(tmp_path):
     sheet = workbook(tmp_path, [["smiles", "MW"], ["CCO", 46]])
     assert notes_of(sheet) == (note, "ignored columns: MW")
     assert notes_of(tmp_path / "d.xlsx", None, "MW") == ()
-    assert notes_of(write(tmp_path, "CCO\nCCN\n", "d.smi")) == ("no id after the SMILES: called row_N",)
-    assert notes_of(write(tmp_path, "CCO a\nCCN\n", "d.smi")) == ()
+    assert notes_of(write(tmp_path, "CCO\nCCN\n", "d.smi")) == (
+        "the id after the SMILES is empty in all rows; a drug without an id is called row_N",
+    )
+    assert notes_of(write(tmp_path, "CCO a\nCCN\n", "d.smi")) == (
+        "the id after the SMILES is empty in 1 of 2 rows; a drug without an id is called row_N",
+    )
+    assert notes_of(write(tmp_path, "CCO a\nCCN b\n", "d.smi")) == ()
 
 
 BLOCK = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
@@ -647,10 +661,10 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
     told = problem(tmp_path, "smiles\n" + ("C" * 9999 + "\n") * 500, "d.csv.gz")
     assert told == "unpacks to more than 200 times its size; unpack it if you trust it"
     # As it does in one line.
-    monkeypatch.setattr(molecule_text, "LONGEST_LINE", 2**16)
+    monkeypatch.setattr(compound_text, "LONGEST_LINE", 2**16)
     assert "a line of more than 65,536 characters" in problem(tmp_path, b"\0" * 2**18, "d.csv.gz")
     # The same file unpacked is anybody's own; one of usual rows packs worse.
-    monkeypatch.setattr(molecule_text, "LONGEST_LINE", 2**20)
+    monkeypatch.setattr(compound_text, "LONGEST_LINE", 2**20)
     assert len(read(tmp_path, "smiles\n" + ("C" * 9999 + "\n") * 500, "d.csv")) == 500
     rng = random.Random(0)
     usual = "smiles\n" + "".join("C" * rng.randrange(1, 60) + "O\n" for _ in range(60_000))
@@ -749,16 +763,17 @@ def test_what_a_program_writes_comes_back(tmp_path, rows, separator, style, mark
     quoting, end = style
     writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=end)
     writer.writerow(["drug_id", "smiles"])
-    writer.writerows(rows)
+    writer.writerows(rows := [*rows, ("x", "C")])
     found = named(read(tmp_path, mark + text.getvalue()))
 
     def plain(cell: str) -> str:
         """As read: line ends of one kind, no blanks around, and no mark of formulas."""
         return unescaped(cell.replace("\r\n", "\n").replace("\r", "\n").strip())
 
+    filled = (row for row in rows if any(cell.strip() for cell in row))
     assert found == [
         (plain(drug_id) or f"row_{number}", plain(smiles))
-        for number, (drug_id, smiles) in enumerate(rows, start=1)
+        for number, (drug_id, smiles) in enumerate(filled, start=1)
     ]
 
 
@@ -813,8 +828,11 @@ def test_names_and_further_ids_are_kept(tmp_path, kind):
     with open_compounds(path) as opened:
         rows = [(row.drug_id, row.name, row.further) for row in opened.rows]
         assert opened.further == ("CAS", "Compound name")
-        empty = "column 'Cat No.' has no id in the first row: called by name"
-        assert sorted(opened.notes) == [empty, "ignored columns: MW, InChIKey"]
+        assert opened.notes == ("ignored columns: MW, InChIKey",)
+        empty = (
+            "column 'Cat No.' is empty in 2 of 3 rows; a drug without an id is called by its name, else row_N"
+        )
+        assert opened.notes_on_ids() == [empty]
     # The column of ids is "Cat No.", that of names "name"; who has no id goes by the name, then by the row.
     assert rows == [("e", "e", ("50", "")), ("C3", "", ("", "prop")), ("row_3", "", ("", ""))]
 

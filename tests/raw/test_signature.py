@@ -178,8 +178,8 @@ def test_ids_are_taken_where_there_are_no_symbols(tmp_path):
 MISTAKES = {
     "no such column": (
         "gene,baseMean,pvalue\nSIMG1,1,.1\n",
-        "no column of changes (expected 'stat' or 'log2FoldChange', found gene, baseMean, pvalue); "
-        "name it with --column",
+        "there is no column of signed changes (expected 'stat' or 'log2FoldChange', found gene, baseMean, "
+        "pvalue); add one, or name it with --column",
     ),
     "no genes": ("number,stat\n1,2\n", "no column of gene symbols (found number, stat); name it 'gene'"),
     "text among values": (
@@ -317,7 +317,7 @@ def test_a_statistic_without_direction_gives_way_to_p_with_the_sign_of_the_fold_
     np.testing.assert_allclose(list(found.values()), np.sign(CHANGES) * norm.isf(P / 2), rtol=1e-6)
     (note,) = notes
     assert note.startswith(
-        (f"column '{name}' has almost no negative value,", f"column '{name}' has no direction")
+        (f"column '{name}' has almost no negative value,", f"column '{name}' does not tell whether a gene")
     )
     assert note.endswith("so column 'pvalue' with the sign of column 'log2FoldChange' is used")
 
@@ -349,8 +349,8 @@ def test_a_statistic_whose_sign_is_not_that_of_the_fold_change_is_none(tmp_path)
 )
 def test_values_of_one_sign_are_no_signature(tmp_path, columns, place):
     text = complaint(read_signature, result_table(tmp_path, **columns))
-    assert f": {place} has almost no negative value, so it does not tell genes that go up from" in text
-    assert "with --column, or list the genes that go up with --up" in text
+    assert f": {place} has almost no negative value, but the sign must tell whether a gene goes up" in text
+    assert "with --column, or give a list of the genes that go up with --up" in text
 
 
 def test_a_column_that_is_named_must_tell_the_direction(tmp_path):
@@ -399,7 +399,8 @@ def test_several_comparisons_are_not_averaged(tmp_path, name):
 def test_a_table_without_any_fold_change_names_its_unsigned_statistic(tmp_path, name):
     path = result_table(tmp_path, AveExpr=CHANGES + 9, **{name: CHANGES**2}, PValue=P)
     text = complaint(read_signature, path)
-    assert f"column '{name}' has no direction, and no column of changes is there (expected 'stat' or" in text
+    told = f"column '{name}' does not tell whether a gene goes up or down, and there is no column of signed"
+    assert told in text
 
 
 def test_only_repeats_of_genes_that_are_asked_for_are_told(tmp_path):

@@ -15,7 +15,7 @@ import pandas as pd
 from anchordrug.chem.structures import standardise
 from anchordrug.errors import LibraryError
 from anchordrug.files.tables import read_table
-from anchordrug.raw.compound_columns import problem_with_id
+from anchordrug.raw.compound_ids import problem_with_id
 from anchordrug.raw.compounds import COLUMNS as FOR_SALE
 
 # The second block of the InChIKey of a structure without stereo, isotopes and the like.
@@ -84,7 +84,7 @@ def resolve_library(compounds: pd.DataFrame, atlas_drugs: pd.DataFrame) -> Resol
         The file gives one drug_id to two compounds.
     """
     atlas = _indexed(atlas_drugs)
-    further = [name for name in compounds.columns if name not in {*FOR_SALE, "line"}]
+    further = [name for name in compounds.columns if name not in {*FOR_SALE, "line", "problem"}]
     about_reject = ["line", "drug_id", "name", "smiles", "inchikey", "reason", *further]
     rows, rejects = [], []
     taken: dict[str, tuple[str, int]] = {}
@@ -154,7 +154,7 @@ def _indexed(drugs: pd.DataFrame) -> _Atlas:
 
 def _resolve(compound: dict, atlas: _Atlas, number: int) -> dict:
     """Return the row of the library for compound number `number` of the file."""
-    structure, problem = None, problem_with_id(compound["drug_id"] or "")
+    structure, problem = None, compound["problem"] or problem_with_id(compound["drug_id"] or "")
     if problem is not None:
         raise _UnusableError(problem)
     if compound["smiles"]:

@@ -118,9 +118,9 @@ def _require_rehearsable(folder: Path, campaign: CampaignSettings, atlas: Respon
     for target in campaign.targets:
         if target not in atlas.cell_lines:
             raise SettingsError(
-                f"{folder / files.SETTINGS}: rehearsal plays with measured responses, and the "
-                f"atlas has none of {target}; name one of its cell lines ({', '.join(atlas.cell_lines)}) "
-                "or set rehearsal: false"
+                f"{folder / files.SETTINGS}: a rehearsal takes its results from the reference data (atlas), "
+                f"which has no responses of target '{target}'; choose one of its cell lines "
+                f"({', '.join(atlas.cell_lines)}), or set rehearsal: false"
             )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from anchordrug.cli import atlas, bench, page, pipeline, prediction, release, tools
 from anchordrug.cli.group import PlainGroup
+from anchordrug.cli.home import give_matplotlib_a_home
 from anchordrug.cli.options import ROOT
 from anchordrug.cli.screen import FAILED, INTERRUPTED, Screen, be_quiet, be_verbose, explained, interrupted
 from anchordrug.cli.streams import flush_output, open_streams, require_readable, say
@@ -74,6 +75,7 @@ def global_options(
 def main() -> None:
     """Run the command line; every error is one line on standard error, the exit code says of which kind."""
     open_streams()
+    give_matplotlib_a_home()
     code = _run()
     error = flush_output()
     if isinstance(error, BrokenPipeError):

@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 from anchordrug.cli.turns import READS
 from anchordrug.cores import core_count
 from anchordrug.errors import AnchorDrugError, counted, shortlist
+from anchordrug.files.checksums import sum_of
 from anchordrug.files.whole import damage, files_in
 
 # pydantic takes as long to import as all of the help takes to show.
@@ -33,9 +34,6 @@ ONNX_MODEL = (
     b'\x08\x08:7\n\x0e\n\x01x\n\x01x\x12\x01y"\x03Add\x12\x01gZ\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03'
     b"\x12\x01nb\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\x11"
 )
-
-
-_RESTORE = "'git checkout tables metrics' and 'dvc checkout' restore them, or 'dvc repro' makes them"
 
 
 @dataclass(frozen=True)
@@ -209,6 +207,7 @@ def _project(root: Path, params: Path, pipeline: bool) -> Iterator[Finding]:
         yield _mistake("raw bundle", error)
     yield from _other_inputs(Project(root, settings))
     yield _stages(Project(root, settings))
+    yield from _recorded(Project(root, settings))
 
 
 def _lacking(bundle: "RawBundle", predictor: str) -> Iterator[Finding]:
@@ -285,17 +284,46 @@ def _stages(project: "Project") -> Finding:
             f"{counted(len(lost), 'output')} of {stages} {verb} missing: "
             f"{shortlist(project.relative(path) for _, path in lost)}"
         )
-        return Finding("stages", "problem", text, _RESTORE)
+        return Finding("stages", "problem", text, _restored(project, [path for _, path in lost]))
     damaged = [found for run in readers for found in run.damaged()]
     if damaged:
         named = shortlist((f"{project.relative(path)} {problem}" for path, problem in damaged), 3)
-        return Finding("stages", "problem", f"damaged: {named}", f"delete the damaged files; {_RESTORE}")
+        remedy = f"delete the damaged files; {_restored(project, [path for path, _ in damaged])}"
+        return Finding("stages", "problem", f"damaged: {named}", remedy)
     waiting = dict.fromkeys(run.stage for run, _ in missing if run not in ran)
     if waiting:
         whole = dict.fromkeys(run.stage for run in ran if run.stage not in waiting)
         text = f"{', '.join(whole) or 'none'} have run; not yet {', '.join(waiting)}"
         return Finding("stages", "ok", f"{text}; 'dvc repro' runs them")
     return Finding("stages", "ok", "all have run")
+
+
+def is_in_git(output: Path) -> bool:
+    """Return whether git has an output (relative to the project), as dvc.yaml says of small tables."""
+    in_folder_of_dvc = output.parts[0] == "models" or output.parts[:2] == ("tables", "features")
+    return output.suffix in (".csv", ".json") and not in_folder_of_dvc
+
+
+def _restored(project: "Project", paths: Iterable[Path]) -> str:
+    """Return how missing or damaged outputs of stages are restored."""
+    kinds = {is_in_git(path.relative_to(project.root)) for path in paths}
+    ways = {False: "'dvc checkout'", True: "'git checkout tables metrics'"}
+    restore = " and ".join(ways[kind] for kind in sorted(kinds))
+    return f"{restore} {'restore' if len(kinds) > 1 else 'restores'} them, or 'dvc repro' makes them again"
+
+
+def _recorded(project: "Project") -> Iterator[Finding]:
+    """Tell which files are not those that DVC has recorded: a byte may have changed where nothing is cut."""
+    from anchordrug.files.dvc_hashes import is_as_recorded, recorded_in
+
+    other = [one.path for one in recorded_in(project.root) if one.path.exists() and not is_as_recorded(one)]
+    if other:
+        named = shortlist((project.relative(path) for path in other), 3)
+        found = f"{counted(len(other), 'output')} changed since 'dvc repro' or 'dvc add': {named}"
+        remedy = (
+            "'dvc repro' makes outputs of stages again; 'dvc checkout --force' restores files of DVC's cache"
+        )
+        yield Finding("hashes", "warning", found, remedy)
 
 
 def _predictions(project: "Project") -> list[Run]:
@@ -332,7 +360,10 @@ def _runs(project: "Project") -> list[Run]:
         *(Run("pretrain", target, None, [project.pretrained(target)]) for target in targets),
         *campaigns,
         *(Run("hidden", target, None, [metrics / "hidden" / f"{target}.csv"]) for target in targets),
-        *(Run("export", target, None, [project.onnx(target)]) for target in targets),
+        *(
+            Run("export", target, None, [project.onnx(target), sum_of(project.onnx(target))])
+            for target in targets
+        ),
         Run("summarise", None, None, [metrics / "summary.json"]),
         Run("report", None, None, [metrics / "report.html"]),
     ]

@@ -162,10 +162,10 @@ def predicted(
     key = digest_of(anchordrug.__version__, about, suffixes, library.as_posix(), columns, DRUGS_A_BLOCK)
     # First of all, so that a wrong name costs nothing that an earlier run has done.
     with open_compounds(library, *columns) as source:
-        for note in source.notes:
-            typer.echo(f"{library}: {note}")
+        _tell(library, source.notes)
         ledger = Ledger(outs[0].with_name(f"{outs[0].name}.part"), key)
         if _went_on(ledger, source, predictors, table_of, limits):
+            _tell(library, source.notes_on_ids())
             return ledger
     if library == STDIN:
         ledger.leave()
@@ -174,7 +174,13 @@ def predicted(
     ledger.start_over(key)
     with open_compounds(library, *columns) as source:
         _went_on(ledger, source, predictors, table_of, limits)
+        _tell(library, source.notes_on_ids())
     return ledger
+
+
+def _tell(library: Path, notes: Iterable[str]) -> None:
+    for note in notes:
+        typer.echo(f"{library}: {note}")
 
 
 class _TooManyError(LibraryError):

@@ -216,7 +216,8 @@ def _require_own(folder: Path) -> None:
         or not all(own.fullmatch(name) for name in names)
     ):
         raise LibraryError(
-            f"{folder}: is in the way, and nothing that anchordrug wrote; move it or name another --out"
+            f"{folder}: this name is needed for the unfinished part of the prediction, but something else "
+            "has it; rename that, or give another --out"
         )
 
 

@@ -3,11 +3,15 @@
 One row per experiment of the source lines, whose prior comes from the other lines, and one per anchor, which
 counts ten times (Geurts et al. 2006, doi:10.1007/s10994-006-6226-1). The trees predict principal components
 of the response, so that all genes of a drug come from one forest.
+
+Everything is computed on one thread: with more, sums end in other last digits, and a tree that is cut
+elsewhere by such a digit makes another prediction.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from anchordrug.errors import SettingsError
 from anchordrug.evaluation.metrics import macro_f1
@@ -21,6 +25,7 @@ from anchordrug.predictors.response.pseudo_targets import pseudo_targets_of
 TREES, SMALLEST_LEAF, SHARE_OF_INPUTS = 60, 3, 0.3
 OF_PRIOR, OF_STRUCTURE, OF_RESPONSE = 40, 50, 100
 ANCHOR_WEIGHT = 10.0
+_on_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 # So many of the lines' experiments are held out to choose the threshold of the labels.
 HELD_OUT = 0.25
 
@@ -51,6 +56,7 @@ class ExtraTrees:
     bit_axes: np.ndarray
     response_axes: np.ndarray
 
+    @_on_one_thread
     def predict(
         self, anchors: np.ndarray, z: np.ndarray, drugs: np.ndarray, seed: int
     ) -> tuple[np.ndarray, float]:
@@ -92,6 +98,7 @@ class ExtraTrees:
         return THRESHOLDS[int(np.argmax(scores))]
 
 
+@_on_one_thread
 def extra_trees(task: Task) -> ExtraTrees | None:
     """Return the rival of `task`; None where no source line can be used as the target."""
     try:

@@ -107,7 +107,7 @@ def without_direction(sheet: Sheet, columns: dict[str, int]) -> str | None:
             reason = "has no value"
         return f"{sheet.column_place(column)} {reason}"
     named = sheet.columns_named(UNSIGNED_HEADERS)
-    return f"{sheet.column_place(named[0])} has no direction" if named else None
+    return f"{sheet.column_place(named[0])} does not tell whether a gene goes up or down" if named else None
 
 
 def signed_by_p(sheet: Sheet, columns: dict[str, int]) -> Signed:
@@ -246,8 +246,8 @@ def require_direction(
     lacking = lacks_direction(values)
     if lacking:
         raise problem(
-            f"{path}: {place} has almost no {lacking} value, so it does not tell genes that go up from genes "
-            "that go down; give all genes, with signed values"
+            f"{path}: {place} has almost no {lacking} value, but the sign must tell whether a gene goes up "
+            "or down; give signed changes of all genes, not of the genes of one direction alone"
         )
 
 

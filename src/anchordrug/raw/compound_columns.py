@@ -43,6 +43,10 @@ NAME_NAMES = (
 INCHIKEY_NAMES = ("inchikey", "inchi_key", "standard_inchikey")
 
 
+# Atoms of a SMILES with a bond, a branch or a ring among them, as no name of a column is.
+_LIKE_SMILES = re.compile(r"(?=.*([=#(]|[cn]1))([BCNOPSFIbcnops]|Cl|Br|\[[^\]]+\]|[=#$:/\\.()%0-9-]){5,}")
+
+
 class Identity(NamedTuple):
     """Columns that tell compounds apart, by their position in the header.
 
@@ -152,17 +156,19 @@ def no_ids(header: Sequence[str], called: str = "row_N", noun: str = "column") -
     return f"no id {noun} (found {shown(header)}): called {called}; name one with --id-column"
 
 
-def empty_ids(column: str, called: str) -> str:
-    """Return the note for a column of ids without an id where one is looked for first."""
-    return f"column '{column}' has no id in the first row: called {called}"
+def require_header(path: Path, header: Sequence[str]) -> None:
+    """Refuse a first line that is a row of compounds rather than names of columns.
 
-
-def problem_with_id(drug_id: str) -> str | None:
-    """Return why a cell is not an id, None if it may be an id."""
-    date = _DATE_CELL.fullmatch(drug_id)
-    if date is None:
-        return None
-    return f"its id is a date ({date[1]}), as spreadsheets make of MAR1; format the column as text"
+    Raises
+    ------
+    LibraryError
+        A cell of it looks like a structure.
+    """
+    if any(map(_LIKE_SMILES.fullmatch, header)):
+        raise LibraryError(
+            f"{path}: no SMILES column, and its first line looks like a compound ({shown(header)}); add a "
+            "header, or call the file .smi"
+        )
 
 
 def shown(header: Sequence[str]) -> str:
@@ -175,6 +181,4 @@ def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-# The text of a cell with a date.
-_DATE_CELL = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
 _SMILES_KEYS = frozenset(map(_key, SMILES_NAMES))

@@ -15,20 +15,21 @@ from anchordrug.raw.compound_columns import (
     SMILES_NAMES,
     Identity,
     columns_called,
-    empty_ids,
     free_names,
     given_column,
     identity_in,
     ignored_columns,
     is_smiles_name,
     no_ids,
+    require_header,
     smiles_column,
 )
-from anchordrug.raw.molecule_text import is_sdf
+from anchordrug.raw.compound_ids import IdCounts
+from anchordrug.raw.compound_sheet import CompoundSheet, sheet_of_cells, sheet_of_text
 from anchordrug.raw.optional import require_anndata
-from anchordrug.raw.sheet import Sheet, read_sheet
+from anchordrug.raw.sheet import Sheet
 from anchordrug.raw.stock_concentrations import stock_column, stocks_in_mm
-from anchordrug.raw.text import open_text, require_readable
+from anchordrug.raw.text import require_readable
 
 # Our name -> the names it goes by, without regard to case and punctuation.
 COLUMNS = {
@@ -46,13 +47,15 @@ COLUMNS = {
     "stock_mm": (),
 }
 _IDENTITIES = ("drug_id", "smiles", "inchikey", "name")
+_IDENTITY_NAMES = tuple(name for ours in _IDENTITIES for name in COLUMNS[ours])
 IN_STOCK = {"yes": 1.0, "true": 1.0, "y": 1.0, "in stock": 1.0}
 OUT_OF_STOCK = {"no": 0.0, "false": 0.0, "n": 0.0, "out of stock": 0.0}
 
 
 def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.DataFrame:
-    """Read a table (CSV, TSV, semicolons, .xlsx, parquet) with any of `COLUMNS`, found by name in any case.
+    """Read a table (CSV, TSV, semicolons, .xlsx, parquet) with any of `COLUMNS`, or a SMILES file.
 
+    Text is read as `anchordrug.raw.molecules.open_compounds` does, and columns are found by name in any case.
     Of AnnData (.h5ad) the table is obs, of whose samples those of one compound count as one row. Without a
     column that identifies compounds, the names of the samples are their ids.
 
@@ -64,12 +67,13 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        A row per row of the file, with `COLUMNS`, `line`, its line in the file, and the further columns of
-        ids and names as the file calls them: text, None where missing, but `cost`, `stock` and `stock_mm`
-        (the concentration of the stock solution in mM), which are float, NaN where missing ("yes" and "no"
-        are a stock of 1 and 0). `attrs['source']` is the file, `attrs['columns']` tells by our name how the
-        file calls each column that was found, and `attrs['notes']` say that compounds have neither ids nor
-        names, and which columns are ignored.
+        A row per row of the file, with `COLUMNS`, `line`, its line in the file, `problem`, why it cannot be
+        read, and the further columns of ids and names as the file calls them. All are text, None where
+        missing, but `cost`, `stock` and `stock_mm` (the concentration of the stock solution in mM), which are
+        float, NaN where missing ("yes" and "no" are a stock of 1 and 0). `attrs['source']` is the file,
+        `attrs['columns']` tells by our name how the file calls each column that was found, and
+        `attrs['notes']` are for the screen: on ids that are missing or look changed, on ignored columns, and
+        on how the file was read.
 
     Raises
     ------
@@ -79,9 +83,12 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
         a unit.
     """
     try:
-        sheet = _sheet(path, id_column)
+        read = _read(path, id_column)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
+    sheet = read.sheet
+    if sheet.cells.empty:
+        raise LibraryError(f"{path}: holds no drugs; add one row per drug")
     key = None if id_column is None else given_column(path, id_column, "id_column", sheet.header)
     structure = smiles_column(path, sheet.header)
     identity = identity_in(sheet.header, structure, key)
@@ -90,13 +97,16 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     for ours, names in COLUMNS.items():
         if ours not in places:
             places[ours] = _only_column(path, columns_called(names, sheet.header), ours, sheet.header)
-    found = {ours: _cells(sheet, places[ours]) for ours in COLUMNS}
-    if all(found[name].isna().all() for name in _IDENTITIES):
+    # The cells of a row that cannot be read may be those of other columns.
+    for ours in ("cost", "stock", "stock_mm"):
+        sheet.cells.loc[list(read.problems), [places[ours]] if places[ours] is not None else []] = ""
+    result = pd.DataFrame({ours: _cells(sheet, places[ours]) for ours in COLUMNS})
+    if result[list(_IDENTITIES)].isna().all(axis=None):
+        require_header(path, sheet.header)
         raise LibraryError(
             f"{path}: no column identifies a compound (found {shortlist(sheet.header)}); "
             "add 'smiles', 'inchikey', 'drug_id' or 'name'"
         )
-    result = pd.DataFrame(found)
     for name in ("cost", "stock"):
         result[name] = _numbers(sheet, name, result[name])
     if places["stock_mm"] is None:
@@ -104,25 +114,36 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     else:
         result["stock_mm"] = stocks_in_mm(sheet, places["stock_mm"])
     result["line"] = sheet.numbers_of_rows
+    result["problem"] = pd.Series([read.problems.get(row) for row in result.index], dtype=object)
     further = free_names((sheet.header[column] for column in identity.further), result.columns)
     for name, column in zip(further, identity.further, strict=True):
         result[name] = _cells(sheet, column)
     ignored = ignored_columns(sheet.header, {*places.values(), *identity.further})
-    notes = [_no_ids(sheet.header, identity, result), ignored]
     result.attrs = {
         "source": str(path),
         "columns": {ours: sheet.header[place] for ours, place in places.items() if place is not None},
-        "notes": [note for note in notes if note is not None],
+        "notes": [
+            *read.notes,
+            *_notes_on_ids(read, identity, result),
+            *([] if ignored is None else [ignored]),
+        ],
     }
     return result
 
 
-def _no_ids(header: list[str], identity: Identity, table: pd.DataFrame) -> str | None:
-    """Return the names of compounds if the table has no ids, None if it has."""
-    lacks = {name: bool(table[name].isna().all()) for name in ("drug_id", "name")}
-    if identity.key is not None and lacks["drug_id"]:
-        return empty_ids(header[identity.key], "row_N" if lacks["name"] else "by name")
-    return no_ids(header) if all(lacks.values()) else None
+def _notes_on_ids(read: CompoundSheet, identity: Identity, table: pd.DataFrame) -> list[str]:
+    """Return the notes on compounds without an id, and on ids that a spreadsheet has probably changed."""
+    header, place = read.sheet.header, None
+    if read.is_list:
+        place = "the id after the SMILES"
+    elif identity.key is not None:
+        place = f"column '{header[identity.key]}'"
+    else_by_name = "" if identity.name is None else "by its name, else "
+    ids = IdCounts(place, f"by its id in the atlas, else {else_by_name}row_N")
+    for key, name in table[["drug_id", "name"]].fillna("").itertuples(index=False):
+        ids.add(key, key or name)
+    lacking = place is None and bool(table["name"].isna().all())
+    return [*([no_ids(header)] if lacking else []), *ids.notes()]
 
 
 def _only_column(path: Path, columns: list[int], ours: str, header: list[str]) -> int | None:
@@ -138,13 +159,13 @@ def _cells(sheet: Sheet, column: int | None) -> pd.Series:
     return pd.Series([cell or None for cell in cells], dtype=object)
 
 
-def _sheet(path: Path, id_column: str | None) -> Sheet:
+def _read(path: Path, id_column: str | None) -> CompoundSheet:
     kind = require_readable(path, (WORKBOOK, PARQUET, HDF5))
     if kind is HDF5:
-        return _distinct(_obs(path), id_column)
+        return CompoundSheet(_distinct(_obs(path), id_column), [], {})
     if kind is None:
-        _require_no_sdf(path)
-    return read_sheet(path, fewest_columns=1, row_names=False)
+        return sheet_of_text(path, _IDENTITY_NAMES, is_table=id_column is not None)
+    return sheet_of_cells(path, _IDENTITY_NAMES)
 
 
 def _obs(path: Path) -> Sheet:
@@ -168,15 +189,6 @@ def _distinct(obs: Sheet, id_column: str | None) -> Sheet:
     return replace(
         obs, header=["", *obs.header[1:]], cells=cells, numbers_of_rows=obs.numbers_of_rows[kept.to_numpy()]
     )
-
-
-def _require_no_sdf(path: Path) -> None:
-    with open_text(path) as text:
-        if is_sdf(text):
-            raise RawDataError(
-                f"{path}: is an SDF; give a table instead, with a column of SMILES and one of ids, because a "
-                "list to choose from may have costs and stocks, too"
-            )
 
 
 def _numbers(sheet: Sheet, name: str, column: pd.Series) -> pd.Series:

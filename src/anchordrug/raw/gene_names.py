@@ -11,6 +11,7 @@ import pandas as pd
 
 from anchordrug.errors import shortlist
 from anchordrug.raw.aliases import resolve
+from anchordrug.raw.dates import days_of
 
 Naming = Literal["symbol", "Ensembl", "Entrez"]
 NAMINGS: tuple[Naming, ...] = ("symbol", "Ensembl", "Entrez")
@@ -32,16 +33,6 @@ _DATED: dict[tuple[int, int], tuple[str, ...]] = {
     **{(3, day): (f"MARCHF{day}", f"MARCH{day}", f"MTARC{day}", f"MARC{day}") for day in (1, 2)},
     (12, 1): ("DELEC1", "DEC1"),
 }
-_MONTHS = {
-    **dict.fromkeys(("mar", "mrz", "mär"), 3),
-    **dict.fromkeys(("sep", "sept"), 9),
-    **dict.fromkeys(("dec", "dez", "déc", "dic"), 12),
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DAY_MONTH = re.compile(rf"(?P<day>\d{{1,2}})[-. /]{{1,2}}(?P<month>{_MONTH})\.?(?:[-. /]\d{{2,4}})?")
-_MONTH_DAY = re.compile(rf"(?P<month>{_MONTH})[-. /]{{1,2}}(?P<day>\d{{1,2}})(?:[-. /,]+\d{{4}})?")
-_ISO = re.compile(r"(?:19|20)\d\d-(?P<month>\d\d)-(?P<day>\d\d)(?:[ T]00:00:00(?:\.0+)?)?")
-_NUMBERS = re.compile(r"(\d{1,2})([-./])(\d{1,2})\2(?:\d{2}|\d{4})")
 _SERIAL = re.compile(r"(\d{5})(?:\.0+)?")
 _SERIAL_ORIGIN = date(1899, 12, 30)
 # Spreadsheets give a date without a year the year of the typing, so serial numbers start with Excel's age.
@@ -280,15 +271,8 @@ def _text(name: object) -> str:
 
 def _symbols_of_date(text: str, serials: bool) -> tuple[str, ...]:
     """Return the symbols that the date `text` may have been, empty if it is not such a date."""
-    lower = text.lower()
-    if named := _DAY_MONTH.fullmatch(lower) or _MONTH_DAY.fullmatch(lower):
-        return _DATED.get((_MONTHS[named["month"]], int(named["day"])), ())
-    if iso := _ISO.fullmatch(text):
-        return _DATED.get((int(iso["month"]), int(iso["day"])), ())
-    if numbers := _NUMBERS.fullmatch(text):
-        first, second = int(numbers[1]), int(numbers[3])
-        readings = {(first, second), (second, first)}  # month first in the US, day first elsewhere
-        return tuple(symbol for reading in sorted(readings) for symbol in _DATED.get(reading, ()))
+    if days := days_of(text):
+        return tuple(symbol for day in days for symbol in _DATED.get(day, ()))
     if serials and (serial := _SERIAL.fullmatch(text)):
         day = _SERIAL_ORIGIN + timedelta(days=int(serial[1]))
         return _DATED.get((day.month, day.day), ()) if day.year in _SERIAL_YEARS else ()

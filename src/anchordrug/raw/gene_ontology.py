@@ -1,6 +1,8 @@
 """Gene Ontology: which gene belongs to which term, from associations (GAF) and the terms' hierarchy (OBO)."""
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,7 +112,7 @@ def _read_obo(path: Path) -> "nx.DiGraph":
     for _ in text_lines(require_file(path, "download go-basic.obo"), _LONGEST_LINE):
         pass
     try:
-        with open_text(path) as text:
+        with open_text(path) as text, _without_log():
             graph = obonet.read_obo(text)
     # Tags are arguments to networkx, so those with a name that it uses itself are errors of any kind.
     except (ValueError, OSError, LookupError, TypeError, AttributeError, nx.NetworkXError) as error:
@@ -125,6 +127,17 @@ def _read_obo(path: Path) -> "nx.DiGraph":
         if relation in RELATIONS and child in hierarchy and parent in hierarchy
     )
     return hierarchy
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep obonet from printing that a file has no header or name; only its terms are used."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _children_first(path: Path, ontology: "nx.DiGraph") -> list[str]:

@@ -1,52 +1,29 @@
 """Compounds in text, one by one: tables with a separator, SMILES files, SDF."""
 
-import io
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from anchordrug.errors import LibraryError, RawDataError
 from anchordrug.files.formulas import unescaped
-from anchordrug.files.kinds import GZIP, kind_of_bytes
 from anchordrug.raw.compound_columns import (
     SMILES_NAMES,
     ColumnError,
     Identity,
-    columns_called,
-    empty_ids,
     given_column,
     identity_in,
     ignored_columns,
-    is_smiles_name,
     no_ids,
+    require_header,
     shown,
     smiles_column,
 )
-from anchordrug.raw.delimited import cells_of, header_of, holds_cells, separator_of
-from anchordrug.raw.records import records_of
-from anchordrug.raw.smiles_text import may_be_smiles
-from anchordrug.raw.text import one_line
-
-# An id is repeated in every row of the predictions.
-MOST_ID_CHARACTERS = 250
-
-LONGEST_LINE = 2**26
+from anchordrug.raw.compound_ids import IdCounts
+from anchordrug.raw.compound_text import CompoundText, recognised, rows_of_smiles, table_of
 
 MOST_RECORD_CHARACTERS = 2**24
-
-SDF_SUFFIXES = frozenset((".sdf", ".sd", ".mol"))
-SMILES_SUFFIXES = frozenset((".smi", ".smiles", ".ism"))
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
-_COUNTS = re.compile(r"[ \d]{6}.*V[23]000\s*$")
-
-# So many characters of a SMILES are not those of an id by chance.
-_TOLD = 4
-# Lines from which the kind of a file is found out.
-MOST_FIRST_LINES = 1000
 
 
 class Compound(NamedTuple):
@@ -63,10 +40,6 @@ class Compound(NamedTuple):
     further: tuple[str, ...] = ()
 
 
-# Atoms of a SMILES with a bond, a branch or a ring among them, as no name of a column is.
-_LIKE_SMILES = re.compile(r"(?=.*([=#(]|[cn]1))([BCNOPSFIbcnops]|Cl|Br|\[[^\]]+\]|[=#$:/\\.()%0-9-]){5,}")
-
-
 @dataclass(frozen=True)
 class ColumnNames:
     """The columns that the user asked for, if any, and the columns that were found.
@@ -79,6 +52,8 @@ class ColumnNames:
         For the screen: that there are no ids, and which columns are ignored.
     further
         Headers of the columns (of SDF properties) that `Compound.further` comes from.
+    ids
+        Counts of the ids that were read, for notes in the end.
     """
 
     path: Path
@@ -86,6 +61,7 @@ class ColumnNames:
     key: str | None
     notes: list[str] = field(default_factory=list)
     further: list[str] = field(default_factory=list)
+    ids: IdCounts = field(default_factory=IdCounts)
 
     def found_in(self, header: Sequence[str], called: str = "row_N") -> tuple[int, Identity]:
         """Return the columns of the SMILES, and of ids and names; a missing or ignored column becomes a note.
@@ -98,16 +74,28 @@ class ColumnNames:
         structure = self.structure_in(header)
         key = None if self.key is None else given_column(self.path, self.key, "id_column", header)
         identity = identity_in(header, structure, key)
-        if identity.key is None and identity.name is None:
+        if identity.key is not None:
+            self.ids.place = f"column '{header[identity.key]}'"
+            self.ids.called = called if identity.name is None else f"by its name, else {called}"
+        elif identity.name is None:
             self.notes.append(no_ids(header, called))
         self.takes(header, identity, structure)
         return structure, identity
 
-    def first_row(self, header: Sequence[str], cells: Sequence[str], identity: Identity) -> None:
-        """Take note of a column of ids that has none in the first row."""
-        if identity.key is not None and not cells[identity.key]:
-            name = "" if identity.name is None else cells[identity.name]
-            self.notes.append(empty_ids(header[identity.key], "by name" if name else "row_N"))
+    def compound(
+        self,
+        place: str,
+        number: int,
+        structure: str,
+        cells: Sequence[str],
+        identity: Identity,
+        problem: str | None = None,
+    ) -> Compound:
+        """Return and count row `number` of a table, called by its id, or else by its name, or else row_N."""
+        row = compound_of(place, f"row_{number}", structure, cells, identity, problem)
+        key = "" if identity.key is None else cells[identity.key]
+        self.ids.add(key, key or row.name)
+        return row
 
     def takes(
         self, header: Sequence[str], identity: Identity, structure: int | None, noun: str = "columns"
@@ -124,11 +112,7 @@ class ColumnNames:
             return given_column(self.path, self.smiles, "smiles_column", header)
         found = smiles_column(self.path, header)
         if found is None:
-            if any(map(_LIKE_SMILES.fullmatch, header)):
-                raise LibraryError(
-                    f"{self.path}: no SMILES column, and its first line looks like a compound "
-                    f"({shown(header)}); add a header, or call the file .smi"
-                )
+            require_header(self.path, header)
             raise ColumnError(
                 f"{self.path}: no SMILES column (expected '{SMILES_NAMES[0]}', found {shown(header)}); "
                 "rename it, or give its name",
@@ -151,145 +135,29 @@ def compound_of(
     return Compound(place, key or name or instead, structure, problem, name, further)
 
 
-def lines_of(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
-    """Yield the lines of `text`, each with its line end, as long as they are not absurd."""
-    while line := _line(path, text):
-        if len(line) == LONGEST_LINE:
-            raise LibraryError(f"{path}: a line of more than {LONGEST_LINE:,} characters; is it a table?")
-        yield line
-
-
-def _line(path: Path, text: io.TextIOWrapper) -> str:
-    try:
-        return text.readline(LONGEST_LINE)
-    except (OSError, EOFError, zlib.error) as error:
-        raise LibraryError(
-            f"{path}: cannot be read ({one_line(error)}); the file is damaged or cut, get it again"
-        ) from error
-    except RawDataError as error:
-        raise LibraryError(str(error)) from error
-
-
-def is_sdf(lines: Iterable[str]) -> bool:
-    """Return whether the first lines of a file are those of SDF, whose fourth tells the kind."""
-    return any(_COUNTS.match(line) for line in islice(lines, 4))
-
-
 def rows_of_text(lines: Iterator[str], names: ColumnNames, suffix: str | None) -> Iterator[Compound]:
     """Yield the compounds of a text file; its first lines tell its kind, else its suffix (None: a pipe)."""
-    first: list[str] = []
-    begun = False
-    for line in islice(lines, MOST_FIRST_LINES):
-        first.append(line)
-        begun = begun or holds_cells(line)
-        if begun and len(first) >= 4:
-            break
-    lines = chain(first, lines)
-    if suffix is None:
-        _require_text(names.path, first)
-    top = header_of(first)
-    fields = cells_of(top.text, top.separator) if top else []
-    has_smiles = _has_smiles(fields)
-    titles = 0 if has_smiles else _titles_of(first)
-    if titles:
-        title = next(line for line in first if holds_cells(line))
-        names.notes.append(f"left out the lines above the header ('{shown([title.strip()])}')")
-        # Empty lines in their place keep the numbers of all others.
-        lines = chain(["\n"] * titles, islice(lines, titles, None))
-        has_smiles = True
-    if is_sdf(first) or (suffix in SDF_SUFFIXES and not has_smiles):
-        return _rows_of_sdf(lines, names)
-    if suffix in SMILES_SUFFIXES and not (has_smiles and (titles or len(fields) > 1)):
-        return _rows_of_smiles(lines, names, ids_first=_ids_first(first))
-    is_table = suffix in TABLE_SUFFIXES or names.smiles is not None or names.key is not None
-    if is_table or has_smiles:
-        return _rows_of_table(lines, names)
-    return _rows_of_smiles(lines, names, ids_first=_ids_first(first))
+    is_table = names.smiles is not None or names.key is not None
+    text = recognised(names.path, lines, suffix, SMILES_NAMES, is_table=is_table)
+    names.notes.extend(text.notes)
+    if text.kind == "SDF":
+        return _rows_of_sdf(text.lines, names)
+    return _rows_of_table(text, names) if text.kind == "table" else _rows_of_smiles(text, names)
 
 
-def _has_smiles(fields: Sequence[str]) -> bool:
-    """Return whether a header has a column of SMILES; words that are parted by spaces are one field."""
-    return (len(fields) > 1 and any(map(is_smiles_name, fields))) or bool(
-        columns_called(SMILES_NAMES, fields)
-    )
+def _rows_of_table(text: CompoundText, names: ColumnNames) -> Iterator[Compound]:
+    table = table_of(names.path, text.lines)
+    structure, identity = names.found_in(table.header)
+    for number, (line, written, problem) in enumerate(table.rows, start=1):
+        cells = [unescaped(cell) for cell in written]
+        yield names.compound(f"line {line}", number, cells[structure], cells, identity, problem)
 
 
-def _titles_of(first: Sequence[str]) -> int:
-    """Return how many of the first lines are above a header, 0 if none of them is one."""
-    for number, line in enumerate(first):
-        fields = cells_of(line, separator_of(line)) if holds_cells(line) else []
-        # A name of a column may have a line end within quotation marks.
-        if line.count('"') % 2:
-            return 0
-        if len(fields) > 1 and columns_called(SMILES_NAMES, fields):
-            return number
-    return 0
-
-
-def _require_text(path: Path, first: Sequence[str]) -> None:
-    """Refuse a pipe that is not text; bytes that are not UTF-8 have been read as Latin-1."""
-    kind = kind_of_bytes("".join(first).encode("latin-1", errors="ignore")[:4096])
-    if kind is not None:
-        remedy = "unpack it on the way (zcat)" if kind is GZIP else kind.remedy
-        raise LibraryError(f"{path}: is {kind.words}; {remedy}")
-
-
-def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compound]:
-    top = header_of(lines)
-    if top is None:
-        raise LibraryError(f"{names.path}: cannot be read as a table (it is empty); save it as CSV")
-    separator = top.separator
-    records = records_of(chain([(top.line, top.text)], enumerate(lines, start=top.line + 1)), separator)
-    line, header, problem = next(records)
-    if problem:
-        raise LibraryError(f"{names.path}: line {line}: {problem}; close it or remove it")
-    structure, identity = names.found_in(header)
-    tab = "a tab" if separator == "\t" else repr(separator)
-    for number, (line, cells, problem) in enumerate(records, start=1):
-        cells = [unescaped(cell) for cell in cells]
-        if problem is None and any(cells[len(header) :]):
-            problem = f"{len(cells)} cells, the header has {len(header)}; quote texts that hold {tab}"
-        cells += [""] * (len(header) - len(cells))
-        if number == 1:
-            names.first_row(header, cells, identity)
-        yield compound_of(f"line {line}", f"row_{number}", cells[structure], cells, identity, problem)
-
-
-def _ids_first(first: Iterable[str]) -> bool:
-    """Return whether ids are before the SMILES in a file without a header, as all of its first lines tell."""
-    pairs = [line.split()[:2] for line in first if holds_cells(line)]
-    if not pairs or any(len(pair) < 2 for pair in pairs):
-        return False
-    if pairs[0][1].lower() in SMILES_NAMES:
-        return True
-    # A short id, such as CN, may be a SMILES, too.
-    is_told = max(len(second) for _, second in pairs) >= _TOLD
-    return is_told and all(may_be_smiles(second) and not may_be_smiles(word) for word, second in pairs)
-
-
-def _rows_of_smiles(lines: Iterable[str], names: ColumnNames, *, ids_first: bool) -> Iterator[Compound]:
-    number = 0
-    if ids_first:
-        names.notes.append("the first lines have ids before SMILES: read in that order")
-    begun = False
-    for line_number, line in enumerate(lines, start=1):
-        words = line.split(maxsplit=1)
-        if not words or (not begun and not holds_cells(line)):
-            continue
-        rest = words[1].strip() if len(words) > 1 else ""
-        if ids_first and rest:
-            structure, *after = rest.split(maxsplit=1)
-            words, rest = [structure], " ".join([words[0], *after])
-        header = not begun and words[0].lower() in SMILES_NAMES
-        begun = True
-        if header:
-            continue
-        number += 1
-        # ChemAxon's extensions are between the SMILES and its id.
-        rest = re.sub(r"^\|[^|]*\|\s*", "", rest)
-        if number == 1 and not rest:
-            names.notes.append("no id after the SMILES: called row_N")
-        yield Compound(f"line {line_number}", rest or f"row_{number}", words[0])
+def _rows_of_smiles(text: CompoundText, names: ColumnNames) -> Iterator[Compound]:
+    names.ids.place = "the id after the SMILES"
+    for number, (line, structure, drug_id) in enumerate(rows_of_smiles(text), start=1):
+        names.ids.add(drug_id, drug_id)
+        yield Compound(f"line {line}", drug_id or f"row_{number}", structure)
 
 
 def _rows_of_sdf(lines: Iterable[str], names: ColumnNames) -> Iterator[Compound]:
@@ -325,6 +193,7 @@ def _record(block: list[str], number: int, size: int, names: ColumnNames) -> Com
             absent = f"no property '{names.key}' in record 1 (found {shown(header)}): called {called}"
             names.notes.append(no_ids(header, called, "property") if names.key is None else absent)
         names.takes(header, identity, None, "properties")
+    names.ids.add(key or title, key or name or title)
     drug_id = key or name or title or f"row_{number}"
     if size > MOST_RECORD_CHARACTERS:
         problem = f"a record of {size:,} characters"

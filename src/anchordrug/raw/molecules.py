@@ -14,15 +14,10 @@ from pathlib import Path
 
 from anchordrug.errors import LibraryError, RawDataError
 from anchordrug.files.kinds import HDF5, PARQUET, WORKBOOK
-from anchordrug.raw.compound_columns import problem_with_id
-from anchordrug.raw.molecule_text import (
-    MOST_ID_CHARACTERS,
-    ColumnNames,
-    Compound,
-    compound_of,
-    lines_of,
-    rows_of_text,
-)
+from anchordrug.raw.compound_columns import SMILES_NAMES
+from anchordrug.raw.compound_ids import MOST_ID_CHARACTERS, problem_with_id
+from anchordrug.raw.compound_text import lines_of, suffix_of
+from anchordrug.raw.molecule_text import ColumnNames, Compound, rows_of_text
 from anchordrug.raw.text import LATIN1_BYTES, one_line, open_bytes, require_readable
 
 STDIN = Path("-")
@@ -32,12 +27,14 @@ STDIN = Path("-")
 class CompoundFile:
     """The rows of an open file, and the share of it that is read so far (None where that is not known).
 
-    `notes` give the names of compounds where there are no ids, and the ignored columns. `further` are the
-    headers of further columns of ids and names, in the order of `Compound.further`.
+    `notes` give the names of compounds where there are no ids, and the ignored columns; `notes_on_ids` are
+    complete when all rows are read. `further` are the headers of further columns of ids and names, in the
+    order of `Compound.further`.
     """
 
     rows: Iterator[Compound]
     share_read: Callable[[], float | None]
+    notes_on_ids: Callable[[], list[str]]
     notes: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
 
@@ -75,9 +72,8 @@ def open_compounds(
             raise LibraryError(str(error)) from error
         if first is None:
             raise LibraryError(f"{path}: holds no drugs; add one row per drug")
-        yield CompoundFile(
-            map(checked, chain([first], rows)), share_read, tuple(names.notes), tuple(names.further)
-        )
+        rows = map(checked, chain([first], rows))
+        yield CompoundFile(rows, share_read, names.ids.notes, tuple(names.notes), tuple(names.further))
     finally:
         # The cause is not named here: a full disk, say, is not damage to this file.
         files.close()
@@ -102,19 +98,16 @@ def _opened(names: "ColumnNames", files: ExitStack) -> tuple[Iterator[Compound],
     size = path.stat().st_size
     # When nobody reads it any more, it must stay open: the share that is read is asked for to the end.
     files.callback(text.close)
-    suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
-    return rows_of_text(lines_of(path, text), names, suffix), lambda: on_disk.tell() / max(1, size)
+    rows = rows_of_text(lines_of(path, text), names, suffix_of(path))
+    return rows, lambda: on_disk.tell() / max(1, size)
 
 
 def checked(row: Compound) -> Compound:
     """Return a row whose names are not too long, with its problem if its id is none."""
     row = row._replace(name=_shortened(row.name), further=tuple(map(_shortened, row.further)))
-    row = row._replace(problem=row.problem or problem_with_id(row.drug_id))
-    length = len(row.drug_id)
-    if length <= MOST_ID_CHARACTERS:
-        return row
-    problem = f"a drug_id of {length:,} characters; give it one of at most {MOST_ID_CHARACTERS}"
-    return row._replace(drug_id=f"{row.drug_id[:60]}...", problem=row.problem or problem)
+    problem = row.problem or problem_with_id(row.drug_id)
+    shown = row.drug_id if len(row.drug_id) <= MOST_ID_CHARACTERS else f"{row.drug_id[:60]}..."
+    return row._replace(drug_id=shown, problem=problem)
 
 
 def _shortened(text: str) -> str:
@@ -159,9 +152,7 @@ def _rows_of_parquet(
         nonlocal done
         for cells in filled():
             done += 1
-            if done == 1:
-                names.first_row(header, cells, identity)
-            yield compound_of(f"row {done}", f"row_{done}", cells[structure], cells, identity)
+            yield names.compound(f"row {done}", done, cells[structure], cells, identity)
 
     return rows(), lambda: done / max(1, file.metadata.num_rows)
 
@@ -178,15 +169,14 @@ def text_of(value: object) -> str:
 
 
 def _rows_of_sheet(names: ColumnNames) -> Iterator[Compound]:
-    from anchordrug.raw.sheet import read_sheet
+    from anchordrug.raw.compound_sheet import sheet_of_cells
 
     try:
-        sheet = read_sheet(names.path, fewest_columns=1)
+        sheet, notes, *_ = sheet_of_cells(names.path, SMILES_NAMES)
     except RawDataError as error:
         raise LibraryError(str(error)) from error
+    names.notes.extend(notes)
     structure, identity = names.found_in(sheet.header)
     columns = [sheet.names(column) for column in range(len(sheet.header))]
-    for row, cells in enumerate(zip(*columns, strict=True)):
-        if row == 0:
-            names.first_row(sheet.header, cells, identity)
-        yield compound_of(sheet.row_place(row), f"row_{row + 1}", cells[structure], cells, identity)
+    for number, cells in enumerate(zip(*columns, strict=True), start=1):
+        yield names.compound(sheet.row_place(number - 1), number, cells[structure], cells, identity)

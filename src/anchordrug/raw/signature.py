@@ -251,10 +251,10 @@ def _values(
     named = others or sheet.columns_named(VALUE_HEADERS)
     if not named:
         undirected = without_direction(sheet, columns)
-        lacks = f"{undirected}, and no column of changes is there" if undirected else "no column of changes"
+        lacks = f"{undirected}, and there is" if undirected else "there is"
         raise RawDataError(
-            f"{sheet.path}: {lacks} (expected 'stat' or 'log2FoldChange', found "
-            f"{shortlist(sheet.header)}); name it with --column"
+            f"{sheet.path}: {lacks} no column of signed changes (expected 'stat' or 'log2FoldChange', found "
+            f"{shortlist(sheet.header)}); add one, or name it with --column"
         )
     return _directed(sheet, named[0])
 
@@ -280,9 +280,10 @@ def _require_direction(path: Path, place: str, values: np.ndarray) -> None:
     if lacking:
         option, way = ("--up", "up") if lacking == "negative" else ("--down", "down")
         raise RawDataError(
-            f"{path}: {place} has almost no {lacking} value, so it does not tell genes that go up from genes "
-            "that go down; expression, p-values and likelihood-ratio, F and rank-sum statistics do not; name "
-            f"a column of signed changes with --column, or list the genes that go {way} with {option}"
+            f"{path}: {place} has almost no {lacking} value, but the sign must tell whether a gene goes up "
+            "or down (p-values, expression, F, likelihood-ratio and rank-sum statistics have no such sign); "
+            "name a column of signed changes, such as log2FoldChange, with --column, or give a list of the "
+            f"genes that go {way} with {option}"
         )
 
 
