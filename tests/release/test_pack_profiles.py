@@ -242,11 +242,11 @@ def test_genes_keep_the_ids_that_their_names_have(tmp_path):
         ),
         (
             lambda t: t.assign(dose_um="high"),
-            "line 2, column 'dose_um' is 'high', which is no dose; write it as",
+            "line 2, column 'dose_um' is 'high', which is not a dose; write it as",
         ),
         (
             lambda t: t.assign(time_h="late"),
-            "line 2, column 'time_h' is 'late', which is no time; write it as",
+            "line 2, column 'time_h' is 'late', which is not a time; write it as",
         ),
         (lambda t: t.assign(cell_line=""), "line 2, column 'cell_line' is empty; fill it in"),
         (lambda t: t.assign(z=t["z"].abs()), "column 'z' has almost no negative value"),

@@ -26,8 +26,8 @@ class Growth:
     expression
         Untreated expression from the additions, log2 [cell lines x genes].
     repeated
-        For every addition by name, how many of its responses are left out, because the release or an addition
-        of an earlier name has measured the same drug in the same cell line.
+        For every addition by name, the number of its responses that are left out. The release, or an addition
+        of an earlier name, has measured the same drug in the same cell line.
     """
 
     atlas: ResponseAtlas

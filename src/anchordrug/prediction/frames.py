@@ -55,13 +55,13 @@ def predict(
         One row per drug and gene: target, drug_id, name, further ids as the table calls them, gene, label,
         p_down, p_none, p_up, z, and measures of trust per drug (docs/prediction.md). A structure that cannot
         be read has one row with the `reason` and no prediction; a warning tells how many there are. Another
-        one tells of a file that was exported when structures were read by another rule.
+        warning names a file that was exported when structures were read by another rule.
 
     Raises
     ------
     LibraryError
-        The file cannot be used, ids and structures differ in number, structures or ids are a single text, a
-        table has no column of structures, or `coverage` is not in (0, 1].
+        The file cannot be used, or `coverage` is not in (0, 1]; or ids and structures differ in number, are a
+        single text, or are a table without a column of structures.
     """
     found = _predicted(model, smiles, ids, TableShape(coverage=coverage), "column 'reason'")
     frame = found.table.to_pandas().assign(reason=None)

@@ -217,8 +217,8 @@ def best_values(
         return Changes("log2_fold_change", changes, errors, ())
     if "adjusted p-value" in columns:
         raise problem(
-            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}) but no "
-            "raw ones, which are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
+            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}), but "
+            "raw p-values are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
         )
     raise problem(
         f"{sheet.path}: has log2 fold changes but no p-value, no signed statistic and no standard error, so "

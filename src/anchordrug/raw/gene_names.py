@@ -89,10 +89,10 @@ class _Parts(NamedTuple):
 def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
     """Find the genes that `names` mean.
 
-    The naming of the file is that by which most names are found. A name that it does not find is tried
-    as an Ensembl id and as a symbol, which cannot be taken for each other, but a number is an Entrez id only
-    in a file of Entrez ids or as a part of a composite name ('symbol|id'). A name still not found is tried
-    as a symbol of another age, then without regard to case; neither gives a gene that is found already.
+    The naming of the file is that by which most names are found. A name that it does not find is tried as an
+    Ensembl id and as a symbol, which cannot be taken for each other. A number is an Entrez id only in a file
+    of Entrez ids or as a part of a composite name ('symbol|id'). A name still not found is tried as a former
+    or later symbol, then without regard to case; neither gives a gene that is found already.
 
     Parameters
     ----------

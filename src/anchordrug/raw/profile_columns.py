@@ -209,5 +209,5 @@ def _require_told(sheet: Sheet, table: pd.DataFrame, rows: np.ndarray, columns: 
             written = sheet.names(columns[role])[wrong[0]] if role in columns else str(values[0])
             raise RawDataError(
                 f"{sheet.path}: {sheet.row_place(wrong[0])}, {place} is '{printable(written, 40)}', which is "
-                f"no {role}; write it as '{example}'"
+                f"not a {role}; write it as '{example}'"
             )

@@ -174,5 +174,5 @@ def _require_few_repeats(
         raise RawDataError(
             f"{path}: {rows.place(int(first))} and {rows.place(int(second))} have different values of one "
             f"drug, cell line, dose, time and gene, and so have {share[worst]:.0%} of that drug's genes; add "
-            "what tells them apart (dose, time or replicate), or keep one of them"
+            "a column that tells them apart (dose, time or replicate), or keep one of them"
         )

@@ -19,7 +19,7 @@ from anchordrug.raw.unpacked import unpacking
 if TYPE_CHECKING:
     import pandas as pd
 
-# The release writes micro (0xB5) as one Latin-1 byte in files that are UTF-8 otherwise, so only the bytes
+# The release writes micro (0xB5) as one Latin-1 byte in files that are UTF-8 otherwise. So only the bytes
 # that are not UTF-8 are read as Latin-1, not the whole file.
 LATIN1_BYTES = "anchordrug.latin1"
 

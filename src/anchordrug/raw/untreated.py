@@ -92,8 +92,8 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     pandas.DataFrame
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
         twice, and rows that are not genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
-        `attrs['samples']` lists the samples of every cell line, `attrs['likeness']` has the lowest rank
-        correlation between them, NaN of a single sample, `attrs['left_out']` the rows left out, and
+        `attrs['samples']` lists the samples of every cell line; `attrs['likeness']` has the lowest rank
+        correlation between them, NaN for a single sample; `attrs['left_out']` has the rows left out, and
         `attrs['notes']` notes for the user on how the file was read.
 
     Raises

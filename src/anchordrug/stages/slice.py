@@ -24,8 +24,8 @@ def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
     Raises
     ------
     SettingsError
-        The manifest or the params have a wrong key or value, no signature is of the slice, or `out` is not a
-        packed bundle, or another process makes a slice of the same downloads.
+        The manifest or the params have a wrong key or value, or no signature is of the slice; or `out` is not
+        a packed bundle; or another process makes a slice of the same downloads.
     OutputError
         `out` is a file or a link, has an input in it, or cannot be written.
     RawDataError
