@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import LibraryError, require_packages
+from anchordrug.errors import LibraryError, counted, require_packages
 from anchordrug.prediction.engine import predict_each
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 from anchordrug.prediction.tables import (
@@ -153,7 +153,8 @@ def _predicted(
         else:
             good.append((compound, result))
     if bad:
-        warnings.warn(f"{len(bad)} of {len(compounds)} structures cannot be read; see {told}", stacklevel=3)
+        of = counted(len(compounds), "structure")
+        warnings.warn(f"{len(bad):,} of {of} cannot be read; see {told}", stacklevel=3)
     predictions = predict_each([predictor], kinds, [drug for _, drug in good])
     drugs = drugs_table((compound for compound, _ in good), identity)
     if structures:
@@ -178,7 +179,8 @@ def _compounds(
             )
     names = list(smiles if ids is None else ids)
     if len(names) != len(smiles):
-        raise LibraryError(f"{len(names)} ids for {len(smiles)} structures; give one id per structure")
+        given, of = counted(len(names), "id"), counted(len(smiles), "structure")
+        raise LibraryError(f"{given} for {of}; give one id per structure")
     # A missing value of a table is as unreadable as an empty text.
     structures = [text if isinstance(text, str) else "" for text in smiles]
     return [Compound("", name, text) for name, text in zip(names, structures, strict=True)], []

@@ -10,7 +10,7 @@ import numpy as np
 from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
-from anchordrug.errors import LibraryError, printable
+from anchordrug.errors import LibraryError, counted, printable
 from anchordrug.evidence_group import evidence_groups
 from anchordrug.files.checksums import checked, sum_of
 from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
@@ -186,8 +186,8 @@ class OnnxPredictor:
             )
         if len(inchikeys) != len(bits):
             raise LibraryError(
-                f"{self.path}: {len(inchikeys)} InChIKeys for {len(bits)} fingerprints; give one per "
-                "drug, '' for an unknown drug"
+                f"{self.path}: {counted(len(inchikeys), 'InChIKey')} for "
+                f"{counted(len(bits), 'fingerprint')}; give one per drug, '' for an unknown drug"
             )
         if bits.dtype == bool:
             return

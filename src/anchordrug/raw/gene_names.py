@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 from anchordrug.raw.aliases import resolve
 
 Naming = Literal["symbol", "Ensembl", "Entrez"]
@@ -196,8 +196,8 @@ def dates_problem(dated: Sequence[DatedGene], places: Sequence[str]) -> str:
         for gene, place in zip(dated, places, strict=True)
     ]
     return (
-        f"{len(dated)} gene names were turned into dates by a spreadsheet: {shortlist(examples, 3)}; export "
-        "the file again without opening it in a spreadsheet, or import its gene column as Text"
+        f"a spreadsheet turned {counted(len(dated), 'gene name')} into dates: {shortlist(examples, 3)}; "
+        "export the file again without opening it in a spreadsheet, or import its gene column as Text"
     )
 
 

@@ -9,7 +9,7 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from anchordrug.errors import LibraryError, RawDataError
+from anchordrug.errors import LibraryError, RawDataError, counted
 from anchordrug.files.formulas import unescaped
 from anchordrug.files.kinds import GZIP, kind_of_bytes
 from anchordrug.raw.compound_columns import (
@@ -248,7 +248,8 @@ def _rows_of_table(lines: Iterator[str], names: ColumnNames) -> Iterator[Compoun
     for number, (line, cells, problem) in enumerate(records, start=1):
         cells = [unescaped(cell) for cell in cells]
         if problem is None and any(cells[len(header) :]):
-            problem = f"{len(cells)} cells, the header has {len(header)}; quote texts that hold {tab}"
+            has = counted(len(cells), "cell")
+            problem = f"{has}, the header has {len(header)}; quote texts that hold {tab}"
         cells += [""] * (len(header) - len(cells))
         if number == 1:
             names.first_row(header, cells, identity)
