@@ -24,7 +24,7 @@ _NOT_PROSE = re.compile(
 OTHERWISE = re.compile(
     r"hull coverage|(?:statistics|scenarios), coverage|coverage of the responses|pool with one process|"
     r"local pool|mostly pools|\| margin \||core-set, margin|(?:standard|plotting) library|"
-    r"anchordrug \w+".replace(" ", r"\s+"),
+    r"drugs as seeds|k-means\+\+ seeds|anchordrug \w+".replace(" ", r"\s+"),
     re.I,
 )
 

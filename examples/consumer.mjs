@@ -1,5 +1,5 @@
 // Predicts drugs with an exported model: node consumer.mjs MODEL.onnx [--genes 5] [SMILES ...]
-// Without SMILES it reads them from standard input, one a line. docs/onnx.md describes the file.
+// Without SMILES it reads them from standard input, one per line. docs/onnx.md describes the file.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import initRDKit from "@rdkit/rdkit";
@@ -15,19 +15,19 @@ const file = readFileSync(path);
 const session = await ort.InferenceSession.create(file);
 const rdkit = await initRDKit();
 
-// onnxruntime's JavaScript does not give the card: metadata_props, field 14 of the file, which is a protobuf.
+// In JavaScript, onnxruntime does not give access to the card. It is field 14 (metadata_props) of the file, a protobuf.
 const proto = `syntax = "proto3"; message Entry { string key = 1; string value = 2; }
   message Model { repeated Entry metadata_props = 14; }`;
 const entries = protobuf.parse(proto).root.lookupType("Model").decode(file).metadataProps;
 const card = Object.fromEntries(entries.map(({ key, value }) => [key, JSON.parse(value)]));
 const { radius, bits } = card.fingerprint;
 
-// rdkit-js has no ChargeParent. This does most of it: the largest fragment that is no counter-ion, without
-// charges that protons account for, sulfoxides written with charges.
+// rdkit-js has no ChargeParent. These steps do most of it: take the largest fragment that is not a counter-ion,
+// remove charges that protons account for, and write sulfoxides with charges.
 const [acids, bases, permanent, sulfoxides] = [
   "[+1;!h0;!$([+]~[-])]", "[-1;!#5;!$([-]~[+])]", "[+1;h0;!$([+]~[-])]", "[!O][S+0;X3](=O)[!O]",
 ].map((smarts) => rdkit.get_qmol(smarts));
-// Counter-ions and solvents by the first block of their InChIKey, the likeliest parent first.
+// Counter-ions and solvents by the first block of their InChIKey, the most probable parent first.
 const counterIons = Object.values(card.counter_ions ?? {}).flat();
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, place) => first + place);
 const nonMetals = new Set([[0, 2], [5, 10], [14, 18], [32, 36], [51, 54], [85, 86]].flatMap((ends) => range(...ends)));

@@ -306,6 +306,12 @@ def test_scale_of_assays():
     assert len(shown) == 4
     values = {(f"{r:.3f}", f"{f1:.3f}", f"{100 * share:.0f}") for r, f1, share in means.to_numpy()}
     assert set(shown) <= values
+    shrunk = table[table["statistic"] == "shrunk"]
+    for row in shrunk[shrunk["dispersion"] == 0.05].itertuples():
+        (by_reads,) = rows("docs/method/assay_scale.md", f"{row.reads:,.0f}")
+        check(by_reads, [row.pearson, row.macro_f1])
+    wrong = said("docs/method/assay_scale.md", r"the factor was wrong by N% on average")
+    check(wrong, [100 * shrunk["factor_error"].mean()])
 
 
 def test_cost():

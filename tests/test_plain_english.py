@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.plain_english import HABITS, enforced, files, findings, prose
+from scripts.plain_english import HABITS, files, findings, prose
 
 # Words that show each habit, and words near to them that do not.
 EXAMPLES = {
@@ -49,7 +49,7 @@ def test_a_finding_names_the_line_of_a_message(tmp_path, monkeypatch):
     (tmp_path / "x.py").write_text(text, encoding="utf-8")
     (tmp_path / "x.md").write_text("Fine.\n\nIt\nstands `there`.\n", encoding="utf-8")
     (tmp_path / "x.html").write_text("<p>Fine</p>\n<p>It {{ x }} stands</p><!-- lies -->", encoding="utf-8")
-    found = [str(finding) for name in ("x.py", "x.md", "x.html") for finding in findings(name, list(HABITS))]
+    found = [str(finding) for name in ("x.py", "x.md", "x.html") for finding in findings(name)]
     assert [line.split(":")[:2] for line in sorted(found)] == [
         ["x.html", "2"],
         ["x.md", "4"],
@@ -61,5 +61,5 @@ def test_a_finding_names_the_line_of_a_message(tmp_path, monkeypatch):
 
 
 def test_documents_and_code_have_none_of_the_habits():
-    found = [str(finding) for name in files() for finding in findings(name, enforced(name))]
+    found = [str(finding) for name in files() for finding in findings(name)]
     assert not found, "\n".join(found)

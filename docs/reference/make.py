@@ -77,7 +77,7 @@ CONTRACTS = {
         *("Expectation", "Outlook", "Forecaster", "FittedNetwork"),
     ),
     "Registration of predictors": ("anchordrug.predictors.registry", "register", "register_at"),
-    "What strategies see": ("anchordrug.acquisition.view", "PoolView", "Catalogue"),
+    "Input of strategies": ("anchordrug.acquisition.view", "PoolView", "Catalogue"),
     "Strategies": ("anchordrug.acquisition.registry", "Selection", "register"),
     "Assay formats": ("anchordrug.bench.assays.reader", "Format", "AssayFile"),
     "Contents of assay files": ("anchordrug.bench.assays.contents", "Counts", "Profiles"),
@@ -95,7 +95,7 @@ the source lines, keys below `fit` how it learns from the anchors. A change belo
 
 
 def cli_page() -> str:
-    """Return the reference of the commands: how they behave, then what typer's own generator says of each."""
+    """Return the reference of the commands: how they behave, then the output of typer's own generator."""
     made = CliRunner().invoke(typer_cli, ["anchordrug.cli", "utils", "docs", "--name", "anchordrug"])
     if made.exception:
         raise made.exception
@@ -110,7 +110,7 @@ def cli_page() -> str:
 
 
 def params_page() -> str:
-    """Return the reference of params.yaml: each key with its meaning, its value there, and what it may be."""
+    """Return the reference of params.yaml: each key with its meaning, its value there, and allowed values."""
     shipped = read_yaml(ROOT / "params.yaml")
     schema = Settings.model_json_schema()
     parts = [PARAMS.replace("\n\n", f"\n\n{MADE}\n", 1)]
@@ -173,7 +173,7 @@ def _rows(
 
 
 def _allowed(own: dict) -> str:
-    """Return in words what a JSON schema lets a value be."""
+    """Return in words the values that a JSON schema allows."""
     if "enum" in own:
         return ", ".join(f"`{value}`" for value in own["enum"])
     if own["type"] == "array":

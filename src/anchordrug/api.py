@@ -306,7 +306,7 @@ class FittedTarget:
         OutputError
             There is a folder, a link or a device of this name, or its folder cannot be written to.
         """
-        require_outputs([("path", Path(path))], [], beside=[sum_of(Path(path))])
+        require_outputs([("path", Path(path))], [], side=[sum_of(Path(path))])
         write_with_sum(self._file, Path(path))
 
 

@@ -114,8 +114,8 @@ class Split(Section):
         gt=0, lt=1, description="The share of a target's drugs set aside before anything else."
     )
     pool: Literal["known", "all"] = Field(
-        description="Which of the target's other drugs can be anchors. `all`: every one of them, as in "
-        "a lab's library. `known`: those that a source cell line has measured, as in the paper."
+        description="Which of the target's other drugs can be anchors. `all`: all of them, as in a lab's "
+        "library. `known`: those that a source cell line has measured, as in the paper."
     )
     seed: int = Field(ge=0, description="Of the random split.")
 
@@ -172,9 +172,8 @@ class Settings(Section):
     raw: Raw
     targets: tuple[CellLineName, ...] = Field(
         min_length=1,
-        description="Cell lines to predict. For each of them all other lines of the atlas are *source* "
-        "cell lines, the other targets included: what a lab knows before it has measured anything in the new "
-        "line.",
+        description="Cell lines to predict. All other lines of the atlas are *source* cell lines of a "
+        "target, the other targets included: a lab has these data before it measures anything in a new line.",
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         min_length=1, description="One campaign per target and seed; the first seed's predictor is exported."

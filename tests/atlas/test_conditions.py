@@ -51,19 +51,19 @@ def test_a_campaign_at_the_dose_and_time_of_its_source_lines_hears_nothing(dose,
         (
             1.0,
             24.0,
-            "are at 1 uM and 24 h, but 2 of the 3 experiments of the source lines have 10 uM and 24 h;",
+            "are at 1 uM and 24 h, but 2 of 3 experiments in the source lines have 10 uM and 24 h;",
         ),
         (
             10.0,
             6.0,
-            "are at 10 uM and 6 h, but 3 of the 3 experiments of the source lines have 10 uM and 24 h",
+            "are at 10 uM and 6 h, but 3 of 3 experiments in the source lines have 10 uM and 24 h",
         ),
         (
             3.0,
             None,
-            "are at 3 uM, but 3 of the 3 experiments of the source lines have 10 uM and 24 h, 1 uM and",
+            "are at 3 uM, but 3 of 3 experiments in the source lines have 10 uM and 24 h, 1 uM and",
         ),
-        (8.9, 24.0, "are at 8.9 uM and 24 h, but 3 of the 3"),
+        (8.9, 24.0, "are at 8.9 uM and 24 h, but 3 of 3"),
     ],
 )
 def test_a_campaign_at_another_dose_or_time_is_told_so(dose, time, said):

@@ -551,7 +551,7 @@ def test_a_panel_with_unknown_genes_names_them_and_a_near_one(tmp_path):
     bundle = write_bundle(tmp_path, [signature("s")], panel=["MYC", "HMOX", "NOTAGENE"])
     with pytest.raises(RawDataError) as error:
         curate(bundle, RULES)
-    assert str(error.value).startswith(f"{bundle.panel}: 2 of 3 genes are not in the matrix: HMOX, NOTAGENE")
+    assert str(error.value).startswith(f"{bundle.panel}: the matrix lacks 2 of 3 genes: HMOX, NOTAGENE")
     assert "did you mean 'HMOX1'?" in str(error.value)
 
 
@@ -579,7 +579,7 @@ def test_a_panel_gene_that_only_geneinfo_knows_is_unknown(tmp_path):
         panel=["MYC", "EXTRA"],
         annotated=["EXTRA"],
     )
-    with pytest.raises(RawDataError, match="1 of 2 genes are not in the matrix: EXTRA"):
+    with pytest.raises(RawDataError, match="the matrix lacks 1 of 2 genes: EXTRA"):
         curate(bundle, RULES)
 
 
@@ -828,7 +828,7 @@ def test_a_gct_matrix_gives_what_a_gctx_gives(tmp_path):
             {"pert_id": "D6"},
             ["s1", "s2"],
             0,
-            "compoundinfo_beta.txt: none of the 1 drugs wanted from {folder}/siginfo_beta.txt has a "
+            "compoundinfo_beta.txt: none of the 1 drug wanted from {folder}/siginfo_beta.txt has a "
             "structure: D6: no SMILES; fill in canonical_smiles",
         ),
         (
@@ -1094,7 +1094,7 @@ def test_another_assay_without_quality_keeps_its_signatures_and_genes_that_were_
     column = [list(z.columns).index(gene) for gene in curated.genes["gene_id"]]
     np.testing.assert_allclose(curated.z, expected[:, column].astype(np.float32), rtol=1e-6)
     steps = curated.funnel["step"].tolist()
-    assert "quality gold (3 do not tell theirs and are kept)" in steps
+    assert "quality gold (kept without a quality: 3)" in steps
     assert "z-scores finite where a gene was measured" in steps
 
 

@@ -73,7 +73,7 @@ def test_genes_of_both_are_kept_and_missing_ones_are_not_a_number():
 @pytest.mark.parametrize("taken", ["D2", "D7"])
 def test_an_id_of_another_compound_is_an_error_with_a_remedy(taken):
     with pytest.raises(
-        TableError, match=rf"addition lab: 1 drug_ids are other compounds .*\({taken}\); give"
+        TableError, match=rf"addition lab: 1 drug_id is taken by other compounds .*\({taken}\); give"
     ):
         grow(curated_atlas(), [addition_of("lab", {taken: "C"}, [(taken, "NEW")])])
 

@@ -143,7 +143,7 @@ def test_experiments_keep_their_assay_when_the_atlas_is_restricted():
     ]
     assert own.experiments["origin"].tolist() == expected
     assert own.restricted_to(np.array([2, 0])).experiments["origin"].tolist() == [expected[2], expected[0]]
-    with pytest.raises(TableError, match=r"experiments: 1 rows for \d+ responses; give one row per response"):
+    with pytest.raises(TableError, match=r"experiments: 1 row for \d+ responses; give one row per response"):
         replace(atlas, experiments=pd.DataFrame({"origin": ["O1"]}))
 
 

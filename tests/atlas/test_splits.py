@@ -217,7 +217,7 @@ def test_another_cell_line_to_learn_from_must_exist():
 
 @by_both
 def test_a_split_without_test_drugs_is_an_error(by):
-    with pytest.raises(SettingsError, match=r"split: SIM-T1 has .* 0 would be test drugs") as caught:
+    with pytest.raises(SettingsError, match=r"split: SIM-T1 has .* which make 0 test drugs") as caught:
         split(random_atlas(0), by, fraction=0.001)
     assert "\n" not in str(caught.value)
 

@@ -709,7 +709,7 @@ def test_another_dose_or_time_than_the_atlas_is_told_by_new_next_and_the_plates(
     told = "drugs are at 1 uM and 6 h, but "
     said = start("--dose-um", 1, "--time-h", 6, budget=2, rounds=1)
     (warning,) = [line for line in said.splitlines() if told in line]
-    assert "experiments of the source lines have 10 uM and 24 h; predictions are of the latter" in warning
+    assert "experiments in the source lines have 10 uM and 24 h; predictions are of the latter" in warning
     assert warning in bench.ok("next").splitlines()
     (plate,) = (bench.campaign / "rounds/01").glob("*.svg")
     assert warning in [element.text for element in ET.parse(plate).iter()]

@@ -372,7 +372,7 @@ def test_a_panel_with_unknown_genes_names_them_and_a_near_one(raw):
     panel = only(raw, "gene_panel*")
     panel.write_text(panel.read_text() + "SIMG0001\nNOTHING\n")
     text = mistake(raw.parent, "curate")
-    assert text.startswith(f"data/{panel.name}: 2 of 98 genes are not in the matrix: SIMG0001, NOTHING")
+    assert text.startswith(f"data/{panel.name}: the matrix lacks 2 of 98 genes: SIMG0001, NOTHING")
     assert "did you mean 'SIMG001'?" in text
 
 

@@ -66,7 +66,7 @@ def test_matrices_of_many_blocks_come_back(tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(back, index, check_dtype=False)
     np.testing.assert_array_equal(values, matrix)
     matrix[9, 2] = np.nan
-    with pytest.raises(TableError, match="1 values are not finite"):
+    with pytest.raises(TableError, match="1 value is not finite"):
         write_matrix(tmp_path / "m.parquet", index, ["x", "y", "z"], matrix)
     np.testing.assert_array_equal(
         read_matrix(tmp_path / "m.parquet", ["drug_id", "lines"])[2][:9], matrix[:9]
@@ -75,7 +75,7 @@ def test_matrices_of_many_blocks_come_back(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_matrix_with_values_that_are_not_finite_is_refused(tmp_path, bad):
-    with pytest.raises(TableError, match="1 values are not finite"):
+    with pytest.raises(TableError, match="1 value is not finite"):
         write_matrix(tmp_path / "m.parquet", pd.DataFrame({"i": ["a"]}), ["x", "y"], np.array([[1.0, bad]]))
     assert not (tmp_path / "m.parquet").exists()
 
@@ -87,7 +87,7 @@ def test_missing_values_are_kept_where_they_are_allowed_and_refused_elsewhere(tm
     np.testing.assert_array_equal(read_matrix(path, ["i"], missing=True)[2], matrix)
     with pytest.raises(TableError, match=r"m.parquet: holds values that are not finite numbers"):
         read_matrix(path, ["i"])
-    with pytest.raises(TableError, match="1 values are not finite"):
+    with pytest.raises(TableError, match="1 value is not finite"):
         write_matrix(path, index, ["x", "y"], np.array([[1, np.inf], [np.nan, 2]]), missing=True)
 
 

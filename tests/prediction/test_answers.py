@@ -229,7 +229,7 @@ CARDS = {
     ),
     "too few ids": (
         {"gene_ids": {"ensembl": [None, None], "entrez": ["7157"]}},
-        "its card has 1 ids in 'gene_ids.entrez' for 2 genes",
+        "its card has 1 id in 'gene_ids.entrez' for 2 genes",
     ),
     "a dose twice": ({"concentration_um": [10, 10]}, "its card has '10' twice in 'concentration_um'"),
     "a dose of 0": (

@@ -93,8 +93,8 @@ REFUSED = {
     "counts": (np.full((1, BITS), 3, np.uint8), [""], "has the value 3"),
     "too few bits": (np.zeros((1, 8)), [""], r"fingerprints of shape \(1, 8\); its card asks for \[n, 64\]"),
     "one drug": (np.zeros(BITS), [""], r"fingerprints of shape \(64,\)"),
-    "fewer keys": (np.zeros((3, BITS)), [""], "1 InChIKeys for 3 fingerprints; give one per drug"),
-    "more keys": (np.zeros((0, BITS)), [""], "1 InChIKeys for 0 fingerprints"),
+    "fewer keys": (np.zeros((3, BITS)), [""], "1 InChIKey for 3 fingerprints; give one per drug"),
+    "more keys": (np.zeros((0, BITS)), [""], "1 InChIKey for 0 fingerprints"),
 }
 
 

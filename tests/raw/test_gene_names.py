@@ -243,7 +243,7 @@ def test_numbers_among_entrez_ids_are_no_dates():
 def test_dates_problem():
     text = dates_problem(excel_dates(["2-Sep", "CDH3", "1-Dec"]), ["line 2", "line 4"])
     assert text.startswith(
-        "2 gene names were turned into dates by a spreadsheet: line 2 is '2-Sep' (was SEPTIN2 or SEPT2), "
+        "a spreadsheet turned 2 gene names into dates: line 2 is '2-Sep' (was SEPTIN2 or SEPT2), "
         "line 4 is '1-Dec' (was DELEC1 or DEC1); export the file again without"
     )
 

@@ -152,7 +152,7 @@ def test_genes_under_their_other_names(tmp_path):
     ("terms", "rows", "message"),
     [
         ({1: {"is_a": [2]}, 2: {"part_of": [1]}}, [("A", 1, "IDA", "")], "parts of each other in a circle"),
-        ({1: {}}, [("A", 1, "ND", "")], "no term has from 1 to 1000 of the 0 genes"),
+        ({1: {}}, [("A", 1, "ND", "")], "annotates 0 of 1 gene, and no term has from 1 to 1000 of them"),
         ({1: {}}, [("A", 1, "IDA", "NOT")], "holds no annotations"),
         ({}, [("A", 1, "IDA", "")], "holds no terms"),
     ],

@@ -48,6 +48,6 @@ def test_a_table_without_names_is_refused(tmp_path):
     assert read_identities(tmp_path) == {}
     (tmp_path / "Model.csv").write_text("ModelID,Sex\nACH-000587,Female\n")
     with pytest.raises(
-        RawDataError, match=r"Model\.csv: has 1 columns that name cell lines \(found: ModelID, Sex"
+        RawDataError, match=r"Model\.csv: has 1 column of names of cell lines \(found: ModelID, Sex"
     ):
         read_identities(tmp_path)

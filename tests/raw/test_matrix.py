@@ -315,7 +315,7 @@ BAD_GCT = {
     ),
     "fields wrong": (
         GCT.replace("2\t3\t1\t2", "2\t3\t1\t1"),
-        "promises 2 genes and 1 fields.* 4 more lines.* are 5",
+        "promises 2 genes and 1 field per.* 4 more lines.* are 5",
     ),
     "signatures wrong": (
         GCT.replace("2\t3\t1\t2", "2\t4\t1\t2"),

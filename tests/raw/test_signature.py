@@ -376,7 +376,7 @@ def test_p_of_zero_counts_as_the_smallest_of_the_file(tmp_path):
         list(found.values()), np.sign(CHANGES) * norm.isf(np.maximum(P, least) / 2), rtol=1e-6
     )
     zeros = int((P < 0.1).sum())
-    assert notes[1].startswith(f"{zeros} of 40 p-values are 0, which is rounded; they count as {least:.3g}")
+    assert notes[1].startswith(f"{zeros} of 40 p-values rounded to 0; each counts as {least:.3g}")
     path = result_table(tmp_path, logFC=CHANGES, F=CHANGES**2, PValue=0 * P)
     assert "column 'PValue': no p-value is above 0; export them with more digits" in complaint(
         read_signature, path

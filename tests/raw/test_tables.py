@@ -270,7 +270,7 @@ HOSTILE = {
         "line 2 has 3 fields, but the header has 2",
     ),
     "one field too many": (read_genes, GENES + "3\tC\tD\n", "line 4 has 3 fields, but the header has 2"),
-    "cut": (read_genes, GENES + "3", "line 4 has 1 fields, but the header has 2; the file is cut"),
+    "cut": (read_genes, GENES + "3", "line 4 has 1 field, but the header has 2; the file is cut"),
     "two symbols": (read_genes, GENES + "1\tC\n", "gene id '1' has the symbols 'A' and 'C'; keep one"),
     "no gene id": (read_genes, GENES + "-666\tC\n", "data row 3 has no gene id"),
     "no drug id": (read_compounds, COMPOUNDS + '""\tC\n', "data row 2 has no pert_id"),

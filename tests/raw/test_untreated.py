@@ -182,7 +182,7 @@ HOSTILE = {
     "missing value": (COUNTS.replace("490", "NA"), "line 4, column 'A549_2' has no value"),
     "date": (
         COUNTS.replace("SIMG2", "2-Sep"),
-        r"1 gene names were turned into dates .* line 3 is '2-Sep' \(was SEPTIN2",
+        r"a spreadsheet turned 1 gene name into dates: line 3 is '2-Sep' \(was SEPTIN2",
     ),
     "date in the header": ("s,2-Sep,B,C\nA549,1,2,3.5\n", "column '2-Sep' is '2-Sep'"),
     "no gene name": (COUNTS.replace("SIMG2", ""), "line 3 names no gene; name it"),
@@ -340,7 +340,7 @@ def test_untreated_samples_of_anndata(tmp_path):
     table = read_untreated(write_h5ad(tmp_path / "a.h5ad", np.log1p(x), obs, VAR, counts=x), ["A549"])
     pd.testing.assert_frame_equal(table, read(tmp_path, COUNTS))
     assert table.attrs["samples"] == {"A549": ["A549_s1", "A549_s2"]}
-    assert table.attrs["notes"] == ("read counts of 3 samples; 1 treated samples are left out",)
+    assert table.attrs["notes"] == ("read counts of 3 samples; 1 treated sample is left out",)
 
 
 def test_single_cells_are_added_up_by_cell_line_and_replicate(tmp_path, monkeypatch):

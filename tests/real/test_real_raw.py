@@ -15,6 +15,7 @@ from anchordrug.raw.gctx import write_gctx
 from anchordrug.raw.matrix import open_matrix
 from anchordrug.raw.ontology import read_annotation
 from anchordrug.raw.tables import canonical_signatures, read_compounds, read_genes, read_signatures
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.real
 
@@ -146,6 +147,10 @@ def test_every_landmark_gene_is_annotated(lincs):
     wanted = read_genes(bundle.geneinfo)["gene"].tolist()
     genes, terms, annotation = read_annotation(bundle.annotation)
     assert annotation.shape == (978, len(terms)) == (978, 1107)
+    sizes = annotation.sum(axis=0)
+    page = " ".join((ROOT / "docs/howto/raw_bundle.md").read_text(encoding="utf-8").split())
+    said = f"1,107 terms have {sizes.min():.0f} to {sizes.max():.0f} of the 978 landmark genes"
+    assert f"{said}, with a mean of {sizes.mean():.0f} (" in page
     found = resolve(wanted, genes)
     assert list(found) == wanted
     assert sorted(found.values()) == sorted(genes)

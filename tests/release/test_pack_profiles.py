@@ -158,7 +158,7 @@ def test_doses_are_signatures_of_their_own_and_controls_are_left_out(tmp_path):
     vehicle = long_table(z.loc[["urea"]]).assign(drug="DMSO", smiles="")
     curated, said = packed(written(pd.concat([*doses, vehicle]), tmp_path / "mine.csv"))
     pd.testing.assert_frame_equal(values_of(curated)[list(GENES)], z.sort_index() * 3, rtol=1e-6)
-    assert f"{z.size + 16} rows of controls are left out" in said
+    assert f"left out: {z.size + 16} rows of controls" in said
     assert "10 uM and 24 h (12), 1 uM and 24 h (12)" in said
     assert "curate.dose_um: 10, curate.time_h: 24" in said
     low = curate(find_bundle(tmp_path / "bundle"), Rules(1, 24, "any"))
@@ -172,8 +172,8 @@ def test_replicates_are_signatures_and_rows_that_are_there_again_are_averaged(tm
     curated, said = packed(written(pd.concat([*parts, again]), tmp_path / "mine.csv"))
     expected = z + 1
     pd.testing.assert_frame_equal(values_of(curated)[list(GENES)], expected.sort_index(), rtol=1e-6)
-    assert "1 genes are in several rows of a signature (JUN); they are averaged" in said
-    assert "24 signatures are replicates of another; curation takes their median" in said
+    assert "1 gene is in several rows of a signature (JUN); the rows are averaged" in said
+    assert "24 signatures are replicates of another signature; curation takes their median" in said
     both = pd.concat([part.drop(columns="replicate") for part in parts])
     told = refused(written(both, tmp_path / "both.csv"))
     assert "line 10 and line 106 have different values" in told
@@ -220,7 +220,7 @@ def test_genes_keep_the_ids_that_their_names_have(tmp_path):
     assert genes.loc["JUN", "gene_id"] == "3725"
     assert genes.loc["ENSG00000136997", "ensembl_id"] == "ENSG00000136997"
     assert genes.loc["7157", "gene_id"] == "7157"
-    assert "1 rows are not genes and left out (__no_feature)" in said
+    assert "1 row is not a gene; left out: __no_feature" in said
 
 
 @pytest.mark.parametrize(
@@ -242,18 +242,18 @@ def test_genes_keep_the_ids_that_their_names_have(tmp_path):
         ),
         (
             lambda t: t.assign(dose_um="high"),
-            "line 2, column 'dose_um' is 'high', which is no dose; write it as",
+            "line 2, column 'dose_um' is 'high', which is not a dose; write it as",
         ),
         (
             lambda t: t.assign(time_h="late"),
-            "line 2, column 'time_h' is 'late', which is no time; write it as",
+            "line 2, column 'time_h' is 'late', which is not a time; write it as",
         ),
         (lambda t: t.assign(cell_line=""), "line 2, column 'cell_line' is empty; fill it in"),
         (lambda t: t.assign(z=t["z"].abs()), "column 'z' has almost no negative value"),
         (lambda t: t.assign(z="much"), "line 2, column 'z': 'much' is not a number"),
-        (lambda t: t.assign(gene="2-Sep"), "1 gene names were turned into dates by a spreadsheet"),
+        (lambda t: t.assign(gene="2-Sep"), "a spreadsheet turned 1 gene name into dates"),
         (lambda t: t.assign(gene="NA"), "names no gene"),
-        (lambda t: t.assign(drug="DMSO"), "all 96 rows are of controls"),
+        (lambda t: t.assign(drug="DMSO"), "has only rows of controls (96)"),
         (
             lambda t: t.assign(smiles=["C", *t["smiles"][1:]]),
             "drug 'aspirin' has the SMILES 'C' and 'CC(=O)Oc1ccccc1C(=O)O'; keep one of them",

@@ -125,10 +125,9 @@ def play_rounds(
     Returns
     -------
     pd.DataFrame
-        A row per anchor in order: round, drug (row of the drug table), score, reason, the round's
-        query_seconds, train_seconds and evaluate_seconds, and for each target its macro-F1 on the test drugs
-        after that round, in a column of the target's name.
-        The file `partial` holds it too; the caller removes it.
+        One row per anchor in order: round, drug (row of the drug table), score, reason, and the round's
+        query_seconds, train_seconds and evaluate_seconds. A column per target, of its name, has the macro-F1
+        on the test drugs after that round. The file `partial` has the same rows; the caller removes it.
     """
     rows = _left_by_a_killed_run(group, partial, budget, batch, say)
     played = [] if rows.empty else [part["drug"].to_numpy() for _, part in rows.groupby("round")]

@@ -70,5 +70,9 @@ def _save(place: Place, form: dict[str, object]) -> None:
     else:
         rounds = files.round_numbers(place.campaign)
         waits = bool(rounds) and not files.is_ingested(place.campaign, rounds[-1])
-        counts = f"Round {rounds[-1]} shows what it follows" if waits else "It counts from the next round on"
+        counts = (
+            f"Round {rounds[-1]} lists the changes that it does not follow"
+            if waits
+            else "The changes count from the next round on"
+        )
         ui.notify(f"Saved. {counts}.", position="top")

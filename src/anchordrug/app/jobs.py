@@ -1,9 +1,8 @@
 """Long work of a page: one process at a time next to a campaign, which outlives page and server.
 
-It is a process of its own because learning would hold up the page (Python runs one thread at a time),
-because the output of commands belongs to the process, and because a crash or a killed server then costs no
-work. Its lock is a descriptor that it inherits: the system lets go of it when the process ends, however it
-does.
+It is a process of its own for three reasons. Learning would hold up the page, since Python runs one thread at
+a time. The output of commands belongs to the process. And a crash or a killed server then costs no work.
+Its lock is a descriptor that it inherits: the system releases it whenever and however the process ends.
 """
 
 import os

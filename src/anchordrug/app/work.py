@@ -20,7 +20,7 @@ def run(
     project_of: "Callable[[], Project]",
     reading_atlas: "Callable[[Project], AbstractContextManager[None]]",
 ) -> None:
-    """Do the work that was ordered in `folder`, next to a campaign; its output goes to the log there.
+    """Do the work that was ordered in `folder`, next to a campaign; its output is written to the log there.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 
 DOSE_TOLERANCE = 0.1  # relative: 9.99999 and 10.05 uM are 10 uM
 GOLD_CC_Q75 = 0.2
@@ -70,8 +70,9 @@ def other_conditions(sources: ResponseAtlas, dose_um: float, time_h: float | Non
     pairs = others.groupby(["dose_um", "time_h"]).size().sort_values(ascending=False, kind="stable").index
     found = shortlist((in_words(dose, time) for dose, time in pairs), 3)
     return (
-        f"dose and time: drugs are at {in_words(dose_um, time_h)}, but {len(others):,} of the "
-        f"{len(table):,} experiments of the source lines have {found}; predictions are of the latter"
+        f"dose and time: drugs are at {in_words(dose_um, time_h)}, but {len(others):,} of "
+        f"{counted(len(table), 'experiment')} in the source lines {'has' if len(others) == 1 else 'have'} "
+        f"{found}; predictions are of the latter"
     )
 
 
@@ -83,7 +84,8 @@ def conditions_in_words(atlas: ResponseAtlas) -> str:
     sizes = table.groupby(["dose_um", "time_h"]).size().sort_values(ascending=False, kind="stable")
     doses, times = (sizes.index.get_level_values(name) for name in ("dose_um", "time_h"))
     rows = zip(doses, times, sizes, strict=True)
-    return shortlist((f"{in_words(dose, time)} ({count:,} experiments)" for dose, time, count in rows), 3)
+    found = (f"{in_words(dose, time)} ({counted(count, 'experiment')})" for dose, time, count in rows)
+    return shortlist(found, 3)
 
 
 def in_words(dose_um: float, time_h: float | None) -> str:

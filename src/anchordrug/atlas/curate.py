@@ -180,9 +180,7 @@ def _wanted_signatures(
 def _gold(table: pd.DataFrame, source: Path, funnel: Funnel) -> pd.DataFrame:
     """Return the signatures that are gold, and those that do not tell their quality."""
     untold = _without_quality(table)
-    step = (
-        f"quality gold ({untold.sum()} do not tell theirs and are kept)" if untold.any() else "quality gold"
-    )
+    step = f"quality gold (kept without a quality: {untold.sum()})" if untold.any() else "quality gold"
     kept = is_gold(table) | untold
     return funnel.keep(table, kept, step, lambda before: empty.no_quality(source, before))
 

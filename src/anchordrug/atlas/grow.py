@@ -9,7 +9,7 @@ import pandas as pd
 from anchordrug.atlas.additions import Addition
 from anchordrug.atlas.responses import EXPERIMENT_COLUMNS, ResponseAtlas
 from anchordrug.atlas.tables import positions
-from anchordrug.errors import TableError, shortlist
+from anchordrug.errors import TableError, counted, shortlist
 from anchordrug.raw.aliases import resolve
 
 _KEY = ["drug_id", "cell_line"]
@@ -26,8 +26,8 @@ class Growth:
     expression
         Untreated expression from the additions, log2 [cell lines x genes].
     repeated
-        For every addition by name, how many of its responses are left out, because the release or an addition
-        of an earlier name has measured the same drug in the same cell line.
+        For every addition by name, the number of its responses that are left out. The release, or an addition
+        of an earlier name, has measured the same drug in the same cell line.
     """
 
     atlas: ResponseAtlas
@@ -104,8 +104,9 @@ def _with_drugs(drugs: pd.DataFrame, addition: Addition) -> tuple[pd.DataFrame, 
     clash = [drug_id for drug_id in new["drug_id"] if drug_id in taken]
     if clash:
         raise TableError(
-            f"addition {addition.name}: {len(clash)} drug_ids are other compounds in the atlas or in another "
-            f"addition ({shortlist(clash)}); give them other ids in the list of compounds and add it again"
+            f"addition {addition.name}: {counted(len(clash), 'drug_id is', 'drug_ids are')} taken by other "
+            f"compounds in the atlas or in another addition ({shortlist(clash)}); give other ids in the list "
+            "of compounds and add it again"
         )
     id_of |= dict(zip(new["inchikey"], new["drug_id"], strict=True))
     ids = own["inchikey"].map(id_of)
@@ -132,8 +133,9 @@ def _aligned(addition: Addition, genes: list[str]) -> np.ndarray:
     found = resolve(genes, addition.genes)
     if not found:
         raise TableError(
-            f"addition {addition.name}: none of its {len(addition.genes)} genes is a gene of the atlas; "
-            f"remove it ('anchordrug atlas remove {addition.name}'), or use the gene panel it was added for"
+            f"addition {addition.name}: none of its {counted(len(addition.genes), 'gene')} is a gene of the "
+            f"atlas; remove it ('anchordrug atlas remove {addition.name}'), or use the gene panel it was "
+            "added for"
         )
     column = positions([found.get(gene, "") for gene in genes], addition.genes)
     return np.where(column >= 0, addition.z[:, column], np.nan).astype(np.float32)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 from anchordrug.raw.bundle import RawBundle
 from anchordrug.raw.line_names import match_lines
 
@@ -81,8 +81,8 @@ def no_quality(source: Path, table: pd.DataFrame) -> str:
     anyway = "set curate.quality: any in params.yaml to take all signatures"
     if table[list(QUALITY)].notna().to_numpy().any():
         return (
-            f"{source}: none of its {len(table)} signatures of this dose and time is gold (is_gold 1, or "
-            f"cc_q75 >= 0.2 and pct_self_rank_q25 <= 5); {anyway}"
+            f"{source}: none of its {counted(len(table), 'signature')} of this dose and time is gold "
+            f"(is_gold 1, or cc_q75 >= 0.2 and pct_self_rank_q25 <= 5); {anyway}"
         )
     others = sorted(path.name for path in source.parent.glob("*metrics*") if path.is_file())
     place = f"{shortlist(others)} may have them: add them" if others else "add them, from a table of metrics"
@@ -96,8 +96,9 @@ def no_rows(source: Path, every: pd.Series, wanted: pd.Series, matrix: Path, row
     """Return why the matrix has no row of the `wanted` ids, of `every` one in the metadata."""
     if every.isin(list(rows)).any():
         return (
-            f"{matrix}: has none of the {len(wanted)} signatures of this dose, time and quality in {source} "
-            f"(such as {wanted.iloc[0]}), but others (such as {rows[0]}); check curate in params.yaml"
+            f"{matrix}: has none of the {counted(len(wanted), 'signature')} of this dose, time and quality "
+            f"in {source} (such as {wanted.iloc[0]}), but others (such as {rows[0]}); check curate in "
+            "params.yaml"
         )
     return _names_others(source, "signature ids", matrix, rows, every)
 
@@ -115,7 +116,7 @@ def no_structures(source: Path, signatures: pd.DataFrame, compoundinfo: Path, re
     _, drug, reason, detail = rejects[-1]
     example = f" ({detail[:60]})" if detail else ""
     return (
-        f"{compoundinfo}: none of the {drugs} drugs wanted from {source} has a structure: {drug}: "
+        f"{compoundinfo}: none of the {counted(drugs, 'drug')} wanted from {source} has a structure: {drug}: "
         f"{reason}{example}; fill in canonical_smiles"
     )
 
@@ -126,7 +127,8 @@ def no_expression(
     """Return why none of the measured lines is a row of the basal expression."""
     named = lines.dropna().drop_duplicates()
     if named.empty:
-        return f"{source}: none of the {len(lines)} signatures wanted names a cell line; fill in cell_iname"
+        wanted = counted(len(lines), "signature")
+        return f"{source}: none of the {wanted} wanted names a cell line; fill in cell_iname"
     if match_lines(named, columns).found:
         return (
             f"{expression}: has cell lines in its columns ({shortlist(columns, 3)}) and genes in its rows "
@@ -148,8 +150,8 @@ def no_line_left(source: Path, lines: pd.Series, expression: Path, rejects: Reje
     """Return why no cell line of usable drugs has untreated expression: the reason of the last line."""
     _, line, reason, detail = rejects[-1]
     return (
-        f"{expression}: describes no cell line of the {len(lines)} signatures of usable drugs in {source}: "
-        f"{line}: {reason}{f' ({detail})' if detail else ''}; add or rename its rows"
+        f"{expression}: describes no cell line of the {counted(len(lines), 'signature')} of usable drugs in "
+        f"{source}: {line}: {reason}{f' ({detail})' if detail else ''}; add or rename its rows"
     )
 
 
@@ -157,16 +159,18 @@ def no_finite(matrix: Path, z: np.ndarray, signatures: pd.DataFrame, genes: Sequ
     """Return which genes have no value; `z` [rows, genes] is indexed by the index of `signatures`."""
     without = ~np.isfinite(z[signatures.index.to_numpy()])
     nowhere = [genes[int(column)] for column in np.flatnonzero(without.all(axis=0))]
+    wanted = counted(len(signatures), "signature")
     if len(nowhere) == len(genes):
-        return f"{matrix}: has no z-score of the {len(signatures)} signatures wanted; write it again"
+        return f"{matrix}: has no z-score of the {wanted} wanted; write it again"
     if nowhere:
+        which = "gene" if len(nowhere) == 1 else "each of the genes"
         return (
-            f"{matrix}: gene {shortlist(nowhere, 3)} has no z-score in any of the {len(signatures)} "
-            "signatures wanted; leave it out (gene_panel*.txt)"
+            f"{matrix}: {which} {shortlist(nowhere, 3)} has no z-score in any of the {wanted} wanted; leave "
+            f"{'it' if len(nowhere) == 1 else 'them'} out (gene_panel*.txt)"
         )
     row, column = np.argwhere(without)[0]
     return (
-        f"{matrix}: each of the {len(signatures)} signatures wanted lacks z-scores, such as "
+        f"{matrix}: each of the {wanted} wanted lacks z-scores, such as "
         f"{signatures['sig_id'].iloc[row]} of {genes[column]}; write it again, or leave genes out "
         "(gene_panel*.txt)"
     )

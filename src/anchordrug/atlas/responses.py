@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import SettingsError, TableError, shortlist
+from anchordrug.errors import SettingsError, TableError, counted, shortlist
 from anchordrug.raw.line_names import near_line
 
 GENE_COLUMNS = ("gene", "gene_id", "ensembl_id")
@@ -56,8 +56,8 @@ class ResponseAtlas:
     def __post_init__(self) -> None:
         if self.experiments is not None and len(self.experiments) != len(self.z):
             raise TableError(
-                f"experiments: {len(self.experiments)} rows for {len(self.z)} responses; give one row per "
-                "response"
+                f"experiments: {counted(len(self.experiments), 'row')} for "
+                f"{counted(len(self.z), 'response')}; give one row per response"
             )
         if self.gene_table is None:
             ids = pd.Series(None, index=range(len(self.genes)), dtype="str")
@@ -153,7 +153,8 @@ def _require_genes(table: pd.DataFrame, genes: list[str]) -> None:
         raise TableError(f"gene table: no column '{missing[0]}'; give {', '.join(GENE_COLUMNS)}")
     found = table["gene"].tolist()
     if len(found) != len(genes):
-        raise TableError(f"gene table: {len(found)} rows for {len(genes)} genes; give one row per gene")
+        rows, named = counted(len(found), "row"), counted(len(genes), "gene")
+        raise TableError(f"gene table: {rows} for {named}; give one row per gene")
     for row, (name, gene) in enumerate(zip(found, genes, strict=True)):
         if name != gene:
             raise TableError(

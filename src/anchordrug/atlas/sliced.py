@@ -24,8 +24,8 @@ def choose_signatures(
 ) -> pd.DataFrame:
     """Return the rows of `signatures` that a slice has, in their order.
 
-    The lines with the most drugs come first. Of a line with more signatures than wanted, those of the drugs
-    that the most of these lines have measured are taken, because lines learn from each other by their drugs.
+    The lines with the most drugs come first. If a line has more signatures than wanted, those of the drugs
+    that most of these lines have measured are taken: lines learn from each other through shared drugs.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anchordrug.atlas.responses import ResponseAtlas
-from anchordrug.errors import SettingsError
+from anchordrug.errors import SettingsError, counted
 from anchordrug.raw.line_names import near_line
 
 HIDDEN_SHARE = 0.4
@@ -136,8 +136,9 @@ def split_drugs(
         seen = " seen in source lines"
     if not is_test.any() or not len(others):
         raise SettingsError(
-            f"split: {target} has {len(measured)} drugs, of which {int(is_test.sum())} would be test drugs "
-            f"and {len(others)} pool drugs{seen}; choose another target or test_fraction"
+            f"split: {target} has {counted(len(measured), 'drug')}, which make "
+            f"{counted(int(is_test.sum()), 'test drug')} and {counted(len(others), 'pool drug')}{seen}; "
+            "choose another target or test_fraction"
         )
     return measured[is_test], others
 

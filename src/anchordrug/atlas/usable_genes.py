@@ -7,7 +7,7 @@ import pandas as pd
 
 from anchordrug.atlas import nothing_left as empty
 from anchordrug.atlas.funnel import Funnel
-from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.errors import RawDataError, counted, near, shortlist
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.bundle import RawBundle, read_panel
 from anchordrug.raw.ontology import read_annotation
@@ -87,6 +87,6 @@ def _require_panel(path: Path, found: dict[str, str], measured: list[str]) -> No
     unknown = [gene for gene in panel if gene not in found]
     if unknown:
         raise RawDataError(
-            f"{path}: {len(unknown)} of {len(panel)} genes are not in the matrix: {shortlist(unknown)}"
+            f"{path}: the matrix lacks {len(unknown)} of {counted(len(panel), 'gene')}: {shortlist(unknown)}"
             f"{near(unknown[0], measured)}; correct or remove them"
         )

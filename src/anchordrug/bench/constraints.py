@@ -23,8 +23,8 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
     Raises
     ------
     SettingsError
-        campaign.yaml includes or excludes a drug that the library does not have, or includes one that is out
-        of stock, has a stock that cannot be pipetted or, under a cost ceiling, has no cost.
+        campaign.yaml includes or excludes a drug that the library does not have; or it includes a drug that
+        is out of stock, has a stock that cannot be pipetted or, under a cost ceiling, has no cost.
     """
     constraints = world.campaign.constraints
     known = world.library["drug_id"].tolist()

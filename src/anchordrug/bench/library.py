@@ -1,8 +1,9 @@
 """Compounds for sale, resolved against the drugs of the atlas.
 
 A compound is identified by its standardised structure, and where it has none by its InChIKey, its id or its
-name. Stereo counts: another stereo-isomer is another drug. But where one side states no stereo at all, a
-compound is taken for the atlas' drug of the same skeleton (first block of the InChIKey) if there is only one.
+name. Stereo counts: another stereo-isomer is another drug. There is one exception, if one side states no
+stereo at all: a compound is taken for the atlas' drug of the same skeleton (first block of the InChIKey),
+provided that only one drug has it.
 """
 
 from collections import defaultdict

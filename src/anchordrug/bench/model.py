@@ -113,7 +113,8 @@ def _line_features(world: World, learned: bool) -> np.ndarray:
     if missing:
         raise SettingsError(
             f"{world.folder}: the untreated expression of {missing[0]} is not known; give it to 'anchordrug "
-            "campaign new' with --expression, or set predictor: response_gp in params.yaml, which needs none"
+            "campaign new' with --expression, or set predictor: response_gp in params.yaml, which does not "
+            "need it"
         )
     require_described(lines, table.index)
     features = line_features(table, lines, world.settings.featurize)

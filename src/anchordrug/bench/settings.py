@@ -86,8 +86,8 @@ def check_campaign(settings: CampaignSettings, source: object) -> None:
     Raises
     ------
     SettingsError
-        A target is listed twice, a drug is both included and excluded, there are more rounds than drugs, or
-        the dead volume is as large as a full source well.
+        A target is listed twice, or a drug is both included and excluded; or there are more rounds than
+        drugs; or the dead volume is as large as a full source well.
     """
     for _, problem in conflicts(settings):
         raise SettingsError(f"{source}: {problem}")

@@ -24,7 +24,8 @@ app = typer.Typer(
     "\n\n  anchordrug campaign status campaigns/my-line"
     "\n\n  anchordrug fetch lincs2020_matrix"
     "\n\n  anchordrug doctor"
-    "\n\nStart: anchordrug predict --help",
+    "\n\nFirst steps: 'anchordrug doctor' checks the installation. In the lab, see 'anchordrug campaign "
+    "new --help'; with an exported model, see 'anchordrug predict --help'.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

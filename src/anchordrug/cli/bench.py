@@ -12,7 +12,7 @@ from anchordrug.errors import AnchorDrugError, require_packages
 
 app = typer.Typer(
     help="A campaign in the lab: choose drugs, lay out plates, import results, predict the library.",
-    epilog="In this order: new, then next and ingest in turn, then finish; status shows the progress.",
+    epilog="Order: new once, next and ingest for each round, finish at the end. status shows the next step.",
     no_args_is_help=True,
 )
 Dose = Annotated[float | None, typer.Option(help="Dose in uM on the plates; default: from the settings.")]
@@ -42,7 +42,9 @@ def new(
     ] = None,
     expression: Annotated[
         Path | None,
-        typer.Option(help="Untreated expression of the target: counts, TPM or log2; symbols or Ensembl."),
+        typer.Option(
+            help="Untreated expression of the target: counts, TPM or log2, with symbols or Ensembl ids."
+        ),
     ] = None,
     budget: Annotated[int, typer.Option(min=1, help="Total number of drugs to test.")] = 30,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 3,
@@ -57,7 +59,7 @@ def new(
     id_column: IdColumn = None,
     params: Params = None,
 ) -> None:
-    """Make a campaign: resolve the library against the atlas, describe the target, learn its model."""
+    """Make a campaign: match the library with the drugs of the atlas, and learn a model of the target."""
     project = project_of(params)
     from anchordrug.bench.commands import new as command
 
@@ -112,7 +114,7 @@ def ingest(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept without asking.")] = False,
     params: Params = None,
 ) -> None:
-    """Import results: check wells and replicates, bring them to the scale of the atlas, show, and accept."""
+    """Import results: check wells and replicates, scale changes to the atlas, and ask to accept them."""
     project = project_of(params)
     from anchordrug.bench.commands import ingest as command
 
@@ -150,7 +152,7 @@ def finish(
     also: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also write the predictions as .h5ad, .xlsx, .csv or .arrow; several by repetition."
+            help="Also write the predictions as .h5ad, .xlsx, .csv or .arrow; repeat it for several."
         ),
     ] = None,
     params: Params = None,

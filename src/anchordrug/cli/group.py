@@ -27,7 +27,7 @@ class PlainGroup(TyperGroup):
             return super().main(*args, **kwargs)
 
 
-# Typer brings its own click, so classes of click tell nothing.
+# Typer brings its own click, so its commands are not instances of click's classes.
 def _all_commands(command: Any) -> Iterator[Any]:
     """Return a command, and those below it if it is a group."""
     yield command

@@ -108,10 +108,10 @@ def rank(
         Path | None, typer.Option(help="File of down-regulated genes, one symbol per line.")
     ] = None,
     up_set: Annotated[
-        str | None, typer.Option(help="Name of the set, if --up is a GMT file of several.")
+        str | None, typer.Option(help="Name of the set, if --up is a GMT file of several sets.")
     ] = None,
     down_set: Annotated[
-        str | None, typer.Option(help="Name of the set, if --down is a GMT file of several.")
+        str | None, typer.Option(help="Name of the set, if --down is a GMT file of several sets.")
     ] = None,
     mimic: Annotated[
         bool,

@@ -59,7 +59,7 @@ def _read(path: Path) -> object:
         with path.open("rb") as file:
             return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, yaml.YAMLError):
-        # DVC tells what is wrong with its files.
+        # DVC itself reports such a file.
         return None
 
 

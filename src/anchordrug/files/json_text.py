@@ -10,8 +10,8 @@ def parsed(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        The text is not JSON or not UTF-8, nested deeper than Python follows, has a key twice in an object, or
-        a number that is not finite or has thousands of digits.
+        The text is not JSON or not UTF-8, is nested deeper than Python follows, or has a key twice in an
+        object; or a number is not finite or has thousands of digits.
     """
     try:
         return json.loads(

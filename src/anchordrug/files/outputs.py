@@ -19,7 +19,7 @@ def side_files(out: Path) -> tuple[Path, Path]:
 
 
 def require_outputs(
-    outputs: Sequence[tuple[str, Path]], inputs: Iterable[Path | int], beside: Sequence[Path] = ()
+    outputs: Sequence[tuple[str, Path]], inputs: Iterable[Path | int], side: Sequence[Path] = ()
 ) -> None:
     """Check, before any work, that files can be written and overwrite nothing but an earlier output.
 
@@ -29,14 +29,14 @@ def require_outputs(
         Options, and the files to be written that they name.
     inputs
         Files that the command reads, or numbers of open files. A file of any name counts, also a hard link.
-    next to
+    side
         Side files, which are written too.
 
     Raises
     ------
     OutputError
         An output is an input, another output, a folder, a symbolic link, a device, or a side file of another
-        run, or its folder cannot be written to.
+        run; or its folder cannot be written to.
     """
     inputs = list(inputs)
     for option, path in outputs:
@@ -44,7 +44,7 @@ def require_outputs(
             raise OutputError(
                 f"{path}: is a name for rows that a run writes next to its output; name another {option}"
             )
-    named = [*outputs, *((outputs[0][0], path) for path in beside)]
+    named = [*outputs, *((outputs[0][0], path) for path in side)]
     for place, (option, path) in enumerate(named):
         _require_writable(path, option)
         for given in inputs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anchordrug.errors import RawDataError, TableError, printable
+from anchordrug.errors import RawDataError, TableError, counted, printable
 from anchordrug.files.atomic import atomic_path, require_file
 from anchordrug.files.formulas import escaped, unescaped
 from anchordrug.files.json_text import parsed
@@ -127,7 +127,8 @@ def write_matrix(
     def table(start: int) -> pa.Table:
         block = matrix[start : start + rows]
         if not _allowed(block, missing).all():
-            raise TableError(f"{path}: {int((~_allowed(matrix, missing)).sum())} values are not finite")
+            wrong = counted(int((~_allowed(matrix, missing)).sum()), "value is", "values are")
+            raise TableError(f"{path}: {wrong} not finite")
         wide = pd.DataFrame(block, columns=pd.Index(columns))
         named = index.iloc[start : start + rows].reset_index(drop=True)
         return pa.Table.from_pandas(pd.concat([named, wide], axis=1), preserve_index=False)

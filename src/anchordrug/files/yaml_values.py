@@ -123,9 +123,9 @@ def yaml_values(text: str, source: object) -> Any:
     Raises
     ------
     SettingsError
-        It is not YAML, or has a key twice or one that is not text, an alias, anchor or tag, a control
-        character, a number that is not finite or of more than 18 digits, more than `MOST_LEVELS` levels, or
-        several documents. The message names the line.
+        It is not YAML, or has several documents, more than `MOST_LEVELS` levels, an alias, anchor or tag, or
+        a control character; or a key is not text or comes twice; or a number is not finite or has more than
+        18 digits. The message names the line.
     """
     try:
         return _Loader(text).get_single_data()

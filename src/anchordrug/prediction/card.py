@@ -11,7 +11,7 @@ from typing import Any
 import fastjsonschema
 from fastjsonschema import JsonSchemaValueException
 
-from anchordrug.errors import LibraryError, printable
+from anchordrug.errors import LibraryError, counted, printable
 from anchordrug.files.json_text import parsed
 
 SCHEMA = Path(__file__).with_name("card.schema.json")
@@ -56,7 +56,8 @@ def _require_valid(card: Mapping[str, Any], path: Path) -> None:
         raise LibraryError(f"{path}: {_not_as_described(('margins',), card)}; {REMEDY}")
     for kind, ids in card.get("gene_ids", {}).items():
         if kind in GENE_IDS and len(ids) != len(card["genes"]):
-            problem = f"its card has {len(ids)} ids in 'gene_ids.{kind}' for {len(card['genes'])} genes"
+            ids, genes = counted(len(ids), "id"), counted(len(card["genes"]), "gene")
+            problem = f"its card has {ids} in 'gene_ids.{kind}' for {genes}"
             raise LibraryError(f"{path}: {problem}; {REMEDY}")
 
 

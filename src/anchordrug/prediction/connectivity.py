@@ -1,10 +1,10 @@
 """How far a drug's predicted response resembles a signature, or reverses it.
 
-The weighted connectivity score is that of the Connectivity Map (Subramanian et al., Cell 171:1437, 2017):
-genes are ranked by the drug's response, and the enrichment of the signature's up genes towards one end and of
-its down genes towards the other is a weighted Kolmogorov-Smirnov statistic (Subramanian et al., PNAS
-102:15545, 2005). Genes are ranked and weighted by their expected change (`expected_change`), so that a
-gene of which little is known counts for little.
+The weighted connectivity score is that of the Connectivity Map (Subramanian et al., Cell 171:1437, 2017).
+Genes are ranked by the drug's response. A weighted Kolmogorov-Smirnov statistic (Subramanian et al., PNAS
+102:15545, 2005) measures how near the signature's up genes are to one end, and its down genes to the other.
+Genes are ranked and weighted by their expected change (`expected_change`), so a gene about which little is
+known counts for little.
 """
 
 from dataclasses import dataclass

@@ -351,9 +351,9 @@ def predict_each(
 ) -> list[Prediction]:
     """Return the predictions of `drugs` by each predictor; `kinds` are the fingerprints that they have.
 
-    So many drugs are `done` before. The place of a drug's numbers in memory decides the last digit of sums
-    over them (onnxruntime's ReduceSum), so every drug gets the place that it has if all are predicted at
-    once.
+    `done` is the number of drugs before these. The place of a drug's numbers in memory decides the last digit
+    of sums over them (onnxruntime's ReduceSum). So every drug gets the place that it has if all are predicted
+    at once.
     """
     keys = [drug.inchikey for drug in drugs]
     bits = {}

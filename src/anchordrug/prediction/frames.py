@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from anchordrug.chem.workers import Fingerprinted, Fingerprinter
-from anchordrug.errors import LibraryError, require_packages
+from anchordrug.errors import LibraryError, counted, require_packages
 from anchordrug.prediction.engine import predict_each
 from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 from anchordrug.prediction.tables import (
@@ -55,13 +55,13 @@ def predict(
         One row per drug and gene: target, drug_id, name, further ids as the table calls them, gene, label,
         p_down, p_none, p_up, z, and measures of trust per drug (docs/prediction.md). A structure that cannot
         be read has one row with the `reason` and no prediction; a warning tells how many there are. Another
-        one tells of a file that was exported when structures were read by another rule.
+        warning names a file that was exported when structures were read by another rule.
 
     Raises
     ------
     LibraryError
-        The file cannot be used, ids and structures differ in number, structures or ids are a single text, a
-        table has no column of structures, or `coverage` is not in (0, 1].
+        The file cannot be used, or `coverage` is not in (0, 1]; or ids and structures differ in number, are a
+        single text, or are a table without a column of structures.
     """
     found = _predicted(model, smiles, ids, TableShape(coverage=coverage), "column 'reason'")
     frame = found.table.to_pandas().assign(reason=None)
@@ -153,7 +153,8 @@ def _predicted(
         else:
             good.append((compound, result))
     if bad:
-        warnings.warn(f"{len(bad)} of {len(compounds)} structures cannot be read; see {told}", stacklevel=3)
+        of = counted(len(compounds), "structure")
+        warnings.warn(f"{len(bad):,} of {of} cannot be read; see {told}", stacklevel=3)
     predictions = predict_each([predictor], kinds, [drug for _, drug in good])
     drugs = drugs_table((compound for compound, _ in good), identity)
     if structures:
@@ -178,7 +179,8 @@ def _compounds(
             )
     names = list(smiles if ids is None else ids)
     if len(names) != len(smiles):
-        raise LibraryError(f"{len(names)} ids for {len(smiles)} structures; give one id per structure")
+        given, of = counted(len(names), "id"), counted(len(smiles), "structure")
+        raise LibraryError(f"{given} for {of}; give one id per structure")
     # A missing value of a table is as unreadable as an empty text.
     structures = [text if isinstance(text, str) else "" for text in smiles]
     return [Compound("", name, text) for name, text in zip(names, structures, strict=True)], []

@@ -12,7 +12,7 @@ from anchordrug.chem.fingerprints import fingerprints
 from anchordrug.chem.parents import PARENT_RULE
 from anchordrug.chem.structures import standardise
 from anchordrug.cores import core_count
-from anchordrug.errors import LibraryError, printable
+from anchordrug.errors import LibraryError, counted, printable
 from anchordrug.evidence_group import evidence_groups
 from anchordrug.files.checksums import checked, sum_of
 from anchordrug.files.kinds import OTHER, STAND_INS, kind_of_bytes
@@ -24,8 +24,9 @@ from anchordrug.prediction.onnx_reasons import reason_of, why_it_failed
 from anchordrug.prediction.runtime import onnxruntime
 
 FORMAT_VERSION = "6"
-# Files of format 5 tell less of what they were made from. Those of 4 also name their drugs by another rule of
-# the parent, those of 3 also have one decision for all drugs. They are otherwise the same.
+# Files of format 5 have less about the data and settings that they were made from. Files of format 4 also
+# identify their drugs by another rule of the parent. Files of format 3 also have one decision for all drugs.
+# They are otherwise the same.
 READABLE_VERSIONS = ("3", "4", "5", FORMAT_VERSION)
 # The identifier of drugs in files before format 5.
 FORMER_RULE = "rdkit ChargeParent"
@@ -154,8 +155,8 @@ class OnnxPredictor:
         Raises
         ------
         LibraryError
-            The two differ in length, a bit is neither 0 nor 1 (NaN, say), the number of bits differs,
-            or the model fails or gives values that cannot be.
+            The two differ in length, a bit is neither 0 nor 1 (NaN, say), or the number of bits differs;
+            or the model fails or gives impossible values.
         """
         self._require_inputs(bits, inchikeys)
         at_once = self.card["drugs_a_run"]
@@ -197,8 +198,8 @@ class OnnxPredictor:
             )
         if len(inchikeys) != len(bits):
             raise LibraryError(
-                f"{self.path}: {len(inchikeys)} InChIKeys for {len(bits)} fingerprints; give one per "
-                "drug, '' for an unknown one"
+                f"{self.path}: {counted(len(inchikeys), 'InChIKey')} for "
+                f"{counted(len(bits), 'fingerprint')}; give one per drug, '' for an unknown drug"
             )
         if bits.dtype == bool:
             return
@@ -276,8 +277,9 @@ def open_unchecked(path: Path) -> OnnxPredictor:
     Raises
     ------
     LibraryError
-        The file is missing, is not ONNX (a Git LFS or DVC pointer, say) or too new for this onnxruntime, was
-        not exported by this version of anchordrug, or its card, inputs or outputs are not those of a model.
+        The file is missing or not ONNX (a Git LFS or DVC pointer, say); or it is too new for this
+        onnxruntime, or was not exported by this version of anchordrug; or its card, inputs or outputs are not
+        a model's.
     """
     if path.is_dir():
         raise LibraryError(f"{path}: is a folder; give a model in it, such as TARGET.onnx")

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from anchordrug.errors import printable, shortlist
+from anchordrug.errors import counted, printable, shortlist
 from anchordrug.files.checksums import checked, sum_of
 from anchordrug.prediction.card import GENE_IDS
 from anchordrug.prediction.inference import NO_SUM, OnnxPredictor, open_unchecked
@@ -78,7 +78,7 @@ def _lines(predictor: OnnxPredictor) -> list[tuple[str, str]]:
             "anchors",
             f"{len(card['anchors'])} ({card['strategy']}, seed {card['seed']}): {shortlist(card['anchors'])}",
         ),
-        ("learned from", f"{len(learned)} drugs: {shortlist(learned)}"),
+        ("learned from", f"{counted(len(learned), 'drug')}: {shortlist(learned)}"),
         (
             "source cell lines",
             f"{len(card['source_cell_lines'])}: {shortlist(card['source_cell_lines'], 12)}",
@@ -105,7 +105,7 @@ def _provenance(card: dict[str, Any]) -> list[tuple[str, str]]:
             f"{sum(text is not None for text in card['gene_ids'][kind])} with {kind.capitalize()}"
             for kind in GENE_IDS
         ]
-        lines.append(("gene ids", f"{', '.join(counts)}, of {len(card['genes'])} genes"))
+        lines.append(("gene ids", f"{', '.join(counts)}, of {counted(len(card['genes']), 'gene')}"))
     if "assays" in card:
         lines.append(("assays", shortlist(card["assays"]) or UNKNOWN))
         lines.append(("dose", _numbers(card["concentration_um"], "uM")))

@@ -1,7 +1,7 @@
 """Predictors of several targets as one, for a list of anchors that they share (PAPER, scenario S1).
 
-The genes of the targets are side by side, so whatever is a mean or a sum over genes, or an embedding of
-all genes concatenated, becomes the same over the targets.
+The genes of the targets are side by side. So a mean or a sum over genes, or an embedding of all genes
+concatenated, becomes the same over the targets.
 """
 
 from collections.abc import Iterator, Sequence

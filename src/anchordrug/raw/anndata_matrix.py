@@ -88,7 +88,7 @@ def _require_parts(path: Path, parts: list) -> None:
         if part.chunks and np.prod(part.chunks, dtype=float) * part.dtype.itemsize > _MOST_CHUNK_BYTES:
             raise RawDataError(
                 f"{path}: {part.name} has chunks of more than {_MOST_CHUNK_BYTES // 2**20} MiB; write the "
-                "file again with smaller ones"
+                "file again with smaller chunks"
             )
     require_sane_size(path, sum(part.nbytes for part in parts), path.stat().st_size)
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from anchordrug.errors import AnchorDrugError, RawDataError
+from anchordrug.errors import AnchorDrugError, RawDataError, counted
 from anchordrug.raw.sheet import Sheet
 
 Kind = Literal["z", "statistic", "log2_fold_change"]
@@ -134,8 +134,8 @@ def signed_by_p(sheet: Sheet, columns: dict[str, int]) -> Signed:
         least = p[p > 0].min()
         p = np.where(zero, least, p)
         notes = (
-            f"{int(zero.sum())} of {int(np.isfinite(p).sum())} p-values are 0, which is rounded; they count "
-            f"as {least:.3g}, the smallest one above 0",
+            f"{int(zero.sum()):,} of {counted(int(np.isfinite(p).sum()), 'p-value')} rounded to 0; each "
+            f"counts as {least:.3g}, the smallest p-value above 0",
         )
     # Half of the smallest double would be 0.
     tails, places = np.unique(np.maximum(p / 2, np.nextafter(0, 1)), return_inverse=True)
@@ -217,8 +217,8 @@ def best_values(
         return Changes("log2_fold_change", changes, errors, ())
     if "adjusted p-value" in columns:
         raise problem(
-            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}) but no "
-            "raw ones, which are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
+            f"{sheet.path}: has adjusted p-values ({sheet.column_place(columns['adjusted p-value'])}), but "
+            "raw p-values are needed; add the column 'pvalue', 'stat' or 'lfcSE'"
         )
     raise problem(
         f"{sheet.path}: has log2 fold changes but no p-value, no signed statistic and no standard error, so "

@@ -41,7 +41,7 @@ class IdCounts:
         self.examples: list[str] = []
 
     def add(self, key: str, drug_id: str) -> None:
-        """Count a row: the text of its id, and what it is called, which may be its name."""
+        """Count a row, given the text of its id, and the id or name by which it is called."""
         self.rows += 1
         self.empty += not key
         if (days_of(drug_id) or _SCIENTIFIC.fullmatch(drug_id)) and problem_with_id(drug_id) is None:

@@ -8,7 +8,7 @@ from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from anchordrug.errors import LibraryError, RawDataError
+from anchordrug.errors import LibraryError, RawDataError, counted
 from anchordrug.files.kinds import GZIP, kind_of_bytes
 from anchordrug.raw.compound_columns import SMILES_NAMES, columns_called, is_smiles_name, shown
 from anchordrug.raw.delimited import cells_of, header_of, holds_cells, separator_of
@@ -94,7 +94,7 @@ def recognised(
     names
         Names of columns that tell a header of compounds from other lines, besides those of SMILES.
     is_table
-        Whether the user says so, by the name of a column.
+        Whether the user has named a column, so that the file must be a table.
 
     Raises
     ------
@@ -196,7 +196,8 @@ def _rows_of_table(
         if not any(cells):
             continue
         if problem is None and any(cells[width:]):
-            problem = f"{len(cells)} cells, the header has {width}; quote texts that hold {tab}"
+            has = counted(len(cells), "cell")
+            problem = f"{has}, the header has {width}; quote texts that hold {tab}"
         yield line, cells + [""] * (width - len(cells)), problem
 
 

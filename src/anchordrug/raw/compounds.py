@@ -62,25 +62,25 @@ def read_compounds_for_sale(path: Path, id_column: str | None = None) -> pd.Data
     Parameters
     ----------
     id_column
-        Name of the column of ids, if its name does not say so.
+        Name of the column of ids, if it is not a usual name of ids.
 
     Returns
     -------
     pandas.DataFrame
-        A row per row of the file, with `COLUMNS`, `line`, its line in the file, `problem`, why it cannot be
-        read, and the further columns of ids and names as the file calls them. All are text, None where
-        missing, but `cost`, `stock` and `stock_mm` (the concentration of the stock solution in mM), which are
-        float, NaN where missing ("yes" and "no" are a stock of 1 and 0). `attrs['source']` is the file,
-        `attrs['columns']` tells by our name how the file calls each column that was found, and
-        `attrs['notes']` are for the screen: on ids that are missing or look changed, on ignored columns, and
-        on how the file was read.
+        One row per row of the file: `COLUMNS`, `line` (its line in the file), `problem` (why it cannot be
+        read), and the further columns of ids and names under their names in the file. They are text, None
+        where missing. But `cost`, `stock` and `stock_mm` (the concentration of the stock solution in mM) are
+        float, NaN where missing; "yes" and "no" are a stock of 1 and 0. `attrs['source']` is the file.
+        `attrs['columns']` has the file's name for each column that was found, by our name. `attrs['notes']`
+        are for the screen: on ids that are missing or look changed, on ignored columns, and on how the file
+        was read.
 
     Raises
     ------
     LibraryError
-        The file is missing, empty or no table, has no column that identifies a compound or no `id_column`,
-        two columns for one thing, a cost or stock that is not a number, or a concentration of a stock without
-        a unit.
+        The file is missing, empty or not a table; or it has no column that identifies a compound, no
+        `id_column`, or two columns for one thing; or a cost or stock is not a number, or a concentration of a
+        stock has no unit.
     """
     try:
         read = _read(path, id_column)

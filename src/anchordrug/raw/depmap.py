@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, counted, shortlist
 from anchordrug.files.atomic import atomic_path
 from anchordrug.raw.line_names import plain_name
 from anchordrug.raw.text import clean_text, one_line, open_text
@@ -97,9 +97,9 @@ def write_expression(
                 for number, row in enumerate(rows, start=2):
                     if len(row) <= max(genes) or not _MODEL_ID.fullmatch(row[0]):
                         raise RawDataError(
-                            f"{source}: line {number} starts '{shortlist(row[:1])}', {len(row)} fields; "
-                            "expected a model such as ACH-000001 and a value per gene; the file is cut or of "
-                            "another release"
+                            f"{source}: line {number} starts '{shortlist(row[:1])}', "
+                            f"{counted(len(row), 'field')}; expected a model such as ACH-000001 and a value "
+                            "per gene; the file is cut or of another release"
                         )
                     name = names.get(row[0], row[0])
                     if name in written:
@@ -109,7 +109,9 @@ def write_expression(
                     out.writerow([name, *(row[column] for column in genes)])
             known = sum(name in lincs for name in written)
             if not known:
-                raise RawDataError(f"{source}: none of its {len(written)} cell lines is one of LINCS'")
+                raise RawDataError(
+                    f"{source}: none of its {counted(len(written), 'cell line')} is a line of LINCS"
+                )
     except csv.Error as error:
         raise RawDataError(f"{source}: is not CSV ({one_line(error)}); download it again") from error
     return Lines(len(written), known, repeated)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, counted, shortlist
 from anchordrug.files.kinds import GCT, HDF5, PARQUET, WORKBOOK
 from anchordrug.raw.anndata_file import open_anndata
 from anchordrug.raw.hdf5 import is_anndata
@@ -75,8 +75,9 @@ def _of_samples(matrix: SampleMatrix) -> ExpressionTable:
     """Return the untreated samples of a matrix as a table, genes x samples."""
     obs, columns = matrix.samples, sample_columns(matrix.samples)
     used = _untreated(obs, columns)
-    shown, lost = f"read {matrix.name} of {len(used):,} samples", len(obs.cells) - len(used)
-    notes = [f"{shown}; {lost:,} treated samples are left out" if lost else shown]
+    shown, lost = f"read {matrix.name} of {counted(len(used), 'sample')}", len(obs.cells) - len(used)
+    left_out = counted(lost, "treated sample is", "treated samples are")
+    notes = [f"{shown}; {left_out} left out" if lost else shown]
     are_cells = len(obs.cells) > _MOST_SAMPLES and "cell line" in columns and matrix.looks_like_counts()
     every = _named_samples(obs, columns, are_cells)
     names = [every[row] for row in used]
@@ -85,7 +86,9 @@ def _of_samples(matrix: SampleMatrix) -> ExpressionTable:
         groups = np.full(len(obs.cells), -1)
         groups[used] = [numbers[name] for name in names]
         values, names = matrix.sums(groups, len(numbers)), list(numbers)
-        notes.append(f"they are added up to {len(names)} samples by cell line, plate and replicate")
+        notes.append(
+            f"they are added up to {counted(len(names), 'sample')} by cell line, plate and replicate"
+        )
     else:
         values = matrix.rows(used)
     fields = [matrix.genes.names(column) for column in range(len(matrix.genes.header))]

@@ -8,7 +8,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, printable
+from anchordrug.errors import RawDataError, counted, printable
 from anchordrug.files.kinds import GCT
 from anchordrug.raw.signature_matrix import SignatureMatrix
 from anchordrug.raw.text import MISSING_TEXT, clean_text, open_text
@@ -44,15 +44,17 @@ def _parse(path: Path, text: TextIO) -> SignatureMatrix:
     expected = 1 + signature_fields + genes
     if len(lines) != expected:
         raise RawDataError(
-            f"{path}: line 2 promises {genes} genes and {signature_fields} fields per signature, that is "
-            f"{expected} more lines, but there are {len(lines)}; the file is cut or line 2 is wrong"
+            f"{path}: line 2 promises {counted(genes, 'gene')} and {counted(signature_fields, 'field')} per "
+            f"signature, that is {expected} more lines, but there are {len(lines)}; the file is cut or line "
+            "2 is wrong"
         )
     for number, line in lines:
         found = line.count("\t") + 1
         if found != width:
             raise RawDataError(
-                f"{path}: line {number} has {found} fields, but line 2 promises {width} "
-                f"(1 id, {gene_fields} per gene, {signatures} signatures); the file is cut or line 2 is wrong"
+                f"{path}: line {number} has {counted(found, 'field')}, but line 2 promises {width} (1 id, "
+                f"{gene_fields} per gene, {counted(signatures, 'signature')}); the file is cut or line 2 is "
+                "wrong"
             )
 
     first = 1 + gene_fields

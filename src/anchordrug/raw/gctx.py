@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError
+from anchordrug.errors import RawDataError, counted
 from anchordrug.files.atomic import write_bytes
 from anchordrug.files.kinds import HDF5
 from anchordrug.raw.hdf5 import ANNDATA_SUFFIX, DAMAGE, damaged, open_hdf5, require_written
@@ -139,8 +139,8 @@ def _describe(path: Path, file: h5py.File) -> SignatureMatrix:
         raise damaged(path, error) from error
     if matrix.shape != (len(signatures), len(genes)):
         raise RawDataError(
-            f"{path}: the matrix is {matrix.shape}, but there are {len(signatures)} signature ids and "
-            f"{len(genes)} gene ids; write the file again"
+            f"{path}: the matrix is {matrix.shape}, but there are {counted(len(signatures), 'signature id')} "
+            f"and {counted(len(genes), 'gene id')}; write the file again"
         )
 
     def read(rows: slice, columns: slice) -> np.ndarray:
@@ -207,8 +207,8 @@ def _metadata(path: Path, file: h5py.File, group: str, id_column: str) -> pd.Dat
             continue
         if dataset.shape != ids.shape:
             raise RawDataError(
-                f"{path}: /{group}/{name} has shape {dataset.shape}, but there are {len(ids)} ids; "
-                "write the file again"
+                f"{path}: /{group}/{name} has shape {dataset.shape}, but there are "
+                f"{counted(len(ids), 'id')}; write the file again"
             )
         columns[name] = _decoded(path, dataset)
     return pd.DataFrame(columns)

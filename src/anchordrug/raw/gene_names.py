@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.dates import days_of
 
@@ -80,10 +80,10 @@ class _Parts(NamedTuple):
 def match_genes(names: Sequence[str], genes: pd.DataFrame) -> GeneMatch:
     """Find the genes that `names` mean.
 
-    The naming of the file is that by which most names are found. A name that it does not find is tried
-    as an Ensembl id and as a symbol, which cannot be taken for each other, but a number is an Entrez id only
-    in a file of Entrez ids or as a part of a composite name ('symbol|id'). A name still not found is tried
-    as a symbol of another age, then without regard to case; neither gives a gene that is found already.
+    The naming of the file is that by which most names are found. A name that it does not find is tried as an
+    Ensembl id and as a symbol, which cannot be taken for each other. A number is an Entrez id only in a file
+    of Entrez ids or as a part of a composite name ('symbol|id'). A name still not found is tried as a former
+    or later symbol, then without regard to case; neither gives a gene that is found already.
 
     Parameters
     ----------
@@ -187,8 +187,8 @@ def dates_problem(dated: Sequence[DatedGene], places: Sequence[str]) -> str:
         for gene, place in zip(dated, places, strict=True)
     ]
     return (
-        f"{len(dated)} gene names were turned into dates by a spreadsheet: {shortlist(examples, 3)}; export "
-        "the file again without opening it in a spreadsheet, or import its gene column as Text"
+        f"a spreadsheet turned {counted(len(dated), 'gene name')} into dates: {shortlist(examples, 3)}; "
+        "export the file again without opening it in a spreadsheet, or import its gene column as Text"
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import networkx as nx
 import numpy as np
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, counted, shortlist
 from anchordrug.files.atomic import require_file
 from anchordrug.raw.aliases import resolve
 from anchordrug.raw.ontology import associations
@@ -97,8 +97,8 @@ def annotate(
     )
     if not kept:
         raise RawDataError(
-            f"{gaf}: no term has from {min_genes} to {max_genes} of the {len(row)} genes that it annotates "
-            f"of {len(genes)}; widen go.min_genes and go.max_genes, or go.evidence"
+            f"{gaf}: annotates {len(row)} of {counted(len(genes), 'gene')}, and no term has from {min_genes} "
+            f"to {max_genes} of them; widen go.min_genes and go.max_genes, or go.evidence"
         )
     matrix = np.unpackbits(members[[place[term] for term in kept]], axis=1, count=len(row)).T
     names = [str(ontology.nodes[term].get("name", term)) for term in kept]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, counted, shortlist
 from anchordrug.raw.line_names import Identities, core_name, plain_name
 from anchordrug.raw.sheet import Sheet, read_sheet
 
@@ -46,7 +46,7 @@ def read_identities(*folders: Path) -> Identities:
         columns = sorted(set(sheet.columns_named(_NAME_COLUMNS)))
         if len(columns) < 2:
             raise RawDataError(
-                f"{path}: has {len(columns)} columns that name cell lines (found: "
+                f"{path}: has {counted(len(columns), 'column')} of names of cell lines (found: "
                 f"{shortlist(sheet.header)}), expected two or more such as ModelID and CCLEName; download it "
                 "again or remove it"
             )

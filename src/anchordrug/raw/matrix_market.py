@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.errors import RawDataError, counted, near, shortlist
 from anchordrug.files.kinds import MARKET, MARKET_FOLDER
 from anchordrug.raw.sample_columns import BARCODE_HEADERS, sample_columns
 from anchordrug.raw.sample_matrix import SampleMatrix
@@ -192,12 +192,13 @@ def _values(files: _Files, shape: tuple[int, int]) -> Any:
         across = size == shape[::-1] and size != shape
         if size != shape and not across:
             raise RawDataError(
-                f"{path}: is {size[0]} x {size[1]}, but there are {shape[0]} genes and {shape[1]} barcodes; "
-                f"{_REMEDY}"
+                f"{path}: is {size[0]} x {size[1]}, but there are {counted(shape[0], 'gene')} and "
+                f"{counted(shape[1], 'barcode')}; {_REMEDY}"
             )
         found = _entries(path, text)
     if len(found) != entries:
-        raise RawDataError(f"{path}: has {len(found):,} entries, but {entries:,} are stated; {_REMEDY}")
+        has = counted(len(found), "entry", "entries")
+        raise RawDataError(f"{path}: has {has}, but its header states {entries:,}; {_REMEDY}")
     places = found[["row", "column"]].to_numpy() - 1
     outside = ((places < 0) | (places >= size)).any(axis=1)
     if outside.any():

@@ -48,8 +48,8 @@ def open_compounds(
     In tables, columns are found by name without case and punctuation: the structure by 'smiles' and its
     relatives, ids and names by `compound_columns.ID_NAMES` and `NAME_NAMES`; a note lists all others. SMILES
     files hold a SMILES and, after white space, an id. In SDF ids and names are properties of such names, else
-    the title. Without an id a compound is called by its name, else by its row (row_1, ...), and a note says
-    so. Empty lines are not rows, nor are comments (#, !) before the first.
+    the title. A compound without an id is called by its name, else by its row (row_1, ...), with a note.
+    Empty lines are not rows, nor are comments (#, !) before the first row.
 
     Parameters
     ----------

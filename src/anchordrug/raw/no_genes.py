@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from anchordrug.errors import shortlist
+from anchordrug.errors import counted, shortlist
 
 _NO_GENES = re.compile(
     r"__\w+"  # htseq-count: __no_feature, __ambiguous, ...; before 0.6 without the lines
@@ -26,4 +26,6 @@ def is_no_gene(name: str) -> bool:
 
 def left_out_note(names: Sequence[str]) -> str:
     """Return the note on rows that are left out because they are not genes."""
-    return f"{len(names)} rows are not genes and left out ({shortlist(names, 3)})"
+    return (
+        f"{counted(len(names), 'row is not a gene', 'rows are not genes')}; left out: {shortlist(names, 3)}"
+    )

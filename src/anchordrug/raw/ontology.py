@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anchordrug.errors import RawDataError
+from anchordrug.errors import RawDataError, counted
 from anchordrug.raw.csv_matrix import read_csv_matrix
 from anchordrug.raw.gene_sets import read_gene_sets
 from anchordrug.raw.text import text_lines
@@ -78,7 +78,7 @@ def associations(path: Path) -> list[Association]:
         fields = line.rstrip("\n").split("\t")
         if len(fields) < _GAF_FIELDS or not fields[_SYMBOL] or not fields[_TERM]:
             raise RawDataError(
-                f"{path}: line {number} is not GAF 2: it has {len(fields)} fields, expected "
+                f"{path}: line {number} is not GAF 2: it has {counted(len(fields), 'field')}, expected "
                 f"{_GAF_FIELDS} or more, with a symbol in the third and a GO term in the fifth; "
                 "the file is cut or of another format"
             )

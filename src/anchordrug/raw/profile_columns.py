@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, printable, shortlist
+from anchordrug.errors import RawDataError, counted, printable, shortlist
 from anchordrug.raw.compound_columns import smiles_column
 from anchordrug.raw.profiles import KEY, require_one_structure
 from anchordrug.raw.sample_columns import DRUG_HEADERS, doses_in_um, is_control, is_vehicle, sample_columns
@@ -59,7 +59,7 @@ def described(sheet: Sheet, usual: Usual) -> Described:
     table["time_h"], more = _times(sheet, columns, usual)
     treated = np.flatnonzero(~controls)
     if not len(treated):
-        raise RawDataError(f"{sheet.path}: all {len(controls):,} rows are of controls; add those of drugs")
+        raise RawDataError(f"{sheet.path}: has only rows of controls ({len(controls):,}); add those of drugs")
     _require_filled(sheet, table, treated, {"drug_id": columns["drug"], "cell_line": columns["cell line"]})
     _require_told(sheet, table, treated, columns)
     used = table.iloc[treated]
@@ -71,7 +71,7 @@ def described(sheet: Sheet, usual: Usual) -> Described:
     signatures = first.drop(columns="number").astype(object)
     signatures = signatures.where(signatures.notna(), None)
     signatures["smiles"] = signatures["drug_id"].map(_first_known(used, "smiles"))
-    said = (f"{int(controls.sum()):,} rows of controls are left out",) if controls.any() else ()
+    said = (f"left out: {counted(int(controls.sum()), 'row')} of controls",) if controls.any() else ()
     numbers = {name: signatures[name].astype(float) for name in ("dose_um", "time_h")}
     return Described(signatures.assign(**numbers).fillna({"replicate": ""}), of_row, (*notes, *more, *said))
 
@@ -209,5 +209,5 @@ def _require_told(sheet: Sheet, table: pd.DataFrame, rows: np.ndarray, columns: 
             written = sheet.names(columns[role])[wrong[0]] if role in columns else str(values[0])
             raise RawDataError(
                 f"{sheet.path}: {sheet.row_place(wrong[0])}, {place} is '{printable(written, 40)}', which is "
-                f"no {role}; write it as '{example}'"
+                f"not a {role}; write it as '{example}'"
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, printable, shortlist
+from anchordrug.errors import RawDataError, counted, printable, shortlist
 from anchordrug.labels import LARGEST_Z
 from anchordrug.raw.gene_names import dates_problem, excel_dates, ids_of_names
 from anchordrug.raw.no_genes import is_no_gene, left_out_note
@@ -150,9 +150,8 @@ def assembled(path: Path, rows: Rows, signatures: int, genes: Sequence[str]) -> 
         repeated = np.unique(pairs[sizes > 1] % count)
         if len(repeated):
             named = shortlist((genes[gene] for gene in repeated), 3)
-            notes.append(
-                f"{len(repeated)} genes are in several rows of a signature ({named}); they are averaged"
-            )
+            several = counted(len(repeated), "gene is", "genes are")
+            notes.append(f"{several} in several rows of a signature ({named}); the rows are averaged")
     return z.reshape(signatures, count), notes
 
 
@@ -174,5 +173,5 @@ def _require_few_repeats(
         raise RawDataError(
             f"{path}: {rows.place(int(first))} and {rows.place(int(second))} have different values of one "
             f"drug, cell line, dose, time and gene, and so have {share[worst]:.0%} of that drug's genes; add "
-            "what tells them apart (dose, time or replicate), or keep one of them"
+            "a column that tells them apart (dose, time or replicate), or keep one of them"
         )

@@ -12,7 +12,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError
+from anchordrug.errors import RawDataError, counted
 from anchordrug.files.formulas import unescaped
 from anchordrug.files.kinds import PARQUET, WORKBOOK
 from anchordrug.raw.delimited import Header, cells_of, header_of, holds_cells
@@ -249,8 +249,8 @@ def _cells_row_by_row(text: TextIO, places: _Places) -> tuple[pd.DataFrame, np.n
                 cells.pop()
             if len(cells) > columns:
                 raise RawDataError(
-                    f"{path}: line {line}: has {len(cells)} cells, the header {columns} (the last is "
-                    f"'{cells[-1].strip()[:40]}'); put texts and numbers that hold '{separator}' in quotes"
+                    f"{path}: line {line}: has {counted(len(cells), 'cell')}, the header {columns} (the last "
+                    f"is '{cells[-1].strip()[:40]}'); put texts and numbers that hold '{separator}' in quotes"
                 )
             rows.append(cells + [""] * (columns - len(cells)))
             numbers.append(line)

@@ -133,8 +133,8 @@ def read_signature(
     Raises
     ------
     RawDataError
-        The file is missing or damaged, or has no such column, no genes, a value that is none, values that
-        tell no direction, or the same genes in several comparisons.
+        The file is missing or damaged, or has no such column or no genes; or a value is not a number, the
+        values have no direction, or several comparisons have the same genes.
     """
     kind = require_readable(path, (GCT, WORKBOOK, PARQUET, HDF5))
     from_matrix = _from_matrix(path, kind, column, genes or (), tell)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from anchordrug.errors import RawDataError, near, shortlist
+from anchordrug.errors import RawDataError, counted, near, shortlist
 from anchordrug.raw.delimited import header_of
 from anchordrug.raw.names import check_ids
 from anchordrug.raw.text import LATIN1_BYTES, clean_text, one_line, open_bytes, open_text
@@ -260,8 +260,8 @@ def _check_widths(path: Path, text: TextIO, header_line: int, width: int) -> Non
         found = line.count("\t") + 1
         if found != width and line.strip(" \n"):
             raise RawDataError(
-                f"{path}: line {number} has {found} fields, but the header has {width}; the file is cut, a "
-                "value holds a tab, or the header has no name for the first column"
+                f"{path}: line {number} has {counted(found, 'field')}, but the header has {width}; the file "
+                "is cut, a value holds a tab, or the header has no name for the first column"
             )
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anchordrug.errors import RawDataError, printable
+from anchordrug.errors import RawDataError, counted, printable
 from anchordrug.files.atomic import require_file
 from anchordrug.files.kinds import Kind, is_gzip, kind_of, refuse_kinds
 from anchordrug.raw.unpacked import unpacking
@@ -19,7 +19,7 @@ from anchordrug.raw.unpacked import unpacking
 if TYPE_CHECKING:
     import pandas as pd
 
-# The release writes micro (0xB5) as one Latin-1 byte in files that are UTF-8 otherwise, so only the bytes
+# The release writes micro (0xB5) as one Latin-1 byte in files that are UTF-8 otherwise. So only the bytes
 # that are not UTF-8 are read as Latin-1, not the whole file.
 LATIN1_BYTES = "anchordrug.latin1"
 
@@ -150,7 +150,7 @@ def one_line(error: Exception) -> str:
     """Return the reason that a library gives, as one short line that can be printed."""
     text = " ".join(str(error).split())
     if wrong := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text):
-        return f"line {wrong[2]} has {wrong[3]} cells, expected {wrong[1]}"
+        return f"line {wrong[2]} has {counted(int(wrong[3]), 'cell')}, expected {wrong[1]}"
     if "EOF inside string" in text:
         return "a quotation mark is not closed"
     return printable(text, LONGEST_REASON)

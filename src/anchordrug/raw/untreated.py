@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.errors import RawDataError, shortlist
+from anchordrug.errors import RawDataError, counted, shortlist
 from anchordrug.raw.expression_table import read_expression_table
 from anchordrug.raw.gene_names import dates_problem, excel_dates
 from anchordrug.raw.line_names import Identities, core_name, near_line, plain_name, rows_of
@@ -92,8 +92,8 @@ def read_untreated(path: Path, cell_lines: Sequence[str], known: Known | None = 
     pandas.DataFrame
         log2 [cell lines x genes as the file names them], in the order of `cell_lines`; a gene may occur
         twice, and rows that are not genes are left out. `attrs['unit']` is 'counts', 'TPM' or 'log2';
-        `attrs['samples']` lists the samples of every cell line, `attrs['likeness']` has the lowest rank
-        correlation between them, NaN of a single sample, `attrs['left_out']` the rows left out, and
+        `attrs['samples']` lists the samples of every cell line; `attrs['likeness']` has the lowest rank
+        correlation between them, NaN for a single sample; `attrs['left_out']` has the rows left out, and
         `attrs['notes']` notes for the user on how the file was read.
 
     Raises
@@ -257,8 +257,9 @@ def _all_unless_of_others(path: Path, names: Sequence[str], cell_line: str, know
     strange = next((place for place, line in enumerate(others) if line not in (None, cell_line)), None)
     if strange is not None:
         raise RawDataError(
-            f"{path}: none of its {len(names)} samples has the name of {cell_line} ({shortlist(names)}), and "
-            f"'{names[strange]}' is of the cell line {others[strange]}{_remedy(names, cell_line, known)}"
+            f"{path}: none of its {counted(len(names), 'sample')} has the name of {cell_line} "
+            f"({shortlist(names)}), and '{names[strange]}' is of the cell line "
+            f"{others[strange]}{_remedy(names, cell_line, known)}"
         )
     return list(range(len(names)))
 
@@ -266,9 +267,9 @@ def _all_unless_of_others(path: Path, names: Sequence[str], cell_line: str, know
 def _require_alike(path: Path, names: Sequence[str], cell_line: str, likeness: float, known: Known) -> None:
     if likeness < ALIKE:
         raise RawDataError(
-            f"{path}: none of its {len(names)} samples has the name of {cell_line} ({shortlist(names)}), and "
-            f"they are too different to be of one cell line (rank correlations from {likeness:.2f}; "
-            f"replicates are above {ALIKE:g}){_remedy(names, cell_line, known)}"
+            f"{path}: none of its {counted(len(names), 'sample')} has the name of {cell_line} "
+            f"({shortlist(names)}), and they are too different to be of one cell line (rank correlations "
+            f"from {likeness:.2f}; replicates are above {ALIKE:g}){_remedy(names, cell_line, known)}"
         )
 
 

@@ -156,7 +156,7 @@ def answer(
 def _is_a_page(url: str) -> RawDataError:
     return RawDataError(
         f"{url}: the server sends a web page instead of the file; open the address in a browser to "
-        f"see what it wants, then {_REMEDY}"
+        f"see the reason, then {_REMEDY}"
     )
 
 

@@ -227,7 +227,7 @@ def _put_beside(beside: Beside, lines: list[str], folder: Path) -> list[str]:
         genes, terms, _ = read_annotation(beside.annotation)
         suffix = beside.annotation.name[beside.annotation.name.index(".") :]
         put_link(beside.annotation, folder / f"gene_ontology{suffix}")
-        notes.append(f"gene annotation: {len(genes):,} genes x {len(terms):,} terms")
+        notes.append(f"gene annotation: {counted(len(genes), 'gene')} x {counted(len(terms), 'term')}")
     return notes
 
 
@@ -246,5 +246,5 @@ def _put_expression(path: Path, lines: list[str], to: Path) -> list[str]:
     named.loc[:, ~named.columns.duplicated()].to_csv(to, lineterminator="\n", float_format="%.6g")
     lost = [line for line in lines if line not in found]
     left_out = f"; lines without are left out by curation: {shortlist(lost)}" if lost else ""
-    said = f"untreated expression: {table.attrs['unit']} of {len(found)} of {len(lines)} cell lines{left_out}"
-    return [*notes, said]
+    of = f"{len(found)} of {counted(len(lines), 'cell line')}"
+    return [*notes, f"untreated expression: {table.attrs['unit']} of {of}{left_out}"]

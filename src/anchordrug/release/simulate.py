@@ -1,7 +1,7 @@
 """The simulated raw bundle: real molecules, invented responses, in the release's own file formats.
 
-Drugs of one chemical family mostly share a mechanism, a mechanism owns a programme of genes that the gene
-annotations reflect, and a cell line's response to a programme follows the latent factors that also shape its
+Drugs of one chemical family mostly share a mechanism. A mechanism owns a programme of genes that the gene
+annotations reflect. A cell line's response to a programme follows the latent factors that also shape its
 untreated expression. So every feature of the pipeline carries information, and none of it is biology.
 Letters of shapes: D drugs, L profiled lines, A all lines, G genes, M mechanisms, T terms, F latent factors.
 """

@@ -47,9 +47,9 @@ class PagedTable:
     Attributes
     ----------
     columns
-        Name and kind of each: structure (place of a drawing), drug (name, id, mechanism), text, near
-        (similarity, nearest drug or None, source lines), genes (their number, then place and score of the
-        strongest), or the number of decimals.
+        Name and kind of each. Kinds are structure (place of a drawing); drug (name, id, mechanism); text;
+        near (similarity, nearest drug or None, source lines); genes (their number, then place and score of
+        the strongest); or the number of decimals.
     rows
         One list of cells per drug.
     genes

@@ -11,9 +11,19 @@ TERMS = {
         "The responses measured so far, one per drug and cell line, with tables of drugs, genes and "
         "cell lines."
     ),
+    "baseline": (
+        'A simple prediction that a predictor has to beat, such as "no gene changes" or the consensus.'
+    ),
+    "calibration": (
+        "The agreement of probabilities with frequencies: of the labels with probability 0.7, 70% are right."
+    ),
     "card": ("The metadata inside an exported model: target, genes, training data, scores and limits."),
     "consensus": "The mean response of a drug over the source lines.",
     "coverage": "The share of labels that the model gives; the other labels are unknown.",
+    "curation": (
+        "The step that makes the atlas from a raw bundle: it keeps the signatures, drugs, genes and cell "
+        "lines that can be used, and counts the others."
+    ),
     "evidence group": (
         "The basis of a drug's prediction. A drug is seen if a source line has measured it, or if it is"
         " an anchor. It is near if it is not seen, but has a Tanimoto similarity of at least 0.4 to a "
@@ -43,14 +53,33 @@ TERMS = {
         "A source line that is held out and treated as a target, to learn the settings of a model "
         "without looking at the real target."
     ),
+    "raw bundle": (
+        "A folder with the public data of a release, such as LINCS2020: z-scores with tables of their "
+        "signatures, compounds, genes and cell lines."
+    ),
+    "seed": (
+        "The number from which random numbers are made, so that a run can be repeated exactly. In the "
+        "pipeline each seed is a campaign of its own."
+    ),
+    "signature": (
+        "A list of genes with a value or a direction for each. A signature of LINCS is the measured response "
+        "of one cell line to one drug at one dose and time."
+    ),
     "source line": (
         "A cell line of the atlas other than the target. Its measurements are the basis of the prior."
     ),
     "strategy": "A rule that chooses the next drugs.",
     "target": "The cell line in which you want predictions.",
+    "test drug": (
+        "A drug of the target that is set aside before anything else, to score predictions. No model learns "
+        "from its responses."
+    ),
+    "untreated expression": (
+        "How strongly a cell line expresses each gene without any treatment, neither a drug nor a solvent."
+    ),
     "z-score": (
-        "The change of a gene's expression under a drug, compared with the untreated wells of the same "
-        "plate, in units of the variation between wells."
+        "The change of a gene's expression under a drug, compared with other wells of the same plate, in "
+        "units of the variation between wells."
     ),
 }
 _PLURALS = {"strategies": "strategy", **{f"{term}s": term for term in TERMS}}

@@ -6,6 +6,7 @@ import numpy as np
 import typer
 
 from anchordrug import schemas
+from anchordrug.errors import counted
 from anchordrug.evaluation.tables import score_tables
 from anchordrug.labels import labels_of
 from anchordrug.predictors.contenders import (
@@ -67,7 +68,7 @@ def run(project: Project, target: str, seed: int) -> None:
         columns = list(schema.columns) if kind != "scores" else list(table.columns)
         path = project.campaign_metrics(kind, target, seed)
         project.write(table[columns].reset_index(drop=True), schema, path, digits=6)
-    counts = f"{len(split.test)} test drugs, {int(seen.sum())} of them seen in source lines"
+    counts = f"{counted(len(split.test), 'test drug')}, {int(seen.sum())} of them seen in source lines"
     typer.echo(f"{run_name(target, seed)}: {counts}")
     shown = ["predictor", "drugs", "macro_f1", "per_drug_f1", "z_correlation", "ece"]
     typer.echo(tables.scores[shown].round(3).to_string(index=False, na_rep="-"))

@@ -6,6 +6,7 @@ import typer
 from anchordrug import schemas
 from anchordrug.atlas.tables import positions
 from anchordrug.chem.similarity import nearest_similarity
+from anchordrug.errors import counted
 from anchordrug.evaluation.scores import scores_by_evidence
 from anchordrug.evidence_group import evidence_groups
 from anchordrug.files.tables import read_json
@@ -56,7 +57,7 @@ def run(project: Project, target: str) -> None:
     drugs = AtlasDrugs.of(atlas, task.features.drugs, task.sources, anchors)
     path = project.onnx(target)
     export(fitted, path, card, atlas.genes, drugs)
-    typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(atlas.genes)} genes")
+    typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {counted(len(atlas.genes), 'gene')}")
 
 
 def _metrics(project: Project, target: str, seed: int, budget: str) -> dict[str, float]:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from anchordrug.errors import counted
 from anchordrug.features.bundle import blocks_of
 from anchordrug.files.tables import read_table, write_matrix
 from anchordrug.project.project import Project
@@ -29,9 +30,10 @@ def run(project: Project) -> None:
     lines = pd.DataFrame({"cell_line": atlas.cell_lines})
     write_matrix(project.cell_features, lines, blocks.lines.names, blocks.lines.values, missing=True)
     typer.echo(
-        f"{len(blocks.bits)} drugs x {len(bits)} bits, {len(genes)} genes x {len(blocks.terms)} terms, "
-        f"{len(lines)} cell lines x {len(blocks.lines.names)} dimensions, learned from the untreated "
-        f"expression of {blocks.described}"
+        f"{counted(len(blocks.bits), 'drug')} x {counted(len(bits), 'bit')}, "
+        f"{counted(len(genes), 'gene')} x {counted(len(blocks.terms), 'term')}, "
+        f"{counted(len(lines), 'cell line')} x {counted(len(blocks.lines.names), 'dimension')}, learned from "
+        f"the untreated expression of {blocks.described}"
     )
     rows = np.flatnonzero(np.isnan(blocks.lines.values).any(axis=1))
     unknown = [atlas.cell_lines[row] for row in rows]

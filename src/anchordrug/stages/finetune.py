@@ -2,7 +2,7 @@
 
 import typer
 
-from anchordrug.errors import TableError
+from anchordrug.errors import TableError, counted
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.registry import params_of
 from anchordrug.project.project import WHOLE_POOL, Project, budget_name, run_name
@@ -15,7 +15,7 @@ def run(project: Project, target: str, seed: int, device: str = "cpu") -> None:
     budget = max(settings.select.budget)
     if budget > len(anchors):
         raise TableError(
-            f"{project.selection(target, seed)}: holds {len(anchors)} anchors, "
+            f"{project.selection(target, seed)}: holds {counted(len(anchors), 'anchor')}, "
             f"select.budget asks for {budget}; run 'anchordrug select' again"
         )
     folder = project.pretrained(target)
@@ -40,4 +40,4 @@ def run(project: Project, target: str, seed: int, device: str = "cpu") -> None:
             "training_data": project.hashes(project.responses, folder / "model.json"),
         }
         fitted.save(project.finetuned(target, seed, name), card)
-        typer.echo(f"{run_name(target, seed)}: fitted to {len(drugs)} drugs ({name})")
+        typer.echo(f"{run_name(target, seed)}: fitted to {counted(len(drugs), 'drug')} ({name})")

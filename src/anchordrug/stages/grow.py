@@ -8,6 +8,7 @@ import typer
 from anchordrug import schemas
 from anchordrug.atlas.additions import Addition, read_additions, write_expression_table
 from anchordrug.atlas.grow import grow, responses_table
+from anchordrug.errors import counted
 from anchordrug.files.atomic import atomic_path
 from anchordrug.files.tables import write_matrix
 from anchordrug.project.project import Project
@@ -49,8 +50,8 @@ def _grow(project: Project, additions: list[Addition]) -> None:
         count = len(addition.responses) - growth.repeated[addition.name]
         left = growth.repeated[addition.name]
         already = f"; {left} left out, measured in the atlas already" if left else ""
-        typer.echo(f"{addition.name}: {count} responses ({addition.assay}){already}")
+        typer.echo(f"{addition.name}: {counted(count, 'response')} ({addition.assay}){already}")
     typer.echo(
-        f"{len(atlas.drugs)} drugs, {len(atlas.cell_lines)} cell lines, {len(atlas.drug)} responses, "
-        f"{len(atlas.genes)} genes"
+        f"{counted(len(atlas.drugs), 'drug')}, {counted(len(atlas.cell_lines), 'cell line')}, "
+        f"{counted(len(atlas.drug), 'response')}, {counted(len(atlas.genes), 'gene')}"
     )

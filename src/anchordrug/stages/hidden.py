@@ -9,6 +9,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.atlas.splits import hidden_drugs
+from anchordrug.errors import counted
 from anchordrug.evaluation.scores import group_scores
 from anchordrug.labels import labels_of
 from anchordrug.predictors.base import Predictor, Work
@@ -50,7 +51,7 @@ def run(project: Project, target: str, device: str = "cpu") -> None:
     ]
     table = pd.DataFrame(rows)[list(schemas.HIDDEN.columns)]
     project.write(table, schemas.HIDDEN, project.metrics / "hidden" / f"{target}.csv", digits=6)
-    typer.echo(f"{target}: {len(test)} test drugs, {int((~seen).sum())} of them in no source line")
+    typer.echo(f"{target}: {counted(len(test), 'test drug')}, {int((~seen).sum())} of them in no source line")
     typer.echo(table.groupby("predictor", sort=False).mean(numeric_only=True).round(3).to_string())
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from anchordrug.errors import counted
 from anchordrug.files.outputs import require_replaceable
 from anchordrug.release.pack import pack
 from anchordrug.release.params import go_terms_of
@@ -26,9 +27,10 @@ def run(name: str, downloads: Path, out: Path, params: Path) -> None:
     packed = pack(name, downloads, out, go_terms_of(params), manifest)
     annotation, lines = packed.annotation, packed.lines
     typer.echo(
-        f"{out}: {lines.written} cell lines with expression, {lines.known} of them in the release; "
-        f"{len(annotation.genes)} genes x {len(annotation.terms)} GO terms ({annotation.unknown} annotations "
-        f"to obsolete or unknown terms); mechanisms of {packed.mechanisms} drugs from the Repurposing Hub"
+        f"{out}: {counted(lines.written, 'cell line')} with expression, {lines.known} of them in the "
+        f"release; {counted(len(annotation.genes), 'gene')} x {counted(len(annotation.terms), 'GO term')} "
+        f"({counted(annotation.unknown, 'annotation')} to obsolete or unknown terms); mechanisms of "
+        f"{counted(packed.mechanisms, 'drug')} from the Repurposing Hub"
     )
     if not manifest.is_file():
         typer.echo(f"{manifest}: no such file, so the bundle names no sources and licences")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from anchordrug.errors import SettingsError, shortlist
+from anchordrug.errors import SettingsError, counted, shortlist
 from anchordrug.files.outputs import require_replaceable
 from anchordrug.raw.profile_columns import Usual
 from anchordrug.raw.profile_tables import read_profiles
@@ -59,12 +59,14 @@ def _in_words(packed: Packed, out: Path) -> list[str]:
     repeated = int(table.duplicated(["drug_id", "cell_line", "dose_um", "time_h"]).sum())
     dose, time = sizes.index[0]  # type: ignore[misc]
     lines = [
-        f"{out}: {len(table):,} signatures of {table['drug_id'].nunique():,} drugs in "
-        f"{table['cell_line'].nunique()} cell lines, {packed.z.shape[1]:,} genes; z: {shares}",
+        f"{out}: {counted(len(table), 'signature')} of {counted(table['drug_id'].nunique(), 'drug')} in "
+        f"{counted(table['cell_line'].nunique(), 'cell line')}, {counted(packed.z.shape[1], 'gene')}; z: "
+        f"{shares}",
         f"signatures by dose and time: {doses}",
     ]
     if repeated:
-        lines.append(f"{repeated:,} signatures are replicates of another; curation takes their median")
+        replicates = counted(repeated, "signature is a replicate", "signatures are replicates")
+        lines.append(f"{replicates} of another signature; curation takes their median")
     if len(known) != packed.z.size:
         lines.append(f"{1 - len(known) / packed.z.size:.1%} of the values are missing and stay missing")
     lines.append(

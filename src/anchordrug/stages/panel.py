@@ -9,6 +9,7 @@ import typer
 from anchordrug import schemas
 from anchordrug.atlas.curate import Rules, curate
 from anchordrug.atlas.tables import atlas_of
+from anchordrug.errors import counted
 from anchordrug.features.builder import drug_bits
 from anchordrug.files.outputs import require_outputs
 from anchordrug.files.tables import require_table_suffix, write_table
@@ -56,9 +57,9 @@ def run(project: Project, size: int, out: Path, scores: Path, compare: Path | No
     write_panel(best, out)
     shutil.rmtree(work)
     typer.echo(
-        f"{size} of {len(ranking)} genes, scores {ranking['score'].iloc[size - 1]:.3f} to "
+        f"{size} of {counted(len(ranking), 'gene')}, scores {ranking['score'].iloc[size - 1]:.3f} to "
         f"{ranking['score'].iloc[0]:.3f}, all genes {ranking['score'].mean():.3f} in the mean "
-        f"({ranking['cell_lines'].iloc[0]} cell lines)"
+        f"({counted(int(ranking['cell_lines'].iloc[0]), 'cell line')})"
     )
     if compare:
         typer.echo(_overlap_in_words(overlap(ranking, size, other), len(other), compare))
@@ -66,8 +67,9 @@ def run(project: Project, size: int, out: Path, scores: Path, compare: Path | No
 
 def _overlap_in_words(found: Overlap, genes: int, compare: Path) -> str:
     if not found.ranked:
-        return f"none of the {genes} genes of {compare} could be ranked"
+        return f"none of the {counted(genes, 'gene')} of {compare} could be ranked"
     return (
-        f"{found.shared} of them are in {compare} ({found.ranked} of its {genes} genes could be ranked; by "
-        f"chance {found.by_chance:.0f} would be); the median rank of its genes is {found.median_rank:.0f}"
+        f"shared with {compare}: {counted(found.shared, 'gene')}, {found.by_chance:.0f} expected by chance "
+        f"({found.ranked} of its {counted(genes, 'gene')} could be ranked, with a median rank of "
+        f"{found.median_rank:.0f})"
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from anchordrug.atlas.sliced import Wanted, choose_signatures
+from anchordrug.errors import counted
 from anchordrug.files.atomic import require_file
 from anchordrug.files.outputs import require_replaceable
 from anchordrug.raw.depmap import read_line_names
@@ -24,8 +25,8 @@ def run(downloads: Path, out: Path, manifest: Path, params: Path) -> None:
     Raises
     ------
     SettingsError
-        The manifest or the params have a wrong key or value, no signature is of the slice, or `out` is not a
-        packed bundle, or another process makes a slice of the same downloads.
+        The manifest or the params have a wrong key or value, or no signature is of the slice; or `out` is not
+        a packed bundle; or another process makes a slice of the same downloads.
     OutputError
         `out` is a file or a link, has an input in it, or cannot be written.
     RawDataError
@@ -77,8 +78,9 @@ def _write_large(
         signatures = choose_signatures(signatures, set(called.values()), drugs, wanted)
         lines = sorted(signatures["cell_line"].unique())
         typer.echo(
-            f"{len(signatures):,} signatures x {len(genes)} genes of "
-            f"{signatures['drug_id'].nunique():,} drugs in {len(lines)} cell lines: {', '.join(lines)}"
+            f"{counted(len(signatures), 'signature')} x {counted(len(genes), 'gene')} of "
+            f"{counted(signatures['drug_id'].nunique(), 'drug')} in {counted(len(lines), 'cell line')}: "
+            f"{', '.join(lines)}"
         )
         models.write([model for model, line in called.items() if line in lines], folder / EXPRESSION)
         path = sliced.write_slice(rows, signatures, genes, folder)

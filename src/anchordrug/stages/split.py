@@ -5,6 +5,7 @@ import typer
 
 from anchordrug import schemas
 from anchordrug.atlas.splits import split_targets
+from anchordrug.errors import counted
 from anchordrug.project.project import Project
 
 
@@ -30,5 +31,5 @@ def run(project: Project) -> None:
         rest = len(z) - test - pool - part
         said = f", {rest} left out ({why})" if rest else ""
         said += f", {part} left out (a gene was not measured)" if part else ""
-        typer.echo(f"{target}: {test} test drugs, {pool} pool drugs{said}")
+        typer.echo(f"{target}: {counted(test, 'test drug')}, {counted(pool, 'pool drug')}{said}")
     project.write(splits, schemas.SPLITS, project.splits)

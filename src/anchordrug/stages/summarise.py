@@ -4,6 +4,7 @@ import pandas as pd
 import typer
 
 from anchordrug import schemas
+from anchordrug.errors import counted
 from anchordrug.evaluation.summary import (
     headline,
     key_figures,
@@ -41,7 +42,7 @@ def run(project: Project) -> None:
     write_table(pd.concat(losses, ignore_index=True), metrics / "pretrain_loss.csv")
     table = spread.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f}", axis=1).unstack("target")
     typer.echo(
-        f"macro-F1, mean ± sd over {len(settings.seeds)} seeds; "
+        f"macro-F1, mean ± sd over {counted(len(settings.seeds), 'seed')}; "
         f"predictor {settings.predictor}, strategy {settings.select.strategy}"
     )
     typer.echo(table.loc[scores["predictor"].unique(), list(settings.targets)].to_string())

@@ -434,7 +434,7 @@ def test_an_id_of_another_compound_in_an_earlier_addition_is_refused(home):
     z = long_of(z_of(home).loc[["LAB1"]], home / "other_z.csv")
     compounds = ("--compounds", home / "other.csv", "--cell-line", "NEW")
     result = run_cli("atlas", "add", "second", z, *compounds, folder=home)
-    assert "addition second: 1 drug_ids are other compounds" in str(result.exception)
+    assert "addition second: 1 drug_id is taken by other compounds" in str(result.exception)
     assert [path.name for path in (home / "additions").iterdir()] == ["first"]
 
 

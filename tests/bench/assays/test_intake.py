@@ -327,7 +327,7 @@ def test_wells_are_judged_by_reads_of_genes(tmp_path, names):
     failed = result.wells[result.wells["failed"]]
     assert failed["well_position"].tolist() == [well]
     assert failed["reason"].iloc[0].startswith("too few reads")
-    assert result.notes[0] == f"2 rows are not genes and left out ({names[0]}, {names[1]})"
+    assert result.notes[0] == f"2 rows are not genes; left out: {names[0]}, {names[1]}"
     assert result.notes[1].startswith("1 well failed: too few reads")
     assert result.wells["reads"].max() < 10**7
 

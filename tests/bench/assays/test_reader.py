@@ -581,7 +581,7 @@ HOSTILE = {
     "no genes": (
         "well,drug\nA1,SIM-D1\n",
         r"a column nor the header names genes that are known \(first column: A1; header: well, drug\); "
-        r"looked for raw counts .* z-scores .* log2 fold change and p-value or statistic; name genes",
+        r"looked for raw counts .* z-scores .* log2 fold change and p-value or statistic\); name genes",
     ),
     "no genes in a long table": (LONG_Z.replace("SIMG", "XG"), "neither a column nor the header names genes"),
     "no values": (
@@ -627,7 +627,7 @@ HOSTILE = {
     ),
     "adjusted p only": (
         de("drug", "gene", "log2FoldChange", "padj"),
-        r"has adjusted p-values \(column 'padj'\) but no raw ones, which are needed; add the column 'pvalue'",
+        r"has adjusted p-values \(column 'padj'\), but raw p-values are needed; add the column 'pvalue'",
     ),
     "fold change only": (
         de("drug", "gene", "baseMean", "log2FoldChange"),

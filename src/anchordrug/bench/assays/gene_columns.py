@@ -8,8 +8,8 @@ from anchordrug.raw.gene_names import dates_problem, excel_dates
 from anchordrug.raw.sheet import GENE_HEADERS, Sheet
 
 LOOKED_FOR = (
-    "looked for raw counts (genes x wells), z-scores (genes x drugs), and long tables with a column each "
-    "for drug, gene and z, or for drug, gene, log2 fold change and p-value or statistic"
+    "looked for raw counts (genes x wells), z-scores (genes x drugs), and long tables (columns drug, gene "
+    "and z, or drug, gene, log2 fold change and p-value or statistic)"
 )
 
 

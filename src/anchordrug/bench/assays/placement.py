@@ -28,8 +28,8 @@ def placed(samples: Samples, file: ResultFile, request: AssayRequest) -> Counts:
     BelongsError
         The samples could be of several cell lines or plates.
     AssayError
-        No sample is asked for, a plate is not in the plate map, a drug has more samples than wells, or
-        several doses, so that the dose asked for cannot be found.
+        No sample is asked for, a plate is not in the plate map, or a drug has more samples than wells; or it
+        has several doses, and the dose asked for cannot be found.
     """
     table = samples.table.assign(
         drug_id=_drug_ids(samples.table, request.names),

@@ -206,10 +206,10 @@ def failed_drugs(wells: pd.DataFrame, correlations: pd.DataFrame) -> pd.DataFram
 def swapped_layout(counts: pd.DataFrame, plate_map: pd.DataFrame) -> str | None:
     """Tell whether wells were read in another order than the plate map says.
 
-    Controls are alike, and so are the replicates of a drug. If under the stated layout they are no more
-    alike than shuffled wells, and under another one clearly, the other one is what happened. Drugs too
+    Controls resemble one another, and so do the replicates of a drug. If they do so no more than shuffled
+    wells under the stated layout, and clearly under another layout, the other layout is returned. Drugs too
     weak to tell layouts apart raise no alarm. For another layout, wells that were read in one row or column
-    do not count: they share a pipette. So a swap of replicates that are all in line goes unnoticed.
+    do not count: they share a pipette. So a swap of replicates that are all in line is not noticed.
 
     Parameters
     ----------

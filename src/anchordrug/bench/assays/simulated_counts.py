@@ -1,7 +1,7 @@
 """Simulated counts of an assay whose true responses are known: for the demo, the tests and the benchmark.
 
 Counts are negative binomial, as those of DRUG-seq and BRB-seq are. A z-score of the atlas is in units of
-a gene's spread between the wells of a plate, so that a gene's log2 fold change is its z times that spread.
+a gene's spread between the wells of a plate. So a gene's log2 fold change is its z times that spread.
 """
 
 from zlib import crc32

@@ -41,8 +41,8 @@ def source_wells(
     Raises
     ------
     TableError
-        `sources` has no such column, names a drug or a well twice, gives half a source, a wrong well or the
-        well of another drug in an earlier pick list.
+        `sources` has no such column, names a drug or a well twice, or gives half a source or a wrong well;
+        or a well of it has another drug in an earlier pick list.
     """
     given = _given_sources(sources)
     drug_in = _earlier_sources(earlier)
@@ -90,11 +90,11 @@ def ledger(lists: Sequence[pd.DataFrame], plates: Plates) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per source well of the last list, by plate and well: source_plate, source_well (A01), drug_id,
-        before_ul (in the well after the earlier rounds, 0 if it was never filled), added_ul (the first fill
-        or the refills), used_ul (by the last list), left_ul = before_ul + added_ul - used_ul; fills (how
-        often the well is filled for the last list; more than once means between its transfers), rounds_left
-        (how many more lists like the last one the well can serve).
+        One row per source well of the last list, by plate and well: source_plate, source_well (A01), drug_id;
+        before_ul (in the well after the earlier rounds, 0 if it was never filled); added_ul (the first fill
+        or the refills); used_ul (by the last list); left_ul = before_ul + added_ul - used_ul; fills (how
+        often the well is filled for the last list; more than once means between its transfers); rounds_left
+        (the number of further lists like the last that the well can serve).
     """
     left: dict[tuple[str, str], float] = {}
     rows: list[dict[str, object]] = []

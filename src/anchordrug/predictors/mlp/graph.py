@@ -26,8 +26,8 @@ class PriorInputs:
 def mlp_graph(fitted: "MlpFitted", bits: Tensor, row: Tensor) -> Tensor:
     """Return probabilities [n, genes, 3] of drugs with `bits` float32 [n, bits] and atlas `row` int64 [n].
 
-    Cell line, genes and biases are folded into one constant [genes, hidden], so the graph computes the
-    drug's share of the first layer once per drug and adds it to every gene's.
+    Cell line, genes and biases are folded into one constant [genes, hidden]. So the graph computes the
+    drug's share of the first layer once per drug and adds it to every gene's share.
     """
     network, features, graph = fitted.network, fitted.features, bits.graph
     with torch.no_grad():

@@ -1,7 +1,7 @@
 """The expected gain of the next drugs of a campaign, from the predictor's own posterior.
 
-The responses that the next drugs would show are drawn from the Gaussian process given the anchors so far, the
-process is updated with each draw, and its predictions of the drugs to be predicted are scored against labels
+The responses that the next drugs would show are drawn from the Gaussian process given the anchors so far. The
+process is updated with each draw. Its predictions of the drugs to be predicted are then scored against labels
 drawn from its posterior. Nothing has to be measured; the mean over draws is the expected macro-F1. Draws
 are correlated between drugs by the process and between genes as in the source lines, because independent
 draws would make every interval too narrow; they still lack the model's own errors, which `misses` adds.

@@ -33,7 +33,7 @@ class KernelWeights:
 
     Cosine and inner product of prior responses, structural similarity, a constant (each gene's offset), and
     structural similarity again, of drugs in so far as their priors are unknown. A drug that resembles no
-    other has a small prior; by the last part it is unknown, not inert.
+    other drug has a small prior. The last part makes it unknown, not inert.
     """
 
     cosine: float = 0.1

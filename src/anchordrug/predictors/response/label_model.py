@@ -1,12 +1,12 @@
 """From a predicted z and the evidence on drug and gene to calibrated probabilities of the labels.
 
 A multinomial logistic regression on functions of the predicted z, its uncertainty and the source lines'
-evidence. It is learned where the answer is known, on source lines that play the target
-(`anchordrug.predictors.response.pseudo_targets`), so that anchors chosen on purpose cannot bias it.
+evidence. It is learned on pseudo-targets (`anchordrug.predictors.response.pseudo_targets`), whose true labels
+are known. So anchors chosen on purpose cannot bias it.
 
-A second regression is learned on drugs that were hidden from the source lines. Drugs that no source line has
-measured need it the more, the larger their share of the library: where few are new, they are the leftovers
-that other screens did not take up, and mostly weak; where most are new, they are like any others.
+A second regression is learned on drugs that were hidden from the source lines. It serves drugs that no source
+line has measured, and has the more weight, the larger their share of the library. If few drugs are new, they
+are leftovers of other screens, and mostly weak. If most are new, they are like any other drugs.
 """
 
 from dataclasses import dataclass, replace

@@ -1,8 +1,9 @@
 """response_net: a network that predicts all genes of a drug in one pass, from structure and prior response.
 
-Inputs of a profile are the fingerprint, principal components of the drug's prior response (made without the
-profile's own cell line), whether and in how many source lines it was measured, and the cell line's embedding.
-Every gene also sees its own prior directly. It is pre-trained on the source lines and fine-tuned on anchors.
+Inputs of a profile are the drug's fingerprint; principal components of its prior response (made without the
+profile's own cell line); whether and in how many source lines the drug was measured; and the cell line's
+embedding. Every gene also sees its own prior directly. The network is pre-trained on the source lines and
+fine-tuned on anchors.
 """
 
 import math

@@ -1,7 +1,8 @@
 """The prior response of a drug: how it acted in other cell lines, and how drugs like it did.
 
 The consensus of a drug over its source cell lines is shrunk towards the mean consensus of its nearest
-neighbours, weighted by the cube of their similarity, so that a drug no source line has seen has a prior too:
+neighbours, weighted by the cube of their similarity. So a drug that no source line has measured has a prior
+too:
 
     prior = (sum of its responses + neighbours' mean) / (number of its lines + 1)
 """
@@ -164,7 +165,7 @@ class ResponsePrior:
         )
 
     def _weight_of_neighbours(self, ops: type, weights: Array) -> Array:
-        """Return the summed `weights` [n, known] of the neighbours that measured a gene, [n, 1 or genes]."""
+        """Return the sums of `weights` [n, known] over neighbours that measured a gene, [n, 1 or genes]."""
         if self.counts.shape[1] == 1:
             return ops.total(weights)
         return weights @ (self.counts[:-1] > 0).astype(np.float32)
@@ -234,8 +235,8 @@ def prior_from(
 def sum_by_drug(sources: ResponseAtlas, values: np.ndarray) -> np.ndarray:
     """Return the sums of `values` float32 [experiments, genes] over the experiments of each drug.
 
-    float32 [known + 1, genes], a row per drug that has an experiment, in the order of the atlas, and a last
-    one of 0.
+    float32 [known + 1, genes]: one row per drug that has an experiment, in the order of the atlas, and a last
+    row of zeros.
     """
     from scipy.sparse import csr_array
 

@@ -1,11 +1,11 @@
 """Settings learned from the source lines, each used as the target in turn.
 
-For each source line the prior is made without it, some of its drugs are anchors, and the others, whose
-responses are known, say how far a prediction can be trusted. The target's own responses are not among the
-sources, so nothing of it is seen.
+For each source line the prior is made without it, and some of its drugs are anchors. The responses of its
+other drugs are known, so they show how far a prediction can be trusted. The target's own responses are not
+among the sources, so no settings are learned from them.
 
 Nearly all drugs of a source line are known from other lines; those of a lab's library are not. So each line
-plays once more, with most of its drugs hidden from all other lines.
+is used once more, with most of its drugs hidden from all other lines.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,8 +60,8 @@ class SourceFit:
     """Settings of the process, of the label model, and of the decision between labels.
 
     `offsets` float32 [3] is added to log probabilities before the largest is taken: -tau x log class share.
-    `expected` says how well each evidence group was predicted, `unit` is the variance of z that a variance
-    of 1 of the process stands for, and `misses` says how far forecasts were off.
+    `expected` says how well each evidence group was predicted. A variance of 1 of the process is a variance
+    of `unit` of z. `misses` says how far forecasts were off.
     """
 
     gp: GpSettings

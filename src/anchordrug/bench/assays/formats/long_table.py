@@ -41,8 +41,8 @@ def profiles_of(sheet: Sheet, is_gene: Callable[[str], bool]) -> Profiles:
     Raises
     ------
     AssayError
-        A column is missing, a row names no drug, most genes of a drug are in several rows, a value is out of
-        its range, or the values tell no direction.
+        A column is missing, a row names no drug, or most genes of a drug are in several rows; or a value is
+        out of its range, or the values have no direction.
     RawDataError
         A cell is not a number.
     """
