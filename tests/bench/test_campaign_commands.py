@@ -623,7 +623,8 @@ def test_excluding_every_drug(start, bench, home):
     shop = stocked(home, 12)
     start(library=bench.write(shop), budget=3, rounds=1)
     bench.edit("constraints", exclude=shop["drug_id"].tolist())
-    assert "no drug of the library may be chosen any more" in bench.error(SettingsError, "next")
+    told = "no drug of the library may be chosen any more (of 12: 0 measured in the targets, 12 excluded)"
+    assert told in bench.error(SettingsError, "next")
 
 
 def test_more_drugs_that_must_be_in_than_a_round_holds_go_on_in_the_next(start, bench, home):
@@ -936,8 +937,13 @@ def test_status_shows_counts_and_the_next_command_at_every_stage(start, bench):
     text = bench.status()
     assert [len(one) for one in bench.selections()] == [3, 3, 1]
     assert "the budget is spent: anchordrug campaign finish c" in text
+    planned = re.search(r"NEWLINE: (\d+) drugs to be predicted", text)
     bench.ok("finish")
-    assert "finished; open c/finish/report.html" in bench.status()
+    text = bench.status()
+    assert "finished; open c/finish/report.html" in text
+    # The drugs of the last round are measured now.
+    left = re.search(r"NEWLINE: (\d+) drugs to be predicted", text)
+    assert int(left[1]) == int(planned[1]) - 1 == len(pd.read_csv(bench.campaign / "library.csv")) - 6
 
 
 def test_status_changes_nothing(start, bench):
@@ -965,12 +971,7 @@ def changed_table(here):
     pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
 
 
-def changed_target(here):
-    path = here / "c/campaign.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("NEWLINE", "OTHERLINE"), encoding="utf-8")
-
-
-@pytest.mark.parametrize("change", [changed_params, changed_table, changed_target])
+@pytest.mark.parametrize("change", [changed_params, changed_table])
 def test_a_model_of_other_tables_or_settings_is_not_used(start, bench, change):
     start()
     change(bench.home)
@@ -979,6 +980,20 @@ def test_a_model_of_other_tables_or_settings_is_not_used(start, bench, change):
         told = bench.error(SettingsError, command)
         assert told.startswith("c/model: was learned from other tables or with other settings")
         assert "or delete c/model to learn it again" in told
+    assert bench.files() == before
+
+
+def test_targets_other_than_those_of_the_model_are_refused_before_any_round(start, bench):
+    start()
+    path = bench.campaign / "campaign.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("NEWLINE", "OTHERLINE"), encoding="utf-8")
+    before = bench.files()
+    for command in ("next", "status", "finish"):
+        told = bench.error(SettingsError, command)
+        assert told.startswith(
+            "c/campaign.yaml: targets: [OTHERLINE] differs from the value that the campaign was made with"
+        )
+        assert "write targets: [NEWLINE] again" in told
     assert bench.files() == before
 
 

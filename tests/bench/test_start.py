@@ -15,7 +15,8 @@ ALLOWED = {
     "help": set(),
     "inspect": {"numpy", "onnxruntime", "rdkit"},
     "predict": {"numpy", "onnxruntime", "rdkit", "pandas", "pyarrow"},
-    "status": {"numpy", "onnxruntime", "rdkit", "pandas", "pyarrow", "pandera"},
+    # Without a round, the strategy is looked up.
+    "status": {"numpy", "onnxruntime", "rdkit", "pandas", "pyarrow", "pandera", "scipy.linalg"},
     # The plates are drawn, and the pack is a workbook.
     "next": {
         *("numpy", "onnxruntime", "rdkit", "pandas", "pyarrow", "pandera"),

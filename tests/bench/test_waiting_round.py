@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from anchordrug.errors import AnchorDrugError
 from tests.bench.conftest import must
+from tests.conftest import run_cli
 
 
 @pytest.fixture
@@ -88,3 +90,101 @@ def test_a_round_that_is_deleted_is_laid_out_anew(here):
     assert "edited since" not in said_by(here, "next")
     treated = pd.read_csv(here / "rounds/01/plate_map.csv").query("pert_type == 'trt'")
     assert set(treated["drug_id"].value_counts()) == {2}
+
+
+def write(campaign, **values):
+    """Change keys of campaign.yaml that are in no section."""
+    path = campaign / "campaign.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(content | values), encoding="utf-8")
+
+
+def refused(campaign, command, *options):
+    """Return the error that a command ends with, without the folder."""
+    result = run_cli("campaign", command, campaign, *options, folder=campaign.parent)
+    assert isinstance(result.exception, AnchorDrugError), (command, result.output, result.exception)
+    return str(result.exception).replace(f"{campaign.parent}/", "")
+
+
+WRONG = {
+    "strategy": (lambda c: write(c, strategy="foo"), "strategy: 'foo' is unknown"),
+    "include": (
+        lambda c: edit(c, "constraints", include=["SIM-D00O1"]),
+        "constraints.include: 'SIM-D00O1' is not a drug_id of library.csv; did you mean",
+    ),
+    "controls": (
+        lambda c: edit(c, "plates", controls=60),
+        "plates.controls: 60 leave no well for drugs: 60 of the 96 wells of a plate are usable; ask for",
+    ),
+    "dmso": (
+        lambda c: edit(c, "plates", dmso_percent_max=0.01),
+        "plates: 10 uM in 50 uL from a stock of 10 mM brings 0.1% of DMSO, more than plates.dmso_percent_max",
+    ),
+    "budget": (
+        lambda c: write(c, budget=3),
+        "budget: 3 is less than the 6 drugs measured or laid out so far; write 6 or more, or end with",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_setting_that_the_next_round_could_not_use_is_refused_at_once_and_status_says_so(here, wrong):
+    change, told = WRONG[wrong]
+    change(here)
+    error = refused(here, "next")
+    assert error.startswith(f"campaign/campaign.yaml: {told}")
+    assert status_of(here) == [f"the next step is refused: {error}"]
+
+
+def test_a_budget_of_the_drugs_that_are_laid_out_ends_the_campaign_with_this_round(here):
+    write(here, budget=6)
+    assert "round 1 waits for its results" in said_by(here, "next")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "before"),
+    [
+        ("targets", ["SIM-T2"], "[SIM-T1]"),
+        ("targets", ["SIM-T1", "SIM-T2"], "[SIM-T1]"),
+        ("rehearsal", False, "true"),
+    ],
+)
+def test_cell_lines_and_rehearsal_stay_as_the_campaign_was_made(here, waiting, key, value, before):
+    write(here, **{key: value})
+    now = "false" if value is False else f"[{', '.join(value)}]"
+    for command in (["next"], ["status"], ["ingest", waiting / "counts.csv", "--yes"], ["finish"]):
+        assert refused(here, *command) == (
+            f"campaign/campaign.yaml: {key}: {now} differs from the value that the campaign was "
+            f"made with; write {key}: "
+            f"{before} again, or make another campaign with 'anchordrug campaign new'"
+        )
+
+
+def test_plates_without_dmso_are_warned_of_before_they_are_laid_out(here):
+    edit(here, "plates", controls=0)
+    told = (
+        "campaign.yaml: plates.controls: 0 leaves the next plates without DMSO, and counts without controls "
+        "are refused; set it to 1 or more"
+    )
+    assert told in said_by(here, "next").splitlines()
+    assert told in status_of(here)
+
+
+def test_status_says_that_next_refuses_a_plate_map_with_its_own_words(here):
+    plate_map = here / "rounds/01/plate_map.csv"
+    table = pd.read_csv(plate_map)
+    well = table.index[table["pert_type"] == "trt"][0]
+    drug = table.at[well, "drug_id"]
+    table.at[well, "concentration"] = 5.0
+    table.to_csv(plate_map, index=False)
+    error = refused(here, "next")
+    assert f"plate_map.csv: drug '{drug}' in SIM-T1 has wells at 5, 10 uM" in error
+    assert status_of(here) == [f"the next step is refused: {error}"]
+    table.loc[table["drug_id"] == drug, "concentration"] = 100.0
+    table.to_csv(plate_map, index=False)
+    error = refused(here, "next")
+    assert error.startswith(
+        f"campaign/rounds/01/plate_map.csv: drug '{drug}': 100 uM in 50 uL from a stock of"
+    )
+    assert error.endswith("(plates of campaign/campaign.yaml)")
+    assert status_of(here) == [f"the next step is refused: {error}"]

@@ -9,6 +9,7 @@ from anchordrug.app.plan import LISTS, faults, known_of, values_of
 from anchordrug.app.widgets import button, text, within
 from anchordrug.app.words import FIELDS
 from anchordrug.bench import folder as files
+from anchordrug.bench.refusals import require_settings
 from anchordrug.bench.settings import CampaignSettings, check_campaign, read_campaign, write_campaign
 from anchordrug.errors import AnchorDrugError
 from anchordrug.settings import checked
@@ -64,7 +65,9 @@ def _save(place: Place, form: dict[str, object]) -> None:
     path = place.campaign / files.SETTINGS
     try:
         with files.working_in(place.campaign):
-            write_campaign(changed(read_campaign(path), form), path)
+            campaign = changed(read_campaign(path), form)
+            require_settings(place.campaign, campaign)
+            write_campaign(campaign, path)
     except AnchorDrugError as error:
         refuse(error, place.beside)
     else:

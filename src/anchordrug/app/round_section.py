@@ -26,8 +26,9 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.commands.status import as_values
 from anchordrug.bench.evidence import evidence_in_words
 from anchordrug.bench.forecast import forecast_in_words
-from anchordrug.bench.laid_out import is_current, round_notes
+from anchordrug.bench.laid_out import is_current
 from anchordrug.bench.measurements import read_outcome, read_selection
+from anchordrug.bench.refusals import notes_of
 from anchordrug.bench.settings import read_campaign
 from anchordrug.chem.drawing import drawing
 from anchordrug.files.tables import read_json, read_table
@@ -101,7 +102,7 @@ def _after(place: Place, number: int, *, is_ingested: bool) -> None:
 def _notes(place: Place, number: int) -> None:
     """Show the warnings of a round that waits, and the edits that it does not follow."""
     campaign = read_campaign(place.campaign / files.SETTINGS)
-    for remark in round_notes(place.campaign, campaign, number):
+    for remark in notes_of(place.campaign, campaign):
         note(in_words_of_page(f"{remark[0].upper()}{remark[1:]}.", place.beside), "warn")
     if not is_current(place.campaign, campaign, number):
         button(RENEW, lambda: run(place, "next"), main=True, reason=place.busy())

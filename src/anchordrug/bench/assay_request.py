@@ -1,5 +1,8 @@
 """The assay that a round asks for, and the reference of its results, from a campaign and its atlas."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -8,11 +11,17 @@ from anchordrug.bench.assays.request import AssayRequest, Reference
 from anchordrug.bench.doses import require_one_dose_per_drug
 from anchordrug.bench.measurements import read_selection
 from anchordrug.bench.plates.plate_map import controls_of
-from anchordrug.bench.world import World
+from anchordrug.bench.settings import CampaignSettings
 from anchordrug.errors import AssayError, near
 
+# Brings the atlas, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.bench.world import World
 
-def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayRequest:
+
+def request_of(
+    folder: Path, campaign: CampaignSettings, library: pd.DataFrame, number: int, plate_map: pd.DataFrame
+) -> AssayRequest:
     """Return the request of round `number`, whose plate map may have been edited.
 
     Raises
@@ -21,12 +30,12 @@ def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayReque
         The plate map has a cell line that is not a target, a drug that is not in the library, or a drug at
         several concentrations.
     """
-    here = files.round_of(world.folder, number)
+    here = files.round_of(folder, number)
     # A positive control need not be a drug of the library.
     of_drugs = plate_map[plate_map["pert_type"] != "poscon"]
     for table, column, known, what in (
-        (plate_map, "cell_line", list(world.campaign.targets), "no target of the campaign"),
-        (of_drugs, "drug_id", [*world.library["drug_id"], *controls_of(plate_map)], "no drug of library.csv"),
+        (plate_map, "cell_line", list(campaign.targets), "no target of the campaign"),
+        (of_drugs, "drug_id", [*library["drug_id"], *controls_of(plate_map)], "no drug of library.csv"),
     ):
         strange = table[~table[column].isin(known)]
         if len(strange):
@@ -36,12 +45,12 @@ def request_of(world: World, number: int, plate_map: pd.DataFrame) -> AssayReque
                 f"'{well[column]}' is {what}{near(str(well[column]), known)}; correct it"
             )
     require_one_dose_per_drug(plate_map, here / files.PLATE_MAP)
-    asked = read_selection(world.folder, number)["drug_id"].tolist()
-    names = names_of_drugs(world.library)
-    return AssayRequest(plate_map, world.campaign.targets, asked, names, here / files.SELECTION)
+    asked = read_selection(folder, number)["drug_id"].tolist()
+    names = names_of_drugs(library)
+    return AssayRequest(plate_map, campaign.targets, asked, names, here / files.SELECTION)
 
 
-def reference_of(world: World, request: AssayRequest) -> Reference:
+def reference_of(world: "World", request: AssayRequest) -> Reference:
     """Return the genes of the atlas, and the responses of its source lines.
 
     Raises

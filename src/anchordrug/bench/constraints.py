@@ -2,43 +2,47 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from anchordrug.acquisition.campaign import Limit
 from anchordrug.bench import folder as files
 from anchordrug.bench.plates.volumes import problem_with
-from anchordrug.bench.settings import Plates
-from anchordrug.bench.world import World
+from anchordrug.bench.settings import CampaignSettings, Plates
 from anchordrug.chem.scaffolds import scaffold
 from anchordrug.errors import SettingsError, near, shortlist
+
+# Bring the predictors, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.acquisition.campaign import Limit
+    from anchordrug.bench.world import World
 
 _UNFIT = "a stock too weak or too strong for the plates' concentration"
 
 
-def required(world: World, anchors: np.ndarray) -> np.ndarray:
-    """Return the drugs that must be in and are not measured yet, int64 rows in the order of the settings.
+def require_constraints(campaign: CampaignSettings, library: pd.DataFrame, path: Path) -> None:
+    """Check the drugs that campaign.yaml, which is `path`, includes or excludes.
 
     Raises
     ------
     SettingsError
-        campaign.yaml includes or excludes a drug that the library does not have; or it includes a drug that
+        `path` includes or excludes a drug that the library does not have; or it includes a drug that
         is out of stock, has a stock that cannot be pipetted or, under a cost ceiling, has no cost.
     """
-    constraints = world.campaign.constraints
-    known = world.library["drug_id"].tolist()
+    constraints, known = campaign.constraints, library["drug_id"].tolist()
     for name, ids in (("include", constraints.include), ("exclude", constraints.exclude)):
         for drug_id in ids:
             if drug_id not in known:
                 raise SettingsError(
-                    f"{world.folder / files.SETTINGS}: constraints.{name}: '{drug_id}' is not a drug_id of "
-                    f"{files.LIBRARY}{near(drug_id, known)}; correct it"
+                    f"{path}: constraints.{name}: '{drug_id}' is not a drug_id of {files.LIBRARY}"
+                    f"{near(drug_id, known)}; correct it"
                 )
-    chosen = world.library[world.library["drug_id"].isin(constraints.include)]
+    chosen = library[library["drug_id"].isin(constraints.include)]
     for problem, drugs in (
         ("is out of stock", chosen[chosen["stock"].eq(0)]),
-        (f"has {_UNFIT}", chosen[_unfit(chosen, world.campaign.plates)]),
+        (f"has {_UNFIT}", chosen[_unfit(chosen, campaign.plates)]),
         (
             "has no cost, which a cost ceiling needs",
             chosen[(constraints.cost is not None) & chosen["cost"].isna()],
@@ -46,14 +50,18 @@ def required(world: World, anchors: np.ndarray) -> np.ndarray:
     ):
         if len(drugs):
             raise SettingsError(
-                f"{world.folder / files.SETTINGS}: constraints.include: '{drugs['drug_id'].iloc[0]}' "
-                f"{problem}; correct {files.LIBRARY} or leave it out"
+                f"{path}: constraints.include: '{drugs['drug_id'].iloc[0]}' {problem}; correct "
+                f"{files.LIBRARY} or leave it out"
             )
-    rows = world.rows_of(pd.Series(constraints.include, dtype=object))
+
+
+def required(world: "World", anchors: np.ndarray) -> np.ndarray:
+    """Return the drugs that must be in and are not measured yet, int64 rows in the order of the settings."""
+    rows = world.rows_of(pd.Series(world.campaign.constraints.include, dtype=object))
     return rows[~np.isin(rows, anchors)]
 
 
-def allowed(world: World, asked: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+def allowed(world: "World", asked: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Return the drugs that may be chosen, by InChIKey, and for every reason how many may not."""
     library, constraints = world.library, world.campaign.constraints
     rows = library["row"]
@@ -80,7 +88,7 @@ def _unfit(library: pd.DataFrame, plates: Plates) -> pd.Series:
     return own.isin(wrong)
 
 
-def limit(world: World, asked: np.ndarray) -> Limit | None:
+def limit(world: "World", asked: np.ndarray) -> "Limit | None":
     """Return whether a drug may join its round, given those `asked` for before; None without limits."""
     constraints = world.campaign.constraints
     library = world.library.drop_duplicates("row").set_index("row")
@@ -109,7 +117,7 @@ def limit(world: World, asked: np.ndarray) -> Limit | None:
     return allows
 
 
-def require_affordable(world: World, asked: np.ndarray, must: np.ndarray) -> None:
+def require_affordable(world: "World", asked: np.ndarray, must: np.ndarray) -> None:
     """Check that the drugs that must be in do not break the cost ceiling.
 
     Raises

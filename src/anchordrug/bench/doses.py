@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from anchordrug.atlas.conditions import other_conditions
 from anchordrug.bench import folder as files
 from anchordrug.bench.plates.plate_map import read_plate_map
-from anchordrug.bench.world import World
 from anchordrug.errors import AssayError, shortlist
+
+# Brings the atlas, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.bench.world import World
 
 
 def doses_of(plate_map: pd.DataFrame) -> list[float]:
@@ -48,14 +52,14 @@ def require_one_dose_per_drug(plate_map: pd.DataFrame, path: Path) -> None:
             )
 
 
-def condition_notes(world: World, doses: Iterable[float]) -> list[str]:
+def condition_notes(world: "World", doses: Iterable[float]) -> list[str]:
     """Return the notes on drugs at other doses (uM), or another time, than the source lines have."""
     time_h = world.campaign.plates.time_h
     notes = (other_conditions(world.sources, dose, time_h) for dose in doses)
     return [note for note in notes if note is not None]
 
 
-def dose_notes(world: World, number: int, plate_map: pd.DataFrame) -> list[str]:
+def dose_notes(world: "World", number: int, plate_map: pd.DataFrame) -> list[str]:
     """Return the notes on the doses in the plate map of round `number`, in words.
 
     They may differ from campaign.yaml, from the earlier rounds and from the source lines.

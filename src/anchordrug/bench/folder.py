@@ -20,6 +20,8 @@ QUERIES = "predict.csv"
 REJECTS = ".rejects.csv"
 EXPRESSION = "expression.csv"
 MODEL = "model"
+# In MODEL, written last: the targets that the model is for.
+CARD = "campaign.json"
 ROUNDS = "rounds"
 RESULTS = "results"
 FINISH = "finish"

@@ -3,15 +3,48 @@
 from pathlib import Path
 from typing import Any
 
-from anchordrug.bench import folder as files
-from anchordrug.bench.settings import CampaignSettings
-from anchordrug.errors import shortlist
-from anchordrug.files.digests import sha256
-from anchordrug.files.tables import read_json
+import pandas as pd
 
+from anchordrug.bench import folder as files
+from anchordrug.bench.plates.source_wells import SAMPLE, SOURCE_PLATE, SOURCE_WELL, VOLUME
+from anchordrug.bench.settings import CampaignSettings, read_campaign
+from anchordrug.errors import SettingsError, TableError, shortlist
+from anchordrug.files.atomic import require_file
+from anchordrug.files.digests import sha256
+from anchordrug.files.tables import read_json, read_table
+
+# Settings that a campaign keeps from its first round on.
+_FIXED = ("targets", "rehearsal")
 # Settings that a round keeps as they were when its drugs were chosen and laid out.
-_CHOICE = ("targets", "budget", "rounds", "seed", "strategy", "constraints")
+_CHOICE = (*_FIXED, "budget", "rounds", "seed", "strategy", "constraints")
 LAYOUT = ("wells", "replicates", "controls", "use_edge")
+
+
+def campaign_of(folder: Path) -> CampaignSettings:
+    """Return the settings of a campaign that has its model, and perhaps rounds.
+
+    Raises
+    ------
+    SettingsError
+        As `read_campaign`, or a setting that the campaign keeps was edited.
+    """
+    path = folder / files.SETTINGS
+    campaign = read_campaign(path)
+    now = campaign.model_dump(mode="json")
+    card = folder / files.MODEL / files.CARD
+    packs = [files.round_of(folder, number) / files.PACK for number in files.round_numbers(folder)]
+    made = [read_json(card)] if card.is_file() else []
+    made += [read_json(pack, "laid_out")["laid_out"] for pack in packs if pack.is_file()]
+    for then in made:
+        for name in _FIXED:
+            # Neither the model nor packs of earlier versions have all of them.
+            if then.get(name, now[name]) != now[name]:
+                raise SettingsError(
+                    f"{path}: {name}: {_written(now[name])} differs from the value that the campaign "
+                    f"was made with; write {name}: {_written(then[name])} again, or make another campaign with 'anchordrug "
+                    "campaign new'"
+                )
+    return campaign
 
 
 def is_current(folder: Path, campaign: CampaignSettings, number: int) -> bool:
@@ -35,13 +68,18 @@ def round_notes(folder: Path, campaign: CampaignSettings, number: int) -> list[s
     changed = [
         f"{name} ({_written(then[name])} -> {_written(value)})"
         for name, value in now.items()
-        if value != then[name]
+        if value != then.get(name, value)
     ]
     if changed:
         notes.append(
             f"{files.SETTINGS}: edited since round {number} was laid out. The round keeps its settings; "
             f"these count from the next round on: {shortlist(changed, 6)}. To have them now, if nothing is "
             f"pipetted yet: delete {here} and {run_next}"
+        )
+    if campaign.plates.controls == 0 != then["plates.controls"]:
+        notes.append(
+            f"{files.SETTINGS}: plates.controls: 0 leaves the next plates without DMSO, and counts without "
+            "controls are refused; set it to 1 or more"
         )
     return notes
 
@@ -50,6 +88,37 @@ def settled(campaign: CampaignSettings, here: Path) -> dict[str, Any]:
     """Return the settings that a round was chosen and laid out with; those of now if it is not yet."""
     made = here / files.PACK
     return read_json(made, "laid_out")["laid_out"] if made.is_file() else _settings_of(campaign)
+
+
+def earlier_pick_lists(folder: Path, number: int) -> list[pd.DataFrame]:
+    """Return the pick lists of the rounds before round `number`, in order.
+
+    Raises
+    ------
+    RawDataError, TableError
+        One is missing or was changed.
+    """
+    rounds = [before for before in files.round_numbers(folder) if before < number]
+    return [read_pick_list(files.round_of(folder, before) / files.PICK_LIST) for before in rounds]
+
+
+def read_pick_list(path: Path) -> pd.DataFrame:
+    """Read the pick list of a round.
+
+    Raises
+    ------
+    RawDataError, TableError
+        It is missing or was changed.
+    """
+    columns = (SOURCE_PLATE, SOURCE_WELL, SAMPLE)
+    require_file(path, f"source wells of later rounds depend on it; {files.RESTORE}")
+    table = read_table(path, columns)
+    missing = [name for name in (*columns, VOLUME) if name not in table or table[name].isna().any()]
+    if missing:
+        raise TableError(f"{path}: column '{missing[0]}' is missing or has empty cells; {files.RESTORE}")
+    if table[VOLUME].dtype.kind not in "iuf":
+        raise TableError(f"{path}: column '{VOLUME}' has cells that are not numbers; {files.RESTORE}")
+    return table
 
 
 def made_from(folder: Path, campaign: CampaignSettings, here: Path) -> dict[str, object]:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from anchordrug.chem.structures import standardise
-from anchordrug.errors import LibraryError
+from anchordrug.errors import LibraryError, TableError
+from anchordrug.files.atomic import require_file
 from anchordrug.files.tables import read_table
 from anchordrug.raw.compound_ids import problem_with_id
 from anchordrug.raw.compounds import COLUMNS as FOR_SALE
@@ -122,8 +123,18 @@ def read_library(path: Path) -> pd.DataFrame:
     ------
     RawDataError
         The file does not exist or cannot be parsed.
+    TableError
+        It was changed in a way that cannot be used.
     """
-    return read_table(path, numbers=("cost", "stock", "stock_mm"))
+    require_file(path, "make the campaign again with 'anchordrug campaign new'")
+    table = read_table(path, numbers=("cost", "stock", "stock_mm"))
+    missing = [name for name in ("drug_id", "inchikey", "smiles") if name not in table.columns]
+    if missing or table[["drug_id", "inchikey", "smiles"]].isna().to_numpy().any():
+        raise TableError(
+            f"{path}: {'no column ' + missing[0] if missing else 'a drug_id, inchikey or smiles is empty'}; "
+            "restore the file that 'anchordrug campaign new' wrote, and make changes in your own list"
+        )
+    return table
 
 
 def further_ids(library: pd.DataFrame) -> list[str]:

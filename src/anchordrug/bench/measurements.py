@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from anchordrug import schemas
 from anchordrug.bench import folder as files
-from anchordrug.bench.world import World
 from anchordrug.errors import TableError
 from anchordrug.files.tables import read_table
+
+# Brings the atlas, which who only reads a campaign's folder need not wait for.
+if TYPE_CHECKING:
+    from anchordrug.bench.world import World
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def read_outcome(folder: Path, number: int) -> pd.DataFrame:
     return schemas.validate(read_table(path, files.TEXT), schemas.OUTCOME, path, files.RESTORE)
 
 
-def measured_so_far(world: World) -> Measurements:
+def measured_so_far(world: "World") -> Measurements:
     """Read the accepted responses of all rounds, after those that the atlas has of a target."""
     parts = {target: [world.measured_before(target)] for target in world.campaign.targets}
     asked = [np.zeros(0, np.int64)]

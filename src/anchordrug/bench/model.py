@@ -27,8 +27,6 @@ from anchordrug.predictors.response.prior import ResponsePrior
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.expression import read_expression
 
-CARD = "campaign.json"
-
 
 @dataclass(frozen=True)
 class Model:
@@ -151,7 +149,7 @@ def _is_learned(world: World) -> bool:
     SettingsError
         It was learned from other tables or with other settings.
     """
-    card = model_folder(world) / CARD
+    card = model_folder(world) / files.CARD
     if not card.exists():
         return False
     if read_json(card, "key")["key"] != _key(world):
@@ -175,4 +173,4 @@ def _learn(world: World, task: Task) -> None:
     learn(settings, task, model_folder(world), hashes, work)
     checkpoint.unlink(missing_ok=True)
     about = {"predictor": settings.predictor, "targets": world.campaign.targets}
-    write_json({"key": key, **about}, model_folder(world) / CARD)
+    write_json({"key": key, **about}, model_folder(world) / files.CARD)

@@ -7,16 +7,14 @@ import pandas as pd
 
 from anchordrug.bench import folder as files
 from anchordrug.bench.doses import dose_notes
-from anchordrug.bench.laid_out import LAYOUT, made_from, settled
+from anchordrug.bench.laid_out import LAYOUT, earlier_pick_lists, made_from, read_pick_list, settled
 from anchordrug.bench.library import further_ids
 from anchordrug.bench.plates.pack import Round, make_pack
 from anchordrug.bench.plates.pack_files import write_pack
 from anchordrug.bench.plates.protocol import warnings
-from anchordrug.bench.plates.source_wells import SAMPLE, SOURCE_PLATE, SOURCE_WELL, VOLUME
 from anchordrug.bench.world import World
-from anchordrug.errors import TableError, shortlist
-from anchordrug.files.atomic import require_file
-from anchordrug.files.tables import read_table, write_json
+from anchordrug.errors import shortlist
+from anchordrug.files.tables import write_json
 
 
 def write_round_files(
@@ -38,11 +36,7 @@ def write_round_files(
     SettingsError
         A volume cannot be pipetted.
     """
-    earlier = [
-        _pick_list(files.round_of(world.folder, before) / files.PICK_LIST)
-        for before in files.round_numbers(world.folder)
-        if before < number
-    ]
+    earlier = earlier_pick_lists(world.folder, number)
     own, kept = here / files.PICK_LIST, settled(world.campaign, here)
     layout = {name: kept[f"plates.{name}"] for name in LAYOUT}
     # The settings may have another layout for later rounds.
@@ -62,7 +56,7 @@ def write_round_files(
             world.atlas_conditions,
             told,
             earlier,
-            _pick_list(own) if own.exists() else None,
+            read_pick_list(own) if own.exists() else None,
         )
     )
     write_pack(pack, here)
@@ -89,15 +83,3 @@ def _lost_wells(
             pairs = shortlist(f"{drug} ({count})" for drug, count in fewer.items())
             told.append(f"{place}: fewer wells than the {replicates} laid out: {pairs}")
     return told
-
-
-def _pick_list(path: Path) -> pd.DataFrame:
-    columns = (SOURCE_PLATE, SOURCE_WELL, SAMPLE)
-    require_file(path, f"source wells of later rounds depend on it; {files.RESTORE}")
-    table = read_table(path, columns)
-    missing = [name for name in (*columns, VOLUME) if name not in table or table[name].isna().any()]
-    if missing:
-        raise TableError(f"{path}: column '{missing[0]}' is missing or has empty cells; {files.RESTORE}")
-    if table[VOLUME].dtype.kind not in "iuf":
-        raise TableError(f"{path}: column '{VOLUME}' has cells that are not numbers; {files.RESTORE}")
-    return table

@@ -12,15 +12,13 @@ from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import sources_of
 from anchordrug.atlas.tables import positions
 from anchordrug.bench import folder as files
+from anchordrug.bench.laid_out import campaign_of
 from anchordrug.bench.library import read_library
-from anchordrug.bench.settings import CampaignSettings, read_campaign
+from anchordrug.bench.settings import CampaignSettings
 from anchordrug.errors import SettingsError, TableError
 from anchordrug.features.blocks import FeatureBlocks
-from anchordrug.files.atomic import require_file
 from anchordrug.project.project import Project
 from anchordrug.settings import Settings
-
-CARD = "campaign.json"
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,12 @@ def load_world(folder: Path, project: Project, campaign: CampaignSettings | None
 
     Raises
     ------
+    SettingsError
+        campaign.yaml was changed in a way that cannot be used.
     TableError
-        library.csv was changed in a way that cannot be used.
+        library.csv was.
     """
-    campaign = campaign or read_campaign(folder / files.SETTINGS)
+    campaign = campaign or campaign_of(folder)
     settings = project.settings
     leave_out = tuple(sorted({*settings.pretrain.leave_out, *campaign.targets}))
     update = {
@@ -108,9 +108,9 @@ def load_world(folder: Path, project: Project, campaign: CampaignSettings | None
     atlas = project.atlas()
     if campaign.rehearsal:
         _require_rehearsable(folder, campaign, atlas)
-    library, queries = _library(folder / files.LIBRARY), None
+    library, queries = read_library(folder / files.LIBRARY), None
     if (folder / files.QUERIES).exists():
-        queries = _library(folder / files.QUERIES)
+        queries = read_library(folder / files.QUERIES)
     return _extended(folder, project, campaign, atlas, library, queries)
 
 
@@ -122,18 +122,6 @@ def _require_rehearsable(folder: Path, campaign: CampaignSettings, atlas: Respon
                 f"which has no responses of target '{target}'; choose one of its cell lines "
                 f"({', '.join(atlas.cell_lines)}), or set rehearsal: false"
             )
-
-
-def _library(path: Path) -> pd.DataFrame:
-    require_file(path, "make the campaign again with 'anchordrug campaign new'")
-    table = read_library(path)
-    missing = [name for name in ("drug_id", "inchikey", "smiles") if name not in table.columns]
-    if missing or table[["drug_id", "inchikey", "smiles"]].isna().to_numpy().any():
-        raise TableError(
-            f"{path}: {'no column ' + missing[0] if missing else 'a drug_id, inchikey or smiles is empty'}; "
-            "restore the file that 'anchordrug campaign new' wrote, and make changes in your own list"
-        )
-    return table
 
 
 def _extended(

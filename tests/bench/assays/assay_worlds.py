@@ -28,7 +28,8 @@ def plate_map_of(drug_ids=DRUGS, *, replicates=3, controls=6, plates=("P1",), se
         places = np.random.default_rng([seed, number]).permutation(len(table))
         wells = [well_name(*divmod(int(place), shape[1])) for place in places]
         tables.append(table.assign(plate=plate, well_position=wells, cell_line="LINE"))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(concentration=table["pert_type"].map({"trt": 10.0, "negcon": 0.0}))
 
 
 def responses_of(drug_ids=DRUGS, *, size=2.0, seed=0):

@@ -431,3 +431,54 @@ def test_genes_that_one_file_of_counts_lacks_are_told(tmp_path):
     (result,) = take_in(paths, request_of(tmp_path, plate_map), same_size(z), THRESHOLD)
     assert result.notes[0] == "3 genes are not in all files of counts and are left out"
     assert result.z.columns[result.z.isna().all()].tolist() == GENES[:3]
+
+
+# ---- dose and cell line of a table without wells ----
+
+
+def taken_in_file(path, plate_map, z):
+    return take_in([ResultFile(path)], request_of(path.parent, plate_map), reference_of(z), THRESHOLD)
+
+
+def de_table(z, **columns):
+    return z.stack().rename("stat").rename_axis(["drug", "gene"]).reset_index().assign(**columns)
+
+
+def by_drug(z, **columns):
+    table = z.rename_axis("drug").reset_index()
+    for name, value in columns.items():
+        table.insert(1, name, value)
+    return table
+
+
+@pytest.mark.parametrize("form", [de_table, by_drug])
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"dose_uM": "2"}, "the file says 2 uM, the plate map says 10 uM"),
+        ({"dose": "2000", "unit": "nM"}, "the file says 2 uM, the plate map says 10 uM"),
+        ({"cell_line": "OTHER"}, "the file says cell line 'OTHER', the plate map says 'LINE'"),
+        ({"dose": "10 uM", "cell_line": "line", "pert_type": "ctl_vehicle"}, None),
+        # Without a unit, nobody knows.
+        ({"dose": "2"}, None),
+    ],
+)
+def test_a_table_of_drugs_says_the_dose_and_cell_line_of_the_plate_map(tmp_path, form, columns, told):
+    z, plate_map = responses_of(), plate_map_of()
+    path = tmp_path / "results.csv"
+    form(z, **columns).to_csv(path, index=False)
+    if told is None:
+        taken_in_file(path, plate_map, z)
+        return
+    with pytest.raises(AssayError, match=re.escape(f"results.csv: drug '{DRUGS[0]}': {told}; correct one")):
+        taken_in_file(path, plate_map, z)
+
+
+def test_a_table_of_wells_says_the_dose_of_the_plate_map(tmp_path):
+    z, plate_map = responses_of(DRUGS[:1]), plate_map_of()
+    ((plate, well), *_) = wells_of(plate_map, DRUGS[0])
+    table = de_table(z, dose_uM=2).rename(columns={"drug": "well"}).assign(well=well, plate=plate)
+    table.to_csv(tmp_path / "results.csv", index=False)
+    told = f"plate {plate}, well {well}: the file says 2 uM, the plate map says 10 uM"
+    with pytest.raises(AssayError, match=re.escape(told)):
+        taken_in_file(tmp_path / "results.csv", plate_map, z)

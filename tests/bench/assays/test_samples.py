@@ -220,6 +220,8 @@ def test_cells_are_added_up_by_well(tmp_path):
         ("dose_nM", "1000", "the file says 1 uM, the plate map says 10 uM"),
         ("cell_line", "other", "the file says cell line 'other', the plate map says 'LINE'"),
         ("cell_line", "MCF7", "the file says cell line 'MCF7', the plate map says 'LINE'"),
+        ("pert_type", "ctl_vehicle", "the file says it is a control, the plate map says drug 'A-ID'"),
+        ("pert_type", "trt_cp", None),
         ("cell_type", "fibroblast", None),
         ("drug", "A", None),
         ("drug", "a name that nobody knows", None),
@@ -238,6 +240,28 @@ def test_what_a_file_says_of_its_wells_is_compared_with_the_plate_map(tmp_path, 
         return
     with pytest.raises(AssayError, match=re.escape(f"a.h5ad: plate P1, well A01: {told}; correct one")):
         require_agreement(found.claims, found.path, file, request)
+
+
+@pytest.mark.parametrize(("column", "word"), [("pert_type", "trt_cp"), ("is_control", "False")])
+def test_a_control_of_the_plate_map_that_the_file_calls_treated(tmp_path, column, word):
+    obs = pd.DataFrame({"well": ["B1", "A1"], column: [word, word]}, index=list("xy"))
+    path = write_h5ad(tmp_path / "a.h5ad", csr_matrix(np.arange(8).reshape(2, 4)), obs, VAR)
+    found = read_assay(path, set(GENES))
+    told = f"a.h5ad: plate P1, well B01: the file says it is treated ('{word}'), the plate map says it is a c"
+    with pytest.raises(AssayError, match=re.escape(told)):
+        require_agreement(found.claims, found.path, ResultFile(path, "P1"), request_of(tmp_path))
+
+
+@pytest.mark.parametrize("layers", [False, True])
+def test_profiles_say_the_dose_of_their_drugs(tmp_path, layers):
+    obs = pd.DataFrame({"drug": ["A", "b"], "dose_nM": ["10000", "1000"]}, index=list("xy"))
+    x = np.array([[1.5, -2.5, 0.5, -0.5], [2.5, -1.5, 1.5, -3.5]])
+    more = {"stat": x, "pvalue": np.full(x.shape, 0.5)} if layers else {}
+    path = write_h5ad(tmp_path / "a.h5ad", x, obs, VAR, **more)
+    found = read_assay(path, set(GENES))
+    told = "a.h5ad: drug 'b': the file says 1 uM, the plate map says 10 uM; correct one of them"
+    with pytest.raises(AssayError, match=re.escape(told)):
+        require_agreement(found.claims, found.path, ResultFile(path), request_of(tmp_path))
 
 
 def test_cells_are_added_up_by_drug_and_placed_in_wells(tmp_path):

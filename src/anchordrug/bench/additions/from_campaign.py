@@ -11,9 +11,9 @@ from anchordrug.atlas.additions import Addition
 from anchordrug.bench import folder as files
 from anchordrug.bench.assays.result import OK, assay_in_words
 from anchordrug.bench.doses import doses_of_rounds
+from anchordrug.bench.laid_out import campaign_of
 from anchordrug.bench.library import read_library
 from anchordrug.bench.measurements import read_outcome
-from anchordrug.bench.settings import read_campaign
 from anchordrug.errors import SettingsError, TableError, shortlist
 from anchordrug.files.tables import read_json, read_table
 from anchordrug.raw.expression import read_expression
@@ -53,7 +53,7 @@ def addition_from_campaign(
         A table of the campaign was changed.
     """
     with files.working_in(folder):
-        campaign = read_campaign(folder / files.SETTINGS)
+        campaign = campaign_of(folder)
         if campaign.rehearsal:
             raise SettingsError(
                 f"{folder}: is a rehearsal, whose responses come from the atlas itself; add a real campaign"

@@ -56,7 +56,7 @@ class Profiles:
     notes
         Notes for the user on how the file was read.
     claims
-        Statements of the file on its wells (`claims.COLUMNS`), None if there are none.
+        Statements of the file on its wells or drugs (`claims.COLUMNS`), None if there are none.
     """
 
     path: Path

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from anchordrug.bench.assays.claims import claims_of
+from anchordrug.bench.assays.claims import claims_of, claims_of_drugs
 from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes
 from anchordrug.bench.assays.reader import AssayFile
@@ -208,7 +208,17 @@ def _profiles(
 ) -> Counts | Profiles:
     names = names_of_samples(matrix.samples, file.plates)
     wide = _wide(matrix, gene_column, names, matrix.values(), matrix.samples.row_place)
-    return _noted(contents_of(wide, file.plates), notes)
+    contents = _noted(contents_of(wide, file.plates), notes)
+    return replace(contents, claims=claims_of_profiles(matrix.samples, names))
+
+
+def claims_of_profiles(samples: Sheet, names: list[str]) -> pd.DataFrame:
+    """Return the statements of a table of samples; `names` are those of `names_of_samples`."""
+    columns = sample_columns(samples)
+    wells = [parse_plate_and_well(name) or ("", "") for name in names]
+    if "drug" not in columns and any(well for _, well in wells):
+        return claims_of(samples, columns, wells)
+    return claims_of_drugs(samples, columns, names)
 
 
 def _wide(

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import typer
 
+from anchordrug import schemas
 from anchordrug.atlas.conditions import Conditions
 from anchordrug.bench import folder as files
 from anchordrug.bench.agreement import agreement
 from anchordrug.bench.doses import condition_notes, doses_of_rounds
 from anchordrug.bench.evidence import evidence_table
 from anchordrug.bench.library import further_ids, read_library
-from anchordrug.bench.measurements import measured_so_far
+from anchordrug.bench.measurements import Measurements, measured_so_far
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.report import write_report
 from anchordrug.bench.world import World, load_world
@@ -92,9 +93,16 @@ def run(folder: Path, project: Project, also: Sequence[str] = ()) -> None:
             out, *more = (here / f"{task.target}{suffix}" for suffix in suffixes)
             engine.run([path], here / files.COMPOUNDS, out, also=more)
         write_json(metrics, here / files.METRICS)
-        evidence = evidence_table(model, measured.drugs)
-        write_report(world, measured, compounds, agreements, evidence, here)
+        write_report(world, measured, compounds, agreements, _evidence(model, measured, here), here)
         typer.echo(f"{here / files.REPORT}: open it in a browser")
+
+
+def _evidence(model: Model, measured: Measurements, here: Path) -> pd.DataFrame:
+    """Return the evidence groups of the drugs that are left to be predicted; `status` shows them."""
+    path = here / files.EVIDENCE
+    table = schemas.validate(evidence_table(model, measured.drugs), schemas.EVIDENCE, path)
+    write_table(table, path)
+    return table
 
 
 def _remove_tables(here: Path, target: str, suffixes: Iterable[str]) -> None:

@@ -14,9 +14,9 @@ from anchordrug.bench.assays.intake import take_in
 from anchordrug.bench.assays.request import BelongsError, ResultFile, belonging
 from anchordrug.bench.assays.result import FAILED, MISSING, OK, AssayResult
 from anchordrug.bench.doses import dose_notes
+from anchordrug.bench.laid_out import campaign_of
 from anchordrug.bench.plates.plate_map import read_plate_map
 from anchordrug.bench.result_files import digest, inputs_of, keep, kept_files, new_files, result_file
-from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
 from anchordrug.errors import AssayError, SettingsError, message_line, shortlist
 from anchordrug.files.digests import sha256
@@ -70,7 +70,7 @@ def _take_in(
 ) -> bool:
     """Take up the given files and those under results/; return whether anything was written."""
     here = files.round_of(folder, number)
-    targets = read_campaign(folder / files.SETTINGS).targets
+    targets = campaign_of(folder).targets
     plate_map = read_plate_map(here / files.PLATE_MAP, targets)
     given = [belonging(file, plate_map["plate"].unique().tolist(), targets) for file in given]
     kept = kept_files(folder, number)
@@ -95,7 +95,7 @@ def _take_in(
     inputs = [part for path in new.values() for part in inputs_of(path)]
     require_outputs([("file of results", here / name) for name in written], inputs)
     world = load_world(folder, project)
-    request = request_of(world, number, plate_map)
+    request = request_of(folder, world.campaign, world.library, number, plate_map)
     accepted = take_in(
         [result_file(name, path, layers.get(name)) for name, path in together.items()],
         request,

@@ -10,18 +10,17 @@ from anchordrug import schemas
 from anchordrug.acquisition import PoolView, strategy
 from anchordrug.acquisition.campaign import Choice, choose, round_seed
 from anchordrug.bench import folder as files
-from anchordrug.bench.assay_request import request_of
 from anchordrug.bench.constraints import allowed, limit, require_affordable, required
 from anchordrug.bench.dvc_stages import renew_stages
 from anchordrug.bench.evidence import evidence_in_words, evidence_table
 from anchordrug.bench.forecast import forecast, forecast_in_words
-from anchordrug.bench.laid_out import is_current, round_notes
+from anchordrug.bench.laid_out import campaign_of, is_current, round_notes
 from anchordrug.bench.measurements import Measurements, measured_so_far, read_selection
 from anchordrug.bench.model import Model, load_model
 from anchordrug.bench.plates.layout import lay_out
 from anchordrug.bench.plates.plate_map import read_plate_map
+from anchordrug.bench.refusals import require_next
 from anchordrug.bench.round_files import write_round_files
-from anchordrug.bench.settings import read_campaign
 from anchordrug.bench.world import World, load_world
 from anchordrug.errors import SettingsError, counted
 from anchordrug.files.atomic import atomic_folder
@@ -36,15 +35,19 @@ def run(folder: Path, project: Project) -> None:
     Raises
     ------
     SettingsError
-        The folder is not a campaign's, or no drug may be chosen.
+        The folder is not a campaign's, a setting is wrong, or no drug may be chosen.
+    AssayError, TableError
+        A plate map or another file of the folder cannot be used.
     """
     with files.working_in(folder):
         renew_stages(project.root, folder)
-        rounds = files.round_numbers(folder)
+        campaign, rounds = campaign_of(folder), files.round_numbers(folder)
+        require_next(folder, campaign)
         if rounds and not files.is_ingested(folder, rounds[-1]):
             here = files.round_of(folder, rounds[-1])
-            _renew(folder, project, rounds[-1])
-            for note in round_notes(folder, read_campaign(folder / files.SETTINGS), rounds[-1]):
+            if not is_current(folder, campaign, rounds[-1]):
+                _renew(folder, project, rounds[-1])
+            for note in round_notes(folder, campaign, rounds[-1]):
                 typer.echo(note)
             typer.echo(
                 f"round {rounds[-1]} waits for its results: pipette {here / files.PLATE_MAP}, then run\n"
@@ -62,12 +65,9 @@ def run(folder: Path, project: Project) -> None:
 
 
 def _renew(folder: Path, project: Project, number: int) -> None:
-    """Write pick list, pictures and pack of a round again if its plate map or the settings were edited."""
-    if is_current(folder, read_campaign(folder / files.SETTINGS), number):
-        return
+    """Write pick list, pictures and pack of a round again; its plate map or the settings were edited."""
     world, here = load_world(folder, project), files.round_of(folder, number)
     plate_map = read_plate_map(here / files.PLATE_MAP, world.campaign.targets)
-    request_of(world, number, plate_map)
     write_round_files(world, number, plate_map, read_selection(folder, number), here)
     typer.echo(f"{here}: pick list, pictures and pack are renewed; the plate map or the settings were edited")
 
@@ -120,9 +120,11 @@ def _order(
     require_affordable(world, asked, must)
     free, not_chosen = allowed(world, np.concatenate([asked, must]), anchors)
     if not len(free) and not len(must):
+        reasons = {"measured in the targets": int(world.library["row"].isin(anchors).sum()), **not_chosen}
+        told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         raise SettingsError(
-            f"{world.folder}: no drug of the library may be chosen any more; loosen the constraints in "
-            f"{files.SETTINGS} or finish the campaign"
+            f"{world.folder}: no drug of the library may be chosen any more (of {len(world.library)}: "
+            f"{told}); loosen the constraints in {files.SETTINGS} or finish the campaign"
         )
     included = _included(must[:left])
     view = PoolView(fitted, free, np.concatenate([anchors, included.drugs]), model.catalogue)

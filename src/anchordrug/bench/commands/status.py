@@ -15,9 +15,10 @@ from anchordrug.bench import folder as files
 from anchordrug.bench.assays.result import OK
 from anchordrug.bench.evidence import evidence_in_words
 from anchordrug.bench.forecast import forecast_in_words
-from anchordrug.bench.laid_out import round_notes
+from anchordrug.bench.laid_out import campaign_of
 from anchordrug.bench.measurements import read_outcome, read_selection
-from anchordrug.bench.settings import CampaignSettings, read_campaign
+from anchordrug.bench.refusals import notes_of
+from anchordrug.bench.settings import CampaignSettings
 from anchordrug.errors import counted
 from anchordrug.files.tables import read_table
 
@@ -55,7 +56,7 @@ def run(folder: Path, console: Console) -> None:
     parts = [bar, Text()]
     if rounds:
         parts += [_rounds(folder, rounds, outcomes), Text()]
-    parts += [Text(note) for note in _notes(folder, standing)]
+    parts += [Text(note) for note in notes_of(folder, campaign)]
     parts += [Text(line) for line in _evidence(folder, rounds)]
     parts += [Text(line) for line in _forecast(folder, campaign, rounds, outcomes)]
     what, command = _next_step(folder, standing)
@@ -103,28 +104,20 @@ def as_values(folder: Path) -> dict[str, object]:
             }
             for number in standing.rounds
         ],
-        "notes": _notes(folder, standing),
+        "notes": notes_of(folder, campaign),
         "next": {"what": what, "command": command},
     }
 
 
 def _standing(folder: Path) -> Standing:
     files.require_campaign(folder)
-    campaign = read_campaign(folder / files.SETTINGS)
+    campaign = campaign_of(folder)
     rounds = files.round_numbers(folder)
     outcomes = {number: read_outcome(folder, number) for number in files.ingested_rounds(folder)}
     measured: set[str] = set()
     for outcome in outcomes.values():
         measured |= set(outcome.loc[outcome["status"] == OK, "drug_id"])
     return Standing(campaign, rounds, outcomes, len(measured))
-
-
-def _notes(folder: Path, standing: Standing) -> list[str]:
-    """Return the notes on the round that waits."""
-    rounds = standing.rounds
-    if not rounds or rounds[-1] in standing.outcomes:
-        return []
-    return round_notes(folder, standing.campaign, rounds[-1])
 
 
 def _rounds(folder: Path, rounds: list[int], outcomes: dict[int, pd.DataFrame]) -> Table:
@@ -154,16 +147,20 @@ def _rounds(folder: Path, rounds: list[int], outcomes: dict[int, pd.DataFrame]) 
 
 
 def _evidence(folder: Path, rounds: list[int]) -> list[str]:
-    """Return how well each evidence group is predicted, as the last round that was planned says."""
-    if not rounds:
+    """Return how well each evidence group is predicted, given the most drugs measured.
+
+    The last round that was planned tells it, or `finish` if that came later.
+    """
+    places = [*(files.round_of(folder, number) for number in rounds[-1:]), folder / files.FINISH]
+    tables = [_evidence_in(place / files.EVIDENCE) for place in places if (place / files.EVIDENCE).exists()]
+    if not tables:
         return []
-    path = files.round_of(folder, rounds[-1]) / files.EVIDENCE
-    if not path.exists():
-        return []
-    table = schemas.validate(
-        read_table(path, schemas.text_columns(schemas.EVIDENCE)), schemas.EVIDENCE, path, files.RESTORE
-    )
-    return [*evidence_in_words(table), ""]
+    return [*evidence_in_words(max(tables, key=lambda table: table["anchors"].sum())), ""]
+
+
+def _evidence_in(path: Path) -> pd.DataFrame:
+    table = read_table(path, schemas.text_columns(schemas.EVIDENCE))
+    return schemas.validate(table, schemas.EVIDENCE, path, files.RESTORE)
 
 
 def _forecast(

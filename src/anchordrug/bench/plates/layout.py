@@ -5,7 +5,6 @@ import zlib
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import pdist
 
 from anchordrug.bench.plates.plate_map import VEHICLE, replicates
 from anchordrug.bench.plates.wells import SHAPES, well_name
@@ -109,6 +108,9 @@ def _with_substances(table: pd.DataFrame, drugs: pd.DataFrame) -> pd.DataFrame:
 
 def _spread(wells: np.ndarray, parts: int, rng: np.random.Generator) -> list[int]:
     """Draw `parts` of `wells` [n, row and column], as indices, one from each region."""
+    # Who only asks which wells are usable need not wait for scipy.
+    from scipy.spatial.distance import pdist
+
     regions = _regions(wells, parts)
     # Neighbours may meet at the border of their regions; of several draws one keeps them apart.
     draws = [[int(rng.choice(region)) for region in regions] for _ in range(20)]

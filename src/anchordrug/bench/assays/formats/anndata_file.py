@@ -10,7 +10,7 @@ from anchordrug.bench.assays.contents import Counts, Profiles, Samples
 from anchordrug.bench.assays.formats.long_table import profiles_of
 from anchordrug.bench.assays.gene_columns import gene_column_of
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
-from anchordrug.bench.assays.samples import contents_of_samples, names_of_samples
+from anchordrug.bench.assays.samples import claims_of_profiles, contents_of_samples, names_of_samples
 from anchordrug.errors import shortlist
 from anchordrug.raw.anndata_file import open_anndata
 from anchordrug.raw.changes import VALUE_HEADERS
@@ -43,7 +43,9 @@ def read(file: AssayFile) -> Counts | Profiles | Samples:
         if changes and not matrix.looks_like_counts():
             sheet = _long([opened.matrix(name) for name in changes], file)
             profiles = profiles_of(sheet, file.is_gene)
-            return replace(profiles, notes=(f"read the layers {shortlist(changes, 10)}", *profiles.notes))
+            notes = (f"read the layers {shortlist(changes, 10)}", *profiles.notes)
+            names = names_of_samples(matrix.samples, file.plates)
+            return replace(profiles, notes=notes, claims=claims_of_profiles(matrix.samples, names))
         others = opened.names
         notes = (f"has the matrices {shortlist(others, 10)}",) if len(others) > 1 else ()
         return contents_of_samples(matrix, file, notes)

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from anchordrug.bench.assays.claims import claims_of, claims_of_drugs
 from anchordrug.bench.assays.contents import Profiles
 from anchordrug.bench.assays.gene_columns import gene_column_of, no_genes, require_no_dates
 from anchordrug.bench.assays.headers import value_columns
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
+from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
 from anchordrug.raw.changes import best_values
-from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS
+from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, sample_columns
 from anchordrug.raw.sheet import Sheet
 from anchordrug.raw.text import MISSING_TEXT
 
@@ -75,7 +77,16 @@ def profiles_of(sheet: Sheet, is_gene: Callable[[str], bool]) -> Profiles:
         .rename_axis("gene", axis=1)
         for name in ("value", "error")
     ]
-    return Profiles(sheet.path, frames[0], kind, None if errors is None else frames[1], notes)
+    errors = None if errors is None else frames[1]
+    return Profiles(sheet.path, frames[0], kind, errors, notes, _claims(sheet, drugs))
+
+
+def _claims(sheet: Sheet, drugs: list[str]) -> pd.DataFrame:
+    """Return the table's statements on its `drugs` [rows], which are wells where it names no drug."""
+    columns = sample_columns(sheet)
+    if "drug" in columns:
+        return claims_of_drugs(sheet, columns, drugs)
+    return claims_of(sheet, columns, [parse_plate_and_well(name) or ("", "") for name in drugs])
 
 
 def _names_of_drugs(sheet: Sheet) -> list[str]:

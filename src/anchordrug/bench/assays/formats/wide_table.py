@@ -1,17 +1,20 @@
 """Wide tables: genes x wells or wells x genes (counts), genes x drugs or drugs x genes (z-scores)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from anchordrug.bench.assays.claims import claims_of, claims_of_drugs
 from anchordrug.bench.assays.contents import Counts, Profiles
 from anchordrug.bench.assays.gene_columns import LOOKED_FOR, gene_column_of, gene_hits, no_genes
 from anchordrug.bench.assays.headers import value_columns
 from anchordrug.bench.assays.reader import FORMATS, AssayFile, Format
 from anchordrug.bench.assays.wide import WideTable, contents_of
+from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError
-from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS
+from anchordrug.raw.sample_columns import DRUG_HEADERS, PLATE_HEADERS, WELL_HEADERS, sample_columns
 from anchordrug.raw.sheet import GENE_DESCRIPTIONS, GENE_HEADERS, SAMPLE_DESCRIPTIONS, Sheet
 
 
@@ -36,8 +39,15 @@ def read(file: AssayFile) -> Counts | Profiles:
     in_header = gene_hits(sheet.header, is_gene)
     if not in_column and not in_header:
         raise no_genes(sheet.path, sheet.names(0), sheet.header)
-    wide = _genes_down(sheet, column) if in_column >= in_header else _genes_across(sheet, is_gene)
-    return contents_of(wide, file.plates)
+    if in_column >= in_header:
+        return contents_of(_genes_down(sheet, column), file.plates)
+    wide = _genes_across(sheet, is_gene)
+    contents = contents_of(wide, file.plates)
+    described = {role: at for role, at in sample_columns(sheet).items() if not is_gene(sheet.header[at])}
+    if isinstance(contents, Profiles):
+        return replace(contents, claims=claims_of_drugs(sheet, described, wide.samples))
+    wells = [parse_plate_and_well(name, file.plates) or ("", "") for name in wide.samples]
+    return replace(contents, claims=claims_of(sheet, described, wells))
 
 
 def _genes_down(sheet: Sheet, gene_column: int) -> WideTable:
