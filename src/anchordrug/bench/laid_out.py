@@ -41,8 +41,8 @@ def campaign_of(folder: Path) -> CampaignSettings:
             if then.get(name, now[name]) != now[name]:
                 raise SettingsError(
                     f"{path}: {name}: {_written(now[name])} differs from the value that the campaign "
-                    f"was made with; write {name}: {_written(then[name])} again, or make another campaign with 'anchordrug "
-                    "campaign new'"
+                    f"was made with; write {name}: {_written(then[name])} again, or make another "
+                    "campaign with 'anchordrug campaign new'"
                 )
     return campaign
 
