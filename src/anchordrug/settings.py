@@ -303,7 +303,7 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}'{near(key, _known_keys(section, f'{within}.' if within else ''))}"
     if problem["type"] == "missing":
-        return f"key '{key}' is missing; the docs list them all with their defaults"
+        return f"key '{key}' is missing; add it (docs/reference/params.md lists all keys)"
     value, kind = problem["input"], problem["type"]
     if kind == _NO_NUMBER:
         number = problem.get("ctx", {})["number"]

@@ -198,8 +198,8 @@ def test_gene_lists(rank, genes_file, predicted, sides):
         np.arange(*span) if side in sides else np.arange(0)
         for side, span in (("up", (0, 6)), ("down", (10, 13)))
     )
-    assert (f"{files['up']}: 6 of 7 genes are predicted" in result.output) == ("up" in sides)
-    assert (f"{files['down']}: 3 of 3 genes are predicted" in result.output) == ("down" in sides)
+    assert (f"{files['up']}: the model predicts 6 of 7 genes" in result.output) == ("up" in sides)
+    assert (f"{files['down']}: the model predicts 3 of 3 genes" in result.output) == ("down" in sides)
     assert f"mimics {len(up)} up and {len(down)} down genes in SIM-T1" in result.output
     values = np.zeros(len(genes))
     values[up], values[down] = 1, -1
@@ -222,7 +222,7 @@ def test_each_side_holds_the_strongest_genes_that_are_significant(rank, signatur
     path = signature(genes, values, padj=significant)
     result, _ = rank("--signature", path, drugs=FEW)
     assert "reverses 3 up and 2 down genes" in result.output
-    assert f"{path}: {len(genes)} of the {len(genes)} predicted genes are in it" in result.output
+    assert f"{path}: has {len(genes)} of {len(genes)} genes that the model predicts" in result.output
     # The cosine hears all of them, the connectivity only those.
     table = done(rank("--signature", path, drugs=FEW))
     plain = done(rank("--signature", signature(genes, values), drugs=FEW))
@@ -315,7 +315,7 @@ def test_sets_of_a_gmt(rank, genes_file, predicted, tmp_path):
     chosen = ("--up", gmt, "--up-set", "ONE_UP", "--down", gmt, "--down-set", "ONE_DN")
     result, out = rank(*chosen, out="by_set.parquet")
     assert result.exit_code == 0
-    assert f"{gmt}: 7 of 7 genes are predicted" in result.output
+    assert f"{gmt}: the model predicts 7 of 7 genes" in result.output
     pd.testing.assert_frame_equal(pd.read_parquet(out), expected)
     text = complaint(rank("--up", gmt, out="none.parquet"))
     assert text == (
@@ -356,8 +356,8 @@ def test_tables_that_cannot_be_used(rank, signature, predicted, tmp_path):
     _, _, genes = predicted
     few = signature([*genes[:9], "ELSE"], range(1, 11))
     text = complaint(rank("--signature", few))
-    assert text.startswith(f"{few}: 9 of its 10 genes are predicted ({genes[0]}, ")
-    assert "10 are needed; name genes by HGNC symbol (found " in text
+    assert text.startswith(f"{few}: the model predicts 9 of its 10 genes ({genes[0]}, ")
+    assert "and 10 are needed; name genes by HGNC symbol, as the model does (" in text
     # Ten are enough.
     enough = signature(genes[:10], range(1, 11))
     assert rank("--signature", enough, drugs=FEW, out="ten.csv")[0].exit_code == 0

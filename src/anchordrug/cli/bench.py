@@ -42,9 +42,7 @@ def new(
     ] = None,
     expression: Annotated[
         Path | None,
-        typer.Option(
-            help="Untreated expression of the target: counts, TPM or log2, with symbols or Ensembl ids."
-        ),
+        typer.Option(help="Untreated expression of the target: counts, TPM or log2; symbols or Ensembl ids."),
     ] = None,
     budget: Annotated[int, typer.Option(min=1, help="Total number of drugs to test.")] = 30,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 3,

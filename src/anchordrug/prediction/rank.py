@@ -141,7 +141,7 @@ def _from_lists(
         names = [] if path is None else read_gene_list(path, set_name)
         found = on_genes(names, genes, predictor.card.get("gene_ids"))
         if path is not None:
-            typer.echo(f"{path}: {len(found)} of {len(names)} genes are predicted")
+            typer.echo(f"{path}: the model predicts {len(found)} of {counted(len(names), 'gene')}")
             if not found:
                 raise LibraryError(
                     f"{path}: none of its genes is predicted (found {shortlist(names)}); "
@@ -161,10 +161,11 @@ def _from_lists(
 def _require_enough(path: Path, found: int, genes: list[str], names: list[str]) -> None:
     if found < FEWEST_GENES:
         raise LibraryError(
-            f"{path}: {found} of its {len(names)} genes are predicted ({shortlist(genes)}, ...), "
-            f"{FEWEST_GENES} are needed; name genes by HGNC symbol (found {shortlist(names)})"
+            f"{path}: the model predicts {found} of its {counted(len(names), 'gene')} ({shortlist(names)}), "
+            f"and {FEWEST_GENES} are needed; name genes by HGNC symbol, as the model does "
+            f"({shortlist(genes, 3)})"
         )
-    typer.echo(f"{path}: {found} of the {len(genes)} predicted genes are in it")
+    typer.echo(f"{path}: has {found} of {counted(len(genes), 'gene')} that the model predicts")
 
 
 def _ranked(table: pa.Table, *, mimic: bool) -> pa.Table:

@@ -34,7 +34,7 @@ def run(project: Project) -> None:
         _grow(project, additions)
     else:
         write_expression_table(pd.DataFrame(), project.added_expression)
-        typer.echo(f"no additions in {project.additions}; the atlas is that of the raw bundle")
+        typer.echo(f"{project.additions}: no additions; the atlas has the raw bundle's responses alone")
 
 
 def _grow(project: Project, additions: list[Addition]) -> None:
