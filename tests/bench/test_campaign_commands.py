@@ -1083,6 +1083,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     bench.ok("next")
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
+    assert "ignored columns" not in output
     assert "dose and time: drugs are at 2 uM and 24 h, but " in output
     found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
     genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]
