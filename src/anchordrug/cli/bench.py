@@ -7,8 +7,8 @@ import typer
 
 from anchordrug.cli.options import IdColumn, Layer, Params, Seed, options_of_columns, project_of
 from anchordrug.cli.screen import print_json
-from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import AnchorDrugError, require_packages
+from anchordrug.project.turns import reading_atlas
 
 app = typer.Typer(
     help="A campaign in the lab: choose drugs, lay out plates, import results, predict the library.",
