@@ -64,6 +64,43 @@ def test_wrong_settings_are_named(tmp_path, change, message):
 
 
 @pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        (None, "raw", 3, "raw: 3 is not allowed (it must be a section with keys of its own)"),
+        (None, "raw", None, "raw: an empty value is not allowed (it must not be empty)"),
+        (None, "predictors", {"mlp": 1}, "predictors.mlp: 1 is not allowed (it must be a section with keys"),
+        (None, "targets", [], "targets: [] is not allowed (it must have at least 1 of them)"),
+        (None, "seeds", [1.5], "seeds.0: 1.5 is not allowed (it must be a whole number)"),
+        (None, "seeds", [-1], "seeds.0: -1 is not allowed (it must be at least 0)"),
+        (None, "seeds", 3, "seeds: 3 is not a list; write [3]"),
+        (None, "predictor", ["a"], "predictor: ['a'] is not allowed (it must be a text)"),
+        ("curate", "dose_um", [1], "curate.dose_um: [1] is not allowed (it must be a number)"),
+        ("curate", "dose_um", 0, "curate.dose_um: 0 is not allowed (it must be more than 0)"),
+        ("curate", "quality", "x", "curate.quality: 'x' is not allowed (it must be 'gold' or 'any')"),
+        ("split", "test_fraction", 1, "split.test_fraction: 1 is not allowed (it must be less than 1)"),
+        (
+            "finetune",
+            "whole_pool",
+            "maybe",
+            "finetune.whole_pool: 'maybe' is not allowed (it must be true or fal",
+        ),
+        (
+            "predict",
+            "library",
+            {},
+            "predict.library: {} is not allowed (it must be the name of a file or folder)",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_in_our_words(tmp_path, section, key, value, told):
+    params = small_params()
+    wrong(section, key, value)(params)
+    with pytest.raises(SettingsError) as error:
+        settings_of(tmp_path, params)
+    assert str(error.value).startswith(f"{tmp_path / 'params.yaml'}: {told}")
+
+
+@pytest.mark.parametrize(
     ("written", "kind"),
     [
         ("5637", "a number"),

@@ -18,6 +18,7 @@ from anchordrug.atlas.curate import Rules, curate
 from anchordrug.atlas.responses import ResponseAtlas
 from anchordrug.atlas.splits import require_targets
 from anchordrug.atlas.tables import atlas_of
+from anchordrug.cores import core_count
 from anchordrug.errors import TableError, near, shortlist
 from anchordrug.features.blocks import FeatureBlocks
 from anchordrug.features.bundle import blocks_of
@@ -33,6 +34,7 @@ from anchordrug.predictors.expectations import expected_groups
 from anchordrug.predictors.loading import load_predictor, task_of
 from anchordrug.predictors.registry import check_predictors, params_of, predictor_class, predictors
 from anchordrug.project.project import Project
+from anchordrug.project.turns import reading_atlas
 from anchordrug.raw.bundle import find_bundle
 from anchordrug.raw.published import published_in
 from anchordrug.settings import Settings, read_settings
@@ -282,7 +284,7 @@ class FittedTarget:
     @cached_property
     def onnx(self) -> OnnxPredictor:
         """The exported predictor, in memory."""
-        return opened(self._file, Path(f"{self.model.target}.onnx"), threads=0)
+        return opened(self._file, Path(f"{self.model.target}.onnx"), threads=core_count())
 
     def predict(
         self, smiles: Sequence[str] | pd.DataFrame, ids: Sequence[str] | None = None, *, coverage: float = 0.8
@@ -316,7 +318,7 @@ def open_project(root: Path | str = ".") -> Reference:
     Raises
     ------
     SettingsError
-        params.yaml has a wrong key or value.
+        params.yaml has a wrong key or value, or a command is writing the tables.
     RawDataError
         params.yaml or a table is missing; the message names the stage to run.
     TableError
@@ -326,8 +328,9 @@ def open_project(root: Path | str = ".") -> Reference:
     settings = read_settings(path)
     check_predictors(settings, path)
     project = Project(Path(root), settings)
-    atlas = project.atlas()
-    return Reference(settings, atlas, project.features(atlas), project)
+    with reading_atlas(project):
+        atlas = project.atlas()
+        return Reference(settings, atlas, project.features(atlas), project)
 
 
 def open_atlas(bundle: Path | str, params: Path | str = "params.yaml") -> Reference:

@@ -272,9 +272,16 @@ _RULES = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
-    "int_from_float": "must be a whole number",
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
+    "too_short": "must have at least {min_length} of them",
+    **dict.fromkeys(("int_from_float", "int_type", "int_parsing"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("model_type", "dict_type"), "must be a section with keys of its own"),
+    "tuple_type": "must be a list",
+    "string_type": "must be a text",
+    "path_type": "must be the name of a file or folder",
 }
 
 
@@ -308,7 +315,7 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
     if kind == _NO_NUMBER:
         number = problem.get("ctx", {})["number"]
         return f"{key}: {_shown(number)} is not allowed (write a number, without quotes)"
-    shown = printable(repr(value), 60)
+    shown = "an empty value" if value is None else printable(repr(value), 60)
     if kind in ("string_type", "path_type") and not isinstance(value, dict | list | tuple | str):
         return f"{key}: {_not_text(value, written_at(text, problem['loc']))}"
     if kind == "tuple_type":
@@ -316,7 +323,9 @@ def _first_problem(error: ValidationError, section: type[BaseModel], within: str
     if kind == "string_pattern_mismatch":
         return f"{key}: {shown} is not allowed (use letters, digits and ._+-, a letter or digit first)"
     known = re.findall(r"'([^']*)'", problem["msg"]) if problem["type"] == "literal_error" else []
-    return f"{key}: {shown} is not allowed ({printable(problem['msg'], 200)}){near(str(value), known)}"
+    # Settings of other packages may have faults of other kinds, which only pydantic has words for.
+    rule = f"it {_rule(problem)}" if kind in _RULES else printable(problem["msg"], 200)
+    return f"{key}: {shown} is not allowed ({rule}){near(str(value), known)}"
 
 
 def _not_text(value: object, written: str | None) -> str:

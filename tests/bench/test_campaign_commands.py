@@ -351,6 +351,18 @@ def test_what_new_refuses(bench, arguments, told):
     assert not (bench.home / "campaigns").exists()
 
 
+def test_rejects_of_a_refused_new_are_named_or_gone(bench):
+    shop = bench.write([{"smiles": "CCCCCCCCCCCO"}, {"smiles": "CCCCCCCCCCO"}, {"smiles": "C1CC"}])
+    words = ("--target", "NEWLINE", "--library", shop, "--rounds", 1, "--budget")
+    told = bench.error(SettingsError, "new", *words, 3)
+    assert "but 2 of shop.csv can be used (c/library.rejects.csv lists the others); ask for fewer" in told
+    assert len(pd.read_csv(bench.campaign / "library.rejects.csv")) == 1
+    shutil.rmtree(bench.campaign)
+    for option in ("--predict", "--expression"):
+        assert "nothing.csv" in bench.error(AnchorDrugError, "new", *words, 2, option, "nothing.csv")
+        assert not bench.campaign.exists()
+
+
 def test_what_was_there_before_a_refused_new_stays(bench):
     (bench.campaign / "model").mkdir(parents=True)
     (bench.campaign / "notes.txt").write_text("mine")
@@ -1101,6 +1113,7 @@ def test_finish_predicts_every_compound_of_the_library_and_escapes_names(start, 
     bench.ok("next")
     output = bench.ok("finish")
     assert "round 2 has no results; finishing without it" in output
+    assert "ignored columns" not in output
     assert "dose and time: drugs are at 2 uM and 24 h, but " in output
     found = pd.read_parquet(bench.campaign / "finish/NEWLINE.parquet")
     genes = pd.read_parquet(bench.home / "tables/atlas/genes.parquet")["gene"]

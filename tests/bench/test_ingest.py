@@ -783,7 +783,10 @@ def test_results_that_are_not_accepted_change_nothing(played, waiting, answer):
     result = run_cli(*words, folder=played.parent, answer=answer)
     assert "6 ok" in result.output
     assert "accept these results?" in result.output
-    assert answer == "" or "nothing was changed" in result.output
+    told = result.output if answer else str(result.exception)
+    assert "nothing was changed" in told
+    # Without a terminal there is no answer.
+    assert isinstance(result.exception, AnchorDrugError) == (answer == "") == ("add --yes" in told)
     assert files_of(played) == before
 
 

@@ -42,6 +42,24 @@ engine._Worker = Killed
 main()
 """
 
+# The command, in which every actor that gets a certain portion is killed, with a line in a file.
+KILLING_ALWAYS = """
+import os, signal
+from anchordrug.cli import main
+from anchordrug.prediction import ray as engine
+
+class Killed(engine._Worker):
+    def __call__(self, batch):
+        if batch.column("portion").to_pylist() != [2]:
+            return super().__call__(batch)
+        with open("KILLED", "a") as file:
+            file.write("killed\\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+engine._Worker = Killed
+main()
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -85,6 +103,8 @@ def ended(address: str, script: str, model: Path, *words: object) -> subprocess.
         capture_output=True,
         text=True,
         check=False,
+        # Without a limit, Ray would start a killed worker for ever.
+        timeout=600,
     )
 
 
@@ -113,6 +133,17 @@ def test_a_killed_worker_loses_nothing(cluster, project, library, tmp_path):
     assert len(expected.groupby(level=0)) > 1000  # the local engine leaves out structures that it has seen
     ours = found.set_index(["drug_id", "gene"]).loc[expected.index]
     require_same_but_for_ties(ours, expected, load_onnx(project / MODEL).card["decision_offsets"])
+
+
+def test_a_portion_that_ends_its_worker_again_and_again_is_given_up(cluster, project, library, tmp_path):
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    script = KILLING_ALWAYS.replace("KILLED", str(killed))
+    ended_badly = ended(cluster, script, project / MODEL, "--drugs", library, "--out", out)
+    assert ended_badly.returncode != 0
+    assert "anchordrug: Ray's workers were killed again and again" in ended_badly.stderr
+    # Once, and as often again as the limit says.
+    assert len(killed.read_text().splitlines()) == 1 + engine.TRIES
+    assert not (out / "part-000002.parquet").exists()
 
 
 def require_same_but_for_ties(ours, expected, offsets):

@@ -104,7 +104,7 @@ def owned(folder: Path) -> Iterator[None]:
 def made_or_undone(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder`, as `owned`, and remove new files there if the input is refused.
 
-    The model stays, because learning resumes from it, and so do the tables of rejects that the screen names.
+    The model stays, because learning resumes from it, and so do the tables of rejects that the error names.
 
     Raises
     ------
@@ -116,10 +116,11 @@ def made_or_undone(folder: Path) -> Iterator[None]:
     with owned(folder):
         try:
             yield
-        except AnchorDrugError:
+        except AnchorDrugError as error:
             if not (folder / SETTINGS).exists():
                 for path in set(folder.iterdir()) - before:
-                    if path.name != MODEL and not path.name.endswith(REJECTS):
+                    is_named = path.name.endswith(REJECTS) and str(path) in str(error)
+                    if path.name != MODEL and not is_named:
                         remove(path)
                 for path in new:
                     if not any(path.iterdir()):

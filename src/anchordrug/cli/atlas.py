@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from anchordrug.cli.options import IdColumn, Layer, Params, options_of_columns, project_of
-from anchordrug.cli.turns import reading_atlas
 from anchordrug.files.lock import reading
+from anchordrug.project.turns import reading_atlas
 
 app = typer.Typer(
     help="Additions to the atlas: further source lines, from campaigns and from tables of results.",

@@ -7,8 +7,8 @@ import typer
 
 from anchordrug.cli.options import IdColumn, Layer, Params, Seed, options_of_columns, project_of
 from anchordrug.cli.screen import print_json
-from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import AnchorDrugError, require_packages
+from anchordrug.project.turns import reading_atlas
 
 app = typer.Typer(
     help="A campaign in the lab: choose drugs, lay out plates, import results, predict the library.",
@@ -121,7 +121,15 @@ def ingest(
             raise AnchorDrugError(
                 "--quiet hides the results that you would accept; add --yes, or leave --quiet out"
             )
-        return yes or typer.confirm("accept these results?")
+        try:
+            return yes or typer.confirm("accept these results?")
+        except typer.Abort as error:
+            # Ends the line of the question.
+            typer.echo()
+            raise AnchorDrugError(
+                f"{folder}: the results are not accepted, because nobody answered; nothing was changed: run "
+                "the same line in a terminal and answer, or add --yes"
+            ) from error
 
     with reading_atlas(project):
         command.run(folder, results or [], project, number=round_, belongs_to=of, layer=layer, accept=accept)

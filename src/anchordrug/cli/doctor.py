@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
-from anchordrug.cli.turns import READS
 from anchordrug.cores import core_count
 from anchordrug.errors import AnchorDrugError, counted, shortlist
 from anchordrug.files.checksums import sum_of
 from anchordrug.files.whole import damage, files_in
+from anchordrug.project.turns import READS
 
 # pydantic takes as long to import as all of the help takes to show.
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from anchordrug.cli.options import PARAMS, project_of, require_pipeline, root_of
-from anchordrug.cli.turns import reading_atlas
 from anchordrug.errors import SettingsError, require_packages
+from anchordrug.project.turns import reading_atlas
 
 app = typer.Typer()
 

@@ -3,7 +3,7 @@
 import typer
 
 from anchordrug.cli.options import Device, Params, Seed, Target, project_of, require_target
-from anchordrug.cli.turns import alone
+from anchordrug.project.turns import alone
 
 PANEL = "Pipeline, in this order ('dvc repro' runs it all)"
 app = typer.Typer()

@@ -7,7 +7,7 @@ import typer
 
 from anchordrug.cli.options import PARAMS, Params, project_of, root_of
 from anchordrug.cli.screen import FAILED, print_json
-from anchordrug.cli.turns import alone
+from anchordrug.project.turns import alone
 
 PANEL = "Tools"
 app = typer.Typer()

@@ -120,10 +120,12 @@ def understand(folder: Path, asked: NewCampaign, project: Project) -> Understood
     only = _measured(atlas, campaign) if campaign.rehearsal else None
     drugs = atlas.drugs
     resolved = _resolve(asked.library, asked.id_column, drugs, folder / files.LIBRARY, "library", only)
-    usable = len(resolved.library)
+    usable, rejects = len(resolved.library), (folder / files.LIBRARY).with_suffix(files.REJECTS)
+    rejected = f" ({rejects} lists the others)" if len(resolved.rejects) else ""
     if campaign.budget > usable:
         raise SettingsError(
             f"--budget: {campaign.budget} drugs are asked for, but {usable} of {asked.library} can be used"
+            f"{rejected}; ask for fewer, or add compounds"
         )
     if asked.predict is not None:
         _resolve(asked.predict, asked.id_column, drugs, folder / files.QUERIES, "drugs to predict")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anchordrug.cli import turns
+import anchordrug
 from anchordrug.errors import SettingsError
 from anchordrug.files import lock
+from anchordrug.project import turns
 from tests.conftest import ROOT, project_at, run_cli, small_params, write_params
 from tests.processes import MOST_SECONDS
 
@@ -101,6 +102,13 @@ def test_a_campaign_does_not_read_an_atlas_that_grows(home, words):
     with running(home, "grow"):
         result = run_cli("campaign", *words, folder=home)
     assert "another anchordrug command works in it" in str(result.exception)
+
+
+@pytest.mark.parametrize("stage", ["curate", "grow", "featurize"])
+def test_python_does_not_read_tables_that_are_written(home, stage):
+    """It would join tables of before with tables of after."""
+    with running(home, stage), pytest.raises(SettingsError, match="another anchordrug command works in it"):
+        anchordrug.open_project(home)
 
 
 def test_additions_are_not_listed_while_they_change(home):
