@@ -88,6 +88,13 @@ def test_counts_give_responses_wells_and_what_failed(tmp_path):
     assert result.notes == ["3 wells failed: no reads"]
 
 
+def test_counts_that_are_all_0_are_refused(tmp_path):
+    z, plate_map = responses_of(), plate_map_of()
+    path = saved(tmp_path, counts_of(plate_map, z) * 0)
+    with pytest.raises(AssayError, match="every count is 0; count the reads again, or give another file"):
+        take_in([ResultFile(path)], request_of(tmp_path, plate_map), reference_of(z), THRESHOLD)
+
+
 def test_drugs_go_by_their_other_names_and_wells(tmp_path):
     z, plate_map = responses_of(), plate_map_of()
     plate, well = wells_of(plate_map, DRUGS[2])[0]

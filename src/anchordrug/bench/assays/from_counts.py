@@ -87,7 +87,7 @@ def joined_counts(counts: Mapping[Path, pd.DataFrame]) -> tuple[pd.DataFrame, li
     Raises
     ------
     AssayError
-        Two files have the same well, or no gene in common.
+        Two files have the same well, or no gene in common; or all counts are 0.
     """
     table = pd.concat(counts.values(), axis=1, join="inner")
     names = shortlist(str(path) for path in counts)
@@ -101,6 +101,8 @@ def joined_counts(counts: Mapping[Path, pd.DataFrame]) -> tuple[pd.DataFrame, li
     lost = len(set().union(*(part.index for part in counts.values()))) - len(table)
     if table.empty:
         raise AssayError(f"{names}: have no gene in common; give their genes the same kind of names")
+    if not table.to_numpy().any():
+        raise AssayError(f"{names}: every count is 0; count the reads again, or give another file")
     return table, [f"{lost} genes are not in all files of counts and are left out"] if lost else []
 
 
