@@ -1,14 +1,14 @@
-"""Speed and memory of `anchordrug predict` with the paper's network, against what the machine allows.
+"""Speed and memory of `anchordrug predict`, against what the machine allows.
 
     python benchmarks/inference.py --raw $ANCHORDRUG_LINCS --target THP1 --molecules 1000000 \
         --out benchmarks/results/inference.json
 
-Side by side, in turns, on fingerprints that are ready: the exported network with labels, trust and all; the
-matrix products alone, in onnxruntime, with the number of drugs a call that suits them best (the ceiling); and
-the dense formulation, in which every (drug, gene) is a row of all inputs (in torch, best of several batch
+Side by side, in turns, on fingerprints that are ready: the paper's network, exported, with labels and trust;
+the matrix products alone, in onnxruntime, with the number of drugs a call that suits them best (the ceiling);
+and the dense formulation, in which every (drug, gene) is a row of all inputs (in torch, best of several batch
 sizes, building the rows included and not). Fingerprints are timed apart. Then the command itself predicts so
-many molecules into a wide parquet of labels while its memory is watched: real molecules that ship with rdkit,
-each with substituents in place of hydrogens.
+many molecules with the default predictor, fit to 30 random anchors, into a wide parquet of labels while its
+memory is watched: real molecules that ship with rdkit, each with substituents in place of hydrogens.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from predictors import prepare
-from projects import exported, loaded, network_settings
+from projects import ROOT, exported, loaded, network_settings
 from rdkit import Chem, RDConfig, rdBase
 from torch.nn import functional
 
@@ -40,6 +40,7 @@ from anchordrug.prediction.inference import OnnxPredictor, load_onnx
 from anchordrug.prediction.runtime import onnxruntime
 from anchordrug.predictors.mlp.network import SLOPE, FactorisedMlp
 from anchordrug.predictors.mlp.predictor import MlpPredictor
+from anchordrug.settings import read_settings
 
 HERE = Path(__file__).resolve().parent
 SUBSTITUENTS = (
@@ -50,6 +51,7 @@ SUBSTITUENTS = (
 )
 # Seconds that a way is timed for in each of so many rounds, and drugs a call of ours.
 SECONDS, ROUNDS, DRUGS = 0.4, 15, 64
+ANCHORS = 30
 
 
 def exported_network(folder: Path, target: str) -> tuple[Path, FactorisedMlp, FeatureBlocks, int]:
@@ -63,6 +65,18 @@ def exported_network(folder: Path, target: str) -> tuple[Path, FactorisedMlp, Fe
     path = folder / f"{target}.onnx"
     exported(path, fitted, task, anchors, settings.predictor)
     return path, fitted.network, task.features, fitted.cell_line
+
+
+def exported_default(folder: Path, target: str) -> Path:
+    """Export the pre-trained default predictor of `target`, fit to random anchors."""
+    data = loaded(folder)
+    task = data.task(target)
+    _, pool = data.split(target, 0)
+    anchors = np.sort(np.random.default_rng(0).choice(pool, ANCHORS, replace=False))
+    fitted = data.predictor(task).fit(anchors, data.atlas.of(target).responses_of(anchors), seed=0)
+    path = folder / f"{target}.onnx"
+    exported(path, fitted, task, anchors, data.project.settings.predictor)
+    return path
 
 
 def products(network: FactorisedMlp, genes: int, drugs: int) -> Callable[[], object]:
@@ -266,7 +280,8 @@ def main() -> None:
     os.environ.pop("OMP_NUM_THREADS", None)
     torch.set_num_threads(os.cpu_count() or 1)
     out, work = asked.out.resolve(), asked.work.resolve() / asked.raw.resolve().name
-    folder = prepare(work, asked.raw.resolve(), [asked.target], "mlp", "known")
+    raw, by_default = asked.raw.resolve(), read_settings(ROOT / "params.yaml").predictor
+    folder = prepare(work, raw, [asked.target], "mlp", "known")
     model, network, features, line = exported_network(folder, asked.target)
     predictor = load_onnx(model)
     found = rates(predictor, network, features, line)
@@ -286,8 +301,11 @@ def main() -> None:
         if not library.exists():
             molecules(asked.molecules, library)
         result["molecules"] = asked.molecules
-        result["fingerprints_a_second"] = round(fingerprints_a_second(library, predictor.fingerprint))
-        measured = command(model, library, asked.work.resolve() / "labels.parquet")
+        default = exported_default(prepare(work, raw, [asked.target], by_default, "known"), asked.target)
+        result["predictor"] = by_default
+        kind = load_onnx(default).fingerprint
+        result["fingerprints_a_second"] = round(fingerprints_a_second(library, kind))
+        measured = command(default, library, asked.work.resolve() / "labels.parquet")
         result |= {name: round(value, 1) for name, value in measured.items()}
         result["drugs_a_second"] = round(measured["drugs"] / measured["seconds"])
         print(result)
