@@ -5,6 +5,7 @@ After each fault, the same command ends with the bytes of an undisturbed run and
 
 import functools
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,9 +117,11 @@ def start(root: Path, release: Path) -> Callable[[str], list[object]]:
                     root / "counts.csv", index=False
                 )
             if following == "add":
-                # What a rehearsal has measured cannot be added.
-                settings = root / C / "campaign.yaml"
-                settings.write_text(settings.read_text().replace("rehearsal: true", "rehearsal: false"))
+                # What a rehearsal has measured cannot be added, so it is made a campaign.
+                told = (path for path in (root / C).rglob("*") if path.suffix in {".yaml", ".json"})
+                for path in told:
+                    text = path.read_text(encoding="utf-8")
+                    path.write_text(re.sub(r'(rehearsal"?): true', r"\1: false", text), encoding="utf-8")
             before[following] = tree_of(root)
         restore(root, before[wanted])
         return below(root, COMMANDS[wanted])
