@@ -403,7 +403,8 @@ def test_a_statistic_of_unusual_size_is_told(tmp_path, size, word):
     long = (size * z).stack().rename("stat").rename_axis(["drug", "gene"]).reset_index()
     result = taken_in(tmp_path, long.set_index("drug"))
     np.testing.assert_allclose(result.z, z)
-    (note,) = result.notes
+    *no_effect, note = result.notes
+    assert len(no_effect) == (size < 1)
     assert note.startswith(
         f"the factor to the atlas' scale, {1 / size:.3g}, is far from the usual (0.2 to 3): the"
     )
@@ -489,3 +490,21 @@ def test_a_table_of_wells_says_the_dose_of_the_plate_map(tmp_path):
     told = f"plate {plate}, well {well}: the file says 2 uM, the plate map says 10 uM"
     with pytest.raises(AssayError, match=re.escape(told)):
         taken_in_file(tmp_path / "results.csv", plate_map, z)
+
+
+# ---- differential expression without any effect ----
+
+
+@pytest.mark.parametrize("column", ["stat", "pvalue", "lfcSE"])
+def test_differential_expression_without_a_significant_gene_is_called_noise(tmp_path, column):
+    plate_map, path = plate_map_of(), tmp_path / "results.csv"
+    for size, is_noise in ((1.0, True), (4.0, False)):
+        z = responses_of(size=size)
+        table = de_table(z).assign(log2FoldChange=lambda table: 0.3 * table["stat"])
+        table["pvalue"] = 2 * norm.sf(table["stat"].abs())
+        table["lfcSE"] = 0.3
+        kept = ["stat"] if column == "stat" else ["log2FoldChange", column]
+        table[["drug", "gene", *kept]].to_csv(path, index=False)
+        (result,) = taken_in_file(path, plate_map, z)
+        told = [note for note in result.notes if "no gene of any drug changes significantly" in note]
+        assert bool(told) == is_noise, (size, result.notes)

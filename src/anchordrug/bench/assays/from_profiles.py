@@ -19,7 +19,11 @@ from anchordrug.bench.assays.scale import factor_notes, shrink, to_atlas_scale
 from anchordrug.bench.plates.plate_map import controls_of
 from anchordrug.bench.plates.wells import parse_plate_and_well
 from anchordrug.errors import AssayError, shortlist
+from anchordrug.prediction.connectivity import false_discovery_rate
 from anchordrug.raw.gene_names import GeneMatch
+
+# A false discovery rate up to which a gene counts as changed by a drug.
+SIGNIFICANT = 0.05
 
 
 def result_from_profiles(
@@ -41,6 +45,7 @@ def result_from_profiles(
     """
     drug_of, notes = _drugs(profiles, request.wells_of(cell_line), request)
     values = profiles.values[[name in drug_of for name in profiles.values.index]]
+    told = [*notes, *profiles.notes, *_noise_notes(profiles, values)]
     wide = _on_genes(profiles, values, match, reference)
     # An array, because a list of one name would be taken for a list of keys.
     by_drug = wide.groupby(np.array([drug_of[name] for name in values.index], dtype=object), sort=False)
@@ -55,16 +60,37 @@ def result_from_profiles(
         }
     )
     drugs["status"] = np.where(drugs["reason"].isna(), OK, FAILED)
-    z, factor, told = _scaled(z[drugs["status"] == OK], profiles, reference)
+    z, factor, of_scale = _scaled(z[drugs["status"] == OK], profiles, reference)
     return AssayResult(
         cell_line,
         z,
         drugs,
         None,
-        [*notes, *profiles.notes, *told, *gene_notes(z)],
+        [*told, *of_scale, *gene_notes(z)],
         factor,
         str(profiles.path),
     )
+
+
+def _noise_notes(profiles: Profiles, values: pd.DataFrame) -> list[str]:
+    """Tell if no gene of `values`, rows of `profiles`, changes more than it would without any effect."""
+    if profiles.kind == "z":
+        return []
+    # Imported here because it takes a moment.
+    from scipy.special import erfc
+
+    statistic = values.to_numpy()
+    if profiles.standard_error is not None:
+        statistic = statistic / profiles.standard_error.loc[values.index].to_numpy()
+    rates = false_discovery_rate(erfc(np.abs(statistic[np.isfinite(statistic)]) / np.sqrt(2)))
+    least = rates.min(initial=1.0)
+    if least <= SIGNIFICANT:
+        return []
+    return [
+        f"no gene of any drug changes significantly (smallest false discovery rate {least:.2g}): if the "
+        "cells did not respond, 'changed' counts noise, which is scaled up to the size of responses in "
+        "the atlas; do not accept it, or assay again"
+    ]
 
 
 def _on_genes(
