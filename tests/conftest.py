@@ -1,6 +1,7 @@
 """Fixtures: the real LINCS subset, the demo bundle, and a small project whose stages have run."""
 
 import fcntl
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; all others stay in their order."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage the objects of all modules and tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 def learn_from_little() -> None:

@@ -6,6 +6,7 @@ input and outputs of who called, and imports our own modules itself.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -137,6 +138,8 @@ def _fork(server: socket.socket, caller: socket.socket) -> None:
     name, words, folder, variables = json.loads(asked)
     for module in PROGRAMS[name]:
         importlib.import_module(module)
+    # Forks leave alone what is imported: to look for garbage there would copy its memory.
+    gc.freeze()
     if os.fork() == 0:
         server.close()
         for place, descriptor in enumerate(descriptors):

@@ -1,5 +1,6 @@
 """A process that has imported the package, and runs commands at the same time, each in a fork of its own."""
 
+import gc
 import json
 import os
 import signal
@@ -69,6 +70,8 @@ def _serve() -> None:
     import anchordrug.stages.report  # noqa: F401
 
     learn_from_little()
+    # Forks leave alone what is imported: to look for garbage there would copy its memory.
+    gc.freeze()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for line in sys.stdin:
         folder, commands = json.loads(line)

@@ -34,6 +34,8 @@ EDITED = (
 )
 # What a command does before it calls its stage.
 OPEN_PROJECT = "import anchordrug.cli.options as o; o.project_of(None)"
+# Entries of dvc.lock for cells of the matrix that the small clone does not have.
+OTHER_CELLS = re.compile(r"^  \S+@(?!SIM-T1(?:-0)?:).*\n(?:    .*\n)*", re.M)
 # Columns that the templates in .dvc/plots read by name.
 PLOTTED = {
     "pre-training": {"target"},
@@ -157,6 +159,9 @@ def small_clone(tmp_path_factory) -> Path:
     folder = clone(tmp_path_factory.mktemp("clone"))
     shutil.rmtree(folder / "datasets/demo")
     write_tiny_bundle(folder / "datasets/demo")
+    # DVC reads and writes the whole file for each stage, which takes longer than a tiny stage.
+    lock = folder / "dvc.lock"
+    lock.write_text(OTHER_CELLS.sub("", lock.read_text(encoding="utf-8")), encoding="utf-8")
     params = tiny_params(small_params())
     return reproduced(folder, params)
 
