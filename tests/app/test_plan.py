@@ -27,7 +27,7 @@ KNOWN = Known([f"D{number:02d}" for number in range(60)], costs=False, stocks=Fa
         ({"budget": 2.5}, {"budget": "must be a whole number"}),
         ({"budget": None}, {"budget": "must not be empty"}),
         ({"budget": 61}, {"budget": "must be at most 60: so many compounds can be used"}),
-        ({"rounds": 1e6}, {"rounds": "1000000 rounds of a budget of 30 drugs; ask for fewer rounds"}),
+        ({"rounds": 1e6}, {"rounds": "1000000 rounds for a budget of 30 drugs; ask for fewer rounds"}),
         ({"dose_um": 0}, {"dose_um": "must be more than 0"}),
         ({"dose_um": -3, "controls": -1}, dict.fromkeys(("dose_um", "controls"), "must be")),
         ({"dose_um": 1e-9}, {"dose_um": "needs 5e-09 nL"}),

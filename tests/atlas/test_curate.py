@@ -17,7 +17,7 @@ from rdkit import Chem
 
 from anchordrug import schemas
 from anchordrug.atlas.curate import Curated, Rules, curate
-from anchordrug.chem.worker import fingerprint
+from anchordrug.chem.worker import Order, fingerprint
 from anchordrug.chem.workers import Fingerprinted
 from anchordrug.errors import AnchorDrugError, RawDataError
 from anchordrug.raw.bundle import RawBundle, find_bundle
@@ -52,7 +52,8 @@ def _structures_here() -> Iterator[None]:
 
     @contextmanager
     def standardising(structures: Sequence[str]) -> Iterator[Iterator[Fingerprinted | str]]:
-        answers = fingerprint(list(structures), [], 0)
+        order = Order(root="", path=[], kinds=[], smiles=True, seconds=0)
+        answers = fingerprint(list(structures), order)
         yield (found if isinstance(found, str) else Fingerprinted(*found[:2], ()) for found in answers)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -334,13 +334,13 @@ def test_a_library_without_a_usable_compound(bench):
     [
         (
             ("--target", "NEWLINE", "--budget", 400),
-            r"--budget: 400 drugs are asked for, but 344 of .*parquet",
+            r"--budget: 400 drugs were asked for, but only 344 compounds of .*parquet",
         ),
         (
             ("--target", "NEWLINE", "--strategy", "a_optimum"),
             r"^--strategy: 'a_optimum' is unknown; .*a_optimal",
         ),
-        (("--target", "NEWLINE", "--budget", 2, "--rounds", 3), r"3 rounds of a budget of 2 drugs"),
+        (("--target", "NEWLINE", "--budget", 2, "--rounds", 3), r"3 rounds for a budget of 2 drugs"),
         (("--target", "SIM-T1", "--target", "SIM-T1"), r"names the same cell line twice"),
         (("--target", "NEWLINE", "--rehearsal"), r"NEWLINE"),
     ],
@@ -355,7 +355,10 @@ def test_rejects_of_a_refused_new_are_named_or_gone(bench):
     shop = bench.write([{"smiles": "CCCCCCCCCCCO"}, {"smiles": "CCCCCCCCCCO"}, {"smiles": "C1CC"}])
     words = ("--target", "NEWLINE", "--library", shop, "--rounds", 1, "--budget")
     told = bench.error(SettingsError, "new", *words, 3)
-    assert "but 2 of shop.csv can be used (c/library.rejects.csv lists the others); ask for fewer" in told
+    assert (
+        "but only 2 compounds of shop.csv can be used (c/library.rejects.csv lists the others); ask for fewer"
+        in told
+    )
     assert len(pd.read_csv(bench.campaign / "library.rejects.csv")) == 1
     shutil.rmtree(bench.campaign)
     for option in ("--predict", "--expression"):
@@ -378,7 +381,7 @@ def test_a_rehearsal_offers_the_drugs_measured_in_every_target(start, bench, hom
     both = lines.index[[{"SIM-T1", "SIM-T2"} <= one for one in lines]]
     assert sorted(pd.read_csv(bench.campaign / "library.csv")["drug_id"]) == sorted(both)
     rejects = pd.read_csv(bench.campaign / "library.rejects.csv")
-    assert set(rejects["reason"]) == {"not measured, so no rehearsal with it"}
+    assert set(rejects["reason"]) == {"was not measured, so a rehearsal has no response of it"}
     assert len(rejects) + len(both) == 344
 
 

@@ -793,7 +793,7 @@ def test_results_that_are_not_accepted_change_nothing(played, waiting, answer):
 def test_results_of_a_round_that_there_is_not(played, waiting):
     message = refused(played, waiting / "counts.csv", "--round", 7)
     assert "--round 7" in message
-    assert "rounds 1" in message
+    assert "give one of: 1" in message
 
 
 def test_results_before_any_round(played, waiting):

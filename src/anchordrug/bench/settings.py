@@ -103,7 +103,7 @@ def conflicts(settings: CampaignSettings) -> Iterator[tuple[str, str]]:
         yield "constraints.exclude", problem
     if settings.rounds > settings.budget:
         budget = counted(settings.budget, "drug")
-        problem = f"{settings.rounds} rounds of a budget of {budget}; ask for fewer rounds"
+        problem = f"{settings.rounds} rounds for a budget of {budget}; ask for fewer rounds"
         yield "rounds", problem
     plates = settings.plates
     if plates.dead_volume_ul >= plates.source_volume_ul:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from anchordrug.errors import SettingsError
 from anchordrug.files.whole import files_in
+from anchordrug.files.yaml_values import read_yaml
 
 # A release of 36 GB is not read to see whether it is whole.
 LARGEST = 2**31
@@ -56,9 +56,8 @@ def _md5(path: Path) -> str:
 
 def _read(path: Path) -> object:
     try:
-        with path.open("rb") as file:
-            return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError):
+        return read_yaml(path)
+    except (OSError, SettingsError):
         # DVC itself reports such a file.
         return None
 

@@ -29,6 +29,8 @@ _TOLD = 4
 MOST_FIRST_LINES = 1000
 # Of them, those that may be a title and a header.
 FIRST_ROWS = 20
+# So many tell whether a pipe is text.
+FEW_ROWS = 4
 # Of these, the lines that tell whether ids are before SMILES.
 _PAIRS = 4
 
@@ -109,7 +111,7 @@ def recognised(
         if begun and len(first) >= FIRST_ROWS:
             break
     if suffix is None:
-        _require_text(path, first)
+        _require_text(path, first[:FEW_ROWS])
     lines, notes = chain(first, lines), []
     top = header_of(first)
     fields = cells_of(top.text, top.separator) if top else []

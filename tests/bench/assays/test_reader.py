@@ -388,7 +388,7 @@ def test_rows_that_are_no_genes_are_left_out(tmp_path, names, suffix, transposed
     assert counts.genes == genes
     np.testing.assert_array_equal(counts.values, table)
     (note,) = counts.notes
-    assert note.startswith(f"{len(names)} rows are not genes and left out ({', '.join(names[:3])}")
+    assert note.startswith(f"{len(names)} rows are not genes; left out: {', '.join(names[:3])}")
 
 
 # ---- differential expression ----
@@ -461,7 +461,7 @@ def test_p_of_zero_counts_as_the_smallest_of_the_file(tmp_path):
     tails = norm.isf(np.array([[5e-7, 5e-7], [5e-7, 0.25]]))
     np.testing.assert_allclose(profiles.values, tails * [[1, -1], [-1, 1]])
     assert profiles.notes == (
-        "2 of 4 p-values are 0, which is rounded; they count as 1e-06, the smallest one above 0",
+        "2 of 4 p-values rounded to 0; each counts as 1e-06, the smallest p-value above 0",
     )
 
 
@@ -611,7 +611,7 @@ HOSTILE = {
     ),
     "date among genes": (
         COUNTS.to_csv().replace("SIMG2", "2-Sep").replace("SIMG4", "1-Mar"),
-        r"2 gene names were turned into dates by a spreadsheet: line 3 is '2-Sep' \(was SEPTIN2 or SEPT2\), "
+        r"a spreadsheet turned 2 gene names into dates: line 3 is '2-Sep' \(was SEPTIN2 or SEPT2\), "
         r"line 5 is '1-Mar' \(was MARCHF1 .*\); export the file again without opening it in a spreadsheet, "
         "or import its gene column as Text",
     ),

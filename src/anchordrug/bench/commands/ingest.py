@@ -117,7 +117,7 @@ def _round(folder: Path, number: int | None) -> int:
     if not rounds:
         raise SettingsError(f"{folder}: no round is chosen yet; run 'anchordrug campaign next {folder}'")
     if number is not None and number not in rounds:
-        raise SettingsError(f"--round {number}: there are rounds {shortlist(rounds, 50)}; name one of them")
+        raise SettingsError(f"--round {number}: not chosen yet; give one of: {shortlist(rounds, 50)}")
     return number or rounds[-1]
 
 

@@ -124,7 +124,8 @@ def understand(folder: Path, asked: NewCampaign, project: Project) -> Understood
     rejected = f" ({rejects} lists the others)" if len(resolved.rejects) else ""
     if campaign.budget > usable:
         raise SettingsError(
-            f"--budget: {campaign.budget} drugs are asked for, but {usable} of {asked.library} can be used"
+            f"--budget: {campaign.budget} drugs were asked for, but only "
+            f"{counted(usable, 'compound')} of {asked.library} can be used"
             f"{rejected}; ask for fewer, or add compounds"
         )
     if asked.predict is not None:
@@ -210,7 +211,7 @@ def _resolve(
         unknown = library[~library["inchikey"].isin(only)]
         library = library.drop(unknown.index)
         about = unknown.reindex(columns=rejects.columns).assign(
-            reason="not measured, so no rehearsal with it"
+            reason="was not measured, so a rehearsal has no response of it"
         )
         rejects = pd.concat([rejects, about], ignore_index=True)
     rejects_path = path.with_suffix(files.REJECTS)
