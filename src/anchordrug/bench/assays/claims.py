@@ -108,7 +108,8 @@ def _of_drugs(
     """Return the same of the drugs of the plate map in the file's cell line; each has one dose there."""
     wells = request.wells_of(cell_line_of(file, request))
     wells = wells[wells["pert_type"] == "trt"].drop_duplicates("drug_id")
-    claims = claims.assign(drug_id=[known.get(drug.casefold()) for drug in claims["drug"]])
+    found = [known.get(drug.casefold()) for drug in claims["drug"]]
+    claims = claims.assign(drug_id=pd.Series(found, claims.index, object))
     claims = claims.drop(columns=["plate", "well_position"])
     return wells.assign(well_position="").merge(claims, on="drug_id", suffixes=("", "_said"))
 
