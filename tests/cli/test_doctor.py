@@ -135,8 +135,13 @@ def test_files_that_were_added_to_dvc_are_compared(tmp_path):
     assert "hashes" not in findings(tmp_path)
     flip(tmp_path / "drugs.csv")
     assert findings(tmp_path)["hashes"]["found"].endswith(": drugs.csv")
+    # A project of many targets has a lock of megabytes.
+    (tmp_path / "drugs.csv.dvc").write_text(f"#{'-' * 2**21}\n{dvc}")
+    assert findings(tmp_path)["hashes"]["found"].endswith(": drugs.csv")
     (tmp_path / "drugs.csv.dvc").write_text("outs: [")
-    assert "hashes" not in findings(tmp_path)
+    said = findings(tmp_path)["hashes"]
+    assert said["state"] == "warning"
+    assert said["found"].startswith(f"outputs are not compared with their hashes: {tmp_path}/drugs.csv.dvc: ")
 
 
 @pytest.mark.parametrize(

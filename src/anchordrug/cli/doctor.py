@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import typer
 
 from anchordrug.cores import core_count
-from anchordrug.errors import AnchorDrugError, counted, shortlist
+from anchordrug.errors import AnchorDrugError, SettingsError, counted, shortlist
 from anchordrug.files.checksums import sum_of
 from anchordrug.files.whole import damage, files_in
 from anchordrug.project.turns import READS
@@ -316,7 +316,13 @@ def _recorded(project: "Project") -> Iterator[Finding]:
     """Tell which files are not those that DVC has recorded: a byte may have changed where nothing is cut."""
     from anchordrug.files.dvc_hashes import is_as_recorded, recorded_in
 
-    other = [one.path for one in recorded_in(project.root) if one.path.exists() and not is_as_recorded(one)]
+    try:
+        recorded = list(recorded_in(project.root))
+    except (OSError, SettingsError) as error:
+        remedy = "'git checkout' restores a file of DVC"
+        yield Finding("hashes", "warning", f"outputs are not compared with their hashes: {error}", remedy)
+        return
+    other = [one.path for one in recorded if one.path.exists() and not is_as_recorded(one)]
     if other:
         named = shortlist((project.relative(path) for path in other), 3)
         found = f"{counted(len(other), 'output')} changed since 'dvc repro' or 'dvc add': {named}"

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from anchordrug.errors import SettingsError
 from anchordrug.files.whole import files_in
 from anchordrug.files.yaml_values import read_yaml
 
 # A release of 36 GB is not read to see whether it is whole.
 LARGEST = 2**31
+# A dvc.lock has some 40 kB per target and seed.
+MOST_BYTES_OF_A_LOCK = 2**24
 
 
 class Recorded(NamedTuple):
@@ -22,7 +23,13 @@ class Recorded(NamedTuple):
 
 
 def recorded_in(root: Path) -> Iterator[Recorded]:
-    """Yield the outputs that DVC has recorded in the project `root`, but for those larger than `LARGEST`."""
+    """Yield the outputs that DVC has recorded in the project `root`, but for those larger than `LARGEST`.
+
+    Raises
+    ------
+    OSError, SettingsError
+        A file of DVC cannot be read.
+    """
     lock, stages = (_mapping(_mapping(_read(root / name)).get("stages")) for name in ("dvc.lock", "dvc.yaml"))
     outs = [out for name, stage in lock.items() if _is_current(name, stages) for out in _outs(stage)]
     for path in sorted(root.glob("*.dvc")):
@@ -55,11 +62,7 @@ def _md5(path: Path) -> str:
 
 
 def _read(path: Path) -> object:
-    try:
-        return read_yaml(path)
-    except (OSError, SettingsError):
-        # DVC itself reports such a file.
-        return None
+    return read_yaml(path, MOST_BYTES_OF_A_LOCK) if path.is_file() else None
 
 
 def _is_current(name: str, stages: dict) -> bool:

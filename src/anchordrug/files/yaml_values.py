@@ -95,18 +95,18 @@ def _problem(place: yaml.Node | yaml.Event, text: str) -> _OwnError:
     return _OwnError(problem=text, problem_mark=cast(Any, place.start_mark))
 
 
-def yaml_text(path: Path) -> str:
+def yaml_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
     """Return the text of a YAML file.
 
     Raises
     ------
     SettingsError
-        It is longer than `MOST_BYTES`, or not UTF-8.
+        It is longer than `most_bytes`, or not UTF-8.
     """
     with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise SettingsError(f"{path}: has more than {MOST_BYTES:,} bytes; is it the right file?")
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise SettingsError(f"{path}: has more than {most_bytes:,} bytes; is it the right file?")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -138,9 +138,9 @@ def yaml_values(text: str, source: object) -> Any:
         ) from error
 
 
-def read_yaml(path: Path) -> Any:
-    """Return the value of a YAML file; see `yaml_values`."""
-    return yaml_values(yaml_text(path), path)
+def read_yaml(path: Path, most_bytes: int = MOST_BYTES) -> Any:
+    """Return the value of a YAML file; see `yaml_text` and `yaml_values`."""
+    return yaml_values(yaml_text(path, most_bytes), path)
 
 
 def written_at(text: str, keys: tuple[int | str, ...]) -> str | None:

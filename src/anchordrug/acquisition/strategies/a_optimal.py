@@ -205,9 +205,7 @@ def _inner(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return float64 [features, features], the products of each row with itself, `weights` [rows] times."""
     result = np.zeros((features.shape[1], features.shape[1]))
     for rows, part in _blocks(features):
-        # In a large pool, few drugs may be query drugs.
-        if weights[rows].any():
-            result += part.T @ (part * weights[rows, None].astype(part.dtype))
+        result += part.T @ (part * weights[rows, None].astype(part.dtype))
     return result
 
 
