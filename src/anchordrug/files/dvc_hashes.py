@@ -11,7 +11,7 @@ from anchordrug.files.yaml_values import read_yaml
 
 # A release of 36 GB is not read to see whether it is whole.
 LARGEST = 2**31
-# A dvc.lock has some 40 kB per target and seed.
+# A dvc.lock has about 40 kB per target and seed.
 MOST_BYTES_OF_A_LOCK = 2**24
 
 
